@@ -1,0 +1,36 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "gemm.h"
+#include "parallel.h"
+#include "simd/kernels.h"
+
+namespace nb = nanobind;
+
+void bind_data(nb::module_& m);
+void bind_network(nb::module_& m);
+
+namespace {
+
+nb::dict build_info() {
+    nb::dict info;
+    info["version"] = HASHSLIDE_VERSION;
+    info["compiler"] = __VERSION__;
+    info["isa_built"] = hashslide::built_isas();
+    info["isa_supported"] = hashslide::supported_isas();
+    info["isa"] = hashslide::kernels().isa;
+    info["gemm"] = hashslide::gemm_library();
+    info["available_cpus"] = hashslide::available_cpus();
+    return info;
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+    m.doc() = "The C++ core of hashslide. Arguments are trusted: hashslide.network checks them.";
+    m.def("build_info", &build_info, "How this module was built and what it runs on.");
+    m.def("available_cpus", &hashslide::available_cpus, "CPUs granted to this process by its affinity mask and control group.");
+    bind_data(m);
+    bind_network(m);
+}

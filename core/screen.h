@@ -1,0 +1,36 @@
+// Exact top-k of a single example at a quarter of the memory traffic. Scoring one row is bound by reading the weights, so
+// the labels are first screened with 8-bit copies and an error bound, and only those that can still win are scored exactly.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "best_k.h"
+#include "output_layer.h"
+
+namespace hashslide {
+
+// w = s q + e with q in -127 .. 127 and s = max|w| / 127; h = t p + d with 16-bit p. By Cauchy-Schwarz
+// |h.w - s t p.q| <= |h| |e| + |d| |s q|, so a label whose upper bound lies below the k-th best lower bound is out for
+// certain. Memory: n_labels * (hidden + 16) bytes.
+class Screen {
+public:
+    explicit Screen(const OutputLayer& output, Index hidden, int n_threads);
+
+    std::vector<Hit> topk(const OutputLayer& output, const float* h, Index k, int n_threads) const;
+
+private:
+    struct Row {
+        float scale, bias, norm, error;  // |w| and |e|
+    };
+    struct Query;
+    struct Chunk;
+    Query quantise(const float* h) const;
+    Chunk screen_chunk(const Query& query, Index first, Index last, Index k) const;
+
+    Index n_labels_, hidden_;
+    std::vector<std::int8_t> quantised_;  // (n_labels, hidden)
+    std::vector<Row> rows_;
+};
+
+}  // namespace hashslide

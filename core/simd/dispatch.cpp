@@ -1,0 +1,70 @@
+#include <cstdlib>
+#include <stdexcept>
+
+#include "simd/kernels.h"
+
+namespace hashslide {
+
+extern const Kernels kernels_baseline, kernels_avx2, kernels_avx512;
+
+namespace {
+
+struct Candidate {
+    const Kernels* table;
+    bool supported;
+};
+
+// From the plainest to the best.
+std::vector<Candidate> candidates() {
+    std::vector<Candidate> all{{&kernels_baseline, true}};
+#ifdef HASHSLIDE_HAS_AVX2
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    all.push_back({&kernels_avx2, avx2});
+#endif
+#ifdef HASHSLIDE_HAS_AVX512
+    all.push_back({&kernels_avx512, avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")});
+#endif
+    return all;
+}
+
+std::vector<std::string> names(bool only_supported) {
+    std::vector<std::string> list;
+    for (const Candidate& c : candidates())
+        if (c.supported || !only_supported) list.emplace_back(c.table->isa);
+    return list;
+}
+
+std::string joined(const std::vector<std::string>& list) {
+    std::string text;
+    for (const std::string& name : list) text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
+const Kernels& choose() {
+    const char* wanted = std::getenv("HASHSLIDE_ISA");
+    const Kernels* best = nullptr;
+    for (const Candidate& c : candidates()) {
+        if (!c.supported) continue;
+        if (wanted && *wanted && std::string(wanted) != c.table->isa) continue;
+        best = c.table;
+    }
+    if (!best)
+        throw std::runtime_error("HASHSLIDE_ISA is '" + std::string(wanted) + "', but this CPU and this build offer " +
+                                 joined(names(true)) + " (built: " + joined(names(false)) +
+                                 "). Unset HASHSLIDE_ISA or name one of the offered.");
+    return *best;
+}
+
+}  // namespace
+
+const Kernels& kernels() {
+    static const Kernels& chosen = choose();
+    return chosen;
+}
+
+std::vector<std::string> built_isas() { return names(false); }
+std::vector<std::string> supported_isas() { return names(true); }
+
+}  // namespace hashslide
