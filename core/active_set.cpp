@@ -9,6 +9,8 @@ namespace hashslide {
 void LabelPrior::set(const Index* counts, Index n_examples, Index n_popular) {
     std::copy_n(counts, counts_.size(), counts_.begin());
     n_examples_ = n_examples;
+    const double total = static_cast<double>(std::accumulate(counts_.begin(), counts_.end(), Index{0}));
+    mean_labels_ = static_cast<float>(std::max(1.0, total) / static_cast<double>(std::max<Index>(1, n_examples)));
     popular_.resize(counts_.size());
     std::iota(popular_.begin(), popular_.end(), 0);
     const auto middle = popular_.begin() + std::min<Index>(n_popular, static_cast<Index>(popular_.size()));
@@ -50,6 +52,13 @@ void ActiveSet::add(const std::vector<Id>& labels) {
 
 void ActiveSet::add_uniform(Index draws, Index n_labels, const CounterRng& rng) {
     for (Index i = 0; i < draws; ++i) map_.insert(static_cast<Id>(rng.below(static_cast<std::uint64_t>(i), n_labels)));
+}
+
+bool ActiveSet::is_true(Index example, Id label) const {
+    if (!map_.contains(label)) return false;
+    const auto begin = targets_.begin();
+    return std::find(begin + target_begin_[example], begin + target_begin_[example + 1], map_.position(label)) !=
+           begin + target_begin_[example + 1];
 }
 
 }  // namespace hashslide

@@ -24,6 +24,7 @@ public:
 
     // Share of the examples that carry the label, add-half smoothed: (count + 1/2) / (n + 1).
     float frequency(Id label) const;
+    float mean_labels() const { return mean_labels_; }  // of an example; 1 before set()
     const std::vector<Id>& popular() const { return popular_; }
     const std::vector<Index>& counts() const { return counts_; }
     Index n_examples() const { return n_examples_; }
@@ -36,6 +37,7 @@ private:
     std::vector<Index> counts_;
     std::vector<Id> popular_;
     Index n_examples_ = 0;
+    float mean_labels_ = 1.0f;
 };
 
 class ActiveSet {
@@ -58,6 +60,8 @@ public:
     // The true labels of example b of the batch are at the positions targets()[target_begin()[b] ..].
     const std::vector<Index>& target_begin() const { return target_begin_; }
     const std::vector<Id>& targets() const { return targets_; }
+
+    bool is_true(Index example, Id label) const;
 
 private:
     IdMap map_;

@@ -12,40 +12,41 @@ namespace hashslide {
 
 class IdMap {
 public:
-    explicit IdMap(Index n = 0) : stamp_(static_cast<std::size_t>(n), 0), position_(static_cast<std::size_t>(n), 0) {}
+    explicit IdMap(Index n = 0) : entries_(static_cast<std::size_t>(n)) {}
 
     void grow(Index n) {
-        stamp_.resize(static_cast<std::size_t>(n), 0);
-        position_.resize(static_cast<std::size_t>(n), 0);
+        entries_.resize(static_cast<std::size_t>(n));
     }
 
     void clear() {
         ids_.clear();
         if (++now_ == 0) {  // after 2^32 batches old stamps would look current
-            std::fill(stamp_.begin(), stamp_.end(), 0);
+            std::fill(entries_.begin(), entries_.end(), Entry{});
             now_ = 1;
         }
     }
 
-    bool contains(Id id) const { return stamp_[id] == now_; }
+    bool contains(Id id) const { return entries_[id].stamp == now_; }
 
     // Position of id, which is added at the end if it is new.
     Id insert(Id id) {
         if (!contains(id)) {
-            stamp_[id] = now_;
-            position_[id] = static_cast<Id>(ids_.size());
+            entries_[id] = {now_, static_cast<Id>(ids_.size())};
             ids_.push_back(id);
         }
-        return position_[id];
+        return entries_[id].position;
     }
 
-    Id position(Id id) const { return position_[id]; }  // of an id that is contained
+    Id position(Id id) const { return entries_[id].position; }  // of an id that is contained
     Index size() const { return static_cast<Index>(ids_.size()); }
     const std::vector<Id>& ids() const { return ids_; }
 
 private:
-    std::vector<std::uint32_t> stamp_;
-    std::vector<Id> position_;
+    struct Entry {  // side by side: a look-up touches one cache line
+        std::uint32_t stamp = 0;
+        Id position = 0;
+    };
+    std::vector<Entry> entries_;
     std::vector<Id> ids_;
     std::uint32_t now_ = 1;
 };

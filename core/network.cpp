@@ -20,10 +20,13 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 
 Network::Network(const NetworkConfig& config, bool initialise)
     : config_(config),
-      input_(config.n_features, config.hidden, config.activation, initialise ? config.input_init : 0.0f, config.optimizer, config.seed),
+      input_(config.n_features, config.hidden, config.activation, config.hidden_length, initialise ? config.input_init : 0.0f, config.optimizer, config.seed),
       output_(config.n_labels, config.hidden, config.optimizer),
+      direct_(config.direct, config.n_features),
       prior_(config.n_labels),
-      active_(config.n_labels) {}
+      hard_negatives_(config.hard, config.n_labels, config.hidden, config.seed),
+      active_(config.n_labels),
+      features_(config.n_features) {}
 
 StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<const Index> rows, const float* sample_weight,
                                float rate, int n_threads) {
@@ -43,33 +46,40 @@ StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<con
     hidden_dropout(batch, dropped_.data());
     lap(Stage::input_forward);
 
-    build_active_set(y, rows);
+    build_active_set(y, rows, n_threads);
     prior_shift(batch, n_threads);
     lap(Stage::active_set);
 
     output_.forward(active_, dropped_.data(), batch, n_threads);
     lap(Stage::output_forward);
 
-    row_weight_.clear();
-    if (sample_weight)
-        for (const Index row : rows) row_weight_.push_back(sample_weight[row]);
-    const double loss = output_.loss(config_.loss, active_, batch, shift_.data(), sample_weight ? row_weight_.data() : nullptr,
+    if (direct_.enabled()) direct_.forward(features_, active_, output_.logits(), n_threads);
+    lap(Stage::direct_forward);
+
+    const double loss = output_.loss(config_.loss, active_, batch, shift_.data(), row_weights(y, rows, sample_weight),
                                      label_weight_.empty() ? nullptr : label_weight_.data(), n_threads);
     lap(Stage::loss);
 
     output_.backward_and_update(active_, dropped_.data(), batch, hidden_gradient_.data(), mean_rate, step, n_threads);
     lap(Stage::output_backward);
 
+    if (direct_.enabled()) direct_.backward_and_update(features_, active_, output_.logits(), mean_rate, n_threads);
+    lap(Stage::direct_backward);
+
     hidden_dropout(batch, hidden_gradient_.data());
     input_.backward(features_, hidden_.data(), hidden_gradient_.data(), mean_rate, step, n_threads);
     lap(Stage::input_backward);
+
+    if (hard_negatives_.enabled()) hard_negatives_.rehash(active_, output_, step, n_threads);
+    lap(Stage::rehash);
     return {loss, active_.size()};
 }
 
-void Network::build_active_set(const CsrView& y, std::span<const Index> rows) {
+void Network::build_active_set(const CsrView& y, std::span<const Index> rows, int n_threads) {
     active_.start(prior_.popular());
     active_.add_true_labels(y, rows.data(), static_cast<Index>(rows.size()));
     active_.add_uniform(config_.active.uniform, config_.n_labels, CounterRng(config_.seed, Stream::uniform_negatives, step));
+    if (hard_negatives_.enabled()) hard_negatives_.add_to(active_, output_, dropped_.data(), static_cast<Index>(rows.size()), n_threads);
 }
 
 // log r of each active label, times prior_correction; 0 for those that are in every set.
@@ -80,6 +90,18 @@ void Network::prior_shift(Index batch, int n_threads) {
         for (Index i = first; i < last; ++i)
             shift_[i] = config_.prior_correction * prior_.log_inclusion(active_.ids()[i], batch, config_.active.uniform);
     });
+}
+
+// Null where all weights are 1.
+const float* Network::row_weights(const CsrView& y, std::span<const Index> rows, const float* sample_weight) {
+    if (!sample_weight && config_.example_power == 0) return nullptr;
+    row_weight_.clear();
+    for (const Index row : rows) {
+        const float n = static_cast<float>(std::max<std::size_t>(1, y.ids(row).size()));
+        const float by_labels = config_.example_power == 0 ? 1.0f : std::pow(prior_.mean_labels() / n, config_.example_power);
+        row_weight_.push_back((sample_weight ? sample_weight[row] : 1.0f) * by_labels);
+    }
+    return row_weight_.data();
 }
 
 // The same mask for the activations and for their gradients, drawn again from the counter instead of stored.
@@ -99,9 +121,9 @@ void Network::lap(Stage stage) {
 
 void Network::predict_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
     if (x.n_rows <= screened_rows)
-        screened_topk(input_, output_, *screen(n_threads), x, k, labels, scores, n_threads);
+        screened_topk(input_, output_, direct_, *screen(n_threads), x, k, labels, scores, n_threads);
     else
-        exact_topk(input_, output_, x, k, labels, scores, n_threads);
+        exact_topk(input_, output_, direct_, x, k, labels, scores, n_threads);
 }
 
 std::shared_ptr<const Screen> Network::screen(int n_threads) const {
@@ -110,7 +132,7 @@ std::shared_ptr<const Screen> Network::screen(int n_threads) const {
     return screen_;
 }
 
-void Network::logits(const CsrView& x, float* out, int n_threads) const { all_logits(input_, output_, x, out, n_threads); }
+void Network::logits(const CsrView& x, float* out, int n_threads) const { all_logits(input_, output_, direct_, x, out, n_threads); }
 
 void Network::set_label_prior(const Index* counts, Index n_examples, bool reset_bias) {
     prior_.set(counts, n_examples, config_.active.popular);
@@ -125,13 +147,22 @@ void Network::set_label_prior(const Index* counts, Index n_examples, bool reset_
 
 void Network::set_label_weight(const float* weight) { label_weight_.assign(weight, weight + config_.n_labels); }
 
+void Network::choose_direct_pairs(const CsrView& x, const CsrView& y, int n_threads) {
+    direct_.choose_pairs(x, y, prior_.counts(), n_threads);
+}
+
 void Network::grow(Index n_features, Index n_labels) {
     screen_.reset();
-    if (n_features > config_.n_features) input_.grow(n_features);
+    if (n_features > config_.n_features) {
+        input_.grow(n_features);
+        direct_.grow(n_features);
+        features_.grow(n_features);
+    }
     if (n_labels > config_.n_labels) {
         output_.grow(n_labels);
         prior_.grow(n_labels);
         active_.grow(n_labels);
+        hard_negatives_.grow(n_labels);
         if (!label_weight_.empty()) label_weight_.resize(n_labels, 1.0f);
     }
     config_.n_features = std::max(config_.n_features, n_features);
@@ -157,6 +188,8 @@ std::vector<Network::NamedArray> Network::arrays() {
 
 void Network::own_arrays() {
     for (const NamedArray& a : arrays()) a.array->own();
+    direct_.weight.own();
+    direct_.accumulator.own();
 }
 
 }  // namespace hashslide

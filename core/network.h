@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "active_set.h"
+#include "direct_term.h"
+#include "hard_negatives.h"
 #include "input_layer.h"
 #include "loss.h"
 #include "output_layer.h"
@@ -20,11 +22,15 @@ struct NetworkConfig {
     Activation activation = Activation::identity;
     LossKind loss = LossKind::bce;
     OptimizerConfig optimizer;
+    float hidden_length = 0.0f;     // Euclidean length of every hidden activation; 0: free
+    float example_power = 0.0f;     // an example's loss is weighted by (mean labels / its labels)^power
     float input_init = 0.05f;       // standard deviation of the input weights; output weights start at 0
     float input_dropout = 0.0f;
     float hidden_dropout = 0.0f;
     float prior_correction = 1.0f;  // share of log r that is taken off the logits in training (loss.h)
     ActiveSetConfig active;
+    HardNegativesConfig hard;
+    DirectTermConfig direct;
     std::uint64_t seed = 0;
 };
 
@@ -33,7 +39,7 @@ struct StepStats {
     Index active;  // size of the active set
 };
 
-enum class Stage { input_forward, active_set, output_forward, loss, output_backward, input_backward, count };
+enum class Stage { input_forward, active_set, output_forward, direct_forward, loss, output_backward, direct_backward, input_backward, rehash, count };
 
 class Network {
 public:
@@ -50,6 +56,8 @@ public:
     // How often each label occurred among n_examples. reset_bias: the bias starts at the label's log odds.
     void set_label_prior(const Index* counts, Index n_examples, bool reset_bias);
     void set_label_weight(const float* weight);
+    // Chooses the pairs of the direct term from training data; after set_label_prior.
+    void choose_direct_pairs(const CsrView& x, const CsrView& y, int n_threads);
     void grow(Index n_features, Index n_labels);
 
     const NetworkConfig& config() const { return config_; }
@@ -63,6 +71,7 @@ public:
         bool is_optimizer_state;
     };
     std::vector<NamedArray> arrays();
+    DirectTerm& direct() { return direct_; }
     const std::vector<Id>& active_labels() const { return active_.ids(); }  // of the last batch
     const std::vector<Index>& label_counts() const { return prior_.counts(); }
     Index n_examples_seen() const { return prior_.n_examples(); }
@@ -71,15 +80,18 @@ public:
 private:
     void own_arrays();
     std::shared_ptr<const Screen> screen(int n_threads) const;
-    void build_active_set(const CsrView& y, std::span<const Index> rows);
+    void build_active_set(const CsrView& y, std::span<const Index> rows, int n_threads);
     void prior_shift(Index batch, int n_threads);
+    const float* row_weights(const CsrView& y, std::span<const Index> rows, const float* sample_weight);
     void hidden_dropout(Index batch, float* values) const;
     void lap(Stage stage);
 
     NetworkConfig config_;
     InputLayer input_;
     OutputLayer output_;
+    DirectTerm direct_;
     LabelPrior prior_;
+    HardNegatives hard_negatives_;
     ActiveSet active_;
     std::vector<float> label_weight_;  // empty: all 1
 

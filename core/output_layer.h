@@ -29,6 +29,7 @@ public:
 
     void grow(Index n_labels);
 
+    float* logits() { return logits_.data(); }  // (batch, active), of the last forward(); gradients after loss()
     Index n_labels() const { return n_labels_; }
 
     Array<float> weight;  // (n_labels, hidden)

@@ -44,8 +44,12 @@ struct Screen::Query {
 
 // What one piece of the labels leaves: the k best lower bounds and whatever may beat them.
 struct Screen::Chunk {
+    struct Candidate {
+        float upper, extra;
+        Id label;
+    };
     BestK lower;
-    std::vector<Hit> candidates;  // with their upper bounds
+    std::vector<Candidate> candidates;
 };
 
 Screen::Screen(const OutputLayer& output, Index hidden, int n_threads)
@@ -66,7 +70,7 @@ Screen::Query Screen::quantise(const float* h) const {
     return query;
 }
 
-Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, Index k) const {
+Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, const float* extra, Index k) const {
     const Kernels& kernel = kernels();
     Chunk chunk{BestK(k), {}};
     std::int32_t dots[block_rows];
@@ -77,32 +81,40 @@ Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, 
         for (Index i = 0; i < n; ++i) {
             const Row& row = rows_[block + i];
             margin[i] = query.norm * row.error + query.error * (row.norm + row.error) +
-                        rounding * (query.norm * row.norm + std::abs(row.bias));
-            upper[i] = query.scale * row.scale * static_cast<float>(dots[i]) + row.bias + margin[i];
+                        rounding * (query.norm * row.norm + std::abs(row.bias) + std::abs(extra[block - first + i]));
+            upper[i] = query.scale * row.scale * static_cast<float>(dots[i]) + row.bias + extra[block - first + i] + margin[i];
         }
         if (chunk.lower.full() && kernel.maximum(n, upper) < chunk.lower.worst().score) continue;
         for (Index i = 0; i < n; ++i) {
             const Id label = static_cast<Id>(block + i);
             chunk.lower.offer({upper[i] - 2.0f * margin[i], label});
-            if (!chunk.lower.full() || upper[i] >= chunk.lower.worst().score) chunk.candidates.push_back({upper[i], label});
+            if (!chunk.lower.full() || upper[i] >= chunk.lower.worst().score)
+                chunk.candidates.push_back({upper[i], extra[block - first + i], label});
         }
     }
     return chunk;
 }
 
-std::vector<Hit> Screen::topk(const OutputLayer& output, const float* h, Index k, int n_threads) const {
+std::vector<Hit> Screen::topk(const OutputLayer& output, const DirectTerm& direct, const CsrView& x, Index row, const float* h, Index k,
+                              int n_threads) const {
     const Query query = quantise(h);
     const Index n_chunks = (n_labels_ + chunk_rows - 1) / chunk_rows;
     std::vector<Chunk> chunks(n_chunks, Chunk{BestK(k), {}});
-    parallel_for(n_threads, 0, n_labels_, chunk_rows,
-                 [&](Index first, Index last) { chunks[first / chunk_rows] = screen_chunk(query, first, last, k); });
+    parallel_for(n_threads, 0, n_labels_, chunk_rows, [&](Index first, Index last) {
+        std::vector<float> extra(last - first, 0.0f);
+        direct.add(x.ids(row), x.values(row), static_cast<Id>(first), static_cast<Id>(last), extra.data());
+        chunks[first / chunk_rows] = screen_chunk(query, first, last, extra.data(), k);
+    });
 
     BestK lower(k), best(k);
     for (const Chunk& chunk : chunks) lower.offer(chunk.lower.hits());
-    for (const Chunk& chunk : chunks)
-        for (const Hit& hit : chunk.candidates)
-            if (hit.score >= lower.worst().score)
-                best.offer({kernels().dot(hidden_, h, output.weight.data() + hit.label * hidden_) + output.bias[hit.label], hit.label});
+    for (const Chunk& chunk : chunks) {
+        for (const auto& [upper, extra, label] : chunk.candidates) {
+            if (upper < lower.worst().score) continue;
+            const float z = kernels().dot(hidden_, h, output.weight.data() + label * hidden_) + output.bias[label] + extra;
+            best.offer({z, label});
+        }
+    }
     return std::move(best).sorted();
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "best_k.h"
+#include "direct_term.h"
 #include "output_layer.h"
 
 namespace hashslide {
@@ -17,7 +18,9 @@ class Screen {
 public:
     explicit Screen(const OutputLayer& output, Index hidden, int n_threads);
 
-    std::vector<Hit> topk(const OutputLayer& output, const float* h, Index k, int n_threads) const;
+    // The k best labels of row `row` of x, whose hidden activation is h.
+    std::vector<Hit> topk(const OutputLayer& output, const DirectTerm& direct, const CsrView& x, Index row, const float* h, Index k,
+                          int n_threads) const;
 
 private:
     struct Row {
@@ -26,7 +29,8 @@ private:
     struct Query;
     struct Chunk;
     Query quantise(const float* h) const;
-    Chunk screen_chunk(const Query& query, Index first, Index last, Index k) const;
+    // extra: exact addends to the scores of the labels first .. last (the direct term).
+    Chunk screen_chunk(const Query& query, Index first, Index last, const float* extra, Index k) const;
 
     Index n_labels_, hidden_;
     std::vector<std::int8_t> quantised_;  // (n_labels, hidden)

@@ -11,10 +11,36 @@
 namespace hashslide {
 namespace {
 
-constexpr Index example_block = 256;  // examples that share one pass over the weights
+constexpr Index example_block = 128;  // examples that share one pass over the weights
 constexpr Index label_block = 256;    // labels of one product
-constexpr Index max_ranges = 64;      // pieces of the labels that may run at the same time
+constexpr Index range_blocks = 16;    // blocks of one piece of work: its logits (128 x 4096) stay in the second-level cache
 constexpr Index scan_block = 64;      // logits compared with the threshold at once
+
+// What scores a label: z = h . w + b + direct term.
+struct Model {
+    const InputLayer& input;
+    const OutputLayer& output;
+    const DirectTerm& direct;
+
+    std::vector<float> hidden(const CsrView& x, Index first, Index n, int n_threads) const {
+        std::vector<float> h(n * input.hidden());
+        parallel_for(n_threads, 0, n, 16, [&](Index a, Index b) { input.forward(x, first + a, b - a, h.data() + a * input.hidden()); });
+        return h;
+    }
+
+    // Logits of the labels first .. last of n examples from first_row on; z: rows of ldz floats. Block by block, so that the rows
+    // of the weights are read once for all examples.
+    void logits(const CsrView& x, Index first_row, Index n, const float* h, Index first, Index last, float* z, Index ldz) const {
+        const Index width = input.hidden();
+        for (Index block = first; block < last; block += label_block) {
+            const Index end = std::min(last, block + label_block);
+            for (Index i = 0; i < n; ++i) std::copy(output.bias.data() + block, output.bias.data() + end, z + i * ldz + block - first);
+            gemm_nt(n, end - block, width, h, width, output.weight.data() + block * width, width, 1.0f, z + block - first, ldz);
+        }
+        for (Index i = 0; i < n; ++i)
+            direct.add(x.ids(first_row + i), x.values(first_row + i), static_cast<Id>(first), static_cast<Id>(last), z + i * ldz);
+    }
+};
 
 // Offers n logits of consecutive labels. Most blocks hold nothing above the k-th best and cost one vectorised maximum.
 void scan(Index first_label, Index n, const float* z, BestK& best) {
@@ -25,12 +51,6 @@ void scan(Index first_label, Index n, const float* z, BestK& best) {
     }
 }
 
-// z (n, last - first) = h W[first:last]^T + b[first:last]
-void score_block(const OutputLayer& output, Index hidden, const float* h, Index n, Index first, Index last, float* z, Index ldz) {
-    for (Index i = 0; i < n; ++i) std::copy(output.bias.data() + first, output.bias.data() + last, z + i * ldz);
-    gemm_nt(n, last - first, hidden, h, hidden, output.weight.data() + first * hidden, hidden, 1.0f, z, ldz);
-}
-
 void write_hits(const std::vector<Hit>& hits, std::int64_t* labels, float* scores) {
     for (std::size_t j = 0; j < hits.size(); ++j) {
         labels[j] = hits[j].label;
@@ -38,29 +58,26 @@ void write_hits(const std::vector<Hit>& hits, std::int64_t* labels, float* score
     }
 }
 
-void topk_of_block(const InputLayer& input, const OutputLayer& output, const CsrView& x, Index first_row, Index n, Index k,
-                   std::int64_t* labels, float* scores, int n_threads) {
-    const Index hidden = input.hidden(), n_labels = output.n_labels();
-    std::vector<float> h(n * hidden);
-    parallel_for(n_threads, 0, n, 16,
-                 [&](Index a, Index b) { input.forward(x, first_row + a, b - a, h.data() + a * hidden); });
-
-    const Index n_blocks = (n_labels + label_block - 1) / label_block;
-    const Index n_ranges = std::min(max_ranges, n_blocks);
-    std::vector<BestK> best(n_ranges * n, BestK(k));
-    parallel_for(n_threads, 0, n_ranges, 1, [&](Index range, Index) {
-        std::vector<float> z(n * label_block);
-        for (Index block = range * n_blocks / n_ranges; block < (range + 1) * n_blocks / n_ranges; ++block) {
-            const Index first = block * label_block, last = std::min(n_labels, first + label_block);
-            score_block(output, hidden, h.data(), n, first, last, z.data(), label_block);
-            for (Index i = 0; i < n; ++i) scan(first, last - first, z.data() + i * label_block, best[range * n + i]);
+// Workers take ranges of labels; each lane of ranges keeps its own best, merged at the end. The number of lanes bounds the memory.
+void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index n, Index k, std::int64_t* labels, float* scores,
+                   int n_threads) {
+    constexpr Index max_lanes = 64, range = label_block * range_blocks;
+    const Index n_labels = model.output.n_labels(), n_ranges = (n_labels + range - 1) / range;
+    const Index n_lanes = std::min(max_lanes, n_ranges);
+    const std::vector<float> h = model.hidden(x, first_row, n, n_threads);
+    std::vector<BestK> best(n_lanes * n, BestK(k));
+    parallel_for(n_threads, 0, n_lanes, 1, [&](Index lane, Index) {
+        std::vector<float> z(n * std::min(range, n_labels));
+        for (Index r = lane; r < n_ranges; r += n_lanes) {
+            const Index first = r * range, last = std::min(n_labels, first + range);
+            model.logits(x, first_row, n, h.data(), first, last, z.data(), last - first);
+            for (Index i = 0; i < n; ++i) scan(first, last - first, z.data() + i * (last - first), best[lane * n + i]);
         }
     });
-
     parallel_for(n_threads, 0, n, 16, [&](Index a, Index b) {
         for (Index i = a; i < b; ++i) {
             BestK all(k);
-            for (Index range = 0; range < n_ranges; ++range) all.offer(best[range * n + i].hits());
+            for (Index lane = 0; lane < n_lanes; ++lane) all.offer(best[lane * n + i].hits());
             write_hits(std::move(all).sorted(), labels + (first_row + i) * k, scores + (first_row + i) * k);
         }
     });
@@ -68,29 +85,28 @@ void topk_of_block(const InputLayer& input, const OutputLayer& output, const Csr
 
 }  // namespace
 
-void exact_topk(const InputLayer& input, const OutputLayer& output, const CsrView& x, Index k, std::int64_t* labels, float* scores,
-                int n_threads) {
+void exact_topk(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const CsrView& x, Index k,
+                std::int64_t* labels, float* scores, int n_threads) {
     for (Index row = 0; row < x.n_rows; row += example_block)
-        topk_of_block(input, output, x, row, std::min(example_block, x.n_rows - row), k, labels, scores, n_threads);
+        topk_of_block({input, output, direct}, x, row, std::min(example_block, x.n_rows - row), k, labels, scores, n_threads);
 }
 
-void screened_topk(const InputLayer& input, const OutputLayer& output, const Screen& screen, const CsrView& x, Index k,
-                   std::int64_t* labels, float* scores, int n_threads) {
+void screened_topk(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const Screen& screen, const CsrView& x,
+                   Index k, std::int64_t* labels, float* scores, int n_threads) {
     std::vector<float> h(input.hidden());
     for (Index row = 0; row < x.n_rows; ++row) {
         input.forward(x, row, 1, h.data());
-        write_hits(screen.topk(output, h.data(), k, n_threads), labels + row * k, scores + row * k);
+        write_hits(screen.topk(output, direct, x, row, h.data(), k, n_threads), labels + row * k, scores + row * k);
     }
 }
 
-void all_logits(const InputLayer& input, const OutputLayer& output, const CsrView& x, float* logits, int n_threads) {
-    const Index hidden = input.hidden(), n_labels = output.n_labels();
+void all_logits(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const CsrView& x, float* logits,
+                int n_threads) {
+    const Model model{input, output, direct};
+    const Index n_labels = output.n_labels();
     parallel_for(n_threads, 0, x.n_rows, 64, [&](Index first, Index last) {
-        std::vector<float> h((last - first) * hidden);
-        input.forward(x, first, last - first, h.data());
-        for (Index label = 0; label < n_labels; label += label_block)
-            score_block(output, hidden, h.data(), last - first, label, std::min(n_labels, label + label_block),
-                        logits + first * n_labels + label, n_labels);
+        const std::vector<float> h = model.hidden(x, first, last - first, 1);
+        model.logits(x, first, last - first, h.data(), 0, n_labels, logits + first * n_labels, n_labels);
     });
 }
 

@@ -1,6 +1,7 @@
 // The k best labels of each example, exactly: every label is scored, block by block, and none of the scores is kept.
 #pragma once
 
+#include "direct_term.h"
 #include "input_layer.h"
 #include "output_layer.h"
 #include "screen.h"
@@ -8,14 +9,15 @@
 namespace hashslide {
 
 // labels, scores: (x.n_rows, k), best first, ties by the smaller id; 1 <= k <= n_labels.
-void exact_topk(const InputLayer& input, const OutputLayer& output, const CsrView& x, Index k, std::int64_t* labels, float* scores,
-                int n_threads);
+void exact_topk(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const CsrView& x, Index k,
+                std::int64_t* labels, float* scores, int n_threads);
 
 // The same for a few rows, one after the other: one row does not share its pass over the weights.
-void screened_topk(const InputLayer& input, const OutputLayer& output, const Screen& screen, const CsrView& x, Index k,
-                   std::int64_t* labels, float* scores, int n_threads);
+void screened_topk(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const Screen& screen, const CsrView& x,
+                   Index k, std::int64_t* labels, float* scores, int n_threads);
 
 // logits: (x.n_rows, n_labels).
-void all_logits(const InputLayer& input, const OutputLayer& output, const CsrView& x, float* logits, int n_threads);
+void all_logits(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const CsrView& x, float* logits,
+                int n_threads);
 
 }  // namespace hashslide

@@ -11,7 +11,7 @@ namespace {
 
 constexpr Index max_ids = std::numeric_limits<Id>::max();
 constexpr std::size_t max_header = 256;
-constexpr std::ptrdiff_t max_excerpt = 40;
+constexpr std::size_t max_excerpt = 40;
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
@@ -74,14 +74,14 @@ void XmcParser::feed(std::string_view chunk) {
     tail_.append(chunk);
     if (options_.header && line_ == 0 && tail_.size() > max_header) {
         line_ = 1;
-        fail("header", tail_.data(), tail_.data() + tail_.size());
+        fail("header", tail_);
     }
 }
 
 void XmcParser::finish() {
     const bool cut = !tail_.empty();
     if (cut) parse_line(tail_);
-    if (line_ == 0) fail("empty-file", 0);
+    if (line_ == 0) fail("empty-file", "");
     if (options_.header) {
         finish_header_file(cut);
     } else {
@@ -92,8 +92,8 @@ void XmcParser::finish() {
 
 void XmcParser::finish_header_file(bool cut) {
     if (n_rows() == n_rows_promised_) return;
-    if (n_rows() < n_rows_promised_ && cut) fail("truncated-file", n_rows());
-    if (!options_.lenient) fail("too-few-rows", n_rows());
+    if (n_rows() < n_rows_promised_ && cut) fail("truncated-file", std::to_string(n_rows()));
+    if (!options_.lenient) fail("too-few-rows", std::to_string(n_rows()));
     repairs_[row_count] = {repairs_[row_count].kind, 1, 1};
 }
 
@@ -111,7 +111,7 @@ void XmcParser::parse_line(std::string_view line) {
     }
     if (blank_line_ > 0) {
         line_ = blank_line_;
-        fail("blank-line", 0);
+        fail("blank-line", "");
     }
     parse_row(line.data(), line.data() + line.size());
 }
@@ -122,15 +122,15 @@ void XmcParser::parse_header(std::string_view line) {
     for (Index* count : {&n_rows_promised_, &features_.size, &labels_.size}) {
         p = skip_blanks(p, end);
         const auto [next, error] = std::from_chars(p, end, *count);
-        if (error != std::errc() || *count < 0 || (next != end && !is_blank(*next))) fail("header", line.data(), end);
+        if (error != std::errc() || *count < 0 || (next != end && !is_blank(*next))) fail("header", line);
         p = next;
     }
-    if (skip_blanks(p, end) != end) fail("header", line.data(), end);
-    if (const Index most = std::max(features_.size, labels_.size); most > max_ids) fail("header-size", most);
+    if (skip_blanks(p, end) != end) fail("header", line);
+    if (const Index most = std::max(features_.size, labels_.size); most > max_ids) fail("header-size", std::to_string(most));
 }
 
 void XmcParser::parse_row(const char* p, const char* end) {
-    if (n_rows() == n_rows_promised_ && !options_.lenient) fail("too-many-rows", n_rows_promised_);
+    if (n_rows() == n_rows_promised_ && !options_.lenient) fail("too-many-rows", "");
     const Index first_label = labels_.indices.size();
     const Index first_feature = features_.indices.size();
     labels_ascend_ = features_ascend_ = true;
@@ -165,11 +165,11 @@ const char* XmcParser::parse_labels(const char* p, const char* end) {
 const char* XmcParser::parse_label(const char* p, const char* end, Index previous) {
     Index id = 0;
     const auto [next, error] = std::from_chars(p, end, id);
-    if (error == std::errc::result_out_of_range) fail("label-range", p, end);
-    if (error != std::errc()) fail(fault_or_cut("bad-label", p, end), p, end);
-    if (next != end && *next == ':' && previous < 0) fail("feature-first", p, end);
-    if (next != end && *next != ',' && !is_blank(*next)) fail("bad-label", p, end);
-    if (id < 0 || id >= labels_.size) fail("label-range", p, end);
+    if (error == std::errc::result_out_of_range) fail_at("label-range", p, end);
+    if (error != std::errc()) fail_at(fault_or_cut("bad-label", p, end), p, end);
+    if (next != end && *next == ':' && previous < 0) fail_at("feature-first", p, end);
+    if (next != end && *next != ',' && !is_blank(*next)) fail_at("bad-label", p, end);
+    if (id < 0 || id >= labels_.size) fail_at("label-range", p, end);
     labels_ascend_ &= ascends(id, previous, unsorted_labels, repeated_label);
     labels_.indices.push_back(static_cast<Id>(id));
     return next;
@@ -179,16 +179,15 @@ const char* XmcParser::parse_feature(const char* p, const char* end, Index previ
     Index id = 0;
     float value = 0;
     const auto [next, error] = std::from_chars(p, end, id);
-    if (error == std::errc::result_out_of_range) fail("feature-range", p, end);
-    if (error != std::errc() || next == end || *next != ':') fail(fault_or_cut("bad-feature", next, end), p, end);
+    if (error == std::errc::result_out_of_range) fail_at("feature-range", p, end);
+    if (error != std::errc() || next == end || *next != ':') fail_at(fault_or_cut("bad-feature", next, end), p, end);
     const char* const value_end = parse_value(next + 1, end, value);
-    if (value_end == nullptr) fail(fault_or_cut("bad-value", next + 1, end), p, end);
-    if (!std::isfinite(value)) fail("not-finite", p, end);
+    if (value_end == nullptr) fail_at(fault_or_cut("bad-value", next + 1, end), p, end);
+    if (!std::isfinite(value)) fail_at("not-finite", p, end);
     const Index base = options_.feature_base;
-    if (id < base || id - base >= features_.size) fail("feature-range", p, end);
-    id -= base;
-    features_ascend_ &= ascends(id, previous, unsorted_features, repeated_feature);
-    features_.indices.push_back(static_cast<Id>(id));
+    if (id < base || id - base >= features_.size) fail_at("feature-range", p, end);
+    features_ascend_ &= ascends(id, previous + base, unsorted_features, repeated_feature);
+    features_.indices.push_back(static_cast<Id>(id - base));
     features_.data.push_back(value);
     return value_end;
 }
@@ -209,7 +208,7 @@ const char* XmcParser::parse_value(const char* p, const char* end, float& value)
 
 bool XmcParser::ascends(Index id, Index previous, Fault unsorted, Fault repeated) {
     if (id > previous) return true;
-    if (!options_.lenient) fail(repairs_[id == previous ? repeated : unsorted].kind, id);
+    if (!options_.lenient) fail(repairs_[id == previous ? repeated : unsorted].kind, std::to_string(id));
     return false;
 }
 
@@ -233,7 +232,7 @@ void XmcParser::repair_features(Index first) {
     merge_repeated(row, features_);
     if (features_.indices.size() - first < static_cast<Index>(row.size())) note(repeated_feature);
     const auto values = features_.data.from(first);
-    if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) fail("sum-overflow", 0);
+    if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) fail("sum-overflow", "");
 }
 
 void XmcParser::note(Fault fault) {
@@ -241,10 +240,11 @@ void XmcParser::note(Fault fault) {
     if (repair.lines++ == 0) repair.first_line = line_;
 }
 
-void XmcParser::fail(const char* kind, const char* p, const char* end) const {
-    throw XmcError(kind, line_, {p, static_cast<std::size_t>(std::min(token_end(p, end) - p, max_excerpt))});
+void XmcParser::fail(const char* kind, std::string_view found) const {
+    throw XmcError(kind, line_, found.substr(0, max_excerpt));
 }
 
-void XmcParser::fail(const char* kind, Index number) const { throw XmcError(kind, line_, std::to_string(number)); }
+// What stands at p, up to the next blank.
+void XmcParser::fail_at(const char* kind, const char* p, const char* end) const { fail(kind, {p, token_end(p, end)}); }
 
 }  // namespace hashslide

@@ -80,8 +80,8 @@ private:
     void repair_features(Index first);
     void note(Fault fault);
     void finish_header_file(bool cut);
-    [[noreturn]] void fail(const char* kind, const char* p, const char* end) const;
-    [[noreturn]] void fail(const char* kind, Index number) const;
+    [[noreturn]] void fail(const char* kind, std::string_view found) const;
+    [[noreturn]] void fail_at(const char* kind, const char* p, const char* end) const;
 
     XmcOptions options_;
     std::string tail_;  // start of a line whose end has not come yet

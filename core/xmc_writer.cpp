@@ -1,5 +1,6 @@
 #include "xmc_writer.h"
 
+#include <cassert>
 #include <charconv>
 
 namespace hashslide {
@@ -30,6 +31,7 @@ void append_features(std::string& text, std::span<const Id> ids, std::span<const
 }  // namespace
 
 void append_rows(std::string& text, const CsrView& x, const CsrView& y, Index begin, Index end, Index feature_base) {
+    assert(0 <= begin && end <= x.n_rows && x.n_rows == y.n_rows);
     for (Index row = begin; row < end; ++row) {
         append_labels(text, y.ids(row));
         append_features(text, x.ids(row), x.values(row), feature_base);

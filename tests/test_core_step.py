@@ -49,6 +49,8 @@ def loss_of(parameters, x, t, config, shift, row_weight, label_weight):
     w1, b1, w2, b2 = parameters
     a = x @ w1 + b1
     h = {"identity": a, "relu": np.maximum(a, 0), "tanh": np.tanh(a)}[config.activation]
+    if config.hidden_length:
+        h = config.hidden_length * h / np.linalg.norm(h, axis=1, keepdims=True)
     z = h @ w2.T + b2
     if config.loss == "bce":
         z = z - shift
@@ -87,10 +89,11 @@ def parameters_of(network):
 
 @pytest.mark.parametrize("loss", ["bce", "softmax"])
 @pytest.mark.parametrize("activation", ["identity", "relu", "tanh"])
+@pytest.mark.parametrize("length", [0, 3])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_step_of_sgd_follows_the_numeric_gradient(batch, loss, activation, weighted):
+def test_a_step_of_sgd_follows_the_numeric_gradient(batch, loss, activation, weighted, length):
     x, t = batch
-    config = make_config(loss=loss, activation=activation)
+    config = make_config(loss=loss, activation=activation, hidden_length=length)
     network = random_network(config)
     network.set_label_prior(t.sum(0).astype(np.int64), N, False)  # the popular head makes every label active
     rng = np.random.default_rng(1)

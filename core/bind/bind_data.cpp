@@ -41,8 +41,11 @@ void feed(XmcParser& parser, const Bytes& chunk) {
 nb::tuple take(XmcParser& parser) {
     auto& x = parser.features();
     auto& y = parser.labels();
-    return nb::make_tuple(hand_over(x.indptr), hand_over(x.indices), hand_over(x.data), hand_over(y.indptr),
-                          hand_over(y.indices));
+    const nb::tuple arrays = nb::make_tuple(hand_over(x.indptr), hand_over(x.indices), hand_over(x.data),
+                                            hand_over(y.indptr), hand_over(y.indices));
+    x.indptr.push_back(0);
+    y.indptr.push_back(0);
+    return arrays;
 }
 
 nb::list repairs(const XmcParser& parser) {
@@ -93,7 +96,7 @@ void bind_data(nb::module_& m) {
             "header"_a = true, "lenient"_a = false, "feature_base"_a = 0, "n_features"_a = -1, "n_labels"_a = -1)
         .def("feed", &feed, "chunk"_a, "Parse the next piece of the file (bytes, any length).")
         .def("finish", &XmcParser::finish, nb::call_guard<nb::gil_scoped_release>(), "The file ends here.")
-        .def("take", &take, "Hand over (x_indptr, x_indices, x_data, y_indptr, y_indices); the parser is empty after.")
+        .def("take", &take, "Hand over (x_indptr, x_indices, x_data, y_indptr, y_indices) of the rows so far.")
         .def_prop_ro("n_rows", &XmcParser::n_rows)
         .def_prop_ro("n_rows_promised", &XmcParser::n_rows_promised)
         .def_prop_ro("n_features", &XmcParser::n_features)

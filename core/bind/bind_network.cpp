@@ -97,6 +97,18 @@ nb::dict state(nb::handle_t<Network> self_object) {
         const std::size_t shape[2] = {static_cast<std::size_t>(a.rows), static_cast<std::size_t>(a.columns)};
         out[a.name.c_str()] = Out<const float>(a.array->data(), a.columns ? 2 : 1, shape, self_object);
     }
+    DirectTerm& direct = self.direct();
+    if (direct.enabled()) {
+        const auto view = [&self_object](auto& array) {
+            using T = std::remove_reference_t<decltype(array[0])>;
+            const std::size_t shape[1] = {static_cast<std::size_t>(array.size())};
+            return Out<const T>(array.data(), 1, shape, self_object);
+        };
+        out["direct.begin"] = view(direct.begin);
+        out["direct.labels"] = view(direct.labels);
+        out["direct.weight"] = view(direct.weight);
+        out["direct.adagrad"] = view(direct.accumulator);
+    }
     const std::vector<Index>& counts = self.label_counts();
     auto label_counts = make_array<Index>({counts.size()});
     std::copy(counts.begin(), counts.end(), label_counts.data());
@@ -115,14 +127,29 @@ nb::ndarray<const T, nb::c_contig, nb::device::cpu> take(const nb::dict& state, 
     return array;
 }
 
+template <class T>
+void restore(Array<T>& array, const nb::ndarray<const T, nb::c_contig, nb::device::cpu>& from, bool copy) {
+    array = Array<T>::borrow(from.data(), static_cast<Index>(from.size()));
+    if (copy) array.own();
+}
+
 // A network with the arrays of state(). Arrays of the optimiser may be missing: it then starts afresh.
 Network* from_state(const NetworkConfig& config, const nb::dict& state, bool copy) {
     auto network = std::make_unique<Network>(config, false);
     for (const Network::NamedArray& a : network->arrays()) {
         if (!state.contains(a.name.c_str()) && a.is_optimizer_state) continue;
-        const auto array = take<float>(state, a.name, a.array->size());
-        *a.array = Array<float>::borrow(array.data(), a.array->size());
-        if (copy) a.array->own();
+        restore(*a.array, take<float>(state, a.name, a.array->size()), copy);
+    }
+    if (state.contains("direct.labels")) {
+        DirectTerm& direct = network->direct();
+        const Index n = static_cast<Index>(nb::len(nb::handle(nb::object(state["direct.labels"]))));
+        restore(direct.begin, take<Index>(state, "direct.begin", config.n_features + 1), copy);
+        restore(direct.labels, take<Id>(state, "direct.labels", n), copy);
+        restore(direct.weight, take<float>(state, "direct.weight", n), copy);
+        if (state.contains("direct.adagrad"))
+            restore(direct.accumulator, take<float>(state, "direct.adagrad", n), copy);
+        else
+            direct.accumulator = Array<float>(n);
     }
     const auto progress = take<Index>(state, "progress", 2);
     network->set_label_prior(take<Index>(state, "label_counts", config.n_labels).data(), progress.data()[1], false);
@@ -131,7 +158,8 @@ Network* from_state(const NetworkConfig& config, const nb::dict& state, bool cop
 }
 
 nb::dict stage_seconds(const Network& self) {
-    constexpr const char* names[] = {"input_forward", "active_set", "output_forward", "loss", "output_backward", "input_backward"};
+    constexpr const char* names[] = {"input_forward", "active_set", "output_forward", "direct_forward", "loss",
+                                     "output_backward", "direct_backward", "input_backward", "rehash"};
     static_assert(std::size(names) == static_cast<int>(Stage::count));
     nb::dict out;
     for (std::size_t i = 0; i < std::size(names); ++i) out[names[i]] = self.stage_seconds()[i];
@@ -173,6 +201,8 @@ void bind_network(nb::module_& m) {
         .def_prop_rw(
             "weight_decay", [](const NetworkConfig& c) { return c.optimizer.weight_decay; },
             [](NetworkConfig& c, float v) { c.optimizer.weight_decay = v; })
+        .def_rw("hidden_length", &NetworkConfig::hidden_length)
+        .def_rw("example_power", &NetworkConfig::example_power)
         .def_rw("input_init", &NetworkConfig::input_init)
         .def_rw("input_dropout", &NetworkConfig::input_dropout)
         .def_rw("hidden_dropout", &NetworkConfig::hidden_dropout)
@@ -183,6 +213,26 @@ void bind_network(nb::module_& m) {
         .def_prop_rw(
             "popular", [](const NetworkConfig& c) { return c.active.popular; },
             [](NetworkConfig& c, Index v) { c.active.popular = v; })
+        .def_prop_rw(
+            "hard", [](const NetworkConfig& c) { return c.hard.per_example; }, [](NetworkConfig& c, Index v) { c.hard.per_example = v; })
+        .def_prop_rw(
+            "cells", [](const NetworkConfig& c) { return c.hard.cells; }, [](NetworkConfig& c, Index v) { c.hard.cells = v; })
+        .def_prop_rw(
+            "probes", [](const NetworkConfig& c) { return c.hard.probes; }, [](NetworkConfig& c, Index v) { c.hard.probes = v; })
+        .def_prop_rw(
+            "hard_share", [](const NetworkConfig& c) { return c.hard.share; }, [](NetworkConfig& c, Index v) { c.hard.share = v; })
+        .def_prop_rw(
+            "rehash_first", [](const NetworkConfig& c) { return c.hard.first_build; }, [](NetworkConfig& c, Index v) { c.hard.first_build = v; })
+        .def_prop_rw(
+            "rehash_every", [](const NetworkConfig& c) { return c.hard.refresh; }, [](NetworkConfig& c, Index v) { c.hard.refresh = v; })
+        .def_prop_rw(
+            "direct", [](const NetworkConfig& c) { return c.direct.labels_per_feature; }, [](NetworkConfig& c, Index v) { c.direct.labels_per_feature = v; })
+        .def_prop_rw(
+            "direct_min_count", [](const NetworkConfig& c) { return c.direct.min_count; }, [](NetworkConfig& c, Index v) { c.direct.min_count = v; })
+        .def_prop_rw(
+            "direct_rate", [](const NetworkConfig& c) { return c.direct.rate; }, [](NetworkConfig& c, float v) { c.direct.rate = v; })
+        .def_prop_rw(
+            "direct_accumulator", [](const NetworkConfig& c) { return c.direct.initial_accumulator; }, [](NetworkConfig& c, float v) { c.direct.initial_accumulator = v; })
         .def_rw("seed", &NetworkConfig::seed);
 
     nb::class_<StepStats>(m, "StepStats", "What one batch reports.")
@@ -205,6 +255,14 @@ void bind_network(nb::module_& m) {
         .def(
             "set_label_weight", [](Network& self, In<float> weight) { self.set_label_weight(weight.data()); }, "weight"_a,
             "Weight of each label's positive term in the loss.")
+        .def(
+            "choose_direct_pairs",
+            [](Network& self, In<Index> x_indptr, In<Id> x_indices, In<Index> y_indptr, In<Id> y_indices, int n_threads) {
+                const nb::gil_scoped_release release;
+                self.choose_direct_pairs(pattern(x_indptr, x_indices), pattern(y_indptr, y_indices), n_threads);
+            },
+            "x_indptr"_a, "x_indices"_a, "y_indptr"_a, "y_indices"_a, "n_threads"_a,
+            "Choose the (feature, label) pairs of the direct term from training data; after set_label_prior.")
         .def("grow", &Network::grow, "n_features"_a, "n_labels"_a, "Add features and labels; never removes any.")
         .def("state", &state, "Read-only views of every array of the network, by name.")
         .def_static("from_state", &from_state, "config"_a, "state"_a, "copy"_a, nb::keep_alive<0, 2>(),
