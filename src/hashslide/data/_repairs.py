@@ -1,0 +1,60 @@
+"""What the lenient readers say about the repairs they made."""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from hashslide.errors import DataFileError
+
+Repairs = list[tuple[str, int, int]]  # kind, number of lines or rows, the first one
+
+LENIENT = "or read the file with lenient=True (command line: --lenient)"
+
+_PACKAGE = str(Path(__file__).parent) + os.sep
+
+# Kind of repair: (what was found, what was done), as used in one sentence a file.
+_REPAIRS = {
+    "unsorted-labels": ("labels out of order", "sorted"),
+    "repeated-label": ("repeated labels", "kept once"),
+    "zero-label": ("labels with the value 0", "dropped"),
+    "unsorted-features": ("features out of order", "sorted"),
+    "repeated-feature": ("repeated features", "values summed"),
+    "row-count": ("a wrong number of points in the header", "number taken from the rows"),
+    "null-list": ("lists that are null", "read as empty"),
+    "unknown-name": ("names that are not in the given list", "dropped"),
+}
+
+
+class RepairWarning(UserWarning):
+    """A data file was read with ``lenient=True`` and something in it was repaired."""
+
+
+def warn_repairs(path: str | os.PathLike, repairs: Repairs, unit: str) -> None:
+    """One warning for all `repairs`, at the line that called this package; `unit` is "line" or "row"."""
+    if not repairs:
+        return
+    parts = [
+        f"{found} ({done}) in {count} {unit}{'s' if count != 1 else ''}, first {unit} {first}"
+        for (found, done), count, first in ((_REPAIRS[kind], count, first) for kind, count, first in repairs)
+    ]
+    message = f"{os.fspath(path)}: repaired {'; '.join(parts)}."
+    warnings.warn(message, RepairWarning, stacklevel=_callers_level())
+
+
+def _callers_level() -> int:
+    """Level of the first frame outside this package, as ``warnings.warn`` of the calling function counts."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def id_range(n: int, first: int = 0) -> str:
+    """The ids of n things, in words."""
+    return f"{first} to {first + n - 1}" if n > 0 else "none"
+
+
+def fault(path: str | os.PathLike, place: str, found: str, remedy: str) -> DataFileError:
+    """The exception for a fault of a data file: file, place, what was found, remedy."""
+    return DataFileError(f"{os.fspath(path)}{f', {place}' if place else ''}: {found}. Remedy: {remedy}.")

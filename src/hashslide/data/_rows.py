@@ -1,0 +1,93 @@
+"""Checks and repairs of CSR arrays that come from a file (text files are checked while they are parsed)."""
+
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from ._csr import as_float32, row_of
+from ._repairs import LENIENT, Repairs, fault, id_range
+
+
+def checked_matrix(
+    path: str | os.PathLike,
+    name: str,
+    arrays: tuple[NDArray, NDArray, NDArray],
+    n_columns: int,
+    lenient: bool,
+    repairs: Repairs,
+) -> csr_matrix:
+    """A clean float32 CSR matrix from ``(data, indices, indptr)`` of a file; rows are named 0-based.
+
+    `name` is "feature" or "label". Repairs are appended to `repairs`. Data is finite in the result, ids
+    ascend.
+    """
+    data, indices, indptr = arrays
+    _check_offsets(path, name, indptr, len(indices), len(data))
+    _check_ids(path, name, indices, indptr, n_columns)
+    data = as_float32(data)
+    _check_finite(path, name, data, indptr)
+    falls = _falls(indices, indptr)
+    if len(falls) and not lenient:
+        raise _order_fault(path, name, indices, indptr, falls[0])
+    matrix = csr_matrix(
+        (data, indices.astype(np.int32, copy=False), indptr), shape=(len(indptr) - 1, n_columns)
+    )
+    if len(falls):
+        _merge(matrix, name, falls, repairs)
+        _check_finite(path, name, matrix.data, matrix.indptr)
+    matrix.has_canonical_format = True
+    return matrix
+
+
+def _check_offsets(path, name: str, indptr: NDArray, n_indices: int, n_data: int) -> None:
+    found = None
+    if len(indptr) == 0 or indptr[0] != 0 or indptr[-1] != n_indices or (np.diff(indptr) < 0).any():
+        found = (
+            f"the row offsets of the {name} matrix do not ascend from 0 to {n_indices}, the number of its ids"
+        )
+    elif n_data != n_indices:
+        found = f"the {name} matrix has {n_data} values for {n_indices} ids"
+    if found:
+        raise fault(path, "", found, "write the file again, for example with save_npz")
+
+
+def _check_ids(path, name: str, indices: NDArray, indptr: NDArray, n_columns: int) -> None:
+    bad = np.flatnonzero((indices < 0) | (indices >= n_columns))
+    if len(bad):
+        found = f"{name} id {indices[bad[0]]} is out of range; accepted is {id_range(n_columns)}"
+        remedy = f"correct the id, or give a larger number of {name}s"
+        raise fault(path, f"row {row_of(indptr, bad[0])}", found, remedy)
+
+
+def _check_finite(path, name: str, data: NDArray, indptr: NDArray) -> None:
+    bad = np.flatnonzero(~np.isfinite(data))
+    if len(bad):
+        found = f"a {name} value is NaN, infinite or beyond the range of float32"
+        raise fault(path, f"row {row_of(indptr, bad[0])}", found, "replace or drop it")
+
+
+def _falls(indices: NDArray, indptr: NDArray) -> NDArray:
+    """Positions whose id is not larger than the one before in the same row."""
+    falls = np.flatnonzero(indices[1:] <= indices[:-1]) + 1
+    return falls[indptr[np.searchsorted(indptr, falls)] != falls]
+
+
+def _order_fault(path, name: str, indices: NDArray, indptr: NDArray, position: int):
+    repeated = indices[position] == indices[position - 1]
+    found = f"{name} id {indices[position]} {'is repeated' if repeated else 'follows a larger one'}"
+    remedy = f"sort the {name} ids of each row and give each one once, {LENIENT}"
+    return fault(path, f"row {row_of(indptr, position)}", found, remedy)
+
+
+def _merge(matrix: csr_matrix, name: str, falls: NDArray, repairs: Repairs) -> None:
+    """Sort the rows of `matrix` and sum repeated ids, in place."""
+    rows = np.searchsorted(matrix.indptr, falls, side="right") - 1
+    unsorted = np.unique(rows[matrix.indices[falls] < matrix.indices[falls - 1]])
+    before = matrix.indptr.copy()
+    matrix.sum_duplicates()
+    repeated = np.flatnonzero(np.diff(matrix.indptr) < np.diff(before))
+    for kind, found in ((f"unsorted-{name}s", unsorted), (f"repeated-{name}", repeated)):
+        if len(found):
+            repairs.append((kind, len(found), int(found[0])))

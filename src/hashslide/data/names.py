@@ -1,0 +1,104 @@
+"""Names of features and labels: text files in UTF-8, plain or gzip, where line i names id i."""
+
+import gzip
+import os
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashslide.errors import InputError
+
+from ._atomic import atomic_write_text
+from ._repairs import fault
+from ._text import is_gzip
+
+
+def load_names(path: str | os.PathLike, count: int | None = None) -> NDArray[np.object_]:
+    """Read the names of features or labels, one a line.
+
+    Parameters
+    ----------
+    path : str or path
+        UTF-8 text; gzip is recognised by its content.
+    count : int, optional
+        How many names there must be.
+
+    Returns
+    -------
+    ndarray of str objects, shape (names,)
+        Names by id: ``names[labels]`` translates an array of ids.
+
+    Raises
+    ------
+    DataFileError
+        Not UTF-8, an empty or repeated name, a damaged file, or not `count` names.
+    OSError
+        The file cannot be opened.
+    """
+    try:
+        with (gzip.open if is_gzip(path) else open)(path, "rb") as file:
+            lines = file.read().decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise fault(path, f"byte {error.start}", "not UTF-8 text", "convert the file to UTF-8") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise fault(
+            path, "", f"the compressed data is damaged ({error})", "download or copy the file again"
+        ) from None
+    names = [line.removesuffix("\r") for line in lines]
+    while names and not names[-1]:
+        names.pop()
+    _check_names(path, names, count)
+    return np.array(names, dtype=object)
+
+
+def save_names(path: str | os.PathLike, names) -> None:
+    """Write names, one a line, in UTF-8, compressed if the name of the file ends in ``.gz``; atomic.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write; an existing file is replaced.
+    names : sequence of str
+        Name i belongs to id i.
+
+    Raises
+    ------
+    InputError
+        A name is empty, repeated, or holds a line break.
+    """
+    names = [str(name) for name in names]
+    for position, name in enumerate(names):
+        if not name or "\n" in name or "\r" in name:
+            raise InputError(
+                f"Name {position} is {name!r}. A name is a line of its own: not empty, without line breaks."
+            )
+    if (place := _repeated(names)) is not None:
+        raise InputError(f"Name {place} is {names[place]!r} again. Give every id a name of its own.")
+    with atomic_write_text(path) as file:
+        file.write("".join(f"{name}\n" for name in names).encode("utf-8"))
+
+
+def _check_names(path: str | os.PathLike, names: list[str], count: int | None) -> None:
+    if "" in names:
+        raise fault(
+            path,
+            f"line {names.index('') + 1}",
+            "the line is empty",
+            "write one name a line, in the order of ids",
+        )
+    if (place := _repeated(names)) is not None:
+        found = f"{names[place]!r} also stands in line {names.index(names[place]) + 1}"
+        raise fault(path, f"line {place + 1}", found, "give every id a name of its own")
+    if count is not None and len(names) != count:
+        raise fault(
+            path, "", f"{len(names)} names for {count} ids", "write one name a line, in the order of ids"
+        )
+
+
+def _repeated(names: list[str]) -> int | None:
+    """Position of the first name that occurred before."""
+    if len(set(names)) == len(names):
+        return None
+    seen: set[str] = set()
+    return next(i for i, name in enumerate(names) if name in seen or seen.add(name))

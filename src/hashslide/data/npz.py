@@ -1,0 +1,155 @@
+"""NumPy archives: both matrices in one ``.npz``, or a pair of files written by ``scipy.sparse.save_npz``."""
+
+import os
+import zipfile
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from ._atomic import atomic_write
+from ._csr import MAX_IDS, rows_from_pair, without_zeros
+from ._repairs import LENIENT, Repairs, fault, warn_repairs
+from ._rows import checked_matrix
+
+_KEYS = ("data", "indices", "indptr", "shape")
+# What np.load raises for other content, broken archives, pickled objects and foreign kinds of compression.
+_UNREADABLE = (ValueError, EOFError, OSError, AttributeError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def load_npz(
+    path: str | os.PathLike, labels: str | os.PathLike | None = None, *, lenient: bool = False
+) -> tuple[csr_matrix, csr_matrix]:
+    """Read a data set from NumPy archives; pickled objects are never loaded.
+
+    Parameters
+    ----------
+    path : str or path
+        An archive of `save_npz`, or, with `labels`, the feature matrix as written by
+        ``scipy.sparse.save_npz``.
+    labels : str or path, optional
+        The label matrix as written by ``scipy.sparse.save_npz``: a label for every stored value.
+    lenient : bool, default=False
+        Sort ids, sum values of repeated features, count repeated labels once, drop labels stored with the
+        value 0, and say so in a `RepairWarning`.
+
+    Returns
+    -------
+    X : csr_matrix of float32, shape (points, features)
+    Y : csr_matrix of float32, shape (points, labels)
+        1 where the point has the label.
+
+    Raises
+    ------
+    DataFileError
+        An archive is damaged, holds something else, is not CSR, or its ids or values are not acceptable.
+    OSError
+        A file cannot be opened.
+    """
+    if labels is None:
+        x = _read(path, "X_", "feature", lenient)
+        y = _read(path, "Y_", "label", lenient)
+    else:
+        x = _read(path, "", "feature", lenient)
+        y = _read(labels, "", "label", lenient)
+    if x.shape[0] != y.shape[0]:
+        found = f"{x.shape[0]} rows of features and {y.shape[0]} rows of labels"
+        raise fault(path, "", found, "give two matrices with one row for each point")
+    return x, y
+
+
+def save_npz(path: str | os.PathLike, X, Y) -> None:
+    """Write a data set as one compressed NumPy archive; it appears whole or not at all.
+
+    The arrays are named as in ``scipy.sparse.save_npz`` behind the prefixes ``X_`` and ``Y_``; labels have no
+    values.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write, with any suffix; an existing file is replaced.
+    X : sparse matrix or array, shape (points, features)
+    Y : sparse matrix or array, shape (points, labels)
+
+    Raises
+    ------
+    InputError
+        X or Y is not a matrix, their numbers of rows differ, or X holds NaN or infinity.
+    """
+    rows = rows_from_pair(X, Y)
+    with atomic_write(path) as file:
+        np.savez_compressed(
+            file,
+            X_data=rows.x_data,
+            X_indices=rows.x_indices,
+            X_indptr=rows.x_indptr,
+            X_shape=np.array(X.shape, dtype=np.int64),
+            Y_indices=rows.y_indices,
+            Y_indptr=rows.y_indptr,
+            Y_shape=np.array(Y.shape, dtype=np.int64),
+        )
+
+
+def _read(path: str | os.PathLike, prefix: str, name: str, lenient: bool) -> csr_matrix:
+    arrays = _arrays(path, prefix)
+    data, indices, indptr, shape = (arrays[key] for key in _KEYS)
+    if shape.shape != (2,) or shape[0] != len(indptr) - 1 or not 0 <= shape[1] <= MAX_IDS:
+        found = f"shape {shape.tolist()} of the {name} matrix does not fit its {len(indptr)} row offsets"
+        raise fault(path, "", found, "write the file again with save_npz")
+    repairs: Repairs = []
+    matrix = checked_matrix(path, name, (data, indices, indptr), int(shape[1]), lenient, repairs)
+    if name == "label":
+        matrix = _pattern(path, matrix, lenient, repairs)
+    warn_repairs(path, repairs, "row")
+    return matrix
+
+
+def _arrays(path: str | os.PathLike, prefix: str) -> dict[str, NDArray]:
+    """The arrays of one matrix, one-dimensional and of a numeric kind each."""
+    with open(path, "rb") as file:
+        try:
+            archive = np.load(file, allow_pickle=False)
+            names = sorted(archive.files)
+            stored = {key: archive[prefix + key] for key in (*_KEYS, "format") if prefix + key in names}
+        except _UNREADABLE as error:
+            found = f"not a readable .npz archive ({error})"
+            raise fault(path, "", found, "write it again with save_npz") from None
+    if prefix == "Y_":
+        stored["data"] = np.ones(np.size(stored.get("indices", ())), dtype=np.float32)
+    _check_arrays(path, stored, names, prefix)
+    return stored
+
+
+def _check_arrays(path: str | os.PathLike, stored: dict[str, NDArray], names: list[str], prefix: str) -> None:
+    layout = stored.pop("format", np.array(b"csr")).item()
+    if layout not in (b"csr", "csr"):
+        raise fault(
+            path,
+            "",
+            f"a sparse matrix of the format {layout!r}",
+            "save it with scipy.sparse.save_npz(X.tocsr())",
+        )
+    if missing := [prefix + key for key in _KEYS if key not in stored]:
+        found = f"no array {missing[0]!r}; the archive holds {', '.join(names) or 'nothing'}"
+        remedy = "write it with save_npz, or give both files of a pair: load_npz(features, labels)"
+        raise fault(path, "", found, remedy)
+    for key in _KEYS:
+        kinds = "iufb" if key == "data" else "iu"
+        if stored[key].ndim != 1 or stored[key].dtype.kind not in kinds:
+            found = f"array {prefix + key!r} has {stored[key].ndim} dimensions of {stored[key].dtype}"
+            raise fault(path, "", found, "write the file again with save_npz")
+
+
+def _pattern(path: str | os.PathLike, matrix: csr_matrix, lenient: bool, repairs: Repairs) -> csr_matrix:
+    """`matrix` with ones where it was not 0."""
+    zeros = np.flatnonzero(matrix.data == 0)
+    if len(zeros):
+        rows = np.unique(np.searchsorted(matrix.indptr, zeros, side="right") - 1)
+        if not lenient:
+            found = f"label id {matrix.indices[zeros[0]]} is stored with the value 0"
+            raise fault(path, f"row {rows[0]}", found, f"call eliminate_zeros() before saving, {LENIENT}")
+        repairs.append(("zero-label", len(rows), int(rows[0])))
+        matrix = without_zeros(matrix)
+    matrix.data[:] = 1
+    return matrix

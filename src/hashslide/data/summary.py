@@ -1,0 +1,120 @@
+"""Facts about a data set, and its division into parts."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.utils import check_random_state
+
+from hashslide.errors import InputError
+
+from ._csr import as_csr, without_zeros
+
+
+def describe(X, Y) -> dict:
+    """Facts about a data set, ready for ``json.dumps``.
+
+    Parameters
+    ----------
+    X : sparse matrix or array, shape (points, features)
+    Y : sparse matrix or array, shape (points, labels)
+
+    Returns
+    -------
+    dict
+        ``points``, ``features``, ``labels``: counts. ``feature_values``, ``label_assignments``: stored
+        values. ``features_per_point``, ``labels_per_point``, ``points_per_label`` (of the labels that occur):
+        dicts with ``mean``, ``median``, ``min``, ``max``. ``points_without_features``,
+        ``points_without_labels``, ``features_unused``, ``labels_unused``, ``labels_once``: counts;
+        ``labels_once_share``: share of the labels that occur. ``value_min``, ``value_max``: of the stored
+        values, None without any. ``unit_length``: whether every point with features has Euclidean length 1
+        (within 1 %). ``bytes``: memory of both matrices.
+
+    Raises
+    ------
+    InputError
+        X or Y is not a matrix, or their numbers of rows differ.
+    """
+    x, y = as_csr(X, "X"), without_zeros(as_csr(Y, "Y"))
+    _check_rows(x, y)
+    per_feature = np.bincount(x.indices, minlength=x.shape[1])
+    per_label = np.bincount(y.indices, minlength=y.shape[1])
+    used = per_label[per_label > 0]
+    once = int((used == 1).sum())
+    return {
+        "points": x.shape[0],
+        "features": x.shape[1],
+        "labels": y.shape[1],
+        "feature_values": int(x.nnz),
+        "label_assignments": int(y.nnz),
+        "features_per_point": _spread(np.diff(x.indptr)),
+        "labels_per_point": _spread(np.diff(y.indptr)),
+        "points_per_label": _spread(used),
+        "points_without_features": int((np.diff(x.indptr) == 0).sum()),
+        "points_without_labels": int((np.diff(y.indptr) == 0).sum()),
+        "features_unused": int((per_feature == 0).sum()),
+        "labels_unused": int((per_label == 0).sum()),
+        "labels_once": once,
+        "labels_once_share": once / len(used) if len(used) else 0.0,
+        "value_min": float(x.data.min()) if x.nnz else None,
+        "value_max": float(x.data.max()) if x.nnz else None,
+        "unit_length": _has_unit_length(x),
+        "bytes": int(sum(array.nbytes for m in (x, y) for array in (m.indptr, m.indices, m.data))),
+    }
+
+
+def train_validation_split(
+    X, Y, fraction: float = 0.1, random_state=None
+) -> tuple[csr_matrix, csr_matrix, csr_matrix, csr_matrix]:
+    """Divide a data set at random; the order of the points is kept within each part.
+
+    Parameters
+    ----------
+    X : sparse matrix or array, shape (points, features)
+    Y : sparse matrix or array, shape (points, labels)
+    fraction : float, default=0.1
+        Share of the points in the validation part, between 0 and 1; both parts get at least one point.
+    random_state : int, RandomState or None, default=None
+        Seed of the choice.
+
+    Returns
+    -------
+    X_train, X_validation, Y_train, Y_validation : csr_matrix
+        In the order of scikit-learn's ``train_test_split``.
+
+    Raises
+    ------
+    InputError
+        Fewer than two points, `fraction` outside (0, 1), or X and Y do not fit together.
+    """
+    x, y = as_csr(X, "X"), as_csr(Y, "Y")
+    _check_rows(x, y)
+    n_points = x.shape[0]
+    if not 0 < fraction < 1:
+        raise InputError(f"fraction is {fraction!r}. Give a share between 0 and 1, such as 0.1.")
+    if n_points < 2:
+        raise InputError(f"X has {n_points} rows. A division needs two points at least.")
+    n_validation = min(max(round(fraction * n_points), 1), n_points - 1)
+    held = np.zeros(n_points, dtype=bool)
+    held[check_random_state(random_state).permutation(n_points)[:n_validation]] = True
+    return x[~held], x[held], y[~held], y[held]
+
+
+def _check_rows(x: csr_matrix, y: csr_matrix) -> None:
+    if x.shape[0] != y.shape[0]:
+        raise InputError(f"X has {x.shape[0]} rows and Y has {y.shape[0]}. Give both one row for each point.")
+
+
+def _spread(counts: NDArray) -> dict[str, float]:
+    if len(counts) == 0:
+        return {"mean": 0.0, "median": 0.0, "min": 0, "max": 0}
+    return {
+        "mean": float(counts.mean()),
+        "median": float(np.median(counts)),
+        "min": int(counts.min()),
+        "max": int(counts.max()),
+    }
+
+
+def _has_unit_length(x: csr_matrix) -> bool:
+    squares = np.asarray(x.multiply(x).sum(axis=1)).ravel()[np.diff(x.indptr) > 0]
+    return bool(len(squares)) and bool(np.allclose(squares, 1, rtol=0.02))

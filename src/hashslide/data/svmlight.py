@@ -1,0 +1,80 @@
+"""Multi-label svmlight (LIBSVM) files: ``l1,l2,... f:v f:v ...`` without a header, ``#`` starts a comment."""
+
+import os
+
+from scipy.sparse import csr_matrix
+
+from ._text import read_text, write_text
+from ._validate import check_count
+
+
+def load_svmlight(
+    path: str | os.PathLike,
+    *,
+    zero_based: bool = False,
+    n_features: int | None = None,
+    n_labels: int | None = None,
+    lenient: bool = False,
+) -> tuple[csr_matrix, csr_matrix]:
+    """Read a multi-label data set in the svmlight format, plain or gzip.
+
+    Parameters
+    ----------
+    path : str or path
+        The file; gzip is recognised by its content.
+    zero_based : bool, default=False
+        Whether feature ids start at 0. The format starts at 1; nothing is guessed, because a file whose
+        smallest id happens to be 1 fits both. Label ids always start at 0. A point may have no labels.
+    n_features, n_labels : int, optional
+        Width of X and Y. By default the largest id decides, so give the training set's when you read a test
+        set.
+    lenient : bool, default=False
+        Repair ids out of order and repeated ids as `load_xmc` does.
+
+    Returns
+    -------
+    X : csr_matrix of float32, shape (points, n_features)
+    Y : csr_matrix of float32, shape (points, n_labels)
+
+    Raises
+    ------
+    DataFileError
+        The file is not in the format; the message names file, line, what stands there and the remedy.
+    InputError
+        `n_features` or `n_labels` is not a count.
+    OSError
+        The file cannot be opened.
+    """
+    return read_text(
+        path,
+        header=False,
+        lenient=lenient,
+        feature_base=0 if zero_based else 1,
+        n_features=_width(n_features, "n_features"),
+        n_labels=_width(n_labels, "n_labels"),
+    )
+
+
+def save_svmlight(path: str | os.PathLike, X, Y, *, zero_based: bool = False) -> None:
+    """Write a data set in the svmlight format, compressed if the name ends in ``.gz``; atomic.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write; an existing file is replaced.
+    X : sparse matrix or array, shape (points, features)
+    Y : sparse matrix or array, shape (points, labels)
+    zero_based : bool, default=False
+        Whether feature ids in the file start at 0 instead of 1.
+
+    Raises
+    ------
+    InputError
+        X or Y is not a matrix, their numbers of rows differ, or X holds NaN or infinity.
+    """
+    write_text(path, X, Y, header=False, feature_base=0 if zero_based else 1)
+
+
+def _width(value: int | None, name: str) -> int:
+    count = check_count(value, name)
+    return -1 if count is None else count

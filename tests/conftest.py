@@ -1,0 +1,31 @@
+"""Shared fixtures: real data, read once a session."""
+
+import numpy as np
+import pytest
+
+from hashslide import data
+
+
+@pytest.fixture(scope="session")
+def pubmed() -> data.Dataset:
+    """The whole built-in set pubmed-mesh. Do not change its arrays."""
+    return data.builtin("pubmed-mesh")
+
+
+@pytest.fixture(scope="session")
+def pubmed_small(pubmed) -> data.Dataset:
+    """A real slice: 1,500 training and 300 test points with the features and labels of the former.
+
+    9,157 features and 3,654 labels, each of which occurs in training. Do not change its arrays.
+    """
+    x, y = pubmed.X_train[:1500], pubmed.Y_train[:1500]
+    features, labels = np.unique(x.indices), np.unique(y.indices)
+    x_test, y_test = pubmed.X_test[:300], pubmed.Y_test[:300]
+    return data.Dataset(
+        x[:, features],
+        y[:, labels],
+        x_test[:, features],
+        y_test[:, labels],
+        pubmed.feature_names[features],
+        pubmed.label_names[labels],
+    )
