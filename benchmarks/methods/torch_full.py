@@ -1,0 +1,22 @@
+"""PyTorch, every label in every step: binary cross-entropy over all logits."""
+
+from __future__ import annotations
+
+import torch
+from scipy.sparse import csr_matrix
+
+from . import Options
+from .torch_common import LEARNING_RATE, TwoLayers, predict_topk, start, train
+
+__all__ = ["fit", "predict_topk"]
+
+
+def fit(data: tuple[csr_matrix, csr_matrix], options: Options) -> TwoLayers:
+    """Train from the CSR matrices (X, Y)."""
+    network = start(*data, options, sparse_output=False)
+    dense = [network.input_bias, network.output.weight, network.output_bias.weight]
+    optimizers = [
+        torch.optim.SparseAdam([network.input.weight], lr=LEARNING_RATE),
+        torch.optim.Adam(dense, lr=LEARNING_RATE, fused=True),
+    ]
+    return train(network, optimizers, data, lambda Y_batch: None, options)

@@ -1,0 +1,73 @@
+"""One method, one data set, one run, in this process alone: ``rivals.py`` starts it.
+
+Reads a job (JSON) from the file named on the command line and writes the measurements and the predictions
+beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from methods import Options, load_method
+from methods.matrices import load_matrices
+
+TOP_K = 5
+
+
+def timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float, float]:
+    """Return the function's result, its wall seconds and its CPU seconds."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = function(*arguments)
+    return result, time.perf_counter() - wall, time.process_time() - cpu
+
+
+def peak_mb() -> float:
+    """Return the largest resident size that this process has had so far, in MB (10^6 bytes)."""
+    # On Linux ru_maxrss survives exec, so that a child starts with its parent's peak; VmHWM does not.
+    status = Path("/proc/self/status")
+    if status.exists():
+        fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        return int(fields["VmHWM"].split()[0]) * 1024 / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def measure(job: dict[str, Any]) -> tuple[dict[str, float], np.ndarray]:
+    """Load, train and predict; return the measurements and the predicted labels."""
+    method, options, folder = load_method(job["method"]), Options(**job["options"]), Path(job["folder"])
+    data = method.load(folder, options)
+    loaded_mb = peak_mb()
+    model, train_s, train_cpu_s = timed(method.fit, data, options)
+    train_mb = peak_mb()
+    model = method.freeze(model, options)
+    X_test, _ = load_matrices(folder, "test")
+    topk, predict_s, predict_cpu_s = timed(method.predict_topk, model, X_test, TOP_K, options)
+    measured = {
+        "train_s": train_s,
+        "train_cpu_s": train_cpu_s,
+        "predict_s": predict_s,
+        "predict_cpu_s": predict_cpu_s,
+        "loaded_mb": loaded_mb,
+        "train_mb": train_mb,
+        "peak_mb": peak_mb(),
+    }
+    return measured, topk
+
+
+def main() -> None:
+    """Run the job named on the command line."""
+    job_path = Path(sys.argv[1])
+    measured, topk = measure(json.loads(job_path.read_text()))
+    np.save(job_path.with_suffix(".npy"), topk)
+    job_path.with_suffix(".result").write_text(json.dumps(measured))
+
+
+if __name__ == "__main__":
+    main()
