@@ -6,15 +6,17 @@ void BatchFeatures::gather(const CsrView& x, const Index* rows, Index n_rows, fl
     indptr_.assign(1, 0);
     ids_.clear();
     values_.clear();
+    kept_values_.clear();
     const float scale = 1.0f / (1.0f - dropout);
     for (Index b = 0; b < n_rows; ++b) {
         const auto row_ids = x.ids(rows[b]);
         const auto row_values = x.values(rows[b]);
         for (std::size_t j = 0; j < row_ids.size(); ++j) {
             const std::uint64_t draw = (static_cast<std::uint64_t>(b) << 32) | j;
-            if (dropout > 0 && rng.uniform(draw) < dropout) continue;
+            const bool dropped = dropout > 0 && rng.uniform(draw) < dropout;
             ids_.push_back(row_ids[j]);
-            values_.push_back(row_values[j] * scale);
+            values_.push_back(row_values[j]);
+            kept_values_.push_back(dropped ? 0.0f : row_values[j] * scale);
         }
         indptr_.push_back(static_cast<Index>(ids_.size()));
     }
@@ -35,12 +37,14 @@ void BatchFeatures::group_by_feature() {
     for (std::size_t i = 1; i < by_feature_.size(); ++i) by_feature_[i] += by_feature_[i - 1];
     by_feature_examples_.resize(ids_.size());
     by_feature_values_.resize(ids_.size());
+    by_feature_kept_values_.resize(ids_.size());
     next_.assign(by_feature_.begin(), by_feature_.end() - 1);
     for (Index b = 0; b < n_examples(); ++b) {
         for (Index j = indptr_[b]; j < indptr_[b + 1]; ++j) {
             const Index entry = next_[positions_[j]]++;
             by_feature_examples_[entry] = static_cast<Id>(b);
             by_feature_values_[entry] = values_[j];
+            by_feature_kept_values_[entry] = kept_values_[j];
         }
     }
 }

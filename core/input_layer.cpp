@@ -59,7 +59,8 @@ void InputLayer::grow(Index n_features) {
 float InputLayer::forward_row(std::span<const Id> ids, std::span<const float> values, float* h) const {
     const Kernels& k = kernels();
     std::copy_n(bias.data(), hidden_, h);
-    for (std::size_t j = 0; j < ids.size(); ++j) k.axpy(hidden_, values[j], weight.data() + ids[j] * hidden_, h);
+    for (std::size_t j = 0; j < ids.size(); ++j)
+        if (values[j] != 0) k.axpy(hidden_, values[j], weight.data() + ids[j] * hidden_, h);
     activate(activation_, hidden_, h);
     const float squares = length_ > 0 ? k.sum_of_squares(hidden_, h) : 0.0f;
     if (squares == 0) return 1.0f;
@@ -71,7 +72,7 @@ float InputLayer::forward_row(std::span<const Id> ids, std::span<const float> va
 void InputLayer::forward(const BatchFeatures& batch, float* h, int n_threads) {
     scales_.resize(batch.n_examples());
     parallel_for(n_threads, 0, batch.n_examples(), 16, [&](Index first, Index last) {
-        for (Index b = first; b < last; ++b) scales_[b] = forward_row(batch.ids(b), batch.values(b), h + b * hidden_);
+        for (Index b = first; b < last; ++b) scales_[b] = forward_row(batch.ids(b), batch.kept_values(b), h + b * hidden_);
     });
 }
 
@@ -102,8 +103,14 @@ void InputLayer::backward(const BatchFeatures& batch, const float* h, float* gra
         std::vector<float> sum(hidden_);
         for (Index t = first; t < last; ++t) {
             std::fill(sum.begin(), sum.end(), 0.0f);
-            for (std::size_t e = 0; e < batch.examples(t).size(); ++e)
-                k.axpy(hidden_, batch.example_values(t)[e], gradient + batch.examples(t)[e] * hidden_, sum.data());
+            bool kept = false;
+            for (std::size_t e = 0; e < batch.examples(t).size(); ++e) {
+                const float value = batch.kept_example_values(t)[e];
+                if (value == 0) continue;
+                k.axpy(hidden_, value, gradient + batch.examples(t)[e] * hidden_, sum.data());
+                kept = true;
+            }
+            if (!kept) continue;  // dropped everywhere: untouched
             const Index feature = batch.touched()[t];
             weight_optimizer.update(feature, rate, step, sum.data(), weight.data() + feature * hidden_);
         }
