@@ -2,12 +2,12 @@
 
 namespace hashslide {
 
-void BatchFeatures::gather(const CsrView& x, const Index* rows, Index n_rows, float dropout, const CounterRng& rng) {
+void BatchFeatures::gather(const CsrView& x, const Index* rows, Index n_rows, float scale, float dropout, const CounterRng& rng) {
     indptr_.assign(1, 0);
     ids_.clear();
     values_.clear();
     kept_values_.clear();
-    const float scale = 1.0f / (1.0f - dropout);
+    const float keep = 1.0f / (1.0f - dropout);
     for (Index b = 0; b < n_rows; ++b) {
         const auto row_ids = x.ids(rows[b]);
         const auto row_values = x.values(rows[b]);
@@ -15,8 +15,8 @@ void BatchFeatures::gather(const CsrView& x, const Index* rows, Index n_rows, fl
             const std::uint64_t draw = (static_cast<std::uint64_t>(b) << 32) | j;
             const bool dropped = dropout > 0 && rng.uniform(draw) < dropout;
             ids_.push_back(row_ids[j]);
-            values_.push_back(row_values[j]);
-            kept_values_.push_back(dropped ? 0.0f : row_values[j] * scale);
+            values_.push_back(row_values[j] * scale);
+            kept_values_.push_back(dropped ? 0.0f : values_.back() * keep);
         }
         indptr_.push_back(static_cast<Index>(ids_.size()));
     }

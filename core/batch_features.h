@@ -14,9 +14,9 @@ public:
     explicit BatchFeatures(Index n_features = 0) : touched_(n_features) {}
     void grow(Index n_features) { touched_.grow(n_features); }
 
-    // Rows of x in the given order. In the kept values each feature of each example is 0 with probability `dropout`; the
+    // Rows of x in the given order, with values times `scale`. In the kept values each feature of each example is 0 with probability `dropout`; the
     // others are scaled by 1 / (1 - dropout).
-    void gather(const CsrView& x, const Index* rows, Index n_rows, float dropout, const CounterRng& rng);
+    void gather(const CsrView& x, const Index* rows, Index n_rows, float scale, float dropout, const CounterRng& rng);
 
     Index n_examples() const { return static_cast<Index>(indptr_.size()) - 1; }
     std::span<const Id> ids(Index example) const { return part(ids_, indptr_, example); }

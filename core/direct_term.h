@@ -13,7 +13,7 @@ namespace hashslide {
 
 struct DirectTermConfig {
     Index labels_per_feature = 0;      // longest list of a feature; 0: no direct term
-    Index min_count = 2;               // a pair counts only if it occurs in so many examples
+    Index min_count = 3;               // a pair counts only if it occurs in so many examples
     float rate = 10.0f;                // learning rate as a multiple of the network's
     float initial_accumulator = 0.5f;  // of Adagrad, entry by entry: large values hold back rare pairs
 };

@@ -6,6 +6,7 @@
 
 #include "gemm.h"
 #include "parallel.h"
+#include "scratch.h"
 
 namespace hashslide {
 namespace {
@@ -72,15 +73,17 @@ void HardNegatives::score_bucket(const OutputLayer& output, std::span<const Id> 
                                  const ActiveSet& active) {
     if (looks.empty() || bucket.empty()) return;
     const Index n_looks = static_cast<Index>(looks.size());
-    std::vector<float> h(n_looks * hidden_), rows(tile * hidden_), z(n_looks * tile);
+    float* h = scratch<0>(n_looks * hidden_);
+    float* rows = scratch<1>(tile * hidden_);
+    float* z = scratch<2>(n_looks * tile);
     for (Index i = 0; i < n_looks; ++i)
-        std::copy_n(queries_.data() + looks[i] / config_.probes * hidden_, hidden_, h.data() + i * hidden_);
+        std::copy_n(queries_.data() + looks[i] / config_.probes * hidden_, hidden_, h + i * hidden_);
     std::vector<BestK> best(n_looks, BestK(config_.per_example));
     for (std::size_t first = 0; first < bucket.size(); first += tile) {
         const std::span<const Id> part = bucket.subspan(first, std::min<std::size_t>(tile, bucket.size() - first));
         const Index n = static_cast<Index>(part.size());
-        for (Index i = 0; i < n; ++i) std::copy_n(output.weight.data() + part[i] * hidden_, hidden_, rows.data() + i * hidden_);
-        gemm_nt(n_looks, n, hidden_, h.data(), hidden_, rows.data(), hidden_, 0.0f, z.data(), tile);
+        for (Index i = 0; i < n; ++i) std::copy_n(output.weight.data() + part[i] * hidden_, hidden_, rows + i * hidden_);
+        gemm_nt(n_looks, n, hidden_, h, hidden_, rows, hidden_, 0.0f, z, tile);
         for (Index q = 0; q < n_looks; ++q) {
             const Index example = looks[q] / config_.probes * config_.share;
             for (Index i = 0; i < n; ++i) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "parallel.h"
+#include "scratch.h"
 #include "simd/kernels.h"
 
 namespace hashslide {
@@ -100,19 +101,19 @@ void InputLayer::backward(const BatchFeatures& batch, const float* h, float* gra
     bias_optimizer.update(0, rate, step, bias_gradient.data(), bias.data());
 
     parallel_for(n_threads, 0, static_cast<Index>(batch.touched().size()), 64, [&](Index first, Index last) {
-        std::vector<float> sum(hidden_);
+        float* sum = scratch(hidden_);
         for (Index t = first; t < last; ++t) {
-            std::fill(sum.begin(), sum.end(), 0.0f);
+            std::fill_n(sum, hidden_, 0.0f);
             bool kept = false;
             for (std::size_t e = 0; e < batch.examples(t).size(); ++e) {
                 const float value = batch.kept_example_values(t)[e];
                 if (value == 0) continue;
-                k.axpy(hidden_, value, gradient + batch.examples(t)[e] * hidden_, sum.data());
+                k.axpy(hidden_, value, gradient + batch.examples(t)[e] * hidden_, sum);
                 kept = true;
             }
             if (!kept) continue;  // dropped everywhere: untouched
             const Index feature = batch.touched()[t];
-            weight_optimizer.update(feature, rate, step, sum.data(), weight.data() + feature * hidden_);
+            weight_optimizer.update(feature, rate, step, sum, weight.data() + feature * hidden_);
         }
     });
 }

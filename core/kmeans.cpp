@@ -6,6 +6,7 @@
 #include "gemm.h"
 #include "parallel.h"
 #include "rng.h"
+#include "scratch.h"
 #include "simd/kernels.h"
 
 namespace hashslide {
@@ -88,11 +89,12 @@ void KMeansCells::hash_neurons(const NeuronView& neurons, const std::vector<Id>&
     buckets.resize(ids.size());
     parallel_for(n_threads, 0, static_cast<Index>(ids.size()), block, [&](Index first, Index last) {
         const Index n = last - first;
-        std::vector<float> rows(n * width_), scores(n * n_cells_);
-        for (Index i = 0; i < n; ++i) std::copy_n(neurons.weight + ids[first + i] * width_, width_, rows.data() + i * width_);
-        gemm_nt(n, n_cells_, width_, rows.data(), width_, centres_.data(), width_, 0.0f, scores.data(), n_cells_);
+        float* rows = scratch<0>(n * width_);
+        float* scores = scratch<1>(n * n_cells_);
+        for (Index i = 0; i < n; ++i) std::copy_n(neurons.weight + ids[first + i] * width_, width_, rows + i * width_);
+        gemm_nt(n, n_cells_, width_, rows, width_, centres_.data(), width_, 0.0f, scores, n_cells_);
         for (Index i = 0; i < n; ++i) {
-            float* z = scores.data() + i * n_cells_;
+            float* z = scores + i * n_cells_;
             kernels().axpy(n_cells_, neurons.bias[ids[first + i]], biases_.data(), z);
             kernels().axpy(n_cells_, -1.0f, offsets_.data(), z);
             buckets[first + i] = static_cast<Id>(std::max_element(z, z + n_cells_) - z);
@@ -103,12 +105,12 @@ void KMeansCells::hash_neurons(const NeuronView& neurons, const std::vector<Id>&
 void KMeansCells::probe(const float* queries, Index n, Index probes, std::vector<Id>& buckets, int n_threads) const {
     buckets.resize(n * probes);
     parallel_for(n_threads, 0, n, block, [&](Index first, Index last) {
-        std::vector<float> scores((last - first) * n_cells_);
+        float* scores = scratch((last - first) * n_cells_);
         std::vector<Id> order(n_cells_);
-        for (Index i = 0; i < last - first; ++i) std::copy(biases_.begin(), biases_.end(), scores.begin() + i * n_cells_);
-        gemm_nt(last - first, n_cells_, width_, queries + first * width_, width_, centres_.data(), width_, 1.0f, scores.data(), n_cells_);
+        for (Index i = 0; i < last - first; ++i) std::copy(biases_.begin(), biases_.end(), scores + i * n_cells_);
+        gemm_nt(last - first, n_cells_, width_, queries + first * width_, width_, centres_.data(), width_, 1.0f, scores, n_cells_);
         for (Index i = 0; i < last - first; ++i) {
-            const float* z = scores.data() + i * n_cells_;
+            const float* z = scores + i * n_cells_;
             std::iota(order.begin(), order.end(), 0);
             std::partial_sort(order.begin(), order.begin() + probes, order.end(),
                               [z](Id a, Id b) { return z[a] != z[b] ? z[a] > z[b] : a < b; });

@@ -30,6 +30,7 @@ Network::Network(const NetworkConfig& config, bool initialise)
 
 StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<const Index> rows, const float* sample_weight,
                                float rate, int n_threads) {
+    const FlushDenormals flush;
     const Index batch = static_cast<Index>(rows.size());
     // Gradients are sums over the batch; the adaptive optimisers do not see the factor, plain SGD takes the mean.
     const float mean_rate = config_.optimizer.kind == OptimizerKind::sgd ? rate / static_cast<float>(batch) : rate;
@@ -38,7 +39,8 @@ StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<con
     ++step;
     lap_start_ = now();
 
-    features_.gather(x, rows.data(), batch, config_.input_dropout, CounterRng(config_.seed, Stream::input_dropout, step));
+    features_.gather(x, rows.data(), batch, config_.input_scale, config_.input_dropout,
+                     CounterRng(config_.seed, Stream::input_dropout, step));
     hidden_.resize(batch * config_.hidden);
     hidden_gradient_.resize(batch * config_.hidden);
     input_.forward(features_, hidden_.data(), n_threads);
@@ -120,10 +122,21 @@ void Network::lap(Stage stage) {
 }
 
 void Network::predict_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
+    const FlushDenormals flush;
+    std::vector<float> values;
+    const CsrView features = scaled(x, values);
     if (x.n_rows <= screened_rows)
-        screened_topk(input_, output_, direct_, *screen(n_threads), x, k, labels, scores, n_threads);
+        screened_topk(input_, output_, direct_, *screen(n_threads), features, k, labels, scores, n_threads);
     else
-        exact_topk(input_, output_, direct_, x, k, labels, scores, n_threads);
+        exact_topk(input_, output_, direct_, features, k, labels, scores, n_threads);
+}
+
+// x with its values times input_scale, kept in `values`.
+CsrView Network::scaled(const CsrView& x, std::vector<float>& values) const {
+    if (config_.input_scale == 1.0f) return x;
+    values.assign(x.data, x.data + x.indptr[x.n_rows]);
+    kernels().scale(static_cast<Index>(values.size()), config_.input_scale, values.data());
+    return {x.indptr, x.indices, values.data(), x.n_rows};
 }
 
 std::shared_ptr<const Screen> Network::screen(int n_threads) const {
@@ -132,7 +145,11 @@ std::shared_ptr<const Screen> Network::screen(int n_threads) const {
     return screen_;
 }
 
-void Network::logits(const CsrView& x, float* out, int n_threads) const { all_logits(input_, output_, direct_, x, out, n_threads); }
+void Network::logits(const CsrView& x, float* out, int n_threads) const {
+    const FlushDenormals flush;
+    std::vector<float> values;
+    all_logits(input_, output_, direct_, scaled(x, values), out, n_threads);
+}
 
 void Network::set_label_prior(const Index* counts, Index n_examples, bool reset_bias) {
     prior_.set(counts, n_examples, config_.active.popular);

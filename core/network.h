@@ -24,6 +24,7 @@ struct NetworkConfig {
     OptimizerConfig optimizer;
     float hidden_length = 0.0f;     // Euclidean length of every hidden activation; 0: free
     float example_power = 0.0f;     // an example's loss is weighted by (mean labels / its labels)^power
+    float input_scale = 1.0f;       // all feature values are multiplied by it
     float input_init = 0.05f;       // standard deviation of the input weights; output weights start at 0
     float input_dropout = 0.0f;
     float hidden_dropout = 0.0f;
@@ -79,6 +80,7 @@ public:
 
 private:
     void own_arrays();
+    CsrView scaled(const CsrView& x, std::vector<float>& values) const;
     std::shared_ptr<const Screen> screen(int n_threads) const;
     void build_active_set(const CsrView& y, std::span<const Index> rows, int n_threads);
     void prior_shift(Index batch, int n_threads);

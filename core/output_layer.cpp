@@ -5,6 +5,8 @@
 
 #include "gemm.h"
 #include "parallel.h"
+#include "scratch.h"
+#include "simd/kernels.h"
 
 namespace hashslide {
 namespace {
@@ -12,8 +14,8 @@ namespace {
 // Sizes of the pieces of work, fixed so that results do not depend on the number of threads: a tile of gathered rows
 // (128 x 256 floats) and its products stay in a core's second-level cache.
 constexpr Index tile = 128;
-constexpr Index example_block = 64;
-constexpr Index hidden_block = 128;
+constexpr Index example_block = 128;
+constexpr Index hidden_block = 256;
 
 }  // namespace
 
@@ -26,8 +28,10 @@ OutputLayer::OutputLayer(Index n_labels, Index hidden, const OptimizerConfig& op
       hidden_(hidden) {}
 
 void OutputLayer::grow(Index n_labels) {
+    const float least = n_labels_ > 0 ? *std::min_element(bias.data(), bias.data() + n_labels_) : 0.0f;
     weight.resize(n_labels * hidden_);
     bias.resize(n_labels);
+    std::fill(bias.data() + n_labels_, bias.data() + n_labels, least);
     weight_optimizer.grow(n_labels);
     bias_optimizer.grow(n_labels);
     n_labels_ = n_labels;
@@ -38,11 +42,13 @@ void OutputLayer::forward(const ActiveSet& active, const float* h, Index batch, 
     rows_.resize(static_cast<std::size_t>(n * hidden_));
     logits_.resize(static_cast<std::size_t>(n * batch));
     parallel_for(n_threads, 0, n, tile, [&](Index first, Index last) {
+        float* tile_bias = scratch(last - first);
         for (Index i = first; i < last; ++i) {
             const Index label = active.ids()[i];
             std::copy_n(weight.data() + label * hidden_, hidden_, rows_.data() + i * hidden_);
-            for (Index b = 0; b < batch; ++b) logits_[b * n + i] = bias[label];
+            tile_bias[i - first] = bias[label];
         }
+        for (Index b = 0; b < batch; ++b) std::copy_n(tile_bias, last - first, logits_.data() + b * n + first);
         gemm_nt(batch, last - first, hidden_, h, hidden_, rows_.data() + first * hidden_, hidden_, 1.0f, logits_.data() + first, n);
     });
 }
@@ -80,14 +86,15 @@ void OutputLayer::backward_and_update(const ActiveSet& active, const float* h, I
 
 void OutputLayer::update_tile(const ActiveSet& active, Index first, Index last, const float* h, Index batch, float rate, Index step) {
     const Index n = active.size(), width = last - first;
-    std::vector<float> gradient(width * hidden_), bias_gradient(width, 0.0f);
-    gemm_tn(width, hidden_, batch, logits_.data() + first, n, h, hidden_, 0.0f, gradient.data(), hidden_);
-    for (Index b = 0; b < batch; ++b)
-        for (Index i = 0; i < width; ++i) bias_gradient[i] += logits_[b * n + first + i];
+    float* gradient = scratch<0>(width * hidden_);
+    float* bias_gradient = scratch<1>(width);
+    gemm_tn(width, hidden_, batch, logits_.data() + first, n, h, hidden_, 0.0f, gradient, hidden_);
+    std::fill_n(bias_gradient, width, 0.0f);
+    for (Index b = 0; b < batch; ++b) kernels().axpy(width, 1.0f, logits_.data() + b * n + first, bias_gradient);
     for (Index i = 0; i < width; ++i) {
         const Index label = active.ids()[first + i];
-        weight_optimizer.update(label, rate, step, gradient.data() + i * hidden_, weight.data() + label * hidden_);
-        bias_optimizer.update(label, rate, step, bias_gradient.data() + i, bias.data() + label);
+        weight_optimizer.update(label, rate, step, gradient + i * hidden_, weight.data() + label * hidden_);
+        bias_optimizer.update(label, rate, step, bias_gradient + i, bias.data() + label);
     }
 }
 

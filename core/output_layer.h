@@ -27,6 +27,7 @@ public:
     void backward_and_update(const ActiveSet& active, const float* h, Index batch, float* h_gradient, float rate, Index step,
                              int n_threads);
 
+    // A new label starts as likely as the least likely old one, so that it displaces none before its first update.
     void grow(Index n_labels);
 
     float* logits() { return logits_.data(); }  // (batch, active), of the last forward(); gradients after loss()

@@ -14,8 +14,33 @@
 #include <thread>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
 namespace hashslide {
 namespace {
+
+constexpr int max_threads = 256;
+
+// The control register of floating-point arithmetic, and its bits for flushing denormals.
+#if defined(__x86_64__)
+constexpr unsigned long long flush_bits = 0x8040;
+unsigned long long float_control() { return _mm_getcsr(); }
+void set_float_control(unsigned long long value) { _mm_setcsr(static_cast<unsigned>(value)); }
+#elif defined(__aarch64__)
+constexpr unsigned long long flush_bits = 1ULL << 24;
+unsigned long long float_control() {
+    unsigned long long value;
+    asm volatile("mrs %0, fpcr" : "=r"(value));
+    return value;
+}
+void set_float_control(unsigned long long value) { asm volatile("msr fpcr, %0" : : "r"(value)); }
+#else
+constexpr unsigned long long flush_bits = 0;
+unsigned long long float_control() { return 0; }
+void set_float_control(unsigned long long) {}
+#endif
 
 // One parallel_for: chunks are claimed by an atomic counter until none is left.
 struct Job {
@@ -47,7 +72,7 @@ public:
     void run(int n_threads, Job& job) {
         {
             std::lock_guard lock(mutex_);
-            const int helpers = static_cast<int>(std::min<Index>(n_threads, job.n_chunks)) - 1;
+            const int helpers = static_cast<int>(std::min<Index>({n_threads, max_threads, job.n_chunks})) - 1;
             while (n_workers_ < helpers) start_worker();
             job_ = &job;
             wanted_ = helpers;
@@ -65,7 +90,10 @@ public:
 
 private:
     void start_worker() {
-        std::thread([this, seen = generation_] { worker(seen); }).detach();
+        std::thread([this, seen = generation_] {
+            const FlushDenormals flush;
+            worker(seen);
+        }).detach();
         ++n_workers_;
     }
 
@@ -129,6 +157,10 @@ int affinity_cpus() {
 }
 
 }  // namespace
+
+FlushDenormals::FlushDenormals() : saved_(float_control()) { set_float_control(saved_ | flush_bits); }
+
+FlushDenormals::~FlushDenormals() { set_float_control(saved_); }
 
 int available_cpus() {
     const double granted = std::min<double>(affinity_cpus(), std::ceil(cgroup_cpus()));

@@ -33,8 +33,8 @@ private:
     Chunk screen_chunk(const Query& query, Index first, Index last, const float* extra, Index k) const;
 
     Index n_labels_, hidden_;
-    std::vector<std::int8_t> quantised_;  // (n_labels, hidden)
-    std::vector<Row> rows_;
+    Array<std::int8_t> quantised_;  // (n_labels, hidden)
+    Array<Row> rows_;
 };
 
 }  // namespace hashslide

@@ -6,6 +6,7 @@
 #include "best_k.h"
 #include "gemm.h"
 #include "parallel.h"
+#include "scratch.h"
 #include "simd/kernels.h"
 
 namespace hashslide {
@@ -67,11 +68,11 @@ void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index 
     const std::vector<float> h = model.hidden(x, first_row, n, n_threads);
     std::vector<BestK> best(n_lanes * n, BestK(k));
     parallel_for(n_threads, 0, n_lanes, 1, [&](Index lane, Index) {
-        std::vector<float> z(n * std::min(range, n_labels));
+        float* z = scratch(n * std::min(range, n_labels));
         for (Index r = lane; r < n_ranges; r += n_lanes) {
             const Index first = r * range, last = std::min(n_labels, first + range);
-            model.logits(x, first_row, n, h.data(), first, last, z.data(), last - first);
-            for (Index i = 0; i < n; ++i) scan(first, last - first, z.data() + i * (last - first), best[lane * n + i]);
+            model.logits(x, first_row, n, h.data(), first, last, z, last - first);
+            for (Index i = 0; i < n; ++i) scan(first, last - first, z + i * (last - first), best[lane * n + i]);
         }
     });
     parallel_for(n_threads, 0, n, 16, [&](Index a, Index b) {

@@ -1,4 +1,4 @@
-"""Threads: the same bits for any number of them, forks, concurrent callers, and the choice of the instruction set."""
+"""Threads (the same bits for any number, forks, concurrent callers) and the choice of the instruction set."""
 
 import multiprocessing
 import os
@@ -20,14 +20,15 @@ def problem(n=600, d=200, n_labels=900, seed=0):
     x_indices = np.concatenate([np.sort(rng.choice(d, k, replace=False)) for k in lengths]).astype(np.int32)
     x_data = rng.random(len(x_indices), dtype=np.float32)
     y_indptr = np.arange(0, 3 * n + 1, 3, dtype=np.int64)
-    y_indices = np.concatenate([np.sort(rng.choice(n_labels, 3, replace=False)) for _ in range(n)]).astype(np.int32)
-    return (x_indptr, x_indices, x_data), (y_indptr, y_indices), d, n_labels
+    y_indices = np.concatenate([np.sort(rng.choice(n_labels, 3, replace=False)) for _ in range(n)])
+    return (x_indptr, x_indices, x_data), (y_indptr, y_indices.astype(np.int32)), d, n_labels
 
 
 def trained(n_threads, **settings):
     x, y, d, n_labels = problem()
     config = _core.NetworkConfig()
-    config.n_features, config.n_labels, config.hidden, config.uniform, config.popular = d, n_labels, 48, 40, 10
+    config.n_features, config.n_labels, config.hidden = d, n_labels, 48
+    config.uniform, config.popular = 40, 10
     config.input_dropout, config.hidden_dropout, config.seed = 0.1, 0.1, 7
     for name, value in settings.items():
         setattr(config, name, value)
@@ -41,7 +42,10 @@ def trained(n_threads, **settings):
     return network, x, losses
 
 
-@pytest.mark.parametrize("settings", [{}, {"loss": "softmax", "activation": "relu"}, {"optimizer": "adam", "activation": "tanh"}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"loss": "softmax", "activation": "relu"}, {"optimizer": "adam", "activation": "tanh"}],
+)
 def test_models_are_identical_by_bits_for_any_number_of_threads(settings):
     reference, x, losses = trained(1, **settings)
     expected = reference.predict_topk(*x, 7, 1)
@@ -169,7 +173,8 @@ def test_every_instruction_set_of_this_cpu_learns_the_same():
 def test_an_instruction_set_that_is_not_there_fails_loudly():
     done = run_with_isa("avx1024")
     assert done.returncode != 0
-    assert "hashslide.errors.CpuError: HASHSLIDE_ISA is 'avx1024', but this CPU and this build offer baseline" in done.stderr
+    message = "CpuError: HASHSLIDE_ISA is 'avx1024', but this CPU and this build offer baseline"
+    assert f"hashslide.errors.{message}" in done.stderr
 
 
 def test_build_info_tells_what_was_built_and_what_runs():

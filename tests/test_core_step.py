@@ -11,9 +11,8 @@ N, D, L, H = 12, 9, 14, 5
 
 def make_config(**settings) -> _core.NetworkConfig:
     config = _core.NetworkConfig()
-    defaults = dict(
-        n_features=D, n_labels=L, hidden=H, optimizer="sgd", input_init=0.5, prior_correction=0.0, uniform=0, popular=L
-    )
+    sizes = dict(n_features=D, n_labels=L, hidden=H, uniform=0, popular=L)
+    defaults = dict(optimizer="sgd", input_init=0.5, prior_correction=0.0, **sizes)
     for name, value in {**defaults, **settings}.items():
         setattr(config, name, value)
     return config
@@ -127,7 +126,8 @@ def test_prior_correction_shifts_the_logits_by_log_inclusion(batch, loss):
     f = (counts[active] + 0.5) / (N + 1)
     r = 1 - (1 - f) ** N * (1 - 1 / (L + 1)) ** 3
     restricted = [before[0], before[1], before[2][active], before[3][active]]
-    expected = loss_of(restricted, x.astype(float), t[:, active], config, np.log(r), np.ones(N), np.ones(len(active)))
+    ones = np.ones(N), np.ones(len(active))
+    expected = loss_of(restricted, x.astype(float), t[:, active], config, np.log(r), *ones)
     assert stats.loss == pytest.approx(expected, rel=1e-5)
 
 
@@ -152,7 +152,7 @@ def dense_adagrad(w, g, s, rate):
 
 @pytest.mark.parametrize("optimizer", ["adagrad", "adam", "momentum"])
 def test_optimizers_against_their_formulas(batch, optimizer):
-    """Two steps on the output bias and weights; the gradient comes from plain SGD steps of the same network."""
+    """Two steps on the output bias and weights; the gradient comes from SGD steps of the same network."""
     x, t = batch
     rate = 0.05
     kind = dict(optimizer="sgd", momentum=0.9) if optimizer == "momentum" else dict(optimizer=optimizer)
@@ -196,13 +196,14 @@ def test_weight_decay_shrinks_touched_rows_only(batch):
         train(network, x, t, rows=rows, rate=0.1)
     plain, decayed = (parameters_of(network)[2] for network in nets)
     touched = t[1] > 0
-    np.testing.assert_allclose(decayed[touched], plain[touched] - 0.1 * 0.5 * before[2][touched], rtol=1e-5, atol=1e-6)
+    expected = plain[touched] - 0.1 * 0.5 * before[2][touched]
+    np.testing.assert_allclose(decayed[touched], expected, rtol=1e-5, atol=1e-6)
     assert (decayed[~touched] == before[2][~touched]).all()
 
 
 @pytest.mark.parametrize("p", [0.2, 0.5])
 def test_dropout_keeps_the_mean_and_drops_its_share(p):
-    """With one label and no hidden bias the logit is linear in x, so its mean over steps shows the scale of dropout."""
+    """With one label and no hidden bias the logit is linear in x: its mean shows the scale of dropout."""
     n = 4000
     x = np.ones((n, 1), np.float32)
     t = np.zeros((n, 1))
@@ -228,7 +229,7 @@ def test_the_bias_starts_at_the_log_odds(batch):
 
 
 def test_uniform_negatives_are_drawn_without_bias():
-    """Each of 50 labels is drawn with probability 1 - (1 - 1/50)^10; 4 standard deviations over 2,000 batches."""
+    """Each of 50 labels is drawn with probability 1 - (1 - 1/50)^10; 4 deviations over 2,000 batches."""
     config = make_config(n_labels=50, popular=0, uniform=10)
     network = _core.Network(config)
     x, t = np.ones((1, D), np.float32), np.zeros((1, 50))

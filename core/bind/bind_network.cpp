@@ -203,6 +203,7 @@ void bind_network(nb::module_& m) {
             [](NetworkConfig& c, float v) { c.optimizer.weight_decay = v; })
         .def_rw("hidden_length", &NetworkConfig::hidden_length)
         .def_rw("example_power", &NetworkConfig::example_power)
+        .def_rw("input_scale", &NetworkConfig::input_scale)
         .def_rw("input_init", &NetworkConfig::input_init)
         .def_rw("input_dropout", &NetworkConfig::input_dropout)
         .def_rw("hidden_dropout", &NetworkConfig::hidden_dropout)

@@ -11,6 +11,8 @@ except RuntimeError as error:
     raise CpuError(str(error)) from None
 
 from hashslide._core import available_cpus, build_info
+from hashslide.estimator import SlideClassifier
+from hashslide.network import Network
 
-__all__ = ["available_cpus", "build_info"]
+__all__ = ["Network", "SlideClassifier", "available_cpus", "build_info"]
 __version__ = build_info()["version"]

@@ -6,7 +6,14 @@ class HashslideError(Exception):
 
 
 class InputError(HashslideError, ValueError):
-    """An argument or array is not acceptable; the message says what was found, what is accepted and what to do."""
+    """An argument or array is not acceptable.
+
+    The message says what was found, what is accepted and what to do.
+    """
+
+
+class InputTypeError(InputError, TypeError):
+    """An object array holds something that is no number; scikit-learn wants a TypeError for it."""
 
 
 class DataFileError(HashslideError, ValueError):

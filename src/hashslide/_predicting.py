@@ -1,0 +1,121 @@
+"""Predictions of a fitted classifier, block by block where only a part of the logits is kept."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import expit, logsumexp
+
+from hashslide._validation import Csr, blocks
+from hashslide.errors import InputError
+from hashslide.network import Network
+
+DENSE_LIMIT_BYTES = 2**31  # largest (examples x labels) array that is returned
+_BLOCK_BYTES = 2**26  # of logits at a time, where they are computed only to be reduced
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A network with what turns its logits z into probabilities.
+
+    Multi-label with "bce": sigmoid(z) of each label. "softmax": exp(z) / sum exp(z). Single-label with "bce":
+    the sigmoids divided by their sum.
+
+    Attributes
+    ----------
+    network : Network
+    multilabel : bool
+    n_threads : int
+    """
+
+    network: Network
+    multilabel: bool
+    n_threads: int
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels."""
+        return self.network.config.n_labels
+
+    @property
+    def _is_softmax(self) -> bool:
+        return self.network.config.loss == "softmax"
+
+    def topk(self, x: Csr, k: int, probabilities: bool) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return ids and scores of the k best labels, or of all if there are fewer."""
+        ids, scores = self.network.predict_topk(x, min(k, self.n_labels), self.n_threads)
+        if probabilities:
+            scores = self._probabilities(scores, self._normaliser(x)).astype(np.float32)
+        return ids, scores
+
+    def decision_function(self, x: Csr) -> NDArray[np.float32]:
+        """Return all logits, or their difference for two classes."""
+        check_dense(x.n_rows, self.n_labels, 4, "decision_function")
+        logits = self.network.logits(x, self.n_threads)
+        is_binary = not self.multilabel and self.n_labels == 2
+        return logits[:, 1] - logits[:, 0] if is_binary else logits
+
+    def predict_proba(self, x: Csr) -> NDArray[np.float64]:
+        """Return all probabilities."""
+        check_dense(x.n_rows, self.n_labels, 8, "predict_proba")
+        logits = self.network.logits(x, self.n_threads)
+        if (
+            self._is_softmax and self.n_labels == 2
+        ):  # a monotone function of the decision function, to the last bit
+            positive = expit((logits[:, 1] - logits[:, 0]).astype(np.float64))
+            return np.column_stack([1 - positive, positive])
+        return self._probabilities(logits, self._row_normaliser(logits))
+
+    def likely_labels(self, x: Csr) -> sparse.csr_matrix:
+        """Return the 0/1 indicator of the labels with a probability above 1/2."""
+        indptr, columns = [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
+        for first, last in blocks(x.n_rows, self._rows_per_block()):
+            logits = self.network.logits(x.block(first, last), self.n_threads)
+            if self._is_softmax:
+                row, column = np.nonzero(logits > self._row_normaliser(logits) - np.log(2))
+            else:
+                row, column = np.nonzero(logits > 0)
+            indptr.append(np.bincount(row, minlength=last - first))
+            columns.append(column.astype(np.int32))
+        indices = np.concatenate(columns)
+        pointers = np.cumsum(np.concatenate(indptr))
+        ones = np.ones(len(indices), np.int64)
+        return sparse.csr_matrix((ones, indices, pointers), shape=(x.n_rows, self.n_labels))
+
+    def _rows_per_block(self) -> int:
+        return max(1, _BLOCK_BYTES // (4 * self.n_labels))
+
+    def _normaliser(self, x: Csr) -> NDArray[np.float64] | None:
+        """Return `_row_normaliser` of all rows, without keeping the logits."""
+        if self.multilabel and not self._is_softmax:
+            return None
+        parts = [np.empty((0, 1))]
+        for first, last in blocks(x.n_rows, self._rows_per_block()):
+            parts.append(self._row_normaliser(self.network.logits(x.block(first, last), self.n_threads)))
+        return np.concatenate(parts)
+
+    def _row_normaliser(self, logits: NDArray) -> NDArray[np.float64] | None:
+        """Return the log of what the probabilities of each row are divided by, shape (n, 1)."""
+        if self.multilabel and not self._is_softmax:
+            return None
+        mass = logits.astype(np.float64) if self._is_softmax else -np.logaddexp(0, -logits.astype(np.float64))
+        return logsumexp(mass, axis=1, keepdims=True)
+
+    def _probabilities(self, logits: NDArray, normaliser: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        logits = logits.astype(np.float64)
+        if normaliser is None:
+            return expit(logits)
+        mass = logits if self._is_softmax else -np.logaddexp(0, -logits)
+        return np.exp(mass - normaliser)
+
+
+def check_dense(n_rows: int, n_labels: int, itemsize: int, method: str) -> None:
+    """Refuse a dense (examples x labels) array beyond the limit."""
+    size = n_rows * n_labels * itemsize
+    if size > DENSE_LIMIT_BYTES:
+        raise InputError(
+            f"{method} would return {n_rows} x {n_labels} numbers ({size / 2**30:.1f} GiB); "
+            "accepted are up to "
+            f"{DENSE_LIMIT_BYTES / 2**30:g} GiB. Use predict_topk(X, k), or pass fewer rows at a time."
+        )

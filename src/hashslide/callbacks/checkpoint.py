@@ -1,0 +1,62 @@
+"""Checkpoints: the model in a file while it trains."""
+
+import math
+import os
+
+from hashslide import model_file
+from hashslide.config import check_int
+
+from .base import Callback, metric_of
+
+
+class Checkpoint(Callback):
+    """Save the estimator after every n-th epoch, or whenever a figure has improved.
+
+    The file is replaced in one step, so it always holds a whole model. It includes the optimiser's state:
+    load it and call `partial_fit` with the same data once for each missing epoch to finish the training.
+
+    Parameters
+    ----------
+    path : path-like
+        ``{epoch}`` in it is replaced by the number of the epoch, to keep all of them.
+    every : int, default 1
+        Epochs between two files.
+    monitor : str, optional
+        Save only when this figure of the epoch's record is the best so far ("val_nDCG@5", say). Larger is
+        better, except for "loss".
+    optimizer_state : bool, default True
+        False makes smaller files, after which a training goes on less exactly.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        every: int = 1,
+        monitor: str | None = None,
+        optimizer_state: bool = True,
+    ):
+        self.path = path
+        self.every = check_int("every", every, 1, 2**31)
+        self.monitor = monitor
+        self.optimizer_state = optimizer_state
+        self._best = -math.inf
+
+    def setup(self, estimator, context) -> None:
+        """Find out now whether the file can be written."""
+        self._best = -math.inf
+        model_file.check_writable(self._path_of(context.epoch))
+
+    def on_epoch_end(self, estimator, context) -> None:
+        """Save, if it is time."""
+        if context.logs["epoch"] % self.every:
+            return
+        if self.monitor is not None:
+            value = metric_of(context, self.monitor, "Checkpoint")
+            score = -value if self.monitor == "loss" else value
+            if score <= self._best:
+                return
+            self._best = score
+        estimator.save(self._path_of(context.epoch), optimizer_state=self.optimizer_state)
+
+    def _path_of(self, epoch: int) -> str:
+        return os.fspath(self.path).replace("{epoch}", str(epoch + 1))

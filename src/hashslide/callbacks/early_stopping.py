@@ -1,0 +1,61 @@
+"""Early stopping: end when validation no longer improves, and return to the best weights."""
+
+import math
+
+from hashslide.config import check_float, check_int
+
+from .base import Callback, metric_of
+
+
+class EarlyStopping(Callback):
+    """Stop when a figure has not improved for some epochs; the network then gets the weights of the best
+    epoch.
+
+    The best weights come back however the training ends: after the last epoch, on Ctrl-C or on an error.
+    Until then a copy of the network's state is held in memory.
+
+    Parameters
+    ----------
+    monitor : str, default "val_nDCG@5"
+        Name in the epoch's record. Larger is better, except for "loss".
+    patience : int, default 2
+        Epochs without improvement after which training stops.
+    min_delta : float, default 0
+        What counts as an improvement.
+
+    Attributes
+    ----------
+    best_epoch_ : int or None
+        Number of the best epoch, counted from 1.
+    best_value_ : float
+    """
+
+    def __init__(self, monitor: str = "val_nDCG@5", patience: int = 2, min_delta: float = 0.0):
+        self.monitor = monitor
+        self.patience = check_int("patience", patience, 1, 2**31)
+        self.min_delta = check_float("min_delta", min_delta, 0, math.inf, "[)")
+        self._forget()
+
+    def _forget(self) -> None:
+        self.best_epoch_: int | None = None
+        self.best_value_ = -math.inf
+        self._best_state = None
+
+    def setup(self, estimator, context) -> None:
+        """Start afresh."""
+        self._forget()
+
+    def on_epoch_end(self, estimator, context) -> bool:
+        """Keep the state if it is the best so far; tell whether patience is at its end."""
+        value = metric_of(context, self.monitor, "EarlyStopping")
+        score, best = (-value, -self.best_value_) if self.monitor == "loss" else (value, self.best_value_)
+        if self.best_epoch_ is None or score > best + self.min_delta:
+            self.best_epoch_, self.best_value_ = context.logs["epoch"], value
+            self._best_state = context.network.snapshot()
+        return context.logs["epoch"] - self.best_epoch_ >= self.patience
+
+    def teardown(self, estimator, context) -> None:
+        """Restore the best state."""
+        if self._best_state is not None and self.best_epoch_ != context.epoch + 1:
+            context.network.restore(self._best_state)
+        self._best_state = None

@@ -1,0 +1,70 @@
+"""Progress of a training: a bar on a terminal, one plain line an epoch elsewhere."""
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from .base import Callback
+
+
+class Progress(Callback):
+    """Show the loss, the precision on the evaluation set, the speed, the active set and the memory.
+
+    Parameters
+    ----------
+    file : text file, optional
+        Where to write; standard error by default. On a terminal a bar moves with the batches; anywhere else
+        one plain line is written for each epoch.
+    """
+
+    def __init__(self, file=None):
+        self.file = file
+        self._bar: Bar | None = None
+
+    def setup(self, estimator, context) -> None:
+        """Start the bar."""
+        console = Console(file=self.file, stderr=self.file is None, highlight=False, soft_wrap=True)
+        self._console = console
+        if console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            times = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[figures]}"))
+            self._bar = Bar(*columns, *times, console=console, transient=True)
+            self._bar.start()
+
+    def on_epoch_begin(self, estimator, context) -> None:
+        """Begin the bar of this epoch."""
+        if self._bar is not None:
+            title = f"epoch {context.epoch + 1}/{context.plan.last_epoch}"
+            self._task = self._bar.add_task(title, total=context.n_batches, figures="")
+
+    def on_batch_end(self, estimator, context) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            figures = f"loss {context.loss:.4g}  active {context.active:,.0f}"
+            self._bar.update(self._task, completed=context.batch, figures=figures)
+
+    def on_epoch_end(self, estimator, context) -> None:
+        """Write the line of this epoch."""
+        if self._bar is not None:
+            self._bar.remove_task(self._task)
+        self._console.print(describe(context.logs, context.plan.last_epoch), markup=False)
+
+    def teardown(self, estimator, context) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar = self._console = None
+
+
+def describe(record: dict, n_epochs: int) -> str:
+    """Return an epoch's record as one line of text."""
+    validation = [f"{name[4:]} {record[name]:.4f}" for name in record if name.startswith("val_")]
+    parts = [
+        f"epoch {record['epoch']}/{n_epochs}",
+        f"loss {record['loss']:.4g}",
+        *validation,
+        f"{record['examples_per_second']:,.0f} examples/s",
+        f"active {record['active']:,.0f}",
+        f"memory {record['memory_bytes'] / 1e9:.2f} GB",
+    ]
+    return "  ".join(parts)

@@ -1,0 +1,258 @@
+"""``hashslide train``: from a data file to a model file."""
+
+import shlex
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from hashslide import data, model_file
+from hashslide.callbacks import Callback, Checkpoint, Progress
+from hashslide.cli import _options as opt
+from hashslide.cli._app import INTERRUPTED
+from hashslide.cli._console import note, print_json, readable_bytes
+from hashslide.cli._models import with_width
+from hashslide.cli._sources import Part, find_names, load_part, part_path, sibling_test_path
+from hashslide.cli.evaluate import RANKS, measure, parse_ranks, print_report
+from hashslide.estimator import SlideClassifier
+
+
+class JsonProgress(Callback):
+    """One JSON line for each epoch."""
+
+    def on_epoch_end(self, estimator, context) -> None:
+        """Print the record of the epoch."""
+        print_json({"event": "epoch"} | context.logs)
+
+
+class FeatureNames(Callback):
+    """Gives the model the names of its features, before anything saves it."""
+
+    def __init__(self, names: NDArray[np.object_]):
+        self.names = names
+
+    def setup(self, estimator, context) -> None:
+        """Set the attribute under scikit-learn's name."""
+        estimator.feature_names_in_ = self.names
+
+
+class SavedEpochs(Checkpoint):
+    """A checkpoint that knows which epoch the file holds."""
+
+    saved = 0
+
+    def on_epoch_end(self, estimator, context) -> None:
+        """Save, if it is time."""
+        super().on_epoch_end(estimator, context)
+        if context.logs["epoch"] % self.every == 0:
+            self.saved = context.logs["epoch"]
+
+
+def train(
+    context: typer.Context,
+    source: opt.DataArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The file to write.")],
+    test: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Measure on this afterwards; else on the test part of DATA."),
+    ] = None,
+    validation: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Measure on this in each epoch.", rich_help_panel=opt.VALIDATION),
+    ] = None,
+    validation_fraction: opt.ValidationFraction = None,
+    early_stopping: opt.EarlyStopping = False,
+    patience: opt.Patience = 2,
+    hidden: opt.Hidden = 512,
+    activation: opt.ActivationOption = opt.Activation.identity,
+    hidden_length: opt.HiddenLength = opt.AUTO,
+    direct: opt.Direct = opt.AUTO,
+    loss: opt.LossOption = opt.Loss.auto,
+    epochs: opt.Epochs = opt.AUTO,
+    batch_size: opt.BatchSize = opt.AUTO,
+    learning_rate: opt.LearningRate = opt.AUTO,
+    optimizer: opt.OptimizerOption = opt.Optimizer.adagrad,
+    momentum: opt.Momentum = 0.0,
+    schedule: opt.ScheduleOption = opt.Schedule.linear,
+    warmup: opt.Warmup = 0.0,
+    input_dropout: opt.InputDropout = opt.AUTO,
+    hidden_dropout: opt.HiddenDropout = 0.0,
+    weight_decay: opt.WeightDecay = 0.0,
+    seed: opt.Seed = 0,
+    uniform: opt.Uniform = 500,
+    popular: opt.Popular = opt.AUTO,
+    hard: opt.Hard = opt.AUTO,
+    example_power: opt.ExamplePower = opt.AUTO,
+    prior_correction: opt.PriorCorrection = opt.AUTO,
+    label_weight: opt.LabelWeightOption = opt.LabelWeight.none,
+    label_names: opt.LabelNamesFile = None,
+    feature_names: opt.FeatureNamesFile = None,
+    save_every: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Also save MODEL after every N epochs.")
+    ] = None,
+    optimizer_state: Annotated[
+        bool,
+        typer.Option("--optimizer-state", help="Keep the optimiser's state in MODEL, to train on later."),
+    ] = False,
+    jobs: opt.Jobs = None,
+    lenient: opt.Lenient = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: opt.Json = False,
+) -> None:
+    """Train a model on a data file and save it.
+
+    The defaults are meant to be good; "auto" looks at the data. The names in
+    labels.txt(.gz) and features.txt(.gz) beside DATA become part of the model,
+    so that it answers in names and can be asked in words.
+
+    [bold]Examples[/bold]
+
+    \b
+        hashslide train pubmed-mesh -o mesh.hashslide
+        hashslide train train.txt.gz --test test.txt.gz -o m.hashslide
+        hashslide train train.svm -o m.hashslide --early-stopping --epochs 20
+        hashslide train train.npz -o m.hashslide --json > log.jsonl
+    """
+    model_file.check_writable(output)
+    parts = load_parts(source, validation, validation_fraction, test, seed, lenient)
+    part = parts["train"]
+    names = find_names(feature_names, part.path, "features", part.X.shape[1])
+    classes = find_names(label_names, part.path, "labels", part.Y.shape[1])
+    if not (json or quiet):
+        announce(parts, classes is not None, names is not None)
+    options = context.params
+    classifier = SlideClassifier(**parameters(options), callbacks=callbacks(options, names), n_jobs=jobs)
+    fit(classifier, parts, classes, output)
+    classifier.save(output, optimizer_state)
+    report(options, classifier, parts)
+
+
+def load_parts(
+    source: str, validation: str | None, fraction: float | None, test: str | None, seed: int, lenient: bool
+) -> dict[str, Part]:
+    """Return "train" and, where there are any, "validation" and "test", of equal numbers of columns."""
+    if validation is not None and fraction is not None:
+        raise typer.BadParameter("give --validation or --validation-fraction, not both.")
+    path = part_path(source, "train")
+    paths = {
+        "train": path,
+        "validation": None if validation is None else part_path(validation, "test"),
+        "test": sibling_test_path(source) if test is None else part_path(test, "test"),
+    }
+    parts = same_width({name: load_part(path, lenient) for name, path in paths.items() if path is not None})
+    if fraction is not None:
+        whole = parts["train"]
+        X, X_held, Y, Y_held = data.train_validation_split(whole.X, whole.Y, fraction, seed)
+        parts |= {"train": Part(path, X, Y), "validation": Part(path, X_held, Y_held)}
+    return parts
+
+
+def same_width(parts: dict[str, Part]) -> dict[str, Part]:
+    """Return the parts with as many features and labels as the widest: files without header differ."""
+    n_features = max(part.X.shape[1] for part in parts.values())
+    n_labels = max(part.Y.shape[1] for part in parts.values())
+    for name, part in parts.items():
+        if (part.X.shape[1], part.Y.shape[1]) != (n_features, n_labels):
+            note(
+                f"Warning: {name} data have {part.X.shape[1]:,} features and {part.Y.shape[1]:,} labels; "
+                f"widened to {n_features:,} and {n_labels:,}, the most of all parts."
+            )
+    return {
+        name: Part(part.path, with_width(part.X, n_features), with_width(part.Y, n_labels))
+        for name, part in parts.items()
+    }
+
+
+def announce(parts: dict[str, Part], has_label_names: bool, has_feature_names: bool) -> None:
+    """Say what is trained on."""
+    for name, part in parts.items():
+        n, (n_features, n_labels) = part.X.shape[0], (part.X.shape[1], part.Y.shape[1])
+        note(f"{name}: {n:,} points, {n_features:,} features, {n_labels:,} labels from {part.path}")
+    found = [name for name, has in (("labels", has_label_names), ("features", has_feature_names)) if has]
+    note(f"names of {' and '.join(found)}: found" if found else "names: none found, ids are used")
+
+
+def parameters(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the estimator's parameters among the options, which bear their names."""
+    known = SlideClassifier().get_params()
+    given = {name: value for name, value in options.items() if name in known and value is not None}
+    plain = {name: value.value if isinstance(value, Enum) else value for name, value in given.items()}
+    if plain["label_weight"] == opt.LabelWeight.none:
+        plain["label_weight"] = None
+    return plain | {"random_state": options["seed"]}
+
+
+def callbacks(options: dict[str, Any], names: NDArray[np.object_] | None) -> list[Callback]:
+    """Return what shows and saves the training while it runs."""
+    wanted: list[Callback] = []
+    if names is not None:
+        wanted.append(FeatureNames(names))
+    if options["save_every"] is not None:
+        wanted.append(
+            SavedEpochs(options["output"], options["save_every"], optimizer_state=options["optimizer_state"])
+        )
+    if options["json"]:
+        wanted.append(JsonProgress())
+    elif not options["quiet"]:
+        wanted.append(Progress())
+    return wanted
+
+
+def fit(
+    classifier: SlideClassifier, parts: dict[str, Part], classes: NDArray[np.object_] | None, output: Path
+) -> None:
+    """Train; on Ctrl-C say what is left and end."""
+    held_out = parts.get("validation")
+    eval_set = None if held_out is None else (held_out.X, held_out.Y)
+    try:
+        classifier.fit(parts["train"].X, parts["train"].Y, eval_set=eval_set, classes=classes)
+    except KeyboardInterrupt:
+        saved = sum(c.saved for c in classifier.callbacks if isinstance(c, SavedEpochs))
+        kept = f"{output} holds epoch {saved}" if saved else f"{output} is not written (see --save-every)"
+        note(f"Interrupted: {kept}.")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def report(options: dict[str, Any], classifier: SlideClassifier, parts: dict[str, Part]) -> None:
+    """Print the metrics on the test part, where the model is, and what to do with it."""
+    test, output = parts.get("test"), Path(options["output"])
+    measured = None if test is None else measure(classifier, test.X, test.Y, parse_ranks(RANKS))
+    seconds = sum(record["seconds"] for record in classifier.history_)
+    if options["json"]:
+        facts = {"model": str(output), "bytes": output.stat().st_size, "seconds": seconds}
+        print_json({"event": "done"} | facts | {"epochs": classifier.n_iter_, "test": measured})
+        return
+    if measured is not None:
+        print_report(measured)
+    if not options["quiet"]:
+        size = readable_bytes(output.stat().st_size)
+        note(f"\nSaved {output} ({size}) after {classifier.n_iter_} epochs, {seconds:.1f} s.")
+        note(next_steps(options["source"], output, question(classifier, (test or parts["train"]).X)))
+
+
+def question(classifier: SlideClassifier, X: csr_matrix) -> str | None:
+    """Return the names of the three largest features of the first point that has any, if there are names."""
+    names = getattr(classifier, "feature_names_in_", None)
+    points = np.flatnonzero(np.diff(X.indptr))
+    if names is None or len(points) == 0:
+        return None
+    point = X[points[0]]
+    largest = names[point.indices[np.argsort(-point.data, kind="stable")[:3]]]
+    return " ".join(name for name in largest if not any(map(str.isspace, name))) or None
+
+
+def next_steps(source: str, output: Path, asked: str | None) -> str:
+    """Return the commands that make sense after training."""
+    model, points = shlex.quote(str(output)), shlex.quote(source)
+    lines = ["Next:", f"  hashslide predict {model} {points} -k 5 | head -20"]
+    if asked is not None:
+        lines.append(f"  echo {shlex.quote(asked)} | hashslide predict {model} --by-name")
+    lines += [
+        f"  hashslide inspect {model}",
+        f'  python -c "from hashslide import SlideClassifier as S; print(S.load({str(output)!r}))"',
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,432 @@
+"""SlideClassifier: the network as a scikit-learn estimator."""
+
+import os
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from hashslide._fitting import (
+    check_eval_set,
+    check_examples,
+    check_known_features,
+    check_parameters,
+    commit,
+    draw_seed,
+    grow,
+    hold_out,
+    new_network,
+    plan_of,
+    run,
+    settings_for,
+    training_data,
+)
+from hashslide._predicting import Predictor, check_dense
+from hashslide._saving import load_classifier, save_classifier
+from hashslide._targets import LabelNames, parse_target
+from hashslide._validation import Csr, check_features, check_not_empty, check_same_rows, check_sample_weight
+from hashslide.config import check_int
+from hashslide.network import effective_threads
+
+
+class SlideClassifier(ClassifierMixin, BaseEstimator):
+    """Classifier for enormous numbers of labels: one hidden layer, trained on a small active set of labels.
+
+    Multi-label (an indicator matrix or lists of labels) and single-label (a vector of classes) targets. Each
+    batch updates only its own labels and a sample of others, so that the time of a step does not depend on
+    the number of labels [1]_, [2]_. Prediction is exact. The model is the same for any number of threads.
+
+    Parameters
+    ----------
+    hidden : int, default 512
+        Width of the hidden layer.
+    epochs : int or "auto"
+        Passes over the data. "auto" settings are decided by `hashslide.config.auto_settings` from the size of
+        the data.
+    batch_size : int or "auto"
+    learning_rate : float or "auto"
+    loss : {"auto", "bce", "softmax"}
+        "auto": one-vs-all binary cross-entropy for multi-label, softmax cross-entropy for single-label
+        targets.
+    optimizer : {"adagrad", "adam", "sgd"}, default "adagrad"
+        Row-wise Adagrad, lazy Adam, or stochastic gradient descent.
+    momentum : float in [0, 1), default 0
+        Of "sgd".
+    activation : {"identity", "relu", "tanh"}, default "identity"
+    schedule : {"linear", "cosine", "constant"}, default "linear"
+        How the learning rate falls over the epochs of `fit`.
+    warmup : float in [0, 1), default 0
+        Share of the steps in which it first rises.
+    input_dropout : float in [0, 1) or "auto"
+        Share of the features that a training step leaves out.
+    hidden_dropout : float in [0, 1), default 0
+    weight_decay : float >= 0, default 0
+    uniform : int, default 500
+        Labels drawn at random for each batch, as negatives.
+    popular : int or "auto"
+        Most frequent labels, which are active in every batch.
+    hard : int or "auto"
+        Hard negatives of each example: the best-scoring wrong labels that its hidden activation finds in hash
+        tables over the output neurons. 0: none.
+    direct : int or "auto"
+        Weights of a sparse linear term beside the network: at most so many labels for each feature. 0: none.
+    hidden_length : float >= 0 or "auto"
+        Euclidean length to which hidden activations are scaled; 0: none.
+    example_power : float >= 0 or "auto"
+        Examples with many labels weigh less: ``(mean number of labels / own number) ** example_power``.
+    prior_correction : float in [0, 1] or "auto"
+        How much of the sampling's bias is corrected in the training logits.
+    label_weight : None, "propensity" or array of shape (n_labels,)
+        Weight of each label's positive term in the loss; "propensity" favours rare labels by the inverse of
+        `hashslide.metrics.propensity`.
+    early_stopping : bool, default False
+        Stop when the metric on `eval_set`, or on a random part of the training data, has not improved for
+        `patience` epochs, and return to the best weights.
+    validation_fraction : float in (0, 1), default 0.1
+        Size of that part, where there is no `eval_set`.
+    patience : int, default 2
+    callbacks : list of `hashslide.callbacks.Callback`, optional
+    verbose : int, default 0
+        1: show progress.
+    n_jobs : int or None, default None
+        Threads. None: all CPUs that the process may use (but at most ``OMP_NUM_THREADS``); -1: all; -2: all
+        but one. Changes the speed, never the result.
+    random_state : int, RandomState or None, default None
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_labels,)
+        Name of each label, in the order of the columns of `decision_function`; 0 .. n_labels - 1 for an
+        indicator without names.
+    multilabel_ : bool
+    n_features_in_ : int
+    feature_names_in_ : array of str
+        Only if X was a data frame with string column names.
+    network_ : `hashslide.network.Network`
+    history_ : list of dict
+        One record for each epoch; see `hashslide.training.TrainingContext`.
+    n_iter_ : int
+        Epochs trained.
+
+    Notes
+    -----
+    Ctrl-C ends a fit between two batches with `KeyboardInterrupt`. The classifier is then fitted and
+    consistent: it can predict and be saved, and `partial_fit` with the same data goes on with the schedule,
+    one epoch a call.
+
+    References
+    ----------
+    .. [1] Chen et al., "SLIDE: in defense of smart algorithms over hardware acceleration for large-scale
+       deep learning systems", MLSys 2020.
+    .. [2] Spring & Shrivastava, "Scalable and sustainable deep learning via randomized hashing", KDD 2017.
+
+    Examples
+    --------
+    >>> from hashslide import SlideClassifier
+    >>> X = [[1, 0], [0, 1], [1, 1]]
+    >>> model = SlideClassifier(random_state=0).fit(X, [["left"], ["right"], ["left", "right"]])
+    >>> labels, scores = model.predict_topk(X, k=1)
+    >>> labels[:2, 0].tolist()
+    ['left', 'right']
+    """
+
+    def __init__(
+        self,
+        hidden=512,
+        *,
+        epochs="auto",
+        batch_size="auto",
+        learning_rate="auto",
+        loss="auto",
+        optimizer="adagrad",
+        momentum=0.0,
+        activation="identity",
+        schedule="linear",
+        warmup=0.0,
+        input_dropout="auto",
+        hidden_dropout=0.0,
+        weight_decay=0.0,
+        uniform=500,
+        popular="auto",
+        hard="auto",
+        direct="auto",
+        hidden_length="auto",
+        example_power="auto",
+        prior_correction="auto",
+        label_weight=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        patience=2,
+        callbacks=None,
+        verbose=0,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.hidden = hidden
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.loss = loss
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.activation = activation
+        self.schedule = schedule
+        self.warmup = warmup
+        self.input_dropout = input_dropout
+        self.hidden_dropout = hidden_dropout
+        self.weight_decay = weight_decay
+        self.uniform = uniform
+        self.popular = popular
+        self.hard = hard
+        self.direct = direct
+        self.hidden_length = hidden_length
+        self.example_power = example_power
+        self.prior_correction = prior_correction
+        self.label_weight = label_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(self, X, y, sample_weight=None, eval_set=None, *, classes=None) -> Self:
+        """Train a new model.
+
+        Parameters
+        ----------
+        X : sparse matrix, array-like or data frame of shape (n, n_features)
+            Finite numbers. CSR with sorted int32 indices and float32 data is used in place, other forms are
+            converted.
+        y : sparse matrix, array-like or list of length n
+            A sparse 0/1 indicator (n x labels), a dense one, a vector of classes (integers or strings), or a
+            list of lists of label names.
+        sample_weight : array-like of shape (n,), optional
+            Weight of each example in the loss, 0 or more; examples of weight 0 are left out.
+        eval_set : (X, y), optional
+            Data whose metrics are recorded after each epoch. Labels unknown to the training data are left out
+            of them.
+        classes : array-like, optional
+            Names of the columns of an indicator, or all classes in the wanted order.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            An argument or parameter is not acceptable; the model is then unchanged. Also if training
+            diverges.
+        KeyboardInterrupt
+            On Ctrl-C; the model is usable.
+        """
+        check_parameters(self)
+        x, target, weight = check_examples(self, X, y, sample_weight)
+        labels = LabelNames.learn(target, classes)
+        data = training_data(x, labels.encode(target, classes), weight)
+        evaluate = check_eval_set(self, eval_set, labels, x.n_columns)
+        seed = draw_seed(self.random_state)
+        if self.early_stopping and evaluate is None:
+            data, evaluate = hold_out(self, data, seed)
+        settings = settings_for(self, data, target.multilabel)
+        network = new_network(self, data, settings, seed)
+
+        commit(self, X, labels, target, network, seed)
+        self._planned_epochs = 0 if self.early_stopping else settings.epochs
+        run(self, data, plan_of(self, settings, settings.epochs, 0, settings.epochs), evaluate)
+        self._planned_epochs = 0
+        return self
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
+        """Train for one more epoch, on these data, with the constant learning rate.
+
+        The model grows for labels never seen before, and for more features than before if X has further
+        columns. If the last `fit` was interrupted and the data are the same, this is its next epoch instead,
+        with the rates of its schedule: once for each missing epoch gives the model of the uninterrupted fit.
+
+        Parameters
+        ----------
+        X : sparse matrix, array-like or data frame of shape (n, >= n_features_in_)
+        y : as in `fit`
+            An indicator has one column for each label of the model, and more for new ones.
+        classes : array-like, optional
+            Names of labels that may come up later, or of the columns of an indicator (in any order).
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            As in `fit`.
+        KeyboardInterrupt
+            On Ctrl-C; the model is usable.
+        """
+        check_parameters(self)
+        x, target, weight = check_examples(self, X, y, sample_weight)
+        if self.__sklearn_is_fitted__():
+            data, planned = grow(self, X, x, target, classes, weight)
+            settings = settings_for(self, data, self.multilabel_)
+        else:
+            labels = LabelNames.learn(target, classes)
+            data = training_data(x, labels.encode(target, classes), weight)
+            seed, settings = draw_seed(self.random_state), settings_for(self, data, target.multilabel)
+            commit(self, X, labels, target, new_network(self, data, settings, seed), seed)
+            self._planned_epochs = planned = 0
+        run(self, data, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
+        return self
+
+    def predict_topk(self, X, k: int = 5, probabilities: bool = False) -> tuple[NDArray, NDArray[np.float32]]:
+        """Return the k best labels of each example and their scores.
+
+        Exact, and the only prediction whose memory does not grow with the number of labels.
+
+        Parameters
+        ----------
+        X : sparse matrix, array-like or data frame of shape (n, n_features)
+            A row without any feature gets the labels that are most likely beforehand.
+        k : int, default 5
+            At most the number of labels; a larger k gives all of them.
+        probabilities : bool, default False
+            Return probabilities instead of logits: of each label by itself (multi-label), or of one of all.
+
+        Returns
+        -------
+        labels : array of shape (n, min(k, n_labels))
+            Names from `classes_`, best first; equal scores in the order of `classes_`.
+        scores : float32 array of the same shape
+        """
+        check_int("k", k, 1, 2**31)
+        ids, scores = self._predictor().topk(self._features(X), k, probabilities)
+        return self._labels.decode(ids), scores
+
+    def decision_function(self, X) -> NDArray[np.float32]:
+        """Return the logits of all labels.
+
+        Returns
+        -------
+        float32 array of shape (n, n_labels); for two classes of shape (n,): positive for ``classes_[1]``
+
+        Raises
+        ------
+        InputError
+            The result would take more than 2 GiB: use `predict_topk`.
+        """
+        return self._predictor().decision_function(self._features(X))
+
+    def predict_proba(self, X) -> NDArray[np.float64]:
+        """Return the probability of every label, shape (n, n_labels).
+
+        Multi-label: of each label by itself. Single-label: the rows sum to 1.
+
+        Raises
+        ------
+        InputError
+            The result would take more than 2 GiB: use ``predict_topk(X, k, probabilities=True)``.
+        """
+        return self._predictor().predict_proba(self._features(X))
+
+    def predict(self, X) -> NDArray | sparse.csr_matrix:
+        """Return the most likely class of each example, or the labels with a probability above 1/2.
+
+        Returns
+        -------
+        array of shape (n,)
+            Classes, if the model was trained on a vector of classes.
+        CSR matrix of int64 and shape (n, n_labels)
+            0/1 indicator, if it was trained on a sparse indicator or on label lists.
+        array of shape (n, n_labels)
+            0/1 indicator in the dtype of y, if that was dense. Raises `InputError` above 2 GiB.
+        """
+        x, predictor = self._features(X), self._predictor()
+        if not self.multilabel_:
+            return self._labels.decode(predictor.topk(x, 1, False)[0][:, 0])
+        if self._dense_dtype is None:
+            return predictor.likely_labels(x)
+        check_dense(x.n_rows, self._labels.n, 8, "predict")
+        return predictor.likely_labels(x).toarray().astype(self._dense_dtype)
+
+    def score(self, X, y, sample_weight=None) -> float:
+        """Return the share of examples whose best label is right: accuracy, or P@1 for multi-label targets.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+            Labels that the model does not have count as not predicted.
+        sample_weight : array-like of shape (n,), optional
+        """
+        x, target = self._features(X), parse_target(y)
+        check_same_rows(x.n_rows, target.n_rows)
+        weight = check_sample_weight(sample_weight, x.n_rows)
+        Y = self._labels.encode(target, drop_unknown=True).to_scipy()
+        hits = Y[np.arange(x.n_rows), self._predictor().topk(x, 1, False)[0][:, 0]]
+        return float(np.average(np.asarray(hits).ravel(), weights=weight))
+
+    def save(self, path: str | os.PathLike, optimizer_state: bool = True) -> None:
+        """Write the model to a file, atomically; see docs/model_file.md.
+
+        Parameters
+        ----------
+        path : path-like
+        optimizer_state : bool, default True
+            False makes a smaller file; `partial_fit` then starts with a fresh optimiser.
+
+        Raises
+        ------
+        ModelFileError
+            The file cannot be written.
+        """
+        check_is_fitted(self)
+        save_classifier(self, path, optimizer_state)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, mmap: bool = True) -> Self:
+        """Return the model that `save` wrote.
+
+        Callbacks and a RandomState object are not part of the file.
+
+        Parameters
+        ----------
+        path : path-like
+        mmap : bool, default True
+            Leave the weights in the file, from where they are read at their first use; training copies them.
+
+        Raises
+        ------
+        ModelFileError
+            The file is missing, damaged or of another kind.
+        """
+        return load_classifier(cls, path, mmap)
+
+    @property
+    def n_iter_(self) -> int:
+        """Epochs trained."""
+        return len(self.history_)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "network_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _features(self, X) -> Csr:
+        check_is_fitted(self)
+        x = check_features(X)
+        check_not_empty(x, type(self).__name__)
+        check_known_features(self, X, x)
+        return x
+
+    def _predictor(self) -> Predictor:
+        check_is_fitted(self)
+        return Predictor(self.network_, self.multilabel_, effective_threads(self.n_jobs))

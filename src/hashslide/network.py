@@ -1,0 +1,290 @@
+"""The network for Python callers: checked arguments around the C++ core."""
+
+import os
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hashslide import _core
+from hashslide._validation import Csr, check_features
+from hashslide.config import NetworkConfig, check_int
+from hashslide.errors import InputError
+
+
+class Network:
+    """Sparse input, one hidden layer, an output of any number of labels.
+
+    `SlideClassifier` is the comfortable way to all this; a `Network` knows label ids only, no names.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+
+    Attributes
+    ----------
+    config : NetworkConfig
+        Follows the network when it grows.
+    """
+
+    def __init__(self, config: NetworkConfig):
+        self.config = config
+        self._core = _core.Network(config.to_core())
+        self._label_weight: NDArray[np.float32] | None = None
+
+    def train_batch(
+        self,
+        x: Csr,
+        y: Csr,
+        rows: NDArray[np.int64],
+        learning_rate: float,
+        sample_weight: NDArray[np.float32] | None = None,
+        n_threads: int = 1,
+    ) -> tuple[float, int]:
+        """Make one training step.
+
+        Nothing is checked here, as this is called thousands of times a second: `x`, `y` and `sample_weight`
+        come from `check_features`, `LabelNames.encode` and `check_sample_weight`.
+
+        Parameters
+        ----------
+        x, y : Csr
+            Features and labels of all examples.
+        rows : int64 array of shape (batch,)
+            The examples of this step.
+        learning_rate : float
+        sample_weight : float32 array, one for each row of x, or None
+        n_threads : int
+            Changes the speed, never the result.
+
+        Returns
+        -------
+        loss : float
+            Summed over the examples of the batch.
+        active : int
+            Size of the active set.
+        """
+        stats = self._core.train_batch(
+            x.indptr, x.indices, x.data, y.indptr, y.indices, rows, sample_weight, learning_rate, n_threads
+        )
+        return stats.loss, stats.active
+
+    def predict_topk(
+        self, X, k: int = 5, n_threads: int = 1
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the k best labels of each example, exactly.
+
+        Parameters
+        ----------
+        X : Csr, array-like or sparse matrix of shape (n, n_features)
+        k : int
+            1 to n_labels.
+        n_threads : int
+
+        Returns
+        -------
+        labels : int64 array of shape (n, k)
+            Best first, ties by the smaller id.
+        scores : float32 array of shape (n, k)
+            Logits.
+        """
+        check_int("k", k, 1, self.config.n_labels)
+        x = self._check_features(X)
+        return self._core.predict_topk(x.indptr, x.indices, x.data, k, n_threads)
+
+    def logits(self, X, n_threads: int = 1) -> NDArray[np.float32]:
+        """Return the logits of all labels, shape (n, n_labels): the caller minds the memory."""
+        x = self._check_features(X)
+        return self._core.logits(x.indptr, x.indices, x.data, n_threads)
+
+    def set_label_prior(self, counts: NDArray[np.int64], n_examples: int, reset_bias: bool = True) -> None:
+        """Tell how often each label occurs among `n_examples` examples.
+
+        Sets the popular labels and the labels' chance to be in an active set; with `reset_bias`, for a new
+        network, also the output bias: the log odds of each label.
+        """
+        counts = _per_label("counts", counts, np.int64, self.config.n_labels)
+        self._core.set_label_prior(counts, n_examples, reset_bias)
+
+    def set_label_weight(self, weight: ArrayLike) -> None:
+        """Set the weight of each label's positive term in the loss, shape (n_labels,)."""
+        weight = check_label_weight(weight, self.config.n_labels)
+        self._label_weight = weight
+        self._core.set_label_weight(weight)
+
+    def choose_direct_pairs(self, x: Csr, y: Csr, n_threads: int = 1) -> None:
+        """Choose the pairs of the direct term from training data, after `set_label_prior`."""
+        self._core.choose_direct_pairs(x.indptr, x.indices, y.indptr, y.indices, n_threads)
+
+    def grow(self, n_features: int, n_labels: int) -> None:
+        """Add features and labels, up to these numbers; less than there are changes nothing.
+
+        A new label starts as likely as the least likely old one, so that it displaces none before its first
+        update.
+        """
+        config = self.config
+        n_features, n_labels = max(n_features, config.n_features), max(n_labels, config.n_labels)
+        grown = NetworkConfig(**{**config.to_dict(), "n_features": n_features, "n_labels": n_labels})
+        self._core.grow(n_features, n_labels)
+        self.config = grown
+        if self._label_weight is not None:
+            n_new = n_labels - config.n_labels
+            self._label_weight = np.pad(self._label_weight, (0, n_new), constant_values=1)
+
+    @property
+    def step(self) -> int:
+        """Batches trained so far."""
+        return int(self._core.state()["progress"][0])
+
+    @property
+    def stage_seconds(self) -> dict[str, float]:
+        """Wall time of each stage of `train_batch`, summed over all batches of this process."""
+        return self._core.stage_seconds
+
+    def state(self) -> dict[str, NDArray]:
+        """Return read-only views of every array, by name, valid until the network changes."""
+        return self._core.state()
+
+    def snapshot(self) -> dict[str, NDArray]:
+        """Return a copy of the state, for `restore`."""
+        return {name: array.copy() for name, array in self.state().items()}
+
+    def restore(self, state: dict[str, NDArray]) -> None:
+        """Return to a state of this network; the arrays are copied."""
+        self._core = _core.Network.from_state(self.config.to_core(), state, True)
+        if self._label_weight is not None:
+            self._core.set_label_weight(self._label_weight)
+
+    @classmethod
+    def from_state(cls, config: NetworkConfig, state: dict[str, NDArray], copy: bool = True) -> "Network":
+        """Return a network with the given arrays.
+
+        Parameters
+        ----------
+        config : NetworkConfig
+        state : dict of str to array
+            As `state` returns them. Arrays of the optimiser may be missing: it then starts afresh.
+        copy : bool
+            False: the arrays, perhaps read-only and memory-mapped, are used in place until the first training
+            step copies them.
+
+        Raises
+        ------
+        InputError
+            An array is missing or has the wrong shape or dtype.
+        """
+        network = cls.__new__(cls)
+        network.config = config
+        network._label_weight = None
+        state = _check_state(config, state)
+        try:
+            network._core = _core.Network.from_state(config.to_core(), state, copy)
+        except ValueError as error:
+            raise InputError(f"the network's state does not fit its settings: {error}.") from None
+        return network
+
+    def __reduce__(self):
+        return Network.from_state, (self.config, self.snapshot(), False)
+
+    def _check_features(self, X) -> Csr:
+        x = check_features(X)
+        if x.n_columns != self.config.n_features:
+            raise InputError(
+                f"X has {x.n_columns} features, but the network has {self.config.n_features} as input."
+            )
+        return x
+
+
+def check_label_weight(weight: ArrayLike, n_labels: int) -> NDArray[np.float32]:
+    """Return the weights of the labels, float32 and contiguous, if they are finite and not negative."""
+    array = _per_label("label_weight", weight, np.float32, n_labels)
+    if not (np.isfinite(array).all() and (array >= 0).all()):
+        raise InputError(
+            "label_weight holds negative, NaN or infinite values; accepted are finite numbers >= 0."
+        )
+    return array
+
+
+def _per_label(name: str, values: ArrayLike, dtype: type, n_labels: int) -> NDArray:
+    array = np.ascontiguousarray(values, dtype)
+    if array.shape != (n_labels,):
+        raise InputError(f"{name} has shape {array.shape}; accepted is ({n_labels},), one per label.")
+    return array
+
+
+def state_shapes(config: NetworkConfig) -> dict[str, tuple[type, tuple[int, ...]]]:
+    """Return dtype and shape of each array that a state of such a network must hold."""
+    d, n_labels, h = config.n_features, config.n_labels, config.hidden
+    return {
+        "input.weight": (np.float32, (d, h)),
+        "input.bias": (np.float32, (h,)),
+        "output.weight": (np.float32, (n_labels, h)),
+        "output.bias": (np.float32, (n_labels,)),
+        "label_counts": (np.int64, (n_labels,)),
+        "progress": (np.int64, (2,)),
+    }
+
+
+def _check_state(config: NetworkConfig, state: dict[str, NDArray]) -> dict[str, NDArray]:
+    shapes = state_shapes(config)
+    for name, (dtype, shape) in shapes.items():
+        if name not in state:
+            raise InputError(f"the network's state lacks the array {name!r}.")
+        array = state[name]
+        if array.dtype != dtype or array.shape != shape:
+            raise InputError(
+                f"the array {name!r} is {array.dtype} of shape {array.shape}; "
+                f"this network needs {np.dtype(dtype)} of shape {shape}."
+            )
+    if (state["label_counts"] < 0).any() or (state["progress"] < 0).any():
+        raise InputError(
+            "the arrays 'label_counts' and 'progress' of the network's state hold negative counts."
+        )
+    if "direct.labels" in state:
+        _check_direct(config, state)
+    integers = {*shapes, "direct.begin", "direct.labels"}
+    for name, array in state.items():
+        if name not in integers and array.dtype != np.float32:
+            raise InputError(f"the array {name!r} is {array.dtype}; this network needs float32.")
+    return {name: np.ascontiguousarray(array) for name, array in state.items()}
+
+
+def _check_direct(config: NetworkConfig, state: dict[str, NDArray]) -> None:
+    """Check the arrays of the direct term, which the core uses as indices."""
+    begin, labels = state.get("direct.begin"), state["direct.labels"]
+    if begin is None or begin.dtype != np.int64 or begin.shape != (config.n_features + 1,):
+        raise InputError(
+            f"the network's state lacks 'direct.begin', int64 of shape ({config.n_features + 1},)."
+        )
+    if begin[0] != 0 or begin[-1] != len(labels) or (np.diff(begin) < 0).any():
+        raise InputError(f"the array 'direct.begin' does not rise from 0 to the {len(labels)} pairs.")
+    if labels.dtype != np.int32 or labels.ndim != 1 or ((labels < 0) | (labels >= config.n_labels)).any():
+        raise InputError(
+            f"the array 'direct.labels' holds other things than label ids below {config.n_labels}."
+        )
+    if "direct.weight" not in state:
+        raise InputError("the network's state lacks the array 'direct.weight'.")
+
+
+def effective_threads(n_jobs: int | None) -> int:
+    """Return the number of threads that `n_jobs` stands for.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        A positive number as it is; -1 for all CPUs that this process may use, -2 for all but one, ...; None
+        for all of them, but no more than ``OMP_NUM_THREADS``, which joblib sets in its workers.
+
+    Raises
+    ------
+    InputError
+        Zero, or no integer.
+    """
+    cpus = _core.available_cpus()
+    if n_jobs is None:
+        limit = os.environ.get("OMP_NUM_THREADS", "")
+        return min(cpus, int(limit)) if limit.isdecimal() and int(limit) > 0 else cpus
+    if isinstance(n_jobs, bool) or not hasattr(n_jobs, "__index__") or n_jobs == 0:
+        raise InputError(
+            f"n_jobs is {n_jobs!r}; accepted are None, a positive number of threads, or -1 for all CPUs."
+        )
+    return int(n_jobs) if n_jobs > 0 else max(1, cpus + 1 + int(n_jobs))

@@ -1,0 +1,253 @@
+"""The loop over epochs and batches around `Network.train_batch`."""
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashslide import metrics
+from hashslide._validation import Csr, blocks
+from hashslide.errors import InputError
+from hashslide.network import Network
+
+SCHEDULES = ("constant", "linear", "cosine")
+METRIC_RANKS = (1, 3, 5)
+_MEMORY_FILE = "/proc/self/statm"
+_EVALUATION_ROWS = 2048  # rows between two chances to interrupt an evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """What is trained on.
+
+    Attributes
+    ----------
+    x, y : Csr
+        Features and labels of all examples.
+    rows : int64 array
+        The examples to use.
+    sample_weight : float32 array, one for each row of x, or None
+    """
+
+    x: Csr
+    y: Csr
+    rows: NDArray[np.int64]
+    sample_weight: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How it is trained.
+
+    Attributes
+    ----------
+    n_epochs : int
+        Epochs of the learning-rate schedule.
+    first_epoch, last_epoch : int
+        Epochs to run now: first_epoch .. last_epoch - 1, counted from 0. An epoch's order of the examples and
+        its learning rates depend on its number alone, so a training can stop after any epoch and go on later.
+    batch_size : int
+    learning_rate : float
+        At the top of the schedule.
+    schedule : {"constant", "linear", "cosine"}
+    warmup : float in [0, 1)
+        Share of the steps in which the rate rises from 0.
+    seed : int
+    n_threads : int
+    """
+
+    n_epochs: int
+    first_epoch: int
+    last_epoch: int
+    batch_size: int
+    learning_rate: float
+    schedule: str = "constant"
+    warmup: float = 0.0
+    seed: int = 0
+    n_threads: int = 1
+
+
+@dataclass
+class TrainingContext:
+    """What callbacks see of a training; one object from `setup` to `teardown`.
+
+    Attributes
+    ----------
+    network : Network
+    plan : Plan
+    n_batches : int
+        Batches of an epoch.
+    epoch : int
+        Number of the current epoch, counted from 0 over all calls of `fit` and `partial_fit`.
+    batch : int
+        Batches done in this epoch.
+    history : list of dict
+        One record for each finished epoch: "epoch" (from 1), "loss" (mean of an example), "learning_rate" (of
+        the last step), "active" (mean size of the active set), "seconds", "examples_per_second",
+        "memory_bytes" (resident set) and, with an evaluation set, "val_P@1", "val_P@3", "val_P@5" and
+        "val_nDCG@5".
+    loss : float
+        Mean loss of the examples of this epoch so far.
+    active : float
+        Mean size of the active set in this epoch so far.
+    """
+
+    network: Network
+    plan: Plan
+    n_batches: int
+    history: list[dict]
+    epoch: int = 0
+    batch: int = 0
+    loss: float = math.nan
+    active: float = math.nan
+
+    @property
+    def logs(self) -> dict:
+        """The record of the epoch that ended last."""
+        return self.history[-1]
+
+
+class Evaluation:
+    """Metrics on examples that are not trained on.
+
+    Parameters
+    ----------
+    x : Csr
+    y : sparse matrix of shape (n, n_labels)
+        Their labels.
+    n_threads : int
+    """
+
+    def __init__(self, x: Csr, y: Csr, n_threads: int = 1):
+        self.x, self.y, self.n_threads = x, y.to_scipy(), n_threads
+
+    def __call__(self, network: Network) -> dict[str, float]:
+        """Return "val_P@1", "val_P@3", "val_P@5", "val_nDCG@5" of the network."""
+        k = min(max(METRIC_RANKS), network.config.n_labels)
+        parts = [
+            network.predict_topk(self.x.block(first, last), k, self.n_threads)[0]
+            for first, last in blocks(self.x.n_rows, _EVALUATION_ROWS)
+        ]
+        topk = np.concatenate(parts)
+        result = {f"val_P@{rank}": metrics.precision_at_k(self.y, topk, rank) for rank in METRIC_RANKS}
+        result["val_nDCG@5"] = metrics.ndcg_at_k(self.y, topk, 5)
+        return result
+
+
+def train(
+    network: Network,
+    data: TrainingData,
+    plan: Plan,
+    history: list[dict],
+    *,
+    evaluate: Evaluation | None = None,
+    callbacks: Sequence = (),
+    estimator=None,
+) -> None:
+    """Train a network in place.
+
+    Parameters
+    ----------
+    network : Network
+    data : TrainingData
+    plan : Plan
+    history : list of dict
+        Gets one record for each epoch; see `TrainingContext`.
+    evaluate : Evaluation, optional
+        Called after each epoch.
+    callbacks : sequence of `hashslide.callbacks.Callback`
+        If any `on_epoch_end` returns True, training ends there. `teardown` is called whatever happens.
+    estimator : object
+        Passed on to the callbacks.
+
+    Raises
+    ------
+    InputError
+        The loss is no longer finite.
+    KeyboardInterrupt
+        From Ctrl-C, between two batches: the network is whole, with all batches so far.
+    """
+    n_batches = math.ceil(len(data.rows) / plan.batch_size)
+    context = TrainingContext(network, plan, n_batches, history, epoch=plan.first_epoch)
+    started = []
+    try:
+        for callback in callbacks:
+            started.append(callback)
+            callback.setup(estimator, context)
+        for context.epoch in range(plan.first_epoch, plan.last_epoch):
+            _notify(callbacks, "on_epoch_begin", estimator, context)
+            record = _train_epoch(context, data, callbacks, estimator)
+            history.append(record | (evaluate(network) if evaluate else {}))
+            if _notify(callbacks, "on_epoch_end", estimator, context):
+                break
+    finally:
+        for callback in started:
+            callback.teardown(estimator, context)
+
+
+def _train_epoch(context: TrainingContext, data: TrainingData, callbacks: Sequence, estimator) -> dict:
+    plan, loss_sum, active_sum = context.plan, 0.0, 0
+    started = time.perf_counter()
+    order = data.rows[np.random.default_rng([plan.seed, context.epoch]).permutation(len(data.rows))]
+    for context.batch, (first, last) in enumerate(blocks(len(order), plan.batch_size), start=1):
+        rate = learning_rate_at(
+            plan, context.epoch * context.n_batches + context.batch - 1, context.n_batches
+        )
+        loss, active = context.network.train_batch(
+            data.x, data.y, order[first:last], rate, data.sample_weight, plan.n_threads
+        )
+        if not math.isfinite(loss):
+            raise InputError(
+                f"the loss became {loss} in epoch {context.epoch + 1}, batch {context.batch}, "
+                "at the learning rate "
+                f"{rate:g}. Lower learning_rate, or scale the features to about 1. The model cannot be used."
+            )
+        loss_sum, active_sum = loss_sum + loss, active_sum + active
+        context.loss, context.active = loss_sum / last, active_sum / context.batch
+        _notify(callbacks, "on_batch_end", estimator, context)
+    seconds = time.perf_counter() - started
+    return {
+        "epoch": context.epoch + 1,
+        "loss": context.loss,
+        "learning_rate": rate,
+        "active": context.active,
+        "seconds": seconds,
+        "examples_per_second": len(order) / max(seconds, 1e-9),
+        "memory_bytes": resident_bytes(),
+    }
+
+
+def _notify(callbacks: Sequence, hook: str, estimator, context: TrainingContext) -> bool:
+    """Call a hook of every callback; return whether any of them returned True."""
+    return any([getattr(callback, hook)(estimator, context) is True for callback in callbacks])
+
+
+def learning_rate_at(plan: Plan, step: int, n_batches: int) -> float:
+    """Return the learning rate of a step, counted from 0 over all epochs of the schedule.
+
+    With p the share of the steps that are done: rises linearly while p < warmup; then, with q = (p - warmup)
+    / (1 - warmup), "constant" stays at 1, "linear" is 1 - q, "cosine" is (1 + cos(pi q)) / 2, times
+    `learning_rate`.
+    """
+    total = plan.n_epochs * n_batches
+    progress = min((step + 0.5) / total, 1.0) if total else 0.0
+    if progress < plan.warmup:
+        return plan.learning_rate * progress / plan.warmup
+    rest = (progress - plan.warmup) / (1 - plan.warmup)
+    factor = {"constant": 1.0, "linear": 1 - rest, "cosine": (1 + math.cos(math.pi * rest)) / 2}[
+        plan.schedule
+    ]
+    return plan.learning_rate * factor
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process in bytes, 0 where the system does not tell."""
+    try:
+        with open(_MEMORY_FILE) as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0

@@ -1,0 +1,30 @@
+"""Running the commands, in this process or in one of their own."""
+
+import json
+import subprocess
+import sys
+
+from typer.testing import CliRunner
+
+from hashslide.cli import app
+
+PROGRAM = "from hashslide.cli import main; main()"
+SMALL = ["--epochs", "3", "--hidden", "32"]
+
+
+def run(*arguments, input=None, code=0):
+    """Run a command in this process and check its exit code."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=input)
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+def start(*arguments, **options) -> subprocess.Popen:
+    """Run a command in a process of its own."""
+    command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def json_lines(text: str) -> list:
+    return [json.loads(line) for line in text.splitlines()]

@@ -1,0 +1,126 @@
+"""Every bad argument of the estimator."""
+
+import numpy as np
+import pytest
+from estimator_helpers import fast
+
+from hashslide.errors import InputError
+from hashslide.estimator import SlideClassifier
+
+
+@pytest.fixture(scope="module")
+def text(pubmed_small):
+    """A real multi-label problem and a model of it. Do not change them."""
+    d = pubmed_small
+    model = SlideClassifier(hidden=32, random_state=0).fit(d.X_train, d.Y_train, classes=d.label_names)
+    return d, model
+
+
+@pytest.fixture
+def small(pubmed_small):
+    """A quarter of the same problem, for many fits."""
+    return pubmed_small.X_train[:400], pubmed_small.Y_train[:400]
+
+
+BAD_PARAMETERS = {
+    "hidden": (0, "hidden is 0; accepted is an integer from 1"),
+    "epochs": (0, "epochs is 0; accepted is an integer from 1"),
+    "batch_size": ("big", "batch_size is 'big'; accepted is an integer from 1"),
+    "learning_rate": (0.0, r"learning_rate is 0.0; accepted is a number in \(0, inf\)"),
+    "loss": ("hinge", "loss is 'hinge'; accepted are 'auto', 'bce', 'softmax'"),
+    "optimizer": ("lion", "optimizer is 'lion'; accepted are 'adagrad', 'adam', 'sgd'"),
+    "momentum": (1.0, r"momentum is 1.0; accepted is a number in \[0, 1\)"),
+    "activation": ("gelu", "activation is 'gelu'; accepted are 'identity', 'relu', 'tanh'"),
+    "schedule": ("step", "schedule is 'step'; accepted are 'constant', 'linear', 'cosine'"),
+    "warmup": (1, r"warmup is 1; accepted is a number in \[0, 1\)"),
+    "input_dropout": (1.0, r"input_dropout is 1.0; accepted is a number in \[0, 1\)"),
+    "hidden_dropout": (-1, r"hidden_dropout is -1; accepted is a number in \[0, 1\)"),
+    "weight_decay": (-1, r"weight_decay is -1; accepted is a number in \[0, inf\)"),
+    "uniform": (-5, "uniform is -5; accepted is an integer from 0"),
+    "popular": ("all", "popular is 'all'; accepted is an integer from 0"),
+    "hard": (-1, "hard is -1; accepted is an integer from 0"),
+    "direct": (0.5, "direct is 0.5; accepted is an integer from 0"),
+    "prior_correction": (2, r"prior_correction is 2; accepted is a number in \[0, 1\]"),
+    "label_weight": ("rare", "label_weight is 'rare'; accepted are 'propensity'"),
+    "early_stopping": ("yes", "early_stopping is 'yes'; accepted are True and False"),
+    "validation_fraction": (1.0, r"validation_fraction is 1.0; accepted is a number in \(0, 1\)"),
+    "patience": (0, "patience is 0; accepted is an integer from 1"),
+    "verbose": (-1, "verbose is -1; accepted is an integer from 0"),
+    "n_jobs": (0, "n_jobs is 0; accepted are None, a positive number"),
+    "random_state": ("seed", "random_state is 'seed'"),
+}
+
+
+@pytest.mark.parametrize(("name", "case"), BAD_PARAMETERS.items())
+def test_bad_parameters_are_refused_before_anything_changes(name, case):
+    value, message = case
+    model = fast().fit(np.eye(3), ["a", "b", "c"])
+    before = dict(vars(model))
+    with pytest.raises(InputError, match=message):
+        model.set_params(**{name: value}).fit(np.eye(4), ["a", "b", "c", "d"])
+    assert vars(model) == before | {name: value}
+
+
+def with_nan():
+    X = np.eye(3)
+    X[1, 1] = np.nan
+    return X
+
+
+FIT_ERRORS = {
+    "NaN": ((with_nan(), [0, 1, 2]), {}, "X contains NaN at row 1, column 1"),
+    "rows": ((np.eye(3), [0, 1]), {}, "X and Y have inconsistent numbers of samples: 3 and 2"),
+    "no rows": ((np.ones((0, 3)), []), {}, r"0 sample\(s\)"),
+    "no target": ((np.eye(3), None), {}, "requires y to be passed"),
+    "weights": ((np.eye(3), [0, 1, 2], [1, -1, 1]), {}, r"sample_weight\[1\] is -1, negative"),
+    "classes": ((np.eye(3), [0, 1, 2]), {"classes": [0, 1]}, "y holds the label 2, which is not among"),
+    "eval_set": (
+        (np.eye(3), [0, 1, 2]),
+        {"eval_set": np.eye(3)},
+        "eval_set is a ndarray; accepted is one pair",
+    ),
+    "eval rows": (
+        (np.eye(3), [0, 1, 2]),
+        {"eval_set": (np.eye(3), [1])},
+        "X and y of eval_set have inconsistent",
+    ),
+    "eval columns": (
+        (np.eye(3), [0, 1, 2]),
+        {"eval_set": (np.eye(2), [1, 2])},
+        "eval_set X has 2 features, but X has 3",
+    ),
+    "eval NaN": ((np.eye(3), [0, 1, 2]), {"eval_set": (with_nan(), [0, 1, 2])}, "eval_set X contains NaN"),
+    "eval empty": (
+        (np.eye(3), [0, 1, 2]),
+        {"eval_set": (np.ones((0, 3)), [])},
+        "required by .* in eval_set X",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "named", "message"), FIT_ERRORS.values(), ids=FIT_ERRORS.keys())
+def test_bad_data_are_refused_before_anything_changes(arguments, named, message):
+    model = fast()
+    before = dict(vars(model))
+    with pytest.raises(InputError, match=message):
+        model.fit(*arguments, **named)
+    assert vars(model) == before
+
+
+@pytest.mark.parametrize(
+    ("k", "message"),
+    [(0, "k is 0; accepted is an integer from 1"), (1.5, "k is 1.5; accepted is an integer")],
+)
+def test_a_bad_k_is_refused(k, message, text):
+    with pytest.raises(InputError, match=message):
+        text[1].predict_topk(text[0].X_test, k)
+
+
+def test_too_little_data_to_hold_any_out():
+    with pytest.raises(InputError, match=r"validation_fraction=0.5 of n_samples=1 leaves none to train on"):
+        fast(early_stopping=True, validation_fraction=0.5).fit([[1.0]], ["a"])
+
+
+def test_diverging_training_says_what_to_do(small):
+    with pytest.raises(InputError, match=r"the loss became .* Lower learning_rate, or scale the features"):
+        fast(optimizer="sgd", learning_rate=1e30).fit(*small)

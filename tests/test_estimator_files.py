@@ -1,0 +1,130 @@
+"""save and load."""
+
+import numpy as np
+import pytest
+from estimator_helpers import assert_equal_models, fast
+
+from hashslide import model_file
+from hashslide.callbacks import Callback
+from hashslide.errors import ModelFileError
+from hashslide.estimator import SlideClassifier
+
+
+@pytest.fixture
+def small(pubmed_small):
+    """A quarter of the same problem, for many fits."""
+    return pubmed_small.X_train[:400], pubmed_small.Y_train[:400]
+
+
+LABELS = {
+    "ids": lambda Y: Y,
+    "dense": lambda Y: Y.toarray().astype(np.uint8),
+    "names": lambda Y: [[f"label {i} é" for i in Y[row].indices] for row in range(Y.shape[0])],
+    "strings": lambda Y: np.array(["x", "yy", "zzz"])[np.arange(Y.shape[0]) % 3],
+    "integers": lambda Y: np.arange(Y.shape[0]) % 5 - 2,
+    "floats": lambda Y: np.arange(Y.shape[0]) % 4 * 1.0,
+    "booleans": lambda Y: np.arange(Y.shape[0]) % 2 == 0,
+}
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+@pytest.mark.parametrize("make", LABELS.values(), ids=LABELS.keys())
+def test_saved_models_are_the_same(make, mmap, small, tmp_path):
+    X, Y = small[0], make(small[1])
+    model = fast(optimizer="adam", warmup=0.1, label_weight=None).fit(X, Y)
+    model.save(tmp_path / "model")
+    loaded = SlideClassifier.load(tmp_path / "model", mmap=mmap)
+    assert_equal_models(model, loaded)
+    assert loaded.get_params() == model.get_params()
+    assert loaded.history_ == model.history_ and loaded.multilabel_ == model.multilabel_
+    assert loaded.classes_.dtype == model.classes_.dtype
+    np.testing.assert_array_equal(loaded.classes_, model.classes_)
+    for old, new in zip(model.predict_topk(X, 3), loaded.predict_topk(X, 3), strict=True):
+        np.testing.assert_array_equal(old, new)
+    predictions = [m.predict(X) for m in (model, loaded)]
+    assert type(predictions[0]) is type(predictions[1]) and predictions[0].dtype == predictions[1].dtype
+    for m in (model, loaded):
+        m.partial_fit(X, Y)
+    assert_equal_models(model, loaded)
+
+
+def test_everything_worth_keeping_is_in_the_file(small, tmp_path):
+    X, Y = small
+    weight = np.linspace(1, 2, Y.shape[1])
+    model = fast(label_weight=weight, callbacks=[Callback()], hidden=np.int64(8), direct=5)
+    model.set_params(random_state=np.random.RandomState(0)).fit(X, Y)
+    model.feature_names_in_ = np.array([f"word{i}" for i in range(X.shape[1])], object)
+    model.save(tmp_path / "model")
+    loaded = SlideClassifier.load(tmp_path / "model")
+    assert loaded.callbacks is None and loaded.random_state is None and loaded.hidden == 8
+    np.testing.assert_allclose(loaded.label_weight, weight)
+    np.testing.assert_array_equal(loaded.feature_names_in_, model.feature_names_in_)
+    assert_equal_models(model, loaded)
+    metadata = model_file.load_model(tmp_path / "model")[1]
+    assert metadata["versions"].keys() == {"hashslide", "numpy", "scikit-learn"}
+    assert metadata["network"]["hidden"] == 8 and metadata["parameters"]["epochs"] == 3
+
+
+def test_the_optimiser_may_be_left_out(small, tmp_path):
+    model = fast().fit(*small)
+    model.save(tmp_path / "whole")
+    model.save(tmp_path / "small", optimizer_state=False)
+    assert (tmp_path / "small").stat().st_size < (tmp_path / "whole").stat().st_size
+    loaded = SlideClassifier.load(tmp_path / "small").partial_fit(*small)
+    assert loaded.n_iter_ == 4
+    names = model_file.load_model(tmp_path / "small")[0]
+    assert not any("adagrad" in name for name in names)
+
+
+def test_a_loaded_model_does_not_touch_its_file(small, tmp_path):
+    fast().fit(*small).save(tmp_path / "model")
+    before = (tmp_path / "model").read_bytes()
+    SlideClassifier.load(tmp_path / "model").partial_fit(*small).partial_fit(*small)
+    assert (tmp_path / "model").read_bytes() == before
+
+
+def edited(path, edit):
+    arrays, metadata = model_file.load_model(path, mmap=False)
+    edit(arrays, metadata)
+    kept = {name: value for name, value in metadata.items() if name not in _RESERVED}
+    model_file.save_model(path, arrays, kept)
+
+
+_RESERVED = ("format", "format_version", "library_version", "string_tables")
+
+EDITS = {
+    "kind": (lambda a, m: m.update(kind="Tree"), "holds a 'Tree', not a SlideClassifier"),
+    "no network": (lambda a, m: m.pop("network"), "'network'"),
+    "unknown setting": (lambda a, m: m["network"].update(depth=1), "unknown .'depth'."),
+    "other size": (lambda a, m: m["network"].update(hidden=9), "'network|input.weight' is float32 of shape"),
+    "huge size": (
+        lambda a, m: m["network"].update(n_labels=2**31 - 1),
+        "'output.weight' is float32 of shape",
+    ),
+    "no weights": (lambda a, m: a.pop("network.output.weight"), "lacks the array 'output.weight'"),
+    "no names": (lambda a, m: a.pop("classes"), "lacks the names of its 3 labels"),
+    "few names": (
+        lambda a, m: a.update(classes=np.array(["a", "b"], object)),
+        "lacks the names of its 3 labels",
+    ),
+    "strange dtype": (lambda a, m: m.update(dense_dtype="O"), "its predictions have the dtype O"),
+    "no dtype": (lambda a, m: m.update(dense_dtype="nonsense"), "nonsense"),
+    "list": (lambda a, m: m.update(parameters=[1]), "is not a whole SlideClassifier"),
+    "training": (lambda a, m: m["training"].update(history=3), "is not a whole SlideClassifier"),
+}
+
+
+@pytest.mark.parametrize(("edit", "message"), EDITS.values(), ids=EDITS.keys())
+def test_files_that_do_not_fit_together_are_refused(edit, message, tmp_path):
+    path = tmp_path / "model"
+    fast().fit(np.eye(3), ["a", "b", "c"]).save(path)
+    edited(path, edit)
+    with pytest.raises(ModelFileError, match=message):
+        SlideClassifier.load(path)
+
+
+def test_parameters_of_another_version_are_ignored(tmp_path):
+    path = tmp_path / "model"
+    fast().fit(np.eye(3), ["a", "b", "c"]).save(path)
+    edited(path, lambda a, m: m["parameters"].update(depth=3))
+    assert SlideClassifier.load(path).hidden == 8

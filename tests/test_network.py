@@ -1,0 +1,234 @@
+import pickle
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from hashslide import _core
+from hashslide._validation import check_features
+from hashslide.config import NetworkConfig
+from hashslide.errors import InputError
+from hashslide.network import Network, effective_threads
+
+D, L = 30, 20
+
+
+@pytest.fixture
+def data():
+    """Clean features and labels, and the rows of a batch."""
+    rng = np.random.default_rng(1)
+    x = check_features(sparse.random(50, D, 0.2, "csr", np.float32, random_state=rng))
+    y = check_features(sparse.random(50, L, 0.1, "csr", np.float32, random_state=rng))
+    return x, y, np.arange(40)
+
+
+def make(data, steps=3, **settings):
+    x, y, rows = data
+    network = Network(NetworkConfig(n_features=D, n_labels=L, hidden=8, **settings))
+    network.set_label_prior(np.bincount(y.indices, minlength=L), x.n_rows)
+    network.choose_direct_pairs(x, y)
+    for _ in range(steps):
+        network.train_batch(x, y, rows, 0.1)
+    return network
+
+
+def assert_equal_states(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def test_training_lowers_the_loss(data):
+    network = make(data, steps=0)
+    losses = [network.train_batch(*data, 0.1)[0] for _ in range(20)]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_predictions_take_any_features(data):
+    network, dense = make(data), data[0].to_scipy().toarray()
+    logits = network.logits(data[0])
+    assert logits.shape == (50, L) and logits.dtype == np.float32
+    np.testing.assert_array_equal(network.logits(dense), logits)
+    labels, scores = network.predict_topk(dense, 3)
+    np.testing.assert_allclose(scores, -np.sort(-logits, axis=1)[:, :3], rtol=1e-5)
+    np.testing.assert_allclose(np.take_along_axis(logits, labels, 1), scores, rtol=1e-5)
+
+
+def test_a_network_knows_its_configuration(data):
+    assert make(data).config == NetworkConfig(n_features=D, n_labels=L, hidden=8)
+
+
+def test_a_snapshot_is_restored(data):
+    network = make(data, optimizer="adam", direct=5)
+    snapshot = network.snapshot()
+    network.train_batch(*data, 0.1)
+    assert not np.array_equal(network.state()["output.weight"], snapshot["output.weight"])
+    network.restore(snapshot)
+    assert_equal_states(network.state(), snapshot)
+
+
+def test_label_weights_outlive_a_restored_snapshot(data):
+    one, other = make(data), make(data)
+    for network in (one, other):
+        network.set_label_weight(np.linspace(1, 5, L))
+    one.restore(one.snapshot())
+    for network in (one, other):
+        network.train_batch(*data, 0.1)
+    assert_equal_states(one.state(), other.state())
+
+
+@pytest.mark.parametrize("copy", [True, False])
+def test_a_network_is_made_from_a_state(copy, data):
+    network = make(data, direct=5)
+    state = network.snapshot()
+    for array in state.values():
+        array.flags.writeable = False
+    twin = Network.from_state(network.config, state, copy)
+    np.testing.assert_array_equal(twin.logits(data[0]), network.logits(data[0]))
+    for n in (network, twin):
+        n.train_batch(*data, 0.1)
+    assert_equal_states(twin.state(), network.state())
+
+
+def test_a_borrowed_state_outlives_its_owner(data):
+    network = make(data)
+    expected = network.logits(data[0])
+    twin = Network.from_state(network.config, network.snapshot(), copy=False)
+    del network
+    np.testing.assert_array_equal(twin.logits(data[0]), expected)
+
+
+def test_the_optimiser_may_start_afresh(data):
+    network = make(data, direct=5)
+    weights = {name: a for name, a in network.snapshot().items() if not name.endswith(".adagrad")}
+    twin = Network.from_state(network.config, weights)
+    assert_equal_states({name: twin.state()[name] for name in weights}, weights)
+    assert (twin.state()["output.weight.adagrad"] == 0).all()
+
+
+def test_pickling(data):
+    network = make(data, optimizer="sgd", momentum=0.9)
+    twin = pickle.loads(pickle.dumps(network))
+    assert twin.config == network.config
+    assert_equal_states(twin.state(), network.state())
+
+
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "adam"}, {"direct": 5}, {"loss": "softmax"}])
+def test_growth_keeps_the_predictions(settings, data):
+    network = make(data, **settings)
+    network.set_label_weight(np.ones(L))
+    before, topk = network.logits(data[0]), network.predict_topk(data[0], 5)
+    network.grow(D + 10, L + 7)
+    assert network.config.n_features == D + 10 and network.config.n_labels == L + 7
+    x = sparse.hstack([data[0].to_scipy(), sparse.csr_matrix((50, 10))], "csr")
+    after = network.logits(x)
+    np.testing.assert_array_equal(after[:, :L], before)
+    for old, new in zip(topk, network.predict_topk(x, 5), strict=True):
+        np.testing.assert_array_equal(new, old)
+    assert (after[:, L:] == network.state()["output.bias"][:L].min()).all()
+
+
+def test_growth_never_shrinks(data):
+    network = make(data)
+    state = network.snapshot()
+    network.grow(1, 1)
+    assert_equal_states(network.state(), state)
+
+
+def test_a_grown_network_trains_on(data):
+    x, y, rows = data
+    network = make(data, hard=3, rehash_first=1)
+    network.grow(D, L + 5)
+    wider = check_features(sparse.hstack([y.to_scipy(), np.ones((50, 5), np.float32)], "csr"))
+    for _ in range(30):
+        network.train_batch(x, wider, rows, 0.1)
+    assert (network.predict_topk(x, 5)[0] >= L).all()
+
+
+@pytest.mark.parametrize("k", [0, L + 1, 2.5])
+def test_a_bad_k_is_refused(k, data):
+    with pytest.raises(InputError, match=f"k is {k}; accepted is an integer from 1 to {L}"):
+        make(data).predict_topk(data[0], k)
+
+
+def test_wrong_features_are_refused(data):
+    for method in ("logits", "predict_topk"):
+        with pytest.raises(InputError, match=f"X has 3 features, but the network has {D}"):
+            getattr(make(data), method)(np.ones((2, 3)))
+
+
+def test_wrong_arrays_for_labels_are_refused(data):
+    network = make(data)
+    with pytest.raises(InputError, match=r"counts has shape \(3,\); accepted is \(20,\)"):
+        network.set_label_prior(np.ones(3), 5)
+    with pytest.raises(InputError, match=r"label_weight has shape \(3,\); accepted is \(20,\)"):
+        network.set_label_weight(np.ones(3))
+    for value in (-1, np.nan, np.inf):
+        with pytest.raises(InputError, match="label_weight holds negative, NaN or infinite values"):
+            network.set_label_weight(np.full(L, value))
+
+
+def without(name):
+    return lambda state: state.pop(name)
+
+
+def with_array(name, array):
+    return lambda state: state.__setitem__(name, array)
+
+
+DAMAGES = {
+    "missing": (without("input.bias"), "lacks the array 'input.bias'"),
+    "shape": (
+        with_array("output.weight", np.zeros((3, 8), np.float32)),
+        "'output.weight' is float32 of shape .3, 8.",
+    ),
+    "dtype": (with_array("output.bias", np.zeros(L)), "'output.bias' is float64"),
+    "counts": (with_array("label_counts", np.full(L, -1)), "hold negative counts"),
+    "optimiser's size": (
+        with_array("input.bias.adagrad", np.zeros(9, np.float32)),
+        "input.bias.adagrad has the wrong",
+    ),
+    "optimiser's dtype": (with_array("input.bias.adagrad", np.zeros(1)), "'input.bias.adagrad' is float64"),
+    "no begin": (without("direct.begin"), "lacks 'direct.begin', int64 of shape .31,."),
+    "no weight": (without("direct.weight"), "lacks the array 'direct.weight'"),
+    "falling begin": (
+        with_array("direct.begin", np.r_[0, 99, np.zeros(D - 1)].astype(int)),
+        "'direct.begin' does not rise",
+    ),
+    "weight's size": (
+        with_array("direct.weight", np.zeros(2, np.float32)),
+        "direct.weight has the wrong size",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_state_is_refused(damage, message, data):
+    network = make(data, direct=5)
+    state = network.snapshot()
+    damage(state)
+    with pytest.raises(InputError, match=message):
+        Network.from_state(network.config, state)
+
+
+def test_labels_of_the_direct_term_out_of_range_are_refused(data):
+    network = make(data, direct=5)
+    for wrong in (-1, L):
+        state = network.snapshot()
+        state["direct.labels"][3] = wrong
+        with pytest.raises(InputError, match=r"'direct.labels' holds other things than label ids below 20"):
+            Network.from_state(network.config, state)
+
+
+def test_threads(monkeypatch):
+    cpus = _core.available_cpus()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert [effective_threads(n) for n in (None, 3, -1, -cpus, -cpus - 9)] == [cpus, 3, cpus, 1, 1]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert effective_threads(None) == 1 and effective_threads(2) == 2
+    for nonsense in ("", "many", "0"):
+        monkeypatch.setenv("OMP_NUM_THREADS", nonsense)
+        assert effective_threads(None) == cpus
+    for bad in (0, 1.5, "2", True):
+        with pytest.raises(InputError, match=r"n_jobs is .*; accepted are None, a positive number"):
+            effective_threads(bad)
