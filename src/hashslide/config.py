@@ -22,7 +22,7 @@ class NetworkConfig:
     ----------
     n_features, n_labels : int
         Size of the input and of the output, 1 to 2^31 - 1.
-    hidden : int, default 512
+    hidden : int, default 256
         Width of the hidden layer.
     activation : {"identity", "relu", "tanh"}
     loss : {"bce", "softmax"}
@@ -88,7 +88,7 @@ class NetworkConfig:
 
     n_features: int
     n_labels: int
-    hidden: int = 512
+    hidden: int = 256
     activation: str = "identity"
     loss: str = "bce"
     optimizer: str = "adagrad"
@@ -105,7 +105,7 @@ class NetworkConfig:
     input_dropout: float = 0.0
     hidden_dropout: float = 0.0
     prior_correction: float = 1.0
-    uniform: int = 500
+    uniform: int = 250
     popular: int = 0
     hard: int = 0
     cells: int = 0
@@ -223,11 +223,11 @@ AUTO = {
     "popular": 0,
     "hard": 0,
     "direct": 64,
-    "hidden_length": 6.0,
+    "hidden_length": 5.0,
     "example_power": 0.5,
     "prior_correction": 0.6,
 }
-LEARNING_RATE = {"adagrad": 0.07, "adam": 0.01, "sgd": 0.5}  # for examples of length 1
+LEARNING_RATE = {"adagrad": 0.1, "adam": 0.01, "sgd": 0.5}  # for examples of length 1
 INPUT_INIT = 0.1
 SMALL_EXAMPLES = 50_000
 SMALL_DROPOUT = 0.2

@@ -41,7 +41,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    hidden : int, default 512
+    hidden : int, default 256
         Width of the hidden layer.
     epochs : int or "auto"
         Passes over the data. "auto" settings are decided by `hashslide.config.auto_settings` from the size of
@@ -64,7 +64,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         Share of the features that a training step leaves out.
     hidden_dropout : float in [0, 1), default 0
     weight_decay : float >= 0, default 0
-    uniform : int, default 500
+    uniform : int, default 250
         Labels drawn at random for each batch, as negatives.
     popular : int or "auto"
         Most frequent labels, which are active in every batch.
@@ -135,7 +135,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        hidden=512,
+        hidden=256,
         *,
         epochs="auto",
         batch_size="auto",
@@ -149,7 +149,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         input_dropout="auto",
         hidden_dropout=0.0,
         weight_decay=0.0,
-        uniform=500,
+        uniform=250,
         popular="auto",
         hard="auto",
         direct="auto",
