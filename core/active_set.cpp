@@ -14,9 +14,8 @@ void LabelPrior::set(const Index* counts, Index n_examples, Index n_popular) {
     popular_.resize(counts_.size());
     std::iota(popular_.begin(), popular_.end(), 0);
     const auto middle = popular_.begin() + std::min<Index>(n_popular, static_cast<Index>(popular_.size()));
-    std::partial_sort(popular_.begin(), middle, popular_.end(), [&](Id a, Id b) {
-        return counts_[a] != counts_[b] ? counts_[a] > counts_[b] : a < b;
-    });
+    std::partial_sort(popular_.begin(), middle, popular_.end(),
+                      [&](Id a, Id b) { return counts_[a] != counts_[b] ? counts_[a] > counts_[b] : a < b; });
     popular_.erase(middle, popular_.end());
     popular_.shrink_to_fit();
 }

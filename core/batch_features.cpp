@@ -2,7 +2,8 @@
 
 namespace hashslide {
 
-void BatchFeatures::gather(const CsrView& x, const Index* rows, Index n_rows, float scale, float dropout, const CounterRng& rng) {
+void BatchFeatures::gather(const CsrView& x, const Index* rows, Index n_rows, float scale, float dropout,
+                           const CounterRng& rng) {
     indptr_.assign(1, 0);
     ids_.clear();
     values_.clear();

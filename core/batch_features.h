@@ -14,8 +14,8 @@ public:
     explicit BatchFeatures(Index n_features = 0) : touched_(n_features) {}
     void grow(Index n_features) { touched_.grow(n_features); }
 
-    // Rows of x in the given order, with values times `scale`. In the kept values each feature of each example is 0 with probability `dropout`; the
-    // others are scaled by 1 / (1 - dropout).
+    // Rows of x in the given order, with values times `scale`. In the kept values each feature of each example is 0
+    // with probability `dropout`; the others are scaled by 1 / (1 - dropout).
     void gather(const CsrView& x, const Index* rows, Index n_rows, float scale, float dropout, const CounterRng& rng);
 
     Index n_examples() const { return static_cast<Index>(indptr_.size()) - 1; }
@@ -28,8 +28,12 @@ public:
     // The features that occur, in the order of their first appearance, and for each the examples with their values.
     const std::vector<Id>& touched() const { return touched_.ids(); }
     std::span<const Id> examples(Index position) const { return part(by_feature_examples_, by_feature_, position); }
-    std::span<const float> example_values(Index position) const { return part(by_feature_values_, by_feature_, position); }
-    std::span<const float> kept_example_values(Index position) const { return part(by_feature_kept_values_, by_feature_, position); }
+    std::span<const float> example_values(Index position) const {
+        return part(by_feature_values_, by_feature_, position);
+    }
+    std::span<const float> kept_example_values(Index position) const {
+        return part(by_feature_kept_values_, by_feature_, position);
+    }
 
 private:
     template <class T>

@@ -33,7 +33,8 @@ void DirectTerm::grow(Index n_features) {
     n_features_ = n_features;
 }
 
-void DirectTerm::choose_pairs(const CsrView& x, const CsrView& y, const std::vector<Index>& label_counts, int n_threads) {
+void DirectTerm::choose_pairs(const CsrView& x, const CsrView& y, const std::vector<Index>& label_counts,
+                              int n_threads) {
     if (config_.labels_per_feature == 0) return;
     const auto examples = rows_by_column(x, n_features_);
     std::vector<std::vector<Pair>> lists(n_features_);
@@ -46,7 +47,8 @@ void DirectTerm::choose_pairs(const CsrView& x, const CsrView& y, const std::vec
     weight = Array<float>(n);
     accumulator = Array<float>(n);
     for (Index f = 0; f < n_features_; ++f)
-        std::transform(lists[f].begin(), lists[f].end(), labels.data() + begin[f], [](const Pair& p) { return p.label; });
+        std::transform(lists[f].begin(), lists[f].end(), labels.data() + begin[f],
+                       [](const Pair& p) { return p.label; });
 }
 
 std::vector<DirectTerm::Pair> DirectTerm::pairs_of(const std::vector<Index>& examples, const CsrView& y,
@@ -58,12 +60,16 @@ std::vector<DirectTerm::Pair> DirectTerm::pairs_of(const std::vector<Index>& exa
     for (auto run = seen.begin(); run != seen.end();) {
         const auto end = std::upper_bound(run, seen.end(), *run);
         const double count = static_cast<double>(end - run);
-        const double expected = static_cast<double>(examples.size()) * static_cast<double>(label_counts[*run]) / static_cast<double>(y.n_rows);
-        if (count >= static_cast<double>(config_.min_count)) pairs.push_back({static_cast<float>(count * std::log1p(count / expected)), *run});
+        const double expected = static_cast<double>(examples.size()) * static_cast<double>(label_counts[*run]) /
+                                static_cast<double>(y.n_rows);
+        if (count >= static_cast<double>(config_.min_count))
+            pairs.push_back({static_cast<float>(count * std::log1p(count / expected)), *run});
         run = end;
     }
     if (static_cast<Index>(pairs.size()) > config_.labels_per_feature) {
-        const auto better = [](const Pair& a, const Pair& b) { return a.score != b.score ? a.score > b.score : a.label < b.label; };
+        const auto better = [](const Pair& a, const Pair& b) {
+            return a.score != b.score ? a.score > b.score : a.label < b.label;
+        };
         std::nth_element(pairs.begin(), pairs.begin() + config_.labels_per_feature, pairs.end(), better);
         pairs.resize(config_.labels_per_feature);
         std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.label < b.label; });
@@ -99,8 +105,8 @@ void DirectTerm::forward(const BatchFeatures& batch, const ActiveSet& active, fl
     });
 }
 
-void DirectTerm::backward_and_update(const BatchFeatures& batch, const ActiveSet& active, const float* gradient, float rate,
-                                     int n_threads) {
+void DirectTerm::backward_and_update(const BatchFeatures& batch, const ActiveSet& active, const float* gradient,
+                                     float rate, int n_threads) {
     const float entry_rate = rate * config_.rate;
     parallel_for(n_threads, 0, static_cast<Index>(batch.touched().size()), feature_grain, [&](Index first, Index last) {
         std::vector<float> sum;

@@ -1,6 +1,6 @@
-// A sparse linear term beside the network: z_l += sum over features f of x_f S[f, l]. A narrow hidden layer cannot hold which rare
-// word goes with which rare label; one weight for each pair that occurs together can (the wide part of Wide & Deep, Cheng et al.
-// 2016, without its crossed features).
+// A sparse linear term beside the network: z_l += sum over features f of x_f S[f, l]. A narrow hidden layer cannot hold
+// which rare word goes with which rare label; one weight for each pair that occurs together can (the wide part of Wide
+// & Deep, Cheng et al. 2016, without its crossed features).
 #pragma once
 
 #include <vector>
@@ -24,15 +24,17 @@ public:
 
     bool enabled() const { return labels.size() > 0; }
 
-    // Chooses the pairs of S from the training data: for each feature the labels with the largest count * log(1 + lift) where
-    // lift = count * n / (count of the feature * count of the label). O(pairs of a feature and a label in x and y).
+    // Chooses the pairs of S from the training data: for each feature the labels with the largest count * log(1 + lift)
+    // where lift = count * n / (count of the feature * count of the label). O(pairs of a feature and a label in x and
+    // y).
     void choose_pairs(const CsrView& x, const CsrView& y, const std::vector<Index>& label_counts, int n_threads);
 
     // Adds the term to the logits of the active set. logits: (examples, active).
     void forward(const BatchFeatures& batch, const ActiveSet& active, float* logits, int n_threads);
 
     // gradient: dLoss/dlogits of the same batch. The list of a feature is updated by one thread.
-    void backward_and_update(const BatchFeatures& batch, const ActiveSet& active, const float* gradient, float rate, int n_threads);
+    void backward_and_update(const BatchFeatures& batch, const ActiveSet& active, const float* gradient, float rate,
+                             int n_threads);
 
     // z[l - first] += the term for the labels first <= l < last of one example.
     void add(std::span<const Id> ids, std::span<const float> values, Id first, Id last, float* z) const;
@@ -49,7 +51,8 @@ private:
         float score;
         Id label;
     };
-    std::vector<Pair> pairs_of(const std::vector<Index>& examples, const CsrView& y, const std::vector<Index>& label_counts) const;
+    std::vector<Pair> pairs_of(const std::vector<Index>& examples, const CsrView& y,
+                               const std::vector<Index>& label_counts) const;
 
     DirectTermConfig config_;
     Index n_features_;

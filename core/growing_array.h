@@ -1,5 +1,5 @@
-// A vector whose memory can be handed over: it grows by realloc, and large blocks are then remapped by the system instead
-// of copied, so the items are never held twice.
+// A vector whose memory can be handed over: it grows by realloc, and large blocks are then remapped by the system
+// instead of copied, so the items are never held twice.
 #pragma once
 
 #include <cstddef>

@@ -42,7 +42,8 @@ void HardNegatives::add_to(ActiveSet& active, const OutputLayer& output, const f
     if (builds_ == 0) return;
     const Index n_queries = (batch + config_.share - 1) / config_.share;
     queries_.resize(n_queries * hidden_);
-    for (Index q = 0; q < n_queries; ++q) std::copy_n(h + q * config_.share * hidden_, hidden_, queries_.data() + q * hidden_);
+    for (Index q = 0; q < n_queries; ++q)
+        std::copy_n(h + q * config_.share * hidden_, hidden_, queries_.data() + q * hidden_);
     family_.probe(queries_.data(), n_queries, config_.probes, probed_, n_threads);
 
     // Counting sort of the look-ups by bucket.
@@ -56,8 +57,8 @@ void HardNegatives::add_to(ActiveSet& active, const OutputLayer& output, const f
     hits_.assign(probed_.size(), {});
     parallel_for(n_threads, 0, family_.n_buckets(), 4, [&](Index first, Index last) {
         for (Index b = first; b < last; ++b)
-            score_bucket(output, table_.bucket(static_cast<Id>(b)), {looks_.data() + begin[b], static_cast<std::size_t>(begin[b + 1] - begin[b])},
-                         active);
+            score_bucket(output, table_.bucket(static_cast<Id>(b)),
+                         {looks_.data() + begin[b], static_cast<std::size_t>(begin[b + 1] - begin[b])}, active);
     });
     found_.clear();
     for (Index q = 0; q < n_queries; ++q) {
@@ -82,7 +83,8 @@ void HardNegatives::score_bucket(const OutputLayer& output, std::span<const Id> 
     for (std::size_t first = 0; first < bucket.size(); first += tile) {
         const std::span<const Id> part = bucket.subspan(first, std::min<std::size_t>(tile, bucket.size() - first));
         const Index n = static_cast<Index>(part.size());
-        for (Index i = 0; i < n; ++i) std::copy_n(output.weight.data() + part[i] * hidden_, hidden_, rows + i * hidden_);
+        for (Index i = 0; i < n; ++i)
+            std::copy_n(output.weight.data() + part[i] * hidden_, hidden_, rows + i * hidden_);
         gemm_nt(n_looks, n, hidden_, h, hidden_, rows, hidden_, 0.0f, z, tile);
         for (Index q = 0; q < n_looks; ++q) {
             const Index example = looks[q] / config_.probes * config_.share;
@@ -123,7 +125,8 @@ void HardNegatives::refresh(const OutputLayer& output, int n_threads) {
     family_.hash_neurons(neurons, touched_.ids(), buckets, n_threads);
     for (std::size_t i = 0; i < buckets.size(); ++i) table_.move(touched_.ids()[i], buckets[i]);
     std::vector<Index> sizes(family_.n_buckets());
-    for (Index b = 0; b < family_.n_buckets(); ++b) sizes[b] = static_cast<Index>(table_.bucket(static_cast<Id>(b)).size());
+    for (Index b = 0; b < family_.n_buckets(); ++b)
+        sizes[b] = static_cast<Index>(table_.bucket(static_cast<Id>(b)).size());
     family_.follow(neurons, touched_.ids(), buckets, sizes);
     touched_.clear();
 }

@@ -1,5 +1,5 @@
-// The hashed source of the active set: the neurons that each example's hidden activation finds in the tables, scored; its best
-// m, its hard negatives, join the set.
+// The hashed source of the active set: the neurons that each example's hidden activation finds in the tables, scored;
+// its best m, its hard negatives, join the set.
 #pragma once
 
 #include <vector>
@@ -36,7 +36,8 @@ public:
     void grow(Index n_labels);
 
 private:
-    void score_bucket(const OutputLayer& output, std::span<const Id> bucket, std::span<const Id> looks, const ActiveSet& active);
+    void score_bucket(const OutputLayer& output, std::span<const Id> bucket, std::span<const Id> looks,
+                      const ActiveSet& active);
     void build(const OutputLayer& output, int n_threads);
     void refresh(const OutputLayer& output, int n_threads);
 
@@ -47,7 +48,8 @@ private:
     IdMap touched_;
     Index next_build_, builds_ = 0, next_refresh_ = 0;
 
-    // Workspace of a batch. Look-up l belongs to query l / probes; looks_ holds them sorted by the bucket they look into.
+    // Workspace of a batch. Look-up l belongs to query l / probes; looks_ holds them sorted by the bucket they look
+    // into.
     std::vector<float> queries_;
     std::vector<Id> probed_, looks_, found_;
     std::vector<std::vector<Hit>> hits_;

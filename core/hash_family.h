@@ -1,5 +1,5 @@
-// Step 1: from vectors to buckets. A family hashes neurons, so that the tables can hold them, and queries, so that the tables can
-// be probed for the neurons with large inner products.
+// Step 1: from vectors to buckets. A family hashes neurons, so that the tables can hold them, and queries, so that the
+// tables can be probed for the neurons with large inner products.
 #pragma once
 
 #include <vector>
@@ -25,7 +25,8 @@ public:
     virtual void fit(const NeuronView& neurons, std::uint64_t round, int n_threads) = 0;
 
     // Bucket of each of the given neurons.
-    virtual void hash_neurons(const NeuronView& neurons, const std::vector<Id>& ids, std::vector<Id>& buckets, int n_threads) const = 0;
+    virtual void hash_neurons(const NeuronView& neurons, const std::vector<Id>& ids, std::vector<Id>& buckets,
+                              int n_threads) const = 0;
 
     // The `probes` buckets that promise most to each query, best first. queries: (n, width); buckets: (n, probes).
     virtual void probe(const float* queries, Index n, Index probes, std::vector<Id>& buckets, int n_threads) const = 0;

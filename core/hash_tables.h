@@ -8,8 +8,8 @@
 
 namespace hashslide {
 
-// Buckets are blocks of a power of two of one array; a block that overflows moves to one of twice the size and leaves its
-// place to others. So a move costs O(1) on average, and memory stays below 4 ids a neuron, whatever the moves.
+// Buckets are blocks of a power of two of one array; a block that overflows moves to one of twice the size and leaves
+// its place to others. So a move costs O(1) on average, and memory stays below 4 ids a neuron, whatever the moves.
 class HashTable {
 public:
     // Builds the table anew. bucket_of[i] is the bucket of neuron i.

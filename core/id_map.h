@@ -14,9 +14,7 @@ class IdMap {
 public:
     explicit IdMap(Index n = 0) : entries_(static_cast<std::size_t>(n)) {}
 
-    void grow(Index n) {
-        entries_.resize(static_cast<std::size_t>(n));
-    }
+    void grow(Index n) { entries_.resize(static_cast<std::size_t>(n)); }
 
     void clear() {
         ids_.clear();

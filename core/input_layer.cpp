@@ -45,7 +45,8 @@ void InputLayer::initialise_rows(Index first, Index last) {
     const CounterRng rng(seed_, Stream::input_weight, 0);
     const float width = init_scale_ * std::sqrt(12.0f);  // of the uniform distribution with that standard deviation
     parallel_for(available_cpus(), first, last, 256, [&](Index a, Index b) {
-        for (Index i = a * hidden_; i < b * hidden_; ++i) weight[i] = width * (rng.uniform(static_cast<std::uint64_t>(i)) - 0.5f);
+        for (Index i = a * hidden_; i < b * hidden_; ++i)
+            weight[i] = width * (rng.uniform(static_cast<std::uint64_t>(i)) - 0.5f);
     });
 }
 
@@ -73,7 +74,8 @@ float InputLayer::forward_row(std::span<const Id> ids, std::span<const float> va
 void InputLayer::forward(const BatchFeatures& batch, float* h, int n_threads) {
     scales_.resize(batch.n_examples());
     parallel_for(n_threads, 0, batch.n_examples(), 16, [&](Index first, Index last) {
-        for (Index b = first; b < last; ++b) scales_[b] = forward_row(batch.ids(b), batch.kept_values(b), h + b * hidden_);
+        for (Index b = first; b < last; ++b)
+            scales_[b] = forward_row(batch.ids(b), batch.kept_values(b), h + b * hidden_);
     });
 }
 
@@ -91,7 +93,8 @@ void InputLayer::backward_row(Index example, const float* h, float* gradient) co
     activation_backward(activation_, hidden_, h, scales_[example], gradient);
 }
 
-void InputLayer::backward(const BatchFeatures& batch, const float* h, float* gradient, float rate, Index step, int n_threads) {
+void InputLayer::backward(const BatchFeatures& batch, const float* h, float* gradient, float rate, Index step,
+                          int n_threads) {
     const Kernels& k = kernels();
     std::vector<float> bias_gradient(hidden_, 0.0f);
     for (Index b = 0; b < batch.n_examples(); ++b) {

@@ -1,4 +1,5 @@
-// Sparse input to hidden layer: h = activation(x W + b), scaled to a fixed length where one is set. One row of W a feature.
+// Sparse input to hidden layer: h = activation(x W + b), scaled to a fixed length where one is set. One row of W a
+// feature.
 #pragma once
 
 #include <string>

@@ -19,14 +19,21 @@ constexpr Index block = 128;  // vectors of one product with all centres
 }  // namespace
 
 KMeansCells::KMeansCells(Index n_cells, Index width, std::uint64_t seed)
-    : n_cells_(n_cells), width_(width), seed_(seed), mean_(width), centres_(n_cells * width), biases_(n_cells), offsets_(n_cells) {}
+    : n_cells_(n_cells),
+      width_(width),
+      seed_(seed),
+      mean_(width),
+      centres_(n_cells * width),
+      biases_(n_cells),
+      offsets_(n_cells) {}
 
 void KMeansCells::fit(const NeuronView& neurons, std::uint64_t round, int n_threads) {
     set_mean(neurons);
     const std::vector<Id> ids = sample(neurons.n, round);
     // The first n_cells of the sample, which is in random order, are the first centres.
     std::vector<Id> cells(ids.size());
-    for (std::size_t i = 0; i < ids.size(); ++i) cells[i] = i < static_cast<std::size_t>(n_cells_) ? static_cast<Id>(i) : -1;
+    for (std::size_t i = 0; i < ids.size(); ++i)
+        cells[i] = i < static_cast<std::size_t>(n_cells_) ? static_cast<Id>(i) : -1;
     move_centres(neurons, ids, cells, n_threads);
     for (int i = 0; i < iterations; ++i) {
         hash_neurons(neurons, ids, cells, n_threads);
@@ -55,7 +62,8 @@ std::vector<Id> KMeansCells::sample(Index n, std::uint64_t round) const {
 }
 
 // Each centre becomes the mean of its neurons (bucket -1: of none); a cell without neurons keeps its centre.
-void KMeansCells::move_centres(const NeuronView& neurons, const std::vector<Id>& ids, const std::vector<Id>& buckets, int n_threads) {
+void KMeansCells::move_centres(const NeuronView& neurons, const std::vector<Id>& ids, const std::vector<Id>& buckets,
+                               int n_threads) {
     std::vector<std::vector<Id>> members(n_cells_);
     for (std::size_t i = 0; i < ids.size(); ++i)
         if (buckets[i] >= 0) members[buckets[i]].push_back(ids[i]);
@@ -80,12 +88,13 @@ void KMeansCells::update_offsets() {
     const Kernels& k = kernels();
     for (Index c = 0; c < n_cells_; ++c) {
         const float* centre = centres_.data() + c * width_;
-        offsets_[c] = 0.5f * (k.sum_of_squares(width_, centre) + biases_[c] * biases_[c]) + k.dot(width_, mean_.data(), centre) +
-                      mean_bias_ * biases_[c];
+        offsets_[c] = 0.5f * (k.sum_of_squares(width_, centre) + biases_[c] * biases_[c]) +
+                      k.dot(width_, mean_.data(), centre) + mean_bias_ * biases_[c];
     }
 }
 
-void KMeansCells::hash_neurons(const NeuronView& neurons, const std::vector<Id>& ids, std::vector<Id>& buckets, int n_threads) const {
+void KMeansCells::hash_neurons(const NeuronView& neurons, const std::vector<Id>& ids, std::vector<Id>& buckets,
+                               int n_threads) const {
     buckets.resize(ids.size());
     parallel_for(n_threads, 0, static_cast<Index>(ids.size()), block, [&](Index first, Index last) {
         const Index n = last - first;
@@ -108,7 +117,8 @@ void KMeansCells::probe(const float* queries, Index n, Index probes, std::vector
         float* scores = scratch((last - first) * n_cells_);
         std::vector<Id> order(n_cells_);
         for (Index i = 0; i < last - first; ++i) std::copy(biases_.begin(), biases_.end(), scores + i * n_cells_);
-        gemm_nt(last - first, n_cells_, width_, queries + first * width_, width_, centres_.data(), width_, 1.0f, scores, n_cells_);
+        gemm_nt(last - first, n_cells_, width_, queries + first * width_, width_, centres_.data(), width_, 1.0f, scores,
+                n_cells_);
         for (Index i = 0; i < last - first; ++i) {
             const float* z = scores + i * n_cells_;
             std::iota(order.begin(), order.end(), 0);

@@ -9,7 +9,8 @@ namespace {
 
 // One-vs-all: sum over the active labels of log(1 + exp(z)) - t z, gradient sigmoid(z) - t.
 // A positive of weight a contributes a log(1 + exp(-z)) = a (log(1 + exp(z)) - z).
-double binary_cross_entropy(Index n, float* z, const float* shift, std::span<const Id> targets, const float* positive_weight) {
+double binary_cross_entropy(Index n, float* z, const float* shift, std::span<const Id> targets,
+                            const float* positive_weight) {
     const Kernels& k = kernels();
     k.axpy(n, -1.0f, shift, z);
     double positives = 0;
@@ -23,9 +24,10 @@ double binary_cross_entropy(Index n, float* z, const float* shift, std::span<con
     return negatives + positives;
 }
 
-// Multi-class: the targets share the mass equally, log sum exp(z) - mean of z over the targets; an example without a label has
-// no loss.
-double softmax_cross_entropy(Index n, float* z, const float* shift, std::span<const Id> targets, const float* positive_weight) {
+// Multi-class: the targets share the mass equally, log sum exp(z) - mean of z over the targets; an example without a
+// label has no loss.
+double softmax_cross_entropy(Index n, float* z, const float* shift, std::span<const Id> targets,
+                             const float* positive_weight) {
     const Kernels& k = kernels();
     if (targets.empty()) {
         std::fill_n(z, n, 0.0f);

@@ -20,7 +20,8 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 
 Network::Network(const NetworkConfig& config, bool initialise)
     : config_(config),
-      input_(config.n_features, config.hidden, config.activation, config.hidden_length, initialise ? config.input_init : 0.0f, config.optimizer, config.seed),
+      input_(config.n_features, config.hidden, config.activation, config.hidden_length,
+             initialise ? config.input_init : 0.0f, config.optimizer, config.seed),
       output_(config.n_labels, config.hidden, config.optimizer),
       direct_(config.direct, config.n_features),
       prior_(config.n_labels),
@@ -28,8 +29,8 @@ Network::Network(const NetworkConfig& config, bool initialise)
       active_(config.n_labels),
       features_(config.n_features) {}
 
-StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<const Index> rows, const float* sample_weight,
-                               float rate, int n_threads) {
+StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<const Index> rows,
+                               const float* sample_weight, float rate, int n_threads) {
     const FlushDenormals flush;
     const Index batch = static_cast<Index>(rows.size());
     // Gradients are sums over the batch; the adaptive optimisers do not see the factor, plain SGD takes the mean.
@@ -80,8 +81,10 @@ StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<con
 void Network::build_active_set(const CsrView& y, std::span<const Index> rows, int n_threads) {
     active_.start(prior_.popular());
     active_.add_true_labels(y, rows.data(), static_cast<Index>(rows.size()));
-    active_.add_uniform(config_.active.uniform, config_.n_labels, CounterRng(config_.seed, Stream::uniform_negatives, step));
-    if (hard_negatives_.enabled()) hard_negatives_.add_to(active_, output_, dropped_.data(), static_cast<Index>(rows.size()), n_threads);
+    active_.add_uniform(config_.active.uniform, config_.n_labels,
+                        CounterRng(config_.seed, Stream::uniform_negatives, step));
+    if (hard_negatives_.enabled())
+        hard_negatives_.add_to(active_, output_, dropped_.data(), static_cast<Index>(rows.size()), n_threads);
 }
 
 // log r of each active label, times prior_correction; 0 for those that are in every set.
@@ -90,7 +93,8 @@ void Network::prior_shift(Index batch, int n_threads) {
     if (config_.prior_correction == 0) return;
     parallel_for(n_threads, active_.n_certain(), active_.size(), 512, [&](Index first, Index last) {
         for (Index i = first; i < last; ++i)
-            shift_[i] = config_.prior_correction * prior_.log_inclusion(active_.ids()[i], batch, config_.active.uniform);
+            shift_[i] =
+                config_.prior_correction * prior_.log_inclusion(active_.ids()[i], batch, config_.active.uniform);
     });
 }
 
@@ -100,7 +104,8 @@ const float* Network::row_weights(const CsrView& y, std::span<const Index> rows,
     row_weight_.clear();
     for (const Index row : rows) {
         const float n = static_cast<float>(std::max<std::size_t>(1, y.ids(row).size()));
-        const float by_labels = config_.example_power == 0 ? 1.0f : std::pow(prior_.mean_labels() / n, config_.example_power);
+        const float by_labels =
+            config_.example_power == 0 ? 1.0f : std::pow(prior_.mean_labels() / n, config_.example_power);
         row_weight_.push_back((sample_weight ? sample_weight[row] : 1.0f) * by_labels);
     }
     return row_weight_.data();

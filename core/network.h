@@ -22,10 +22,10 @@ struct NetworkConfig {
     Activation activation = Activation::identity;
     LossKind loss = LossKind::bce;
     OptimizerConfig optimizer;
-    float hidden_length = 0.0f;     // Euclidean length of every hidden activation; 0: free
-    float example_power = 0.0f;     // an example's loss is weighted by (mean labels / its labels)^power
-    float input_scale = 1.0f;       // all feature values are multiplied by it
-    float input_init = 0.05f;       // standard deviation of the input weights; output weights start at 0
+    float hidden_length = 0.0f;  // Euclidean length of every hidden activation; 0: free
+    float example_power = 0.0f;  // an example's loss is weighted by (mean labels / its labels)^power
+    float input_scale = 1.0f;    // all feature values are multiplied by it
+    float input_init = 0.05f;    // standard deviation of the input weights; output weights start at 0
     float input_dropout = 0.0f;
     float hidden_dropout = 0.0f;
     float prior_correction = 1.0f;  // share of log r that is taken off the logits in training (loss.h)
@@ -40,7 +40,18 @@ struct StepStats {
     Index active;  // size of the active set
 };
 
-enum class Stage { input_forward, active_set, output_forward, direct_forward, loss, output_backward, direct_backward, input_backward, rehash, count };
+enum class Stage {
+    input_forward,
+    active_set,
+    output_forward,
+    direct_forward,
+    loss,
+    output_backward,
+    direct_backward,
+    input_backward,
+    rehash,
+    count
+};
 
 class Network {
 public:
@@ -48,8 +59,8 @@ public:
     explicit Network(const NetworkConfig& config, bool initialise = true);
 
     // One step on the given rows of x and y. sample_weight: one for each row of x, or null.
-    StepStats train_batch(const CsrView& x, const CsrView& y, std::span<const Index> rows, const float* sample_weight, float rate,
-                          int n_threads);
+    StepStats train_batch(const CsrView& x, const CsrView& y, std::span<const Index> rows, const float* sample_weight,
+                          float rate, int n_threads);
 
     void predict_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const;
     void logits(const CsrView& x, float* out, int n_threads) const;

@@ -6,13 +6,16 @@
 
 namespace hashslide {
 
-Optimizer::Optimizer(const OptimizerConfig& config, Index n_rows, Index width) : config_(config), width_(width) { grow(n_rows); }
+Optimizer::Optimizer(const OptimizerConfig& config, Index n_rows, Index width) : config_(config), width_(width) {
+    grow(n_rows);
+}
 
 void Optimizer::grow(Index n_rows) {
     const OptimizerKind kind = config_.kind;
     if (kind == OptimizerKind::adagrad) row_.resize(n_rows);
     if (kind == OptimizerKind::adam) second_.resize(n_rows * width_);
-    if (kind == OptimizerKind::adam || (kind == OptimizerKind::sgd && config_.momentum > 0)) first_.resize(n_rows * width_);
+    if (kind == OptimizerKind::adam || (kind == OptimizerKind::sgd && config_.momentum > 0))
+        first_.resize(n_rows * width_);
 }
 
 void Optimizer::update(Index row, float rate, Index step, const float* gradient, float* weight) {
@@ -50,9 +53,12 @@ void Optimizer::update(Index row, float rate, Index step, const float* gradient,
 
 std::vector<Optimizer::NamedArray> Optimizer::arrays() {
     switch (config_.kind) {
-        case OptimizerKind::adagrad: return {{"adagrad", &row_, 1}};
-        case OptimizerKind::adam: return {{"adam_m", &first_, width_}, {"adam_v", &second_, width_}};
-        case OptimizerKind::sgd: break;
+        case OptimizerKind::adagrad:
+            return {{"adagrad", &row_, 1}};
+        case OptimizerKind::adam:
+            return {{"adam_m", &first_, width_}, {"adam_v", &second_, width_}};
+        case OptimizerKind::sgd:
+            break;
     }
     if (config_.momentum > 0) return {{"velocity", &first_, width_}};
     return {};

@@ -49,12 +49,13 @@ void OutputLayer::forward(const ActiveSet& active, const float* h, Index batch, 
             tile_bias[i - first] = bias[label];
         }
         for (Index b = 0; b < batch; ++b) std::copy_n(tile_bias, last - first, logits_.data() + b * n + first);
-        gemm_nt(batch, last - first, hidden_, h, hidden_, rows_.data() + first * hidden_, hidden_, 1.0f, logits_.data() + first, n);
+        gemm_nt(batch, last - first, hidden_, h, hidden_, rows_.data() + first * hidden_, hidden_, 1.0f,
+                logits_.data() + first, n);
     });
 }
 
-double OutputLayer::loss(LossKind kind, const ActiveSet& active, Index batch, const float* shift, const float* row_weight,
-                         const float* label_weight, int n_threads) {
+double OutputLayer::loss(LossKind kind, const ActiveSet& active, Index batch, const float* shift,
+                         const float* row_weight, const float* label_weight, int n_threads) {
     const Index n = active.size();
     std::vector<float> positive_weight;
     if (label_weight)
@@ -63,15 +64,16 @@ double OutputLayer::loss(LossKind kind, const ActiveSet& active, Index batch, co
     parallel_for(n_threads, 0, batch, 8, [&](Index first, Index last) {
         for (Index b = first; b < last; ++b) {
             const std::size_t begin = active.target_begin()[b], end = active.target_begin()[b + 1];
-            losses[b] = loss_and_gradient(kind, n, logits_.data() + b * n, shift, {active.targets().data() + begin, end - begin},
-                                          label_weight ? positive_weight.data() : nullptr, row_weight ? row_weight[b] : 1.0f);
+            losses[b] = loss_and_gradient(
+                kind, n, logits_.data() + b * n, shift, {active.targets().data() + begin, end - begin},
+                label_weight ? positive_weight.data() : nullptr, row_weight ? row_weight[b] : 1.0f);
         }
     });
     return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 
-void OutputLayer::backward_and_update(const ActiveSet& active, const float* h, Index batch, float* h_gradient, float rate,
-                                      Index step, int n_threads) {
+void OutputLayer::backward_and_update(const ActiveSet& active, const float* h, Index batch, float* h_gradient,
+                                      float rate, Index step, int n_threads) {
     const Index n = active.size();
     const Index column_blocks = (hidden_ + hidden_block - 1) / hidden_block;
     const Index row_blocks = (batch + example_block - 1) / example_block;
@@ -84,7 +86,8 @@ void OutputLayer::backward_and_update(const ActiveSet& active, const float* h, I
                  [&](Index first, Index last) { update_tile(active, first, last, h, batch, rate, step); });
 }
 
-void OutputLayer::update_tile(const ActiveSet& active, Index first, Index last, const float* h, Index batch, float rate, Index step) {
+void OutputLayer::update_tile(const ActiveSet& active, Index first, Index last, const float* h, Index batch, float rate,
+                              Index step) {
     const Index n = active.size(), width = last - first;
     float* gradient = scratch<0>(width * hidden_);
     float* bias_gradient = scratch<1>(width);

@@ -73,8 +73,8 @@ struct Job {
     }
 };
 
-// The jobs of a step follow each other within microseconds, and waking a sleeping thread takes some fifty: so a waiting thread
-// looks for a moment before it sleeps.
+// The jobs of a step follow each other within microseconds, and waking a sleeping thread takes some fifty: so a waiting
+// thread looks for a moment before it sleeps.
 template <class Condition>
 void look(const Condition& happened) {
     constexpr int looks = 2000;
@@ -136,7 +136,7 @@ private:
     std::condition_variable wake_, done_;
     Job* job_ = nullptr;
     int n_workers_ = 0;
-    std::atomic<int> wanted_ = 0, busy_ = 0;       // changed under the mutex, looked at without
+    std::atomic<int> wanted_ = 0, busy_ = 0;  // changed under the mutex, looked at without
     std::atomic<std::uint64_t> generation_ = 0;
 };
 

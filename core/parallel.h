@@ -11,8 +11,9 @@ namespace hashslide {
 // CPUs that this process may use: the affinity mask, cut by the quota of its control group (v1 or v2); at least 1.
 int available_cpus();
 
-// While it lives, results too small for a normal float are taken as 0 on this thread: arithmetic on denormal numbers, which the
-// tails of the sigmoid are full of, is some hundred times slower. The pool's own threads always work like this.
+// While it lives, results too small for a normal float are taken as 0 on this thread: arithmetic on denormal numbers,
+// which the tails of the sigmoid are full of, is some hundred times slower. The pool's own threads always work like
+// this.
 class FlushDenormals {
 public:
     FlushDenormals();

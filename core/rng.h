@@ -31,7 +31,8 @@ public:
 
     // Uniform in 0 .. bound-1 by multiply-shift; the bias is below bound / 2^64 (Lemire 2019).
     Index below(std::uint64_t index, Index bound) const {
-        return static_cast<Index>((static_cast<unsigned __int128>(bits(index)) * static_cast<unsigned __int128>(bound)) >> 64);
+        return static_cast<Index>(
+            (static_cast<unsigned __int128>(bits(index)) * static_cast<unsigned __int128>(bound)) >> 64);
     }
 
 private:

@@ -82,7 +82,8 @@ Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, 
             const Row& row = rows_[block + i];
             margin[i] = query.norm * row.error + query.error * (row.norm + row.error) +
                         rounding * (query.norm * row.norm + std::abs(row.bias) + std::abs(extra[block - first + i]));
-            upper[i] = query.scale * row.scale * static_cast<float>(dots[i]) + row.bias + extra[block - first + i] + margin[i];
+            upper[i] =
+                query.scale * row.scale * static_cast<float>(dots[i]) + row.bias + extra[block - first + i] + margin[i];
         }
         if (chunk.lower.full() && kernel.maximum(n, upper) < chunk.lower.worst().score) continue;
         for (Index i = 0; i < n; ++i) {
@@ -95,8 +96,8 @@ Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, 
     return chunk;
 }
 
-std::vector<Hit> Screen::topk(const OutputLayer& output, const DirectTerm& direct, const CsrView& x, Index row, const float* h, Index k,
-                              int n_threads) const {
+std::vector<Hit> Screen::topk(const OutputLayer& output, const DirectTerm& direct, const CsrView& x, Index row,
+                              const float* h, Index k, int n_threads) const {
     const Query query = quantise(h);
     const Index n_chunks = (n_labels_ + chunk_rows - 1) / chunk_rows;
     std::vector<Chunk> chunks(n_chunks, Chunk{BestK(k), {}});
@@ -111,7 +112,8 @@ std::vector<Hit> Screen::topk(const OutputLayer& output, const DirectTerm& direc
     for (const Chunk& chunk : chunks) {
         for (const auto& [upper, extra, label] : chunk.candidates) {
             if (upper < lower.worst().score) continue;
-            const float z = kernels().dot(hidden_, h, output.weight.data() + label * hidden_) + output.bias[label] + extra;
+            const float z =
+                kernels().dot(hidden_, h, output.weight.data() + label * hidden_) + output.bias[label] + extra;
             best.offer({z, label});
         }
     }

@@ -1,5 +1,6 @@
-// Exact top-k of a single example at a quarter of the memory traffic. Scoring one row is bound by reading the weights, so
-// the labels are first screened with 8-bit copies and an error bound, and only those that can still win are scored exactly.
+// Exact top-k of a single example at a quarter of the memory traffic. Scoring one row is bound by reading the weights,
+// so the labels are first screened with 8-bit copies and an error bound, and only those that can still win are scored
+// exactly.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,8 @@ public:
     explicit Screen(const OutputLayer& output, Index hidden, int n_threads);
 
     // The k best labels of row `row` of x, whose hidden activation is h.
-    std::vector<Hit> topk(const OutputLayer& output, const DirectTerm& direct, const CsrView& x, Index row, const float* h, Index k,
-                          int n_threads) const;
+    std::vector<Hit> topk(const OutputLayer& output, const DirectTerm& direct, const CsrView& x, Index row,
+                          const float* h, Index k, int n_threads) const;
 
 private:
     struct Row {

@@ -14,8 +14,9 @@ namespace {
 
 constexpr Index example_block = 128;  // examples that share one pass over the weights
 constexpr Index label_block = 256;    // labels of one product
-constexpr Index range_blocks = 16;    // blocks of one piece of work: its logits (128 x 4096) stay in the second-level cache
-constexpr Index scan_block = 64;      // logits compared with the threshold at once
+constexpr Index range_blocks =
+    16;                           // blocks of one piece of work: its logits (128 x 4096) stay in the second-level cache
+constexpr Index scan_block = 64;  // logits compared with the threshold at once
 
 // What scores a label: z = h . w + b + direct term.
 struct Model {
@@ -25,21 +26,26 @@ struct Model {
 
     std::vector<float> hidden(const CsrView& x, Index first, Index n, int n_threads) const {
         std::vector<float> h(n * input.hidden());
-        parallel_for(n_threads, 0, n, 16, [&](Index a, Index b) { input.forward(x, first + a, b - a, h.data() + a * input.hidden()); });
+        parallel_for(n_threads, 0, n, 16,
+                     [&](Index a, Index b) { input.forward(x, first + a, b - a, h.data() + a * input.hidden()); });
         return h;
     }
 
-    // Logits of the labels first .. last of n examples from first_row on; z: rows of ldz floats. Block by block, so that the rows
-    // of the weights are read once for all examples.
-    void logits(const CsrView& x, Index first_row, Index n, const float* h, Index first, Index last, float* z, Index ldz) const {
+    // Logits of the labels first .. last of n examples from first_row on; z: rows of ldz floats. Block by block, so
+    // that the rows of the weights are read once for all examples.
+    void logits(const CsrView& x, Index first_row, Index n, const float* h, Index first, Index last, float* z,
+                Index ldz) const {
         const Index width = input.hidden();
         for (Index block = first; block < last; block += label_block) {
             const Index end = std::min(last, block + label_block);
-            for (Index i = 0; i < n; ++i) std::copy(output.bias.data() + block, output.bias.data() + end, z + i * ldz + block - first);
-            gemm_nt(n, end - block, width, h, width, output.weight.data() + block * width, width, 1.0f, z + block - first, ldz);
+            for (Index i = 0; i < n; ++i)
+                std::copy(output.bias.data() + block, output.bias.data() + end, z + i * ldz + block - first);
+            gemm_nt(n, end - block, width, h, width, output.weight.data() + block * width, width, 1.0f,
+                    z + block - first, ldz);
         }
         for (Index i = 0; i < n; ++i)
-            direct.add(x.ids(first_row + i), x.values(first_row + i), static_cast<Id>(first), static_cast<Id>(last), z + i * ldz);
+            direct.add(x.ids(first_row + i), x.values(first_row + i), static_cast<Id>(first), static_cast<Id>(last),
+                       z + i * ldz);
     }
 };
 
@@ -59,9 +65,10 @@ void write_hits(const std::vector<Hit>& hits, std::int64_t* labels, float* score
     }
 }
 
-// Workers take ranges of labels; each lane of ranges keeps its own best, merged at the end. The number of lanes bounds the memory.
-void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index n, Index k, std::int64_t* labels, float* scores,
-                   int n_threads) {
+// Workers take ranges of labels; each lane of ranges keeps its own best, merged at the end. The number of lanes bounds
+// the memory.
+void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index n, Index k, std::int64_t* labels,
+                   float* scores, int n_threads) {
     constexpr Index max_lanes = 64, range = label_block * range_blocks;
     const Index n_labels = model.output.n_labels(), n_ranges = (n_labels + range - 1) / range;
     const Index n_lanes = std::min(max_lanes, n_ranges);
@@ -89,11 +96,12 @@ void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index 
 void exact_topk(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const CsrView& x, Index k,
                 std::int64_t* labels, float* scores, int n_threads) {
     for (Index row = 0; row < x.n_rows; row += example_block)
-        topk_of_block({input, output, direct}, x, row, std::min(example_block, x.n_rows - row), k, labels, scores, n_threads);
+        topk_of_block({input, output, direct}, x, row, std::min(example_block, x.n_rows - row), k, labels, scores,
+                      n_threads);
 }
 
-void screened_topk(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const Screen& screen, const CsrView& x,
-                   Index k, std::int64_t* labels, float* scores, int n_threads) {
+void screened_topk(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const Screen& screen,
+                   const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) {
     std::vector<float> h(input.hidden());
     for (Index row = 0; row < x.n_rows; ++row) {
         input.forward(x, row, 1, h.data());
@@ -101,8 +109,8 @@ void screened_topk(const InputLayer& input, const OutputLayer& output, const Dir
     }
 }
 
-void all_logits(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const CsrView& x, float* logits,
-                int n_threads) {
+void all_logits(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
+                float* logits, int n_threads) {
     const Model model{input, output, direct};
     const Index n_labels = output.n_labels();
     parallel_for(n_threads, 0, x.n_rows, 64, [&](Index first, Index last) {

@@ -13,11 +13,11 @@ void exact_topk(const InputLayer& input, const OutputLayer& output, const Direct
                 std::int64_t* labels, float* scores, int n_threads);
 
 // The same for a few rows, one after the other: one row does not share its pass over the weights.
-void screened_topk(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const Screen& screen, const CsrView& x,
-                   Index k, std::int64_t* labels, float* scores, int n_threads);
+void screened_topk(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const Screen& screen,
+                   const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads);
 
 // logits: (x.n_rows, n_labels).
-void all_logits(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const CsrView& x, float* logits,
-                int n_threads);
+void all_logits(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
+                float* logits, int n_threads);
 
 }  // namespace hashslide

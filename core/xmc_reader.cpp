@@ -36,7 +36,9 @@ bool starts_with_feature(const char* p, const char* end) {
 }
 
 // Where a line breaks off, the file was most likely cut; elsewhere something else stands there.
-const char* fault_or_cut(const char* kind, const char* p, const char* end) { return p == end ? "truncated-line" : kind; }
+const char* fault_or_cut(const char* kind, const char* p, const char* end) {
+    return p == end ? "truncated-line" : kind;
+}
 
 void merge_repeated(std::span<std::pair<Id, float>> row, XmcSide& side) {
     Id last = -1;
@@ -126,7 +128,8 @@ void XmcParser::parse_header(std::string_view line) {
         p = next;
     }
     if (skip_blanks(p, end) != end) fail("header", line);
-    if (const Index most = std::max(features_.size, labels_.size); most > max_ids) fail("header-size", std::to_string(most));
+    if (const Index most = std::max(features_.size, labels_.size); most > max_ids)
+        fail("header-size", std::to_string(most));
 }
 
 void XmcParser::parse_row(const char* p, const char* end) {

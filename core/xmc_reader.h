@@ -92,11 +92,8 @@ private:
     bool features_ascend_ = true;
     XmcSide labels_;
     XmcSide features_;
-    std::array<XmcRepair, 5> repairs_{{{"unsorted-labels"},
-                                       {"repeated-label"},
-                                       {"unsorted-features"},
-                                       {"repeated-feature"},
-                                       {"row-count"}}};
+    std::array<XmcRepair, 5> repairs_{
+        {{"unsorted-labels"}, {"repeated-label"}, {"unsorted-features"}, {"repeated-feature"}, {"row-count"}}};
 };
 
 }  // namespace hashslide

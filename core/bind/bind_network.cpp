@@ -24,7 +24,8 @@ using Out = nb::ndarray<nb::numpy, T, nb::c_contig>;
 
 template <class E>
 using Names = std::map<std::string, E>;
-const Names<Activation> activations{{"identity", Activation::identity}, {"relu", Activation::relu}, {"tanh", Activation::tanh}};
+const Names<Activation> activations{
+    {"identity", Activation::identity}, {"relu", Activation::relu}, {"tanh", Activation::tanh}};
 const Names<LossKind> losses{{"bce", LossKind::bce}, {"softmax", LossKind::softmax}};
 const Names<OptimizerKind> optimizers{
     {"adagrad", OptimizerKind::adagrad}, {"adam", OptimizerKind::adam}, {"sgd", OptimizerKind::sgd}};
@@ -41,6 +42,27 @@ std::string name_of(const Names<E>& names, E value) {
     for (const auto& [name, v] : names)
         if (v == value) return name;
     throw std::logic_error("a value without a name");
+}
+
+// Attributes of NetworkConfig: a member, a member with names for its values, a member of a member.
+template <auto member>
+void plain(nb::class_<NetworkConfig>& config, const char* name) {
+    config.def_rw(name, member);
+}
+
+template <auto member, class E>
+void named(nb::class_<NetworkConfig>& config, const char* name, const Names<E>& names) {
+    config.def_prop_rw(
+        name, [&names](const NetworkConfig& c) { return name_of(names, c.*member); },
+        [&names](NetworkConfig& c, const std::string& v) { c.*member = parse(names, v); });
+}
+
+template <auto outer, auto inner>
+void part(nb::class_<NetworkConfig>& config, const char* name) {
+    using Value = std::remove_cvref_t<decltype((NetworkConfig{}.*outer).*inner)>;
+    config.def_prop_rw(
+        name, [](const NetworkConfig& c) { return (c.*outer).*inner; },
+        [](NetworkConfig& c, Value v) { (c.*outer).*inner = v; });
 }
 
 CsrView view(const In<Index>& indptr, const In<Id>& indices, const In<float>& data) {
@@ -60,15 +82,17 @@ Out<T> make_array(std::initializer_list<std::size_t> shape) {
     return Out<T>(data, shape, nb::capsule(data, [](void* p) noexcept { delete[] static_cast<T*>(p); }));
 }
 
-StepStats train_batch(Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr, In<Id> y_indices,
-                      In<Index> rows, std::optional<In<float>> sample_weight, float learning_rate, int n_threads) {
+StepStats train_batch(Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
+                      In<Id> y_indices, In<Index> rows, std::optional<In<float>> sample_weight, float learning_rate,
+                      int n_threads) {
     const nb::gil_scoped_release release;
-    return self.train_batch(view(x_indptr, x_indices, x_data), pattern(y_indptr, y_indices), {rows.data(), rows.shape(0)},
-                            sample_weight ? sample_weight->data() : nullptr, learning_rate, n_threads);
+    return self.train_batch(view(x_indptr, x_indices, x_data), pattern(y_indptr, y_indices),
+                            {rows.data(), rows.shape(0)}, sample_weight ? sample_weight->data() : nullptr,
+                            learning_rate, n_threads);
 }
 
-std::pair<Out<std::int64_t>, Out<float>> predict_topk(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, Index k,
-                                                      int n_threads) {
+std::pair<Out<std::int64_t>, Out<float>> predict_topk(const Network& self, In<Index> indptr, In<Id> indices,
+                                                      In<float> data, Index k, int n_threads) {
     const CsrView x = view(indptr, indices, data);
     const std::size_t n = x.n_rows, width = k;
     auto labels = make_array<std::int64_t>({n, width});
@@ -82,7 +106,8 @@ std::pair<Out<std::int64_t>, Out<float>> predict_topk(const Network& self, In<In
 
 Out<float> logits(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, int n_threads) {
     const CsrView x = view(indptr, indices, data);
-    auto out = make_array<float>({static_cast<std::size_t>(x.n_rows), static_cast<std::size_t>(self.config().n_labels)});
+    auto out =
+        make_array<float>({static_cast<std::size_t>(x.n_rows), static_cast<std::size_t>(self.config().n_labels)});
     const nb::gil_scoped_release release;
     self.logits(x, out.data(), n_threads);
     return out;
@@ -158,7 +183,7 @@ Network* from_state(const NetworkConfig& config, const nb::dict& state, bool cop
 }
 
 nb::dict stage_seconds(const Network& self) {
-    constexpr const char* names[] = {"input_forward", "active_set", "output_forward", "direct_forward", "loss",
+    constexpr const char* names[] = {"input_forward",   "active_set",      "output_forward", "direct_forward", "loss",
                                      "output_backward", "direct_backward", "input_backward", "rehash"};
     static_assert(std::size(names) == static_cast<int>(Stage::count));
     nb::dict out;
@@ -169,72 +194,43 @@ nb::dict stage_seconds(const Network& self) {
 }  // namespace
 
 void bind_network(nb::module_& m) {
-    nb::class_<NetworkConfig>(m, "NetworkConfig", "Plain settings of a network; hashslide.config documents and checks them.")
-        .def(nb::init<>())
-        .def_rw("n_features", &NetworkConfig::n_features)
-        .def_rw("n_labels", &NetworkConfig::n_labels)
-        .def_rw("hidden", &NetworkConfig::hidden)
-        .def_prop_rw(
-            "activation", [](const NetworkConfig& c) { return name_of(activations, c.activation); },
-            [](NetworkConfig& c, const std::string& v) { c.activation = parse(activations, v); })
-        .def_prop_rw(
-            "loss", [](const NetworkConfig& c) { return name_of(losses, c.loss); },
-            [](NetworkConfig& c, const std::string& v) { c.loss = parse(losses, v); })
-        .def_prop_rw(
-            "optimizer", [](const NetworkConfig& c) { return name_of(optimizers, c.optimizer.kind); },
-            [](NetworkConfig& c, const std::string& v) { c.optimizer.kind = parse(optimizers, v); })
-        .def_prop_rw(
-            "momentum", [](const NetworkConfig& c) { return c.optimizer.momentum; },
-            [](NetworkConfig& c, float v) { c.optimizer.momentum = v; })
-        .def_prop_rw(
-            "beta1", [](const NetworkConfig& c) { return c.optimizer.beta1; },
-            [](NetworkConfig& c, float v) { c.optimizer.beta1 = v; })
-        .def_prop_rw(
-            "beta2", [](const NetworkConfig& c) { return c.optimizer.beta2; },
-            [](NetworkConfig& c, float v) { c.optimizer.beta2 = v; })
-        .def_prop_rw(
-            "epsilon", [](const NetworkConfig& c) { return c.optimizer.epsilon; },
-            [](NetworkConfig& c, float v) { c.optimizer.epsilon = v; })
-        .def_prop_rw(
-            "initial_accumulator", [](const NetworkConfig& c) { return c.optimizer.initial_accumulator; },
-            [](NetworkConfig& c, float v) { c.optimizer.initial_accumulator = v; })
-        .def_prop_rw(
-            "weight_decay", [](const NetworkConfig& c) { return c.optimizer.weight_decay; },
-            [](NetworkConfig& c, float v) { c.optimizer.weight_decay = v; })
-        .def_rw("hidden_length", &NetworkConfig::hidden_length)
-        .def_rw("example_power", &NetworkConfig::example_power)
-        .def_rw("input_scale", &NetworkConfig::input_scale)
-        .def_rw("input_init", &NetworkConfig::input_init)
-        .def_rw("input_dropout", &NetworkConfig::input_dropout)
-        .def_rw("hidden_dropout", &NetworkConfig::hidden_dropout)
-        .def_rw("prior_correction", &NetworkConfig::prior_correction)
-        .def_prop_rw(
-            "uniform", [](const NetworkConfig& c) { return c.active.uniform; },
-            [](NetworkConfig& c, Index v) { c.active.uniform = v; })
-        .def_prop_rw(
-            "popular", [](const NetworkConfig& c) { return c.active.popular; },
-            [](NetworkConfig& c, Index v) { c.active.popular = v; })
-        .def_prop_rw(
-            "hard", [](const NetworkConfig& c) { return c.hard.per_example; }, [](NetworkConfig& c, Index v) { c.hard.per_example = v; })
-        .def_prop_rw(
-            "cells", [](const NetworkConfig& c) { return c.hard.cells; }, [](NetworkConfig& c, Index v) { c.hard.cells = v; })
-        .def_prop_rw(
-            "probes", [](const NetworkConfig& c) { return c.hard.probes; }, [](NetworkConfig& c, Index v) { c.hard.probes = v; })
-        .def_prop_rw(
-            "hard_share", [](const NetworkConfig& c) { return c.hard.share; }, [](NetworkConfig& c, Index v) { c.hard.share = v; })
-        .def_prop_rw(
-            "rehash_first", [](const NetworkConfig& c) { return c.hard.first_build; }, [](NetworkConfig& c, Index v) { c.hard.first_build = v; })
-        .def_prop_rw(
-            "rehash_every", [](const NetworkConfig& c) { return c.hard.refresh; }, [](NetworkConfig& c, Index v) { c.hard.refresh = v; })
-        .def_prop_rw(
-            "direct", [](const NetworkConfig& c) { return c.direct.labels_per_feature; }, [](NetworkConfig& c, Index v) { c.direct.labels_per_feature = v; })
-        .def_prop_rw(
-            "direct_min_count", [](const NetworkConfig& c) { return c.direct.min_count; }, [](NetworkConfig& c, Index v) { c.direct.min_count = v; })
-        .def_prop_rw(
-            "direct_rate", [](const NetworkConfig& c) { return c.direct.rate; }, [](NetworkConfig& c, float v) { c.direct.rate = v; })
-        .def_prop_rw(
-            "direct_accumulator", [](const NetworkConfig& c) { return c.direct.initial_accumulator; }, [](NetworkConfig& c, float v) { c.direct.initial_accumulator = v; })
-        .def_rw("seed", &NetworkConfig::seed);
+    nb::class_<NetworkConfig> config(m, "NetworkConfig",
+                                     "Plain settings of a network; hashslide.config documents and checks them.");
+    config.def(nb::init<>());
+    plain<&NetworkConfig::n_features>(config, "n_features");
+    plain<&NetworkConfig::n_labels>(config, "n_labels");
+    plain<&NetworkConfig::hidden>(config, "hidden");
+    plain<&NetworkConfig::hidden_length>(config, "hidden_length");
+    plain<&NetworkConfig::example_power>(config, "example_power");
+    plain<&NetworkConfig::input_scale>(config, "input_scale");
+    plain<&NetworkConfig::input_init>(config, "input_init");
+    plain<&NetworkConfig::input_dropout>(config, "input_dropout");
+    plain<&NetworkConfig::hidden_dropout>(config, "hidden_dropout");
+    plain<&NetworkConfig::prior_correction>(config, "prior_correction");
+    plain<&NetworkConfig::seed>(config, "seed");
+    named<&NetworkConfig::activation>(config, "activation", activations);
+    named<&NetworkConfig::loss>(config, "loss", losses);
+    config.def_prop_rw(
+        "optimizer", [](const NetworkConfig& c) { return name_of(optimizers, c.optimizer.kind); },
+        [](NetworkConfig& c, const std::string& v) { c.optimizer.kind = parse(optimizers, v); });
+    part<&NetworkConfig::optimizer, &OptimizerConfig::momentum>(config, "momentum");
+    part<&NetworkConfig::optimizer, &OptimizerConfig::beta1>(config, "beta1");
+    part<&NetworkConfig::optimizer, &OptimizerConfig::beta2>(config, "beta2");
+    part<&NetworkConfig::optimizer, &OptimizerConfig::epsilon>(config, "epsilon");
+    part<&NetworkConfig::optimizer, &OptimizerConfig::initial_accumulator>(config, "initial_accumulator");
+    part<&NetworkConfig::optimizer, &OptimizerConfig::weight_decay>(config, "weight_decay");
+    part<&NetworkConfig::active, &ActiveSetConfig::uniform>(config, "uniform");
+    part<&NetworkConfig::active, &ActiveSetConfig::popular>(config, "popular");
+    part<&NetworkConfig::hard, &HardNegativesConfig::per_example>(config, "hard");
+    part<&NetworkConfig::hard, &HardNegativesConfig::cells>(config, "cells");
+    part<&NetworkConfig::hard, &HardNegativesConfig::probes>(config, "probes");
+    part<&NetworkConfig::hard, &HardNegativesConfig::share>(config, "hard_share");
+    part<&NetworkConfig::hard, &HardNegativesConfig::first_build>(config, "rehash_first");
+    part<&NetworkConfig::hard, &HardNegativesConfig::refresh>(config, "rehash_every");
+    part<&NetworkConfig::direct, &DirectTermConfig::labels_per_feature>(config, "direct");
+    part<&NetworkConfig::direct, &DirectTermConfig::min_count>(config, "direct_min_count");
+    part<&NetworkConfig::direct, &DirectTermConfig::rate>(config, "direct_rate");
+    part<&NetworkConfig::direct, &DirectTermConfig::initial_accumulator>(config, "direct_accumulator");
 
     nb::class_<StepStats>(m, "StepStats", "What one batch reports.")
         .def_ro("loss", &StepStats::loss, "Loss, summed over the examples of the batch.")
@@ -242,23 +238,26 @@ void bind_network(nb::module_& m) {
 
     nb::class_<Network>(m, "Network", "The trained network. Arrays must be clean: hashslide.network checks them.")
         .def(nb::init<const NetworkConfig&>(), "config"_a)
-        .def("train_batch", &train_batch, "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "rows"_a,
-             "sample_weight"_a.none(), "learning_rate"_a, "n_threads"_a, "One step on the given rows.")
+        .def("train_batch", &train_batch, "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a,
+             "rows"_a, "sample_weight"_a.none(), "learning_rate"_a, "n_threads"_a, "One step on the given rows.")
         .def("predict_topk", &predict_topk, "indptr"_a, "indices"_a, "data"_a, "k"_a, "n_threads"_a,
              "Ids and logits of the k best labels of each row, best first.")
-        .def("logits", &logits, "indptr"_a, "indices"_a, "data"_a, "n_threads"_a, "Logits of all labels, (n, n_labels).")
+        .def("logits", &logits, "indptr"_a, "indices"_a, "data"_a, "n_threads"_a,
+             "Logits of all labels, (n, n_labels).")
         .def(
             "set_label_prior",
             [](Network& self, In<std::int64_t> counts, Index n_examples, bool reset_bias) {
                 self.set_label_prior(counts.data(), n_examples, reset_bias);
             },
-            "counts"_a, "n_examples"_a, "reset_bias"_a = true, "Label frequencies: bias, popular head and inclusion probabilities.")
+            "counts"_a, "n_examples"_a, "reset_bias"_a = true,
+            "Label frequencies: bias, popular head and inclusion probabilities.")
         .def(
-            "set_label_weight", [](Network& self, In<float> weight) { self.set_label_weight(weight.data()); }, "weight"_a,
-            "Weight of each label's positive term in the loss.")
+            "set_label_weight", [](Network& self, In<float> weight) { self.set_label_weight(weight.data()); },
+            "weight"_a, "Weight of each label's positive term in the loss.")
         .def(
             "choose_direct_pairs",
-            [](Network& self, In<Index> x_indptr, In<Id> x_indices, In<Index> y_indptr, In<Id> y_indices, int n_threads) {
+            [](Network& self, In<Index> x_indptr, In<Id> x_indices, In<Index> y_indptr, In<Id> y_indices,
+               int n_threads) {
                 const nb::gil_scoped_release release;
                 self.choose_direct_pairs(pattern(x_indptr, x_indices), pattern(y_indptr, y_indices), n_threads);
             },

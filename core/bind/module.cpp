@@ -30,7 +30,8 @@ nb::dict build_info() {
 NB_MODULE(_core, m) {
     m.doc() = "The C++ core of hashslide. Arguments are trusted: hashslide.network checks them.";
     m.def("build_info", &build_info, "How this module was built and what it runs on.");
-    m.def("available_cpus", &hashslide::available_cpus, "CPUs granted to this process by its affinity mask and control group.");
+    m.def("available_cpus", &hashslide::available_cpus,
+          "CPUs granted to this process by its affinity mask and control group.");
     bind_data(m);
     bind_network(m);
 }

@@ -1,6 +1,6 @@
 // Plain loops that the compiler vectorises: this file is compiled once for each instruction set, with HASHSLIDE_ISA set
-// to its name. Nothing here may call an inline function of a shared header: the linker would keep only one of its copies,
-// perhaps one that this CPU cannot run.
+// to its name. Nothing here may call an inline function of a shared header: the linker would keep only one of its
+// copies, perhaps one that this CPU cannot run.
 #include "simd/kernels.h"
 
 #define HASHSLIDE_JOIN2(a, b) a##b
@@ -130,7 +130,16 @@ void adam(Index n, const Kernels::AdamStep& step, const float* __restrict g, flo
 }  // namespace
 
 extern const Kernels HASHSLIDE_JOIN(kernels_, HASHSLIDE_ISA);
-const Kernels HASHSLIDE_JOIN(kernels_, HASHSLIDE_ISA) = {HASHSLIDE_TEXT(HASHSLIDE_ISA), axpy, dot, dots_int8, sum_of_squares, maximum, scale,
-                                                         tanh_all, sigmoid_loss, exp_sum, adam};
+const Kernels HASHSLIDE_JOIN(kernels_, HASHSLIDE_ISA) = {HASHSLIDE_TEXT(HASHSLIDE_ISA),
+                                                         axpy,
+                                                         dot,
+                                                         dots_int8,
+                                                         sum_of_squares,
+                                                         maximum,
+                                                         scale,
+                                                         tanh_all,
+                                                         sigmoid_loss,
+                                                         exp_sum,
+                                                         adam};
 
 }  // namespace hashslide

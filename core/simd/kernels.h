@@ -10,14 +10,14 @@ namespace hashslide {
 
 struct Kernels {
     const char* isa;
-    void (*axpy)(Index n, float a, const float* x, float* y);                    // y += a x
-    float (*dot)(Index n, const float* x, const float* y);                       // sum of x y
+    void (*axpy)(Index n, float a, const float* x, float* y);  // y += a x
+    float (*dot)(Index n, const float* x, const float* y);     // sum of x y
     // out = x y in integers, x (rows, n).
     void (*dots_int8)(Index rows, Index n, const std::int8_t* x, const std::int16_t* y, std::int32_t* out);
-    float (*sum_of_squares)(Index n, const float* x);                            // sum of x^2
-    float (*maximum)(Index n, const float* x);                                   // of n >= 1 values
-    void (*scale)(Index n, float a, float* x);                                   // x *= a
-    void (*tanh)(Index n, float* x);                                             // x = tanh(x)
+    float (*sum_of_squares)(Index n, const float* x);  // sum of x^2
+    float (*maximum)(Index n, const float* x);         // of n >= 1 values
+    void (*scale)(Index n, float a, float* x);         // x *= a
+    void (*tanh)(Index n, float* x);                   // x = tanh(x)
     // z becomes sigmoid(z); returns the sum of log(1 + exp(z)), the loss if every label were false.
     double (*sigmoid_loss)(Index n, float* z);
     // z becomes exp(z - shift); returns the sum.
