@@ -20,12 +20,12 @@ void LabelPrior::set(const Index* counts, Index n_examples, Index n_popular) {
     popular_.shrink_to_fit();
 }
 
-float LabelPrior::frequency(Id label) const {
-    return static_cast<float>((static_cast<double>(counts_[label]) + 0.5) / (static_cast<double>(n_examples_) + 1.0));
+double LabelPrior::frequency(Id label) const {
+    return (static_cast<double>(counts_[label]) + 0.5) / (static_cast<double>(n_examples_) + 1.0);
 }
 
 float LabelPrior::log_inclusion(Id label, Index batch, Index uniform) const {
-    const double absent_from_batch = static_cast<double>(batch) * std::log1p(-static_cast<double>(frequency(label)));
+    const double absent_from_batch = static_cast<double>(batch) * std::log1p(-frequency(label));
     const double undrawn = static_cast<double>(uniform) * std::log1p(-1.0 / static_cast<double>(counts_.size() + 1));
     return static_cast<float>(std::log(-std::expm1(absent_from_batch + undrawn)));
 }

@@ -23,7 +23,7 @@ public:
     void set(const Index* counts, Index n_examples, Index n_popular);
 
     // Share of the examples that carry the label, add-half smoothed: (count + 1/2) / (n + 1).
-    float frequency(Id label) const;
+    double frequency(Id label) const;
     float mean_labels() const { return mean_labels_; }  // of an example; 1 before set()
     const std::vector<Id>& popular() const { return popular_; }
     const std::vector<Index>& counts() const { return counts_; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "types.h"
@@ -24,7 +25,8 @@ public:
     const Hit& worst() const { return hits_.front(); }
     const std::vector<Hit>& hits() const { return hits_; }
 
-    void offer(const Hit& hit) {
+    void offer(Hit hit) {
+        if (hit.score != hit.score) hit.score = -std::numeric_limits<float>::infinity();  // NaN has no order
         if (!full()) {
             hits_.push_back(hit);
             std::push_heap(hits_.begin(), hits_.end());

@@ -36,6 +36,7 @@ void DirectTerm::grow(Index n_features) {
 void DirectTerm::choose_pairs(const CsrView& x, const CsrView& y, const std::vector<Index>& label_counts,
                               int n_threads) {
     if (config_.labels_per_feature == 0) return;
+    begin.own();
     const auto examples = rows_by_column(x, n_features_);
     std::vector<std::vector<Pair>> lists(n_features_);
     parallel_for(n_threads, 0, n_features_, feature_grain, [&](Index first, Index last) {

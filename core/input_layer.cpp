@@ -42,6 +42,7 @@ InputLayer::InputLayer(Index n_features, Index hidden, Activation activation, fl
 
 void InputLayer::initialise_rows(Index first, Index last) {
     if (init_scale_ == 0) return;
+    const FlushDenormals flush;
     const CounterRng rng(seed_, Stream::input_weight, 0);
     const float width = init_scale_ * std::sqrt(12.0f);  // of the uniform distribution with that standard deviation
     parallel_for(available_cpus(), first, last, 256, [&](Index a, Index b) {
@@ -64,11 +65,15 @@ float InputLayer::forward_row(std::span<const Id> ids, std::span<const float> va
     for (std::size_t j = 0; j < ids.size(); ++j)
         if (values[j] != 0) k.axpy(hidden_, values[j], weight.data() + ids[j] * hidden_, h);
     activate(activation_, hidden_, h);
-    const float squares = length_ > 0 ? k.sum_of_squares(hidden_, h) : 0.0f;
-    if (squares == 0) return 1.0f;
-    const float scale = length_ / std::sqrt(squares);
+    if (length_ == 0) return 1.0f;
+    // Divided by the largest magnitude first: squares of very large or small numbers do not fit.
+    float largest = 0;
+    for (Index i = 0; i < hidden_; ++i) largest = std::max(largest, std::abs(h[i]));
+    if (largest == 0) return 1.0f;
+    k.scale(hidden_, 1.0f / largest, h);
+    const float scale = length_ / std::sqrt(k.sum_of_squares(hidden_, h));
     k.scale(hidden_, scale, h);
-    return scale;
+    return scale / largest;
 }
 
 void InputLayer::forward(const BatchFeatures& batch, float* h, int n_threads) {

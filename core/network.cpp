@@ -33,10 +33,11 @@ StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<con
                                const float* sample_weight, float rate, int n_threads) {
     const FlushDenormals flush;
     const Index batch = static_cast<Index>(rows.size());
+    if (batch == 0) return {0.0, 0};
     // Gradients are sums over the batch; the adaptive optimisers do not see the factor, plain SGD takes the mean.
     const float mean_rate = config_.optimizer.kind == OptimizerKind::sgd ? rate / static_cast<float>(batch) : rate;
     own_arrays();
-    screen_.reset();
+    drop_screen();
     ++step;
     lap_start_ = now();
 
@@ -144,6 +145,11 @@ CsrView Network::scaled(const CsrView& x, std::vector<float>& values) const {
     return {x.indptr, x.indices, values.data(), x.n_rows};
 }
 
+void Network::drop_screen() {
+    const std::lock_guard lock(screen_mutex_);
+    screen_.reset();
+}
+
 std::shared_ptr<const Screen> Network::screen(int n_threads) const {
     const std::lock_guard lock(screen_mutex_);
     if (!screen_) screen_ = std::make_shared<const Screen>(output_, config_.hidden, n_threads);
@@ -160,10 +166,10 @@ void Network::set_label_prior(const Index* counts, Index n_examples, bool reset_
     prior_.set(counts, n_examples, config_.active.popular);
     if (!reset_bias) return;
     own_arrays();
-    screen_.reset();
+    drop_screen();
     for (Index label = 0; label < config_.n_labels; ++label) {
-        const float f = prior_.frequency(static_cast<Id>(label));
-        output_.bias[label] = config_.loss == LossKind::bce ? std::log(f / (1.0f - f)) : std::log(f);
+        const double f = prior_.frequency(static_cast<Id>(label));
+        output_.bias[label] = static_cast<float>(config_.loss == LossKind::bce ? std::log(f / (1.0 - f)) : std::log(f));
     }
 }
 
@@ -171,10 +177,11 @@ void Network::set_label_weight(const float* weight) { label_weight_.assign(weigh
 
 void Network::choose_direct_pairs(const CsrView& x, const CsrView& y, int n_threads) {
     direct_.choose_pairs(x, y, prior_.counts(), n_threads);
+    drop_screen();
 }
 
 void Network::grow(Index n_features, Index n_labels) {
-    screen_.reset();
+    drop_screen();
     if (n_features > config_.n_features) {
         input_.grow(n_features);
         direct_.grow(n_features);

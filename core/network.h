@@ -93,6 +93,7 @@ private:
     void own_arrays();
     CsrView scaled(const CsrView& x, std::vector<float>& values) const;
     std::shared_ptr<const Screen> screen(int n_threads) const;
+    void drop_screen();
     void build_active_set(const CsrView& y, std::span<const Index> rows, int n_threads);
     void prior_shift(Index batch, int n_threads);
     const float* row_weights(const CsrView& y, std::span<const Index> rows, const float* sample_weight);

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -89,9 +90,10 @@ public:
         {
             std::lock_guard lock(mutex_);
             const int helpers = static_cast<int>(std::min<Index>({n_threads, max_threads, job.n_chunks})) - 1;
-            while (n_workers_ < helpers) start_worker();
+            while (n_workers_ < helpers && start_worker()) {
+            }
             job_ = &job;
-            wanted_ = helpers;
+            wanted_ = std::min(helpers, n_workers_);
             ++generation_;
         }
         wake_.notify_all();
@@ -106,12 +108,18 @@ public:
     std::mutex entry;  // held by the one caller that uses the workers
 
 private:
-    void start_worker() {
-        std::thread([this, seen = generation_.load()] {
-            const FlushDenormals flush;
-            worker(seen);
-        }).detach();
+    // False where the system grants no further thread: the work is then done by those that there are.
+    bool start_worker() {
+        try {
+            std::thread([this, seen = generation_.load()] {
+                const FlushDenormals flush;
+                worker(seen);
+            }).detach();
+        } catch (const std::system_error&) {
+            return false;
+        }
         ++n_workers_;
+        return true;
     }
 
     void worker(std::uint64_t seen) {

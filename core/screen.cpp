@@ -12,7 +12,6 @@ namespace {
 
 constexpr Index chunk_rows = 4096;
 constexpr Index block_rows = 64;
-constexpr float rounding = 1e-5f;  // relative slack for the exact sums' own rounding errors
 
 float largest_magnitude(Index n, const float* x) {
     float largest = 0;
@@ -50,6 +49,7 @@ struct Screen::Chunk {
     };
     BestK lower;
     std::vector<Candidate> candidates;
+    bool bounded = true;  // false: an overflow, so the bounds mean nothing
 };
 
 Screen::Screen(const OutputLayer& output, Index hidden, int n_threads)
@@ -72,7 +72,9 @@ Screen::Query Screen::quantise(const float* h) const {
 
 Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, const float* extra, Index k) const {
     const Kernels& kernel = kernels();
-    Chunk chunk{BestK(k), {}};
+    // Slack for the exact sums' own rounding errors, relative to |h| |w|.
+    const float rounding = std::max(1e-5f, 1.2e-7f * static_cast<float>(hidden_));
+    Chunk chunk{BestK(k), {}, true};
     std::int32_t dots[block_rows];
     float upper[block_rows], margin[block_rows];
     for (Index block = first; block < last; block += block_rows) {
@@ -83,8 +85,10 @@ Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, 
             margin[i] = query.norm * row.error + query.error * (row.norm + row.error) +
                         rounding * (query.norm * row.norm + std::abs(row.bias) + std::abs(extra[block - first + i]));
             upper[i] =
-                query.scale * row.scale * static_cast<float>(dots[i]) + row.bias + extra[block - first + i] + margin[i];
+                query.scale * static_cast<float>(dots[i]) * row.scale + row.bias + extra[block - first + i] + margin[i];
+            chunk.bounded &= std::isfinite(upper[i]) && std::isfinite(margin[i]);
         }
+        if (!chunk.bounded) return chunk;
         if (chunk.lower.full() && kernel.maximum(n, upper) < chunk.lower.worst().score) continue;
         for (Index i = 0; i < n; ++i) {
             const Id label = static_cast<Id>(block + i);
@@ -100,7 +104,7 @@ std::vector<Hit> Screen::topk(const OutputLayer& output, const DirectTerm& direc
                               const float* h, Index k, int n_threads) const {
     const Query query = quantise(h);
     const Index n_chunks = (n_labels_ + chunk_rows - 1) / chunk_rows;
-    std::vector<Chunk> chunks(n_chunks, Chunk{BestK(k), {}});
+    std::vector<Chunk> chunks(n_chunks, Chunk{BestK(k), {}, true});
     parallel_for(n_threads, 0, n_labels_, chunk_rows, [&](Index first, Index last) {
         std::vector<float> extra(last - first, 0.0f);
         direct.add(x.ids(row), x.values(row), static_cast<Id>(first), static_cast<Id>(last), extra.data());
@@ -108,7 +112,10 @@ std::vector<Hit> Screen::topk(const OutputLayer& output, const DirectTerm& direc
     });
 
     BestK lower(k), best(k);
-    for (const Chunk& chunk : chunks) lower.offer(chunk.lower.hits());
+    for (const Chunk& chunk : chunks) {
+        if (!chunk.bounded) return {};
+        lower.offer(chunk.lower.hits());
+    }
     for (const Chunk& chunk : chunks) {
         for (const auto& [upper, extra, label] : chunk.candidates) {
             if (upper < lower.worst().score) continue;

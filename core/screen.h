@@ -19,7 +19,8 @@ class Screen {
 public:
     explicit Screen(const OutputLayer& output, Index hidden, int n_threads);
 
-    // The k best labels of row `row` of x, whose hidden activation is h.
+    // The k best labels of row `row` of x, whose hidden activation is h; nothing if numbers overflow, so that there are
+    // no bounds.
     std::vector<Hit> topk(const OutputLayer& output, const DirectTerm& direct, const CsrView& x, Index row,
                           const float* h, Index k, int n_threads) const;
 

@@ -31,21 +31,17 @@ struct Model {
         return h;
     }
 
-    // Logits of the labels first .. last of n examples from first_row on; z: rows of ldz floats. Block by block, so
-    // that the rows of the weights are read once for all examples.
-    void logits(const CsrView& x, Index first_row, Index n, const float* h, Index first, Index last, float* z,
-                Index ldz) const {
+    // h W^T + b of the labels first .. last for n examples; z: rows of ldz floats. Block by block, so that the rows of
+    // the weights are read once for all examples.
+    void products(Index n, const float* h, Index first, Index last, float* z, Index ldz) const {
         const Index width = input.hidden();
         for (Index block = first; block < last; block += label_block) {
             const Index end = std::min(last, block + label_block);
+            float* out = z + block - first;
             for (Index i = 0; i < n; ++i)
-                std::copy(output.bias.data() + block, output.bias.data() + end, z + i * ldz + block - first);
-            gemm_nt(n, end - block, width, h, width, output.weight.data() + block * width, width, 1.0f,
-                    z + block - first, ldz);
+                std::copy(output.bias.data() + block, output.bias.data() + end, out + i * ldz);
+            gemm_nt(n, end - block, width, h, width, output.weight.data() + block * width, width, 1.0f, out, ldz);
         }
-        for (Index i = 0; i < n; ++i)
-            direct.add(x.ids(first_row + i), x.values(first_row + i), static_cast<Id>(first), static_cast<Id>(last),
-                       z + i * ldz);
     }
 };
 
@@ -78,8 +74,13 @@ void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index 
         float* z = scratch(n * std::min(range, n_labels));
         for (Index r = lane; r < n_ranges; r += n_lanes) {
             const Index first = r * range, last = std::min(n_labels, first + range);
-            model.logits(x, first_row, n, h.data(), first, last, z, last - first);
-            for (Index i = 0; i < n; ++i) scan(first, last - first, z + i * (last - first), best[lane * n + i]);
+            model.products(n, h.data(), first, last, z, last - first);
+            for (Index i = 0; i < n; ++i) {
+                float* row = z + i * (last - first);
+                model.direct.add(x.ids(first_row + i), x.values(first_row + i), static_cast<Id>(first),
+                                 static_cast<Id>(last), row);
+                scan(first, last - first, row, best[lane * n + i]);
+            }
         }
     });
     parallel_for(n_threads, 0, n, 16, [&](Index a, Index b) {
@@ -105,17 +106,33 @@ void screened_topk(const InputLayer& input, const OutputLayer& output, const Dir
     std::vector<float> h(input.hidden());
     for (Index row = 0; row < x.n_rows; ++row) {
         input.forward(x, row, 1, h.data());
-        write_hits(screen.topk(output, direct, x, row, h.data(), k, n_threads), labels + row * k, scores + row * k);
+        const std::vector<Hit> hits = screen.topk(output, direct, x, row, h.data(), k, n_threads);
+        if (hits.empty())
+            topk_of_block({input, output, direct}, x, row, 1, k, labels, scores, n_threads);
+        else
+            write_hits(hits, labels + row * k, scores + row * k);
     }
 }
 
+// Products of one fixed shape, the last one padded with zeros: so the logits of a row have the same bits whatever rows
+// come with it.
 void all_logits(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
                 float* logits, int n_threads) {
+    constexpr Index rows = 64;
+    const Index n_labels = output.n_labels(), hidden = input.hidden();
     const Model model{input, output, direct};
-    const Index n_labels = output.n_labels();
-    parallel_for(n_threads, 0, x.n_rows, 64, [&](Index first, Index last) {
-        const std::vector<float> h = model.hidden(x, first, last - first, 1);
-        model.logits(x, first, last - first, h.data(), 0, n_labels, logits + first * n_labels, n_labels);
+    parallel_for(n_threads, 0, x.n_rows, rows, [&](Index begin, Index end) {
+        std::vector<float> h(rows * hidden, 0.0f);
+        input.forward(x, begin, end - begin, h.data());
+        float* z = scratch(rows * label_block);
+        for (Index first = 0; first < n_labels; first += label_block) {
+            const Index last = std::min(n_labels, first + label_block);
+            model.products(rows, h.data(), first, last, z, last - first);
+            for (Index i = 0; i < end - begin; ++i)
+                std::copy_n(z + i * (last - first), last - first, logits + (begin + i) * n_labels + first);
+        }
+        for (Index i = begin; i < end; ++i)
+            direct.add(x.ids(i), x.values(i), 0, static_cast<Id>(n_labels), logits + i * n_labels);
     });
 }
 

@@ -87,6 +87,33 @@ def test_ties_go_to_the_smaller_id(rows):
     assert (scores == 0).all()
 
 
+@pytest.mark.parametrize("magnitude", [1e-30, 1e19, 1e30, 3e38])
+def test_single_rows_find_what_many_rows_find_at_extreme_weights(magnitude):
+    """Where the bounds of the screen overflow, it steps aside."""
+    config = _core.NetworkConfig()
+    config.n_features, config.n_labels, config.hidden = 3, 300, 4
+    state = {k: np.array(v) for k, v in _core.Network(config).state().items()}
+    rng = np.random.default_rng(0)
+    state["output.weight"] = (rng.uniform(-1, 1, (300, 4)) * magnitude).astype(np.float32)
+    network = _core.Network.from_state(config, state, True)
+    rows = 6
+    x = np.arange(rows + 1, dtype=np.int64), np.zeros(rows, np.int32), np.ones(rows, np.float32)
+    many = network.predict_topk(*x, 10, 1)[0]
+    one = network.predict_topk(x[0][:2], x[1][:1], x[2][:1], 10, 1)[0]
+    assert ((one >= 0) & (one < 300)).all() and len(set(one[0].tolist())) == 10
+    if magnitude < 1e38:
+        assert one[0].tolist() == many[0].tolist()
+
+
+def test_logits_of_a_row_do_not_depend_on_the_other_rows():
+    network, x, _ = trained(2)
+    all_rows = network.logits(*x, 2)
+    for row in (0, 77, 599):
+        begin, end = x[0][row], x[0][row + 1]
+        one = network.logits(np.array([0, end - begin]), x[1][begin:end], x[2][begin:end], 1)
+        assert one.tobytes() == all_rows[row].tobytes()
+
+
 def test_a_prediction_sees_the_weights_of_the_last_step():
     """The screen of single-row predictions is rebuilt after training."""
     network, x, _ = trained(1)

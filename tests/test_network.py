@@ -172,6 +172,13 @@ def without(name):
     return lambda state: state.pop(name)
 
 
+def descending_pairs(state):
+    begin = state["direct.begin"]
+    feature = np.flatnonzero(np.diff(begin) > 1)[0]
+    part = slice(begin[feature], begin[feature + 1])
+    state["direct.labels"][part] = state["direct.labels"][part][::-1]
+
+
 def with_array(name, array):
     return lambda state: state.__setitem__(name, array)
 
@@ -183,7 +190,9 @@ DAMAGES = {
         "'output.weight' is float32 of shape .3, 8.",
     ),
     "dtype": (with_array("output.bias", np.zeros(L)), "'output.bias' is float64"),
-    "counts": (with_array("label_counts", np.full(L, -1)), "hold negative counts"),
+    "counts": (with_array("label_counts", np.full(L, -1)), "label_counts must lie between 0 and"),
+    "too many": (with_array("label_counts", np.full(L, 51)), "label_counts must lie between 0 and"),
+    "no order": (descending_pairs, "'direct.labels' are not in ascending order"),
     "optimiser's size": (
         with_array("input.bias.adagrad", np.zeros(9, np.float32)),
         "input.bias.adagrad has the wrong",

@@ -265,7 +265,7 @@ void bind_network(nb::module_& m) {
             "Choose the (feature, label) pairs of the direct term from training data; after set_label_prior.")
         .def("grow", &Network::grow, "n_features"_a, "n_labels"_a, "Add features and labels; never removes any.")
         .def("state", &state, "Read-only views of every array of the network, by name.")
-        .def_static("from_state", &from_state, "config"_a, "state"_a, "copy"_a, nb::keep_alive<0, 2>(),
+        .def_static("from_state", &from_state, "config"_a, "state"_a, "copy"_a,
                     "A network with the arrays of state(); copy=False borrows them until the first train_batch.")
         .def_prop_ro("config", &Network::config, nb::rv_policy::reference_internal)
         .def_prop_ro(

@@ -212,6 +212,9 @@ def grow(model, X, x: Csr, target: Target, classes, weight) -> tuple[TrainingDat
     network, counts = model.network_, label_counts(data)
     state = network.state()
     if labels.n == network.config.n_labels and _continues(model, state, counts, len(data.rows)):
+        weight = label_weights(model, counts, len(data.rows))  # a loaded network has lost them
+        if weight is not None:
+            network.set_label_weight(weight)
         return data, model._planned_epochs
     n_seen = int(state["progress"][1]) + len(data.rows)
     counts[: network.config.n_labels] += state["label_counts"]

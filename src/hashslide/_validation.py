@@ -161,7 +161,7 @@ def check_csr_structure(matrix: sparse.csr_matrix, name: str) -> None:
         raise InputError(
             f"{name} has {n_columns} columns; at most {MAX_IDS} are possible. Drop unused columns."
         )
-    if len(indptr) != matrix.shape[0] + 1 or indptr[0] != 0 or (np.diff(indptr) < 0).any():
+    if len(indptr) != matrix.shape[0] + 1 or indptr[0] != 0 or (indptr[1:] < indptr[:-1]).any():
         raise InputError(
             f"{name}.indptr does not rise from 0 with one step for each row. Build the matrix again."
         )

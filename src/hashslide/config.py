@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, fields
 
+import numpy as np
+
 from hashslide import _core
 from hashslide.errors import InputError
 
@@ -178,12 +180,20 @@ def check_float(name: str, value, low: float, high: float, brackets: str = "[]")
     """Return `value` as a float in the interval from `low` to `high`; round brackets leave an end out."""
     is_number = isinstance(value, int | float) or (hasattr(value, "__float__") and not isinstance(value, str))
     if is_number and not isinstance(value, bool):
-        above = value > low or (brackets[0] == "[" and value == low)
-        below = value < high or (brackets[1] == "]" and value == high)
+        single = _single_precision(float(value))  # what the core works with
+        above = min(value, single) > low or (brackets[0] == "[" and value >= low)
+        below = max(value, single) < high or (brackets[1] == "]" and value <= high)
         if above and below:
             return float(value)
     interval = f"{brackets[0]}{low}, {high}{brackets[1]}"
     raise InputError(f"{name} is {value!r}; accepted is a number in {interval}.")
+
+
+def _single_precision(value: float) -> float:
+    """Round to float32; magnitudes below its normal numbers become 0."""
+    with np.errstate(over="ignore", under="ignore"):
+        single = float(np.float32(value))
+    return single if abs(single) >= np.finfo(np.float32).tiny else 0.0
 
 
 def check_choice(name: str, value, choices: tuple[str, ...]) -> str:

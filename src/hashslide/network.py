@@ -103,6 +103,7 @@ class Network:
         network, also the output bias: the log odds of each label.
         """
         counts = _per_label("counts", counts, np.int64, self.config.n_labels)
+        _check_counts("counts", counts, n_examples)
         self._core.set_label_prior(counts, n_examples, reset_bias)
 
     def set_label_weight(self, weight: ArrayLike) -> None:
@@ -176,6 +177,7 @@ class Network:
         network.config = config
         network._label_weight = None
         state = _check_state(config, state)
+        network._borrowed = None if copy else state
         try:
             network._core = _core.Network.from_state(config.to_core(), state, copy)
         except ValueError as error:
@@ -211,6 +213,11 @@ def _per_label(name: str, values: ArrayLike, dtype: type, n_labels: int) -> NDAr
     return array
 
 
+def _check_counts(name: str, counts: NDArray[np.int64], n_examples: int) -> None:
+    if ((counts < 0) | (counts > n_examples)).any():
+        raise InputError(f"{name} must lie between 0 and the number of examples, {n_examples}.")
+
+
 def state_shapes(config: NetworkConfig) -> dict[str, tuple[type, tuple[int, ...]]]:
     """Return dtype and shape of each array that a state of such a network must hold."""
     d, n_labels, h = config.n_features, config.n_labels, config.hidden
@@ -235,10 +242,9 @@ def _check_state(config: NetworkConfig, state: dict[str, NDArray]) -> dict[str, 
                 f"the array {name!r} is {array.dtype} of shape {array.shape}; "
                 f"this network needs {np.dtype(dtype)} of shape {shape}."
             )
-    if (state["label_counts"] < 0).any() or (state["progress"] < 0).any():
-        raise InputError(
-            "the arrays 'label_counts' and 'progress' of the network's state hold negative counts."
-        )
+    if (state["progress"] < 0).any():
+        raise InputError("the array 'progress' of the network's state holds negative counts.")
+    _check_counts("label_counts", state["label_counts"], int(state["progress"][1]))
     if "direct.labels" in state:
         _check_direct(config, state)
     integers = {*shapes, "direct.begin", "direct.labels"}
@@ -255,12 +261,15 @@ def _check_direct(config: NetworkConfig, state: dict[str, NDArray]) -> None:
         raise InputError(
             f"the network's state lacks 'direct.begin', int64 of shape ({config.n_features + 1},)."
         )
-    if begin[0] != 0 or begin[-1] != len(labels) or (np.diff(begin) < 0).any():
+    if begin[0] != 0 or begin[-1] != len(labels) or (begin[1:] < begin[:-1]).any():
         raise InputError(f"the array 'direct.begin' does not rise from 0 to the {len(labels)} pairs.")
     if labels.dtype != np.int32 or labels.ndim != 1 or ((labels < 0) | (labels >= config.n_labels)).any():
         raise InputError(
             f"the array 'direct.labels' holds other things than label ids below {config.n_labels}."
         )
+    falls = np.flatnonzero(labels[1:] <= labels[:-1]) + 1
+    if not np.isin(falls, begin).all():
+        raise InputError("the labels of a feature in 'direct.labels' are not in ascending order.")
     if "direct.weight" not in state:
         raise InputError("the network's state lacks the array 'direct.weight'.")
 

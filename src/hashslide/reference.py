@@ -298,9 +298,7 @@ class Network:
 
     def _frequency(self, labels) -> NDArray[np.float64]:
         """Share of the examples that carry the label, add-half smoothed."""
-        return (
-            ((self.label_counts[labels] + 0.5) / (self.n_examples + 1)).astype(np.float32).astype(np.float64)
-        )
+        return (self.label_counts[labels] + 0.5) / (self.n_examples + 1)
 
     def logits(self, x_indptr, x_indices, x_data, n_threads=1) -> NDArray[np.float32]:
         """Logits of all labels, (n, n_labels)."""
