@@ -46,15 +46,19 @@ StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<con
     hidden_.resize(batch * config_.hidden);
     hidden_gradient_.resize(batch * config_.hidden);
     input_.forward(features_, hidden_.data(), n_threads);
-    dropped_ = hidden_;
-    hidden_dropout(batch, dropped_.data());
+    const float* h = hidden_.data();
+    if (config_.hidden_dropout > 0) {
+        dropped_ = hidden_;
+        hidden_dropout(batch, dropped_.data());
+        h = dropped_.data();
+    }
     lap(Stage::input_forward);
 
-    build_active_set(y, rows, n_threads);
+    build_active_set(y, rows, h, n_threads);
     prior_shift(batch, n_threads);
     lap(Stage::active_set);
 
-    output_.forward(active_, dropped_.data(), batch, n_threads);
+    output_.forward(active_, h, batch, n_threads);
     lap(Stage::output_forward);
 
     if (direct_.enabled()) direct_.forward(features_, active_, output_.logits(), n_threads);
@@ -64,7 +68,7 @@ StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<con
                                      label_weight_.empty() ? nullptr : label_weight_.data(), n_threads);
     lap(Stage::loss);
 
-    output_.backward_and_update(active_, dropped_.data(), batch, hidden_gradient_.data(), mean_rate, step, n_threads);
+    output_.backward_and_update(active_, h, batch, hidden_gradient_.data(), mean_rate, step, n_threads);
     lap(Stage::output_backward);
 
     if (direct_.enabled()) direct_.backward_and_update(features_, active_, output_.logits(), mean_rate, n_threads);
@@ -79,13 +83,13 @@ StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<con
     return {loss, active_.size()};
 }
 
-void Network::build_active_set(const CsrView& y, std::span<const Index> rows, int n_threads) {
+void Network::build_active_set(const CsrView& y, std::span<const Index> rows, const float* h, int n_threads) {
     active_.start(prior_.popular());
     active_.add_true_labels(y, rows.data(), static_cast<Index>(rows.size()));
     active_.add_uniform(config_.active.uniform, config_.n_labels,
                         CounterRng(config_.seed, Stream::uniform_negatives, step));
     if (hard_negatives_.enabled())
-        hard_negatives_.add_to(active_, output_, dropped_.data(), static_cast<Index>(rows.size()), n_threads);
+        hard_negatives_.add_to(active_, output_, h, static_cast<Index>(rows.size()), n_threads);
 }
 
 // log r of each active label, times prior_correction; 0 for those that are in every set.

@@ -94,7 +94,7 @@ private:
     CsrView scaled(const CsrView& x, std::vector<float>& values) const;
     std::shared_ptr<const Screen> screen(int n_threads) const;
     void drop_screen();
-    void build_active_set(const CsrView& y, std::span<const Index> rows, int n_threads);
+    void build_active_set(const CsrView& y, std::span<const Index> rows, const float* h, int n_threads);
     void prior_shift(Index batch, int n_threads);
     const float* row_weights(const CsrView& y, std::span<const Index> rows, const float* sample_weight);
     void hidden_dropout(Index batch, float* values) const;
