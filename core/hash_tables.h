@@ -22,11 +22,7 @@ public:
         const Block& block = blocks_[b];
         return {pool_.data() + block.begin, static_cast<std::size_t>(block.size)};
     }
-    Id bucket_of(Id neuron) const { return bucket_of_[neuron]; }  // -1: in none
-    Index n_buckets() const { return static_cast<Index>(blocks_.size()); }
-    Index n_neurons() const { return static_cast<Index>(bucket_of_.size()); }
     void grow(Index n_neurons);
-    const std::vector<Id>& buckets() const { return bucket_of_; }
 
 private:
     struct Block {
