@@ -53,11 +53,4 @@ void ActiveSet::add_uniform(Index draws, Index n_labels, const CounterRng& rng) 
     for (Index i = 0; i < draws; ++i) map_.insert(static_cast<Id>(rng.below(static_cast<std::uint64_t>(i), n_labels)));
 }
 
-bool ActiveSet::is_true(Index example, Id label) const {
-    if (!map_.contains(label)) return false;
-    const auto begin = targets_.begin();
-    return std::find(begin + target_begin_[example], begin + target_begin_[example + 1], map_.position(label)) !=
-           begin + target_begin_[example + 1];
-}
-
 }  // namespace hashslide

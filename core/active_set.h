@@ -10,8 +10,9 @@
 namespace hashslide {
 
 struct ActiveSetConfig {
-    Index uniform = 0;  // draws with replacement from all labels, a batch
-    Index popular = 0;  // the most frequent labels, in every batch
+    bool per_example = false;  // a set for each example instead of one for the batch (Chen et al. 2020)
+    Index uniform = 0;         // draws with replacement from all labels, for each batch
+    Index popular = 0;         // the most frequent labels, in every set
 };
 
 // How often each label occurred, and so how likely it is to be active.
@@ -43,7 +44,6 @@ private:
 class ActiveSet {
 public:
     explicit ActiveSet(Index n_labels = 0) : map_(n_labels) {}
-    void grow(Index n_labels) { map_.grow(n_labels); }
 
     // Starts a new set with labels that are in every set.
     void start(const std::vector<Id>& certain);
@@ -60,8 +60,6 @@ public:
     // The true labels of example b of the batch are at the positions targets()[target_begin()[b] ..].
     const std::vector<Index>& target_begin() const { return target_begin_; }
     const std::vector<Id>& targets() const { return targets_; }
-
-    bool is_true(Index example, Id label) const;
 
 private:
     IdMap map_;

@@ -12,7 +12,6 @@ namespace hashslide {
 class BatchFeatures {
 public:
     explicit BatchFeatures(Index n_features = 0) : touched_(n_features) {}
-    void grow(Index n_features) { touched_.grow(n_features); }
 
     // Rows of x in the given order, with values times `scale`. In the kept values each feature of each example is 0
     // with probability `dropout`; the others are scaled by 1 / (1 - dropout).

@@ -16,6 +16,11 @@ struct Hit {
     bool operator<(const Hit& other) const { return score != other.score ? score > other.score : label < other.label; }
 };
 
+// NaN has no order: it counts as the least score.
+inline Hit ranked(float score, Id label) {
+    return {score == score ? score : -std::numeric_limits<float>::infinity(), label};
+}
+
 // A heap with the worst of the k on top: O(log k) for an improvement, O(1) otherwise.
 class BestK {
 public:
@@ -26,7 +31,7 @@ public:
     const std::vector<Hit>& hits() const { return hits_; }
 
     void offer(Hit hit) {
-        if (hit.score != hit.score) hit.score = -std::numeric_limits<float>::infinity();  // NaN has no order
+        hit = ranked(hit.score, hit.label);
         if (!full()) {
             hits_.push_back(hit);
             std::push_heap(hits_.begin(), hits_.end());

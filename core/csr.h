@@ -3,6 +3,7 @@
 
 #include <cassert>
 #include <span>
+#include <vector>
 
 #include "types.h"
 
@@ -22,5 +23,8 @@ struct CsrView {
         return {data + indptr[row], static_cast<std::size_t>(indptr[row + 1] - indptr[row])};
     }
 };
+
+// Transposes the pattern: the rows in which each column occurs, ascending.
+std::vector<std::vector<Index>> rows_by_column(const CsrView& x, Index n_columns);
 
 }  // namespace hashslide

@@ -10,17 +10,6 @@ namespace {
 
 constexpr Index feature_grain = 64;
 
-// Transposes a CSR matrix's pattern: the rows in which each column occurs, ascending.
-std::vector<std::vector<Index>> rows_by_column(const CsrView& x, Index n_columns) {
-    std::vector<Index> counts(n_columns, 0);
-    for (Index j = 0; j < x.indptr[x.n_rows]; ++j) ++counts[x.indices[j]];
-    std::vector<std::vector<Index>> rows(n_columns);
-    for (Index c = 0; c < n_columns; ++c) rows[c].reserve(counts[c]);
-    for (Index row = 0; row < x.n_rows; ++row)
-        for (const Id id : x.ids(row)) rows[id].push_back(row);
-    return rows;
-}
-
 }  // namespace
 
 DirectTerm::DirectTerm(const DirectTermConfig& config, Index n_features)
@@ -78,19 +67,20 @@ std::vector<DirectTerm::Pair> DirectTerm::pairs_of(const std::vector<Index>& exa
     return pairs;
 }
 
-void DirectTerm::forward(const BatchFeatures& batch, const ActiveSet& active, float* logits, int n_threads) {
+void DirectTerm::forward(const BatchFeatures& batch, const ActiveSet& active, Work& work, float* logits,
+                         int n_threads) const {
     const std::vector<Id>& touched = batch.touched();
     const Index n_touched = static_cast<Index>(touched.size());
-    list_begin_.assign(1, 0);
-    for (const Id f : touched) list_begin_.push_back(list_begin_.back() + begin[f + 1] - begin[f]);
-    if (static_cast<Index>(present_.size()) < list_begin_.back()) present_.resize(list_begin_.back());
-    present_size_.resize(n_touched);
+    work.list_begin.assign(1, 0);
+    for (const Id f : touched) work.list_begin.push_back(work.list_begin.back() + begin[f + 1] - begin[f]);
+    if (static_cast<Index>(work.present.size()) < work.list_begin.back()) work.present.resize(work.list_begin.back());
+    work.present_size.resize(n_touched);
     parallel_for(n_threads, 0, n_touched, feature_grain, [&](Index first, Index last) {
         for (Index t = first; t < last; ++t) {
-            Present* out = present_.data() + list_begin_[t];
+            Work::Present* out = work.present.data() + work.list_begin[t];
             for (Index entry = begin[touched[t]]; entry < begin[touched[t] + 1]; ++entry)
                 if (active.contains(labels[entry])) *out++ = {entry, active.position(labels[entry])};
-            present_size_[t] = out - (present_.data() + list_begin_[t]);
+            work.present_size[t] = out - (work.present.data() + work.list_begin[t]);
         }
     });
     parallel_for(n_threads, 0, batch.n_examples(), 8, [&](Index first, Index last) {
@@ -99,27 +89,28 @@ void DirectTerm::forward(const BatchFeatures& batch, const ActiveSet& active, fl
             for (std::size_t j = 0; j < batch.ids(b).size(); ++j) {
                 const Index t = batch.positions(b)[j];
                 const float value = batch.values(b)[j];
-                const Present* present = present_.data() + list_begin_[t];
-                for (Index i = 0; i < present_size_[t]; ++i) z[present[i].position] += value * weight[present[i].entry];
+                const Work::Present* present = work.present.data() + work.list_begin[t];
+                for (Index i = 0; i < work.present_size[t]; ++i)
+                    z[present[i].position] += value * weight[present[i].entry];
             }
         }
     });
 }
 
-void DirectTerm::backward_and_update(const BatchFeatures& batch, const ActiveSet& active, const float* gradient,
-                                     float rate, int n_threads) {
+void DirectTerm::backward_and_update(const BatchFeatures& batch, const ActiveSet& active, const Work& work,
+                                     const float* gradient, float rate, int n_threads) {
     const float entry_rate = rate * config_.rate;
     parallel_for(n_threads, 0, static_cast<Index>(batch.touched().size()), feature_grain, [&](Index first, Index last) {
         std::vector<float> sum;
         for (Index t = first; t < last; ++t) {
-            const Present* present = present_.data() + list_begin_[t];
-            sum.assign(present_size_[t], 0.0f);
+            const Work::Present* present = work.present.data() + work.list_begin[t];
+            sum.assign(work.present_size[t], 0.0f);
             for (std::size_t e = 0; e < batch.examples(t).size(); ++e) {
                 const float value = batch.example_values(t)[e];
                 const float* row = gradient + batch.examples(t)[e] * active.size();
-                for (Index i = 0; i < present_size_[t]; ++i) sum[i] += value * row[present[i].position];
+                for (Index i = 0; i < work.present_size[t]; ++i) sum[i] += value * row[present[i].position];
             }
-            for (Index i = 0; i < present_size_[t]; ++i) {
+            for (Index i = 0; i < work.present_size[t]; ++i) {
                 const Index entry = present[i].entry;
                 accumulator[entry] += sum[i] * sum[i];
                 weight[entry] -= entry_rate * sum[i] / std::sqrt(config_.initial_accumulator + accumulator[entry]);

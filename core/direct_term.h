@@ -29,12 +29,23 @@ public:
     // y).
     void choose_pairs(const CsrView& x, const CsrView& y, const std::vector<Index>& label_counts, int n_threads);
 
+    // Memory of one worker for one batch: the entries of the touched features whose label is active; those of the
+    // feature at position t are present[list_begin[t]] .. + present_size[t].
+    struct Work {
+        struct Present {
+            Index entry;
+            Id position;
+        };
+        std::vector<Index> list_begin, present_size;
+        std::vector<Present> present;
+    };
+
     // Adds the term to the logits of the active set. logits: (examples, active).
-    void forward(const BatchFeatures& batch, const ActiveSet& active, float* logits, int n_threads);
+    void forward(const BatchFeatures& batch, const ActiveSet& active, Work& work, float* logits, int n_threads) const;
 
     // gradient: dLoss/dlogits of the same batch. The list of a feature is updated by one thread.
-    void backward_and_update(const BatchFeatures& batch, const ActiveSet& active, const float* gradient, float rate,
-                             int n_threads);
+    void backward_and_update(const BatchFeatures& batch, const ActiveSet& active, const Work& work,
+                             const float* gradient, float rate, int n_threads);
 
     // z[l - first] += the term for the labels first <= l < last of one example.
     void add(std::span<const Id> ids, std::span<const float> values, Id first, Id last, float* z) const;
@@ -56,15 +67,6 @@ private:
 
     DirectTermConfig config_;
     Index n_features_;
-
-    // Entries of the touched features whose label is active: those of the feature at position t are
-    // present_[list_begin_[t]] .. + present_size_[t].
-    struct Present {
-        Index entry;
-        Id position;
-    };
-    std::vector<Index> list_begin_, present_size_;
-    std::vector<Present> present_;
 };
 
 }  // namespace hashslide

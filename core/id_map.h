@@ -15,6 +15,7 @@ public:
     explicit IdMap(Index n = 0) : entries_(static_cast<std::size_t>(n)) {}
 
     void grow(Index n) { entries_.resize(static_cast<std::size_t>(n)); }
+    Index capacity() const { return static_cast<Index>(entries_.size()); }
 
     void clear() {
         ids_.clear();

@@ -8,22 +8,6 @@
 #include "simd/kernels.h"
 
 namespace hashslide {
-namespace {
-
-void activate(Activation activation, Index n, float* h) {
-    if (activation == Activation::relu) std::transform(h, h + n, h, [](float v) { return std::max(v, 0.0f); });
-    if (activation == Activation::tanh) kernels().tanh(n, h);
-}
-
-// gradient *= activation'(z), written in terms of h = scale * activation(z).
-void activation_backward(Activation activation, Index n, const float* h, float scale, float* gradient) {
-    if (activation == Activation::relu)
-        for (Index i = 0; i < n; ++i) gradient[i] = h[i] > 0 ? gradient[i] : 0.0f;
-    if (activation == Activation::tanh)
-        for (Index i = 0; i < n; ++i) gradient[i] *= 1.0f - (h[i] / scale) * (h[i] / scale);
-}
-
-}  // namespace
 
 InputLayer::InputLayer(Index n_features, Index hidden, Activation activation, float length, float init_scale,
                        const OptimizerConfig& optimizer, std::uint64_t seed)
@@ -36,12 +20,9 @@ InputLayer::InputLayer(Index n_features, Index hidden, Activation activation, fl
       activation_(activation),
       length_(length),
       init_scale_(init_scale),
-      seed_(seed) {
-    initialise_rows(0, n_features);
-}
+      seed_(seed) {}
 
 void InputLayer::initialise_rows(Index first, Index last) {
-    if (init_scale_ == 0) return;
     const FlushDenormals flush;
     const CounterRng rng(seed_, Stream::input_weight, 0);
     const float width = init_scale_ * std::sqrt(12.0f);  // of the uniform distribution with that standard deviation
@@ -76,11 +57,11 @@ float InputLayer::forward_row(std::span<const Id> ids, std::span<const float> va
     return scale / largest;
 }
 
-void InputLayer::forward(const BatchFeatures& batch, float* h, int n_threads) {
-    scales_.resize(batch.n_examples());
+void InputLayer::forward(const BatchFeatures& batch, std::vector<float>& scales, float* h, int n_threads) const {
+    scales.resize(batch.n_examples());
     parallel_for(n_threads, 0, batch.n_examples(), 16, [&](Index first, Index last) {
         for (Index b = first; b < last; ++b)
-            scales_[b] = forward_row(batch.ids(b), batch.kept_values(b), h + b * hidden_);
+            scales[b] = forward_row(batch.ids(b), batch.kept_values(b), h + b * hidden_);
     });
 }
 
@@ -89,21 +70,21 @@ void InputLayer::forward(const CsrView& x, Index first, Index n, float* h) const
 }
 
 // From dLoss/dh to dLoss/dz. With h = s a, s = length / |a|: dLoss/da = s (g - h (h . g) / length^2).
-void InputLayer::backward_row(Index example, const float* h, float* gradient) const {
+void InputLayer::backward_row(float scale, const float* h, float* gradient) const {
     const Kernels& k = kernels();
     if (length_ > 0) {
         k.axpy(hidden_, -k.dot(hidden_, h, gradient) / (length_ * length_), h, gradient);
-        k.scale(hidden_, scales_[example], gradient);
+        k.scale(hidden_, scale, gradient);
     }
-    activation_backward(activation_, hidden_, h, scales_[example], gradient);
+    activation_backward(activation_, hidden_, h, scale, gradient);
 }
 
-void InputLayer::backward(const BatchFeatures& batch, const float* h, float* gradient, float rate, Index step,
-                          int n_threads) {
+void InputLayer::backward(const BatchFeatures& batch, const std::vector<float>& scales, const float* h, float* gradient,
+                          float rate, Index step, int n_threads) {
     const Kernels& k = kernels();
     std::vector<float> bias_gradient(hidden_, 0.0f);
     for (Index b = 0; b < batch.n_examples(); ++b) {
-        backward_row(b, h + b * hidden_, gradient + b * hidden_);
+        backward_row(scales[b], h + b * hidden_, gradient + b * hidden_);
         k.axpy(hidden_, 1.0f, gradient + b * hidden_, bias_gradient.data());
     }
     bias_optimizer.update(0, rate, step, bias_gradient.data(), bias.data());

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "activation.h"
 #include "batch_features.h"
 #include "csr.h"
 #include "memory.h"
@@ -12,23 +13,24 @@
 
 namespace hashslide {
 
-enum class Activation { identity, relu, tanh };
-
 class InputLayer {
 public:
-    // length: Euclidean length of every h; 0: as it comes. init_scale: standard deviation of the initial weights.
+    // length: Euclidean length of every h; 0: as it comes. init_scale: standard deviation of the initial weights, which
+    // are 0 before initialise().
     InputLayer(Index n_features, Index hidden, Activation activation, float length, float init_scale,
                const OptimizerConfig& optimizer, std::uint64_t seed);
 
-    // h: (examples, hidden).
-    void forward(const BatchFeatures& batch, float* h, int n_threads);
+    // h: (examples, hidden). scales: what each h was multiplied by to get its length.
+    void forward(const BatchFeatures& batch, std::vector<float>& scales, float* h, int n_threads) const;
     // Rows first .. first + n of x, without dropout.
     void forward(const CsrView& x, Index first, Index n, float* h) const;
 
     // gradient: (examples, hidden), dLoss/dh on entry, overwritten. Owner computes: each touched
     // row is summed, in the order of the batch, and updated by one thread.
-    void backward(const BatchFeatures& batch, const float* h, float* gradient, float rate, Index step, int n_threads);
+    void backward(const BatchFeatures& batch, const std::vector<float>& scales, const float* h, float* gradient,
+                  float rate, Index step, int n_threads);
 
+    void initialise() { initialise_rows(0, n_features_); }
     void grow(Index n_features);
 
     Index n_features() const { return n_features_; }
@@ -41,13 +43,12 @@ public:
 private:
     void initialise_rows(Index first, Index last);
     float forward_row(std::span<const Id> ids, std::span<const float> values, float* h) const;
-    void backward_row(Index example, const float* h, float* gradient) const;
+    void backward_row(float scale, const float* h, float* gradient) const;
 
     Index n_features_, hidden_;
     Activation activation_;
     float length_, init_scale_;
     std::uint64_t seed_;
-    std::vector<float> scales_;  // of the last batch: what each h was multiplied by to get its length
 };
 
 }  // namespace hashslide

@@ -1,43 +1,67 @@
-// Learned hash family: the cells of k-means over the neurons (w, b), probed by inner product. Trained neurons cluster,
-// and cells that are learned from them hold the top neurons of a query far more often than random projections do.
+// Learned hash family: the cells of k-means over the neurons, probed by inner product. Trained neurons cluster, and
+// cells that are learned from them hold the top neurons of a query far more often than random projections do.
 #pragma once
 
 #include "hash_family.h"
+#include "rng.h"
 
 namespace hashslide {
 
-// A neuron is the point (w, b); all points are centred, which changes neither softmax nor the order of the logits. A
-// neuron belongs to the cell with the nearest centre; a query (h, 1) probes the cells with the largest inner products.
+// A neuron belongs to the cell with the nearest centre; a query probes the cells whose centres have the largest inner
+// products. MipsConfig::centre should be set: the mean of the neurons says nothing about the order of the logits.
+//   first centres  a sample with chances 1/2 1/n + 1/2 |v|^2 / sum |v|^2 (lightweight coresets, Bachem, Lucic & Krause
+//                  2018): the long neurons, which win most logits, get cells of their own
+//   balance        a cell with more than three times the mean pays a penalty in the assignment (not in probing), raised
+//                  until its surplus is nearer to other cells
+// The tables differ by their samples and first centres.
 class KMeansCells : public HashFamily {
 public:
-    KMeansCells(Index n_cells, Index width, std::uint64_t seed);
+    KMeansCells(Index n_cells, Index width, Index n_tables, std::uint64_t seed);
 
-    Index n_buckets() const override { return n_cells_; }
-    // Lloyd's algorithm on a sample of at most 64 neurons a cell. O(iterations * sample * cells * width).
-    void fit(const NeuronView& neurons, std::uint64_t round, int n_threads) override;
-    void hash_neurons(const NeuronView& neurons, const std::vector<Id>& ids, std::vector<Id>& buckets,
-                      int n_threads) const override;
-    void probe(const float* queries, Index n, Index probes, std::vector<Id>& buckets, int n_threads) const override;
+    void draw(std::uint64_t round, int /*n_threads*/) override { round_ = round; }
+    // Lloyd's algorithm on a sample of at most 64 neurons a cell. O(tables * iterations * sample * cells * width).
+    void learn(const VectorSource& neurons, int n_threads) override;
+    // Each centre moves towards the vectors that have been hashed into its cell again, by their share of its size.
+    void follow(const float* vectors, Index n, const Id* buckets, const Index* sizes) override;
+    bool follows() const override { return true; }
+    // O(n * tables * cells * width), as products of matrices.
+    void hash(const float* vectors, Index n, Id* buckets) const override;
+    void probe(const float* queries, Index n, Index probes, Id* buckets) const override;
 
-    // The centres go with neurons that have changed: each moves towards the mean of its ids, by their share of its
-    // size.
-    void follow(const NeuronView& neurons, const std::vector<Id>& ids, const std::vector<Id>& buckets,
-                const std::vector<Index>& cell_sizes);
+    double multiplications() const override { return static_cast<double>(n_tables_ * n_buckets_ * width_); }
+    double learning_multiplications(Index n) const override;
+
+    State learned() const override { return {{"centres", centres_}, {"penalties", penalties_}}; }
+    void restore(const State& state) override;
 
 private:
-    void set_mean(const NeuronView& neurons);
-    std::vector<Id> sample(Index n, std::uint64_t round) const;
-    void move_centres(const NeuronView& neurons, const std::vector<Id>& ids, const std::vector<Id>& buckets,
-                      int n_threads);
+    struct Sample {
+        std::vector<Id> ids, cells;
+        std::vector<float> margins;  // by how much the cell is nearer than the second
+        void resize(std::size_t n) {
+            ids.resize(n);
+            cells.resize(n);
+            margins.resize(n);
+        }
+    };
+    struct Nearest {
+        Id cell;
+        float margin;
+    };
+    std::vector<Id> draw_sample(Index n, const CounterRng& rng) const;
+    std::vector<Id> first_centres(const VectorSource& neurons, const std::vector<Id>& ids, const CounterRng& rng,
+                                  int n_threads) const;
+    void assign(const VectorSource& neurons, Index table, Sample& sample, int n_threads) const;
+    void move_centres(const VectorSource& neurons, Index table, const Sample& sample, int n_threads);
+    void balance(Index table, const Sample& sample);
     void update_offsets();
+    const float* scores(const float* vectors, Index n, Index table) const;
+    Nearest nearest(const float* scores, Index table) const;
 
-    Index n_cells_, width_;
-    std::uint64_t seed_;
-    std::vector<float> mean_;  // (width,)
-    float mean_bias_ = 0;
-    std::vector<float> centres_;  // (cells, width), of centred points
-    std::vector<float> biases_;   // (cells,)
-    std::vector<float> offsets_;  // (cells,): |c|^2 / 2 + mean . c, so that nearest = largest (w, b) . c - offset
+    std::uint64_t seed_, round_ = 0;
+    std::vector<float> centres_;    // (tables, cells, width)
+    std::vector<float> penalties_;  // (tables, cells)
+    std::vector<float> offsets_;    // (tables, cells): |c|^2 / 2 + penalty, so that nearest = largest v . c - offset
 };
 
 }  // namespace hashslide

@@ -16,119 +16,100 @@ constexpr Index screened_rows = 4;
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+// Worker 0 draws from the network's own seed, so that one worker is the serial algorithm.
+std::uint64_t worker_seed(std::uint64_t seed, Index worker) {
+    return worker == 0 ? seed : mix(seed ^ (static_cast<std::uint64_t>(worker) << 32));
+}
+
 }  // namespace
 
 Network::Network(const NetworkConfig& config, bool initialise)
     : config_(config),
-      input_(config.n_features, config.hidden, config.activation, config.hidden_length,
-             initialise ? config.input_init : 0.0f, config.optimizer, config.seed),
-      output_(config.n_labels, config.hidden, config.optimizer),
+      hidden_(config.n_features, config.hidden, config.hidden_length, config.input_init, config.optimizer, config.seed),
+      output_(config.n_labels, hidden_.width(), config.optimizer),
       direct_(config.direct, config.n_features),
       prior_(config.n_labels),
-      hard_negatives_(config.hard, config.n_labels, config.hidden, config.seed),
-      active_(config.n_labels),
-      features_(config.n_features) {}
+      selector_(config.selection, config.n_labels, hidden_.width(), config.seed) {
+    if (!initialise) return;
+    hidden_.initialise();
+    build_tables();
+}
 
 StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<const Index> rows,
                                const float* sample_weight, float rate, int n_threads) {
     const FlushDenormals flush;
     const Index batch = static_cast<Index>(rows.size());
     if (batch == 0) return {0.0, 0};
-    // Gradients are sums over the batch; the adaptive optimisers do not see the factor, plain SGD takes the mean.
-    const float mean_rate = config_.optimizer.kind == OptimizerKind::sgd ? rate / static_cast<float>(batch) : rate;
     own_arrays();
     drop_screen();
     ++step;
-    lap_start_ = now();
-
-    features_.gather(x, rows.data(), batch, config_.input_scale, config_.input_dropout,
-                     CounterRng(config_.seed, Stream::input_dropout, step));
-    hidden_.resize(batch * config_.hidden);
-    hidden_gradient_.resize(batch * config_.hidden);
-    input_.forward(features_, hidden_.data(), n_threads);
-    const float* h = hidden_.data();
-    if (config_.hidden_dropout > 0) {
-        dropped_ = hidden_;
-        hidden_dropout(batch, dropped_.data());
-        h = dropped_.data();
-    }
-    lap(Stage::input_forward);
-
-    build_active_set(y, rows, h, n_threads);
-    prior_shift(batch, n_threads);
-    lap(Stage::active_set);
-
-    output_.forward(active_, h, batch, n_threads);
-    lap(Stage::output_forward);
-
-    if (direct_.enabled()) direct_.forward(features_, active_, output_.logits(), n_threads);
-    lap(Stage::direct_forward);
-
-    const double loss = output_.loss(config_.loss, active_, batch, shift_.data(), row_weights(y, rows, sample_weight),
-                                     label_weight_.empty() ? nullptr : label_weight_.data(), n_threads);
-    lap(Stage::loss);
-
-    output_.backward_and_update(active_, h, batch, hidden_gradient_.data(), mean_rate, step, n_threads);
-    lap(Stage::output_backward);
-
-    if (direct_.enabled()) direct_.backward_and_update(features_, active_, output_.logits(), mean_rate, n_threads);
-    lap(Stage::direct_backward);
-
-    hidden_dropout(batch, hidden_gradient_.data());
-    input_.backward(features_, hidden_.data(), hidden_gradient_.data(), mean_rate, step, n_threads);
-    lap(Stage::input_backward);
-
-    if (hard_negatives_.enabled()) hard_negatives_.rehash(active_, output_, step, n_threads);
-    lap(Stage::rehash);
-    return {loss, active_.size()};
-}
-
-void Network::build_active_set(const CsrView& y, std::span<const Index> rows, const float* h, int n_threads) {
-    active_.start(prior_.popular());
-    active_.add_true_labels(y, rows.data(), static_cast<Index>(rows.size()));
-    active_.add_uniform(config_.active.uniform, config_.n_labels,
-                        CounterRng(config_.seed, Stream::uniform_negatives, step));
-    if (hard_negatives_.enabled())
-        hard_negatives_.add_to(active_, output_, h, static_cast<Index>(rows.size()), n_threads);
-}
-
-// log r of each active label, times prior_correction; 0 for those that are in every set.
-void Network::prior_shift(Index batch, int n_threads) {
-    shift_.assign(active_.size(), 0.0f);
-    if (config_.prior_correction == 0) return;
-    parallel_for(n_threads, active_.n_certain(), active_.size(), 512, [&](Index first, Index last) {
-        for (Index i = first; i < last; ++i)
-            shift_[i] =
-                config_.prior_correction * prior_.log_inclusion(active_.ids()[i], batch, config_.active.uniform);
+    const Index wanted = config_.update == UpdateMode::hogwild ? std::min<Index>(n_threads, batch) : 1;
+    Model parts = model();
+    while (static_cast<Index>(workers_.size()) < wanted) workers_.push_back(std::make_unique<Worker>(parts));
+    const Index part = (batch + wanted - 1) / wanted;
+    const int threads_each = wanted == 1 ? n_threads : 1;
+    std::vector<StepStats> stats(wanted, StepStats{0.0, 0});
+    parallel_for(static_cast<int>(wanted), 0, batch, part, [&](Index first, Index last) {
+        // Gradients are sums over the batch; the adaptive optimisers do not see the factor, plain SGD takes the mean.
+        const bool is_sgd = config_.optimizer.kind == OptimizerKind::sgd;
+        const float mean_rate = is_sgd ? rate / static_cast<float>(last - first) : rate;
+        const Index worker = first / part;
+        stats[worker] = workers_[worker]->train(parts,
+                                                {x, y, rows.subspan(first, last - first), sample_weight, mean_rate,
+                                                 step, worker_seed(config_.seed, worker)},
+                                                threads_each);
     });
+    const double start = now();
+    rehash(n_threads);
+    rehash_seconds_ += now() - start;
+    StepStats sum{0.0, 0};
+    for (const StepStats& s : stats) sum = {sum.loss + s.loss, std::max(sum.active, s.active)};
+    return sum;
 }
 
-// Null where all weights are 1.
-const float* Network::row_weights(const CsrView& y, std::span<const Index> rows, const float* sample_weight) {
-    if (!sample_weight && config_.example_power == 0) return nullptr;
-    row_weight_.clear();
-    for (const Index row : rows) {
-        const float n = static_cast<float>(std::max<std::size_t>(1, y.ids(row).size()));
-        const float by_labels =
-            config_.example_power == 0 ? 1.0f : std::pow(prior_.mean_labels() / n, config_.example_power);
-        row_weight_.push_back((sample_weight ? sample_weight[row] : 1.0f) * by_labels);
-    }
-    return row_weight_.data();
+void Network::rehash(int n_threads) {
+    std::vector<HiddenStack::Work*> works;
+    for (const auto& worker : workers_) works.push_back(&worker->hidden());
+    hidden_.rehash(works, step, n_threads);
+    NeuronIndex* index = selector_.index();
+    if (!index) return;
+    for (const auto& worker : workers_) index->touch(worker->touched_labels());
+    index->maintain(output_.view(), step, n_threads);
 }
 
-// The same mask for the activations and for their gradients, drawn again from the counter instead of stored.
-void Network::hidden_dropout(Index batch, float* values) const {
-    if (config_.hidden_dropout == 0) return;
-    const CounterRng rng(config_.seed, Stream::hidden_dropout, step);
-    const float keep = 1.0f / (1.0f - config_.hidden_dropout);
-    for (Index i = 0; i < batch * config_.hidden; ++i)
-        values[i] *= rng.uniform(static_cast<std::uint64_t>(i)) < config_.hidden_dropout ? 0.0f : keep;
+StageSeconds Network::stage_seconds() const {
+    StageSeconds sum{};
+    for (const auto& worker : workers_)
+        for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += worker->seconds()[i];
+    sum[static_cast<int>(Stage::rehash)] = rehash_seconds_;
+    return sum;
 }
 
-void Network::lap(Stage stage) {
-    const double t = now();
-    seconds_[static_cast<int>(stage)] += t - lap_start_;
-    lap_start_ = t;
+double Network::multiplications() const {
+    double sum = 0;
+    for (const auto& worker : workers_) sum += worker->multiplications();
+    for (const HiddenLayer& layer : hidden_.layers())
+        if (const NeuronIndex* index = layer.selector().index()) sum += index->multiplications();
+    return selector_.index() ? sum + selector_.index()->multiplications() : sum;
+}
+
+void Network::rebuild_tables(int n_threads) {
+    for (HiddenLayer& layer : hidden_.layers())
+        if (NeuronIndex* index = layer.selector().index()) index->build(layer.neurons.view(), n_threads);
+    if (NeuronIndex* index = selector_.index()) index->build(output_.view(), n_threads);
+}
+
+std::vector<Id> Network::active_labels() const {
+    std::vector<Id> labels;
+    for (const auto& worker : workers_)
+        labels.insert(labels.end(), worker->touched_labels().begin(), worker->touched_labels().end());
+    return labels;
+}
+
+void Network::hidden(const CsrView& x, float* out, int n_threads) const {
+    const FlushDenormals flush;
+    std::vector<float> values;
+    hidden_.predict(scaled(x, values), 0, x.n_rows, out, n_threads);
 }
 
 void Network::predict_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
@@ -136,9 +117,34 @@ void Network::predict_topk(const CsrView& x, Index k, std::int64_t* labels, floa
     std::vector<float> values;
     const CsrView features = scaled(x, values);
     if (x.n_rows <= screened_rows)
-        screened_topk(input_, output_, direct_, *screen(n_threads), features, k, labels, scores, n_threads);
+        screened_topk(hidden_, output_, direct_, *screen(n_threads), features, k, labels, scores, n_threads);
     else
-        exact_topk(input_, output_, direct_, features, k, labels, scores, n_threads);
+        exact_topk(hidden_, output_, direct_, features, k, labels, scores, n_threads);
+}
+
+void Network::approximate_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
+    const FlushDenormals flush;
+    std::vector<float> values;
+    const CsrView features = scaled(x, values);
+    std::vector<char> is_short(x.n_rows);
+    parallel_for(n_threads, 0, x.n_rows, 4, [&](Index first, Index last) {
+        for (Index row = first; row < last; ++row) {
+            const std::span<const Hit> hits = candidates_.topk(hidden_, output_, direct_, features, row, k);
+            is_short[row] = std::ssize(hits) < k;
+            if (!is_short[row]) write_hits(hits, labels + row * k, scores + row * k);
+        }
+    });
+    for (Index row = 0; row < x.n_rows; ++row)
+        if (is_short[row])
+            screened_topk(hidden_, output_, direct_, *screen(n_threads),
+                          {features.indptr + row, features.indices, features.data, 1}, k, labels + row * k,
+                          scores + row * k, n_threads);
+}
+
+void Network::learn_candidates(const CsrView& x, const CsrView& y, int n_threads) {
+    const FlushDenormals flush;
+    std::vector<float> values;
+    candidates_.absorb(hidden_, output_, scaled(x, values), y, config_.n_features, config_.seed, n_threads);
 }
 
 // x with its values times input_scale, kept in `values`.
@@ -156,14 +162,14 @@ void Network::drop_screen() {
 
 std::shared_ptr<const Screen> Network::screen(int n_threads) const {
     const std::lock_guard lock(screen_mutex_);
-    if (!screen_) screen_ = std::make_shared<const Screen>(output_, config_.hidden, n_threads);
+    if (!screen_) screen_ = std::make_shared<const Screen>(output_, output_.width(), n_threads);
     return screen_;
 }
 
 void Network::logits(const CsrView& x, float* out, int n_threads) const {
     const FlushDenormals flush;
     std::vector<float> values;
-    all_logits(input_, output_, direct_, scaled(x, values), out, n_threads);
+    all_logits(hidden_, output_, direct_, scaled(x, values), out, n_threads);
 }
 
 void Network::set_label_prior(const Index* counts, Index n_examples, bool reset_bias) {
@@ -186,36 +192,54 @@ void Network::choose_direct_pairs(const CsrView& x, const CsrView& y, int n_thre
 
 void Network::grow(Index n_features, Index n_labels) {
     drop_screen();
+    n_features = std::max(n_features, config_.n_features);
+    n_labels = std::max(n_labels, config_.n_labels);
     if (n_features > config_.n_features) {
-        input_.grow(n_features);
+        hidden_.grow(n_features);
         direct_.grow(n_features);
-        features_.grow(n_features);
     }
     if (n_labels > config_.n_labels) {
         output_.grow(n_labels);
         prior_.grow(n_labels);
-        active_.grow(n_labels);
-        hard_negatives_.grow(n_labels);
+        if (selector_.index()) selector_.index()->grow(n_labels);
         if (!label_weight_.empty()) label_weight_.resize(n_labels, 1.0f);
     }
-    config_.n_features = std::max(config_.n_features, n_features);
-    config_.n_labels = std::max(config_.n_labels, n_labels);
+    config_.n_features = n_features;
+    config_.n_labels = n_labels;
+    workers_.clear();
 }
 
 std::vector<Network::NamedArray> Network::arrays() {
-    const Index d = config_.n_features, l = config_.n_labels, h = config_.hidden;
-    std::vector<NamedArray> all{{"input.weight", &input_.weight, d, h, false},
-                                {"input.bias", &input_.bias, h, 0, false},
-                                {"output.weight", &output_.weight, l, h, false},
-                                {"output.bias", &output_.bias, l, 0, false}};
-    const auto add = [&all](const std::string& of, Optimizer& optimizer, Index rows) {
+    std::vector<NamedArray> weights, states;
+    const auto add = [&](const std::string& name, Array<float>& array, Optimizer& optimizer, Index rows,
+                         Index columns) {
+        weights.push_back({name, &array, rows, columns, false});
         for (const Optimizer::NamedArray& a : optimizer.arrays())
-            all.push_back({of + "." + a.name, a.array, rows, a.width == 1 ? 0 : a.width, true});
+            states.push_back(
+                {name + "." + a.name, a.array, a.array->size() / a.width, a.width == 1 ? 0 : a.width, true});
     };
-    add("input.weight", input_.weight_optimizer, d);
-    add("input.bias", input_.bias_optimizer, 1);
-    add("output.weight", output_.weight_optimizer, l);
-    add("output.bias", output_.bias_optimizer, l);
+    const auto add_neurons = [&](const std::string& name, Neurons& neurons) {
+        add(name + ".weight", neurons.weight, neurons.weight_optimizer, neurons.n(), neurons.width());
+        add(name + ".bias", neurons.bias, neurons.bias_optimizer, neurons.n(), 0);
+    };
+    if (InputLayer* input = hidden_.input()) {
+        add("input.weight", input->weight, input->weight_optimizer, config_.n_features, input->hidden());
+        add("input.bias", input->bias, input->bias_optimizer, input->hidden(), 0);
+    }
+    for (std::size_t i = 0; i < hidden_.layers().size(); ++i)
+        add_neurons("hidden" + std::to_string(i + config_.hidden.size() - hidden_.layers().size()),
+                    hidden_.layers()[i].neurons);
+    add_neurons("output", output_);
+    weights.insert(weights.end(), states.begin(), states.end());
+    return weights;
+}
+
+std::vector<std::pair<std::string, NeuronIndex*>> Network::indexes() {
+    std::vector<std::pair<std::string, NeuronIndex*>> all;
+    for (std::size_t i = 0; i < hidden_.layers().size(); ++i)
+        if (NeuronIndex* index = hidden_.layers()[i].selector().index())
+            all.emplace_back("hidden" + std::to_string(i + config_.hidden.size() - hidden_.layers().size()), index);
+    if (selector_.index()) all.emplace_back("output", selector_.index());
     return all;
 }
 

@@ -18,6 +18,13 @@ void Optimizer::grow(Index n_rows) {
         first_.resize(n_rows * width_);
 }
 
+Kernels::AdamStep Optimizer::adam_step(float rate, Index step) const {
+    const auto correction = [step](float beta) {
+        return static_cast<float>(1.0 / (1.0 - std::pow(static_cast<double>(beta), static_cast<double>(step))));
+    };
+    return {rate, config_.beta1, config_.beta2, correction(config_.beta1), correction(config_.beta2), config_.epsilon};
+}
+
 void Optimizer::update(Index row, float rate, Index step, const float* gradient, float* weight) {
     const Kernels& k = kernels();
     if (config_.weight_decay > 0) k.scale(width_, 1.0f - rate * config_.weight_decay, weight);
@@ -28,14 +35,8 @@ void Optimizer::update(Index row, float rate, Index step, const float* gradient,
             break;
         }
         case OptimizerKind::adam: {
-            const double t = static_cast<double>(step);
-            const Kernels::AdamStep s{rate,
-                                      config_.beta1,
-                                      config_.beta2,
-                                      static_cast<float>(1.0 / (1.0 - std::pow(static_cast<double>(config_.beta1), t))),
-                                      static_cast<float>(1.0 / (1.0 - std::pow(static_cast<double>(config_.beta2), t))),
-                                      config_.epsilon};
-            k.adam(width_, s, gradient, first_.data() + row * width_, second_.data() + row * width_, weight);
+            k.adam(width_, adam_step(rate, step), gradient, first_.data() + row * width_, second_.data() + row * width_,
+                   weight);
             break;
         }
         case OptimizerKind::sgd: {
@@ -47,6 +48,32 @@ void Optimizer::update(Index row, float rate, Index step, const float* gradient,
             }
             k.axpy(width_, -rate, gradient, weight);
             break;
+        }
+    }
+}
+
+void Optimizer::update_entries(Index row, float rate, Index step, const Id* coordinates, Index entries,
+                               const float* gradient, float* weight) {
+    const bool is_adagrad = config_.kind == OptimizerKind::adagrad, is_adam = config_.kind == OptimizerKind::adam;
+    float* first = is_adagrad ? nullptr : first_.data() + row * width_;
+    float* second = is_adam ? second_.data() + row * width_ : nullptr;
+    const Kernels::AdamStep adam = is_adam ? adam_step(rate, step) : Kernels::AdamStep{};
+    const float keep = 1.0f - rate * config_.weight_decay;
+    float adagrad_rate = rate;
+    if (is_adagrad) {
+        row_[row] += kernels().sum_of_squares(entries, gradient) / static_cast<float>(width_);
+        adagrad_rate /= std::sqrt(config_.initial_accumulator + row_[row]);
+    }
+    for (Index i = 0; i < entries; ++i) {
+        const Id c = coordinates[i];
+        weight[c] *= keep;
+        if (is_adam) {
+            kernels().adam(1, adam, gradient + i, first + c, second + c, weight + c);
+        } else if (!is_adagrad && config_.momentum > 0) {
+            first[c] = config_.momentum * first[c] + gradient[i];
+            weight[c] -= rate * first[c];
+        } else {
+            weight[c] -= adagrad_rate * gradient[i];
         }
     }
 }

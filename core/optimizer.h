@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "memory.h"
+#include "simd/kernels.h"
 #include "types.h"
 
 namespace hashslide {
@@ -33,6 +34,18 @@ public:
     // `step` counts from 1 (Adam's bias correction). Called by the one thread that owns the row.
     void update(Index row, float rate, Index step, const float* gradient, float* weight);
 
+    // The same where the gradient is 0 but at `entries` coordinates of the row: nothing else of it is touched, so the
+    // momentum of the others does not decay. O(entries).
+    void update_entries(Index row, float rate, Index step, const Id* coordinates, Index entries, const float* gradient,
+                        float* weight);
+
+    // Asks for the state of a row ahead of its update.
+    void prefetch_row(Index row) const {
+        if (row_.size() > 0) prefetch(row_.data() + row, 1);
+        if (first_.size() > 0) prefetch(first_.data() + row * width_, width_);
+        if (second_.size() > 0) prefetch(second_.data() + row * width_, width_);
+    }
+
     void grow(Index n_rows);
 
     // Arrays of the state, by the name of what they hold; the optimiser keeps them.
@@ -44,6 +57,8 @@ public:
     std::vector<NamedArray> arrays();
 
 private:
+    Kernels::AdamStep adam_step(float rate, Index step) const;
+
     OptimizerConfig config_;
     Index width_ = 0;
     Array<float> first_;   // adam: m, sgd: velocity

@@ -9,7 +9,18 @@
 namespace hashslide {
 
 // What a random number is for; each purpose draws from its own stream.
-enum class Stream : std::uint64_t { input_weight, input_dropout, hidden_dropout, uniform_negatives, cells };
+enum class Stream : std::uint64_t {
+    input_weight,
+    input_dropout,
+    hidden_dropout,
+    uniform_negatives,
+    cells,
+    simhash,
+    wta,
+    minhash,
+    reservoir,
+    sampler
+};
 
 // Finaliser of SplitMix64 (Steele, Lea & Flood 2014): a bijection in which every input bit reaches every output bit.
 inline std::uint64_t mix(std::uint64_t x) {

@@ -20,21 +20,20 @@ constexpr Index scan_block = 64;  // logits compared with the threshold at once
 
 // What scores a label: z = h . w + b + direct term.
 struct Model {
-    const InputLayer& input;
+    const HiddenStack& stack;
     const OutputLayer& output;
     const DirectTerm& direct;
 
     std::vector<float> hidden(const CsrView& x, Index first, Index n, int n_threads) const {
-        std::vector<float> h(n * input.hidden());
-        parallel_for(n_threads, 0, n, 16,
-                     [&](Index a, Index b) { input.forward(x, first + a, b - a, h.data() + a * input.hidden()); });
+        std::vector<float> h(n * stack.width());
+        stack.predict(x, first, n, h.data(), n_threads);
         return h;
     }
 
     // h W^T + b of the labels first .. last for n examples; z: rows of ldz floats. Block by block, so that the rows of
     // the weights are read once for all examples.
     void products(Index n, const float* h, Index first, Index last, float* z, Index ldz) const {
-        const Index width = input.hidden();
+        const Index width = stack.width();
         for (Index block = first; block < last; block += label_block) {
             const Index end = std::min(last, block + label_block);
             float* out = z + block - first;
@@ -51,13 +50,6 @@ void scan(Index first_label, Index n, const float* z, BestK& best) {
         const Index end = std::min(n, i + scan_block);
         if (best.full() && kernels().maximum(end - i, z + i) < best.worst().score) continue;
         for (Index j = i; j < end; ++j) best.offer({z[j], static_cast<Id>(first_label + j)});
-    }
-}
-
-void write_hits(const std::vector<Hit>& hits, std::int64_t* labels, float* scores) {
-    for (std::size_t j = 0; j < hits.size(); ++j) {
-        labels[j] = hits[j].label;
-        scores[j] = hits[j].score;
     }
 }
 
@@ -94,21 +86,28 @@ void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index 
 
 }  // namespace
 
-void exact_topk(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const CsrView& x, Index k,
-                std::int64_t* labels, float* scores, int n_threads) {
+void write_hits(std::span<const Hit> hits, std::int64_t* labels, float* scores) {
+    for (std::size_t j = 0; j < hits.size(); ++j) {
+        labels[j] = hits[j].label;
+        scores[j] = hits[j].score;
+    }
+}
+
+void exact_topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
+                Index k, std::int64_t* labels, float* scores, int n_threads) {
     for (Index row = 0; row < x.n_rows; row += example_block)
-        topk_of_block({input, output, direct}, x, row, std::min(example_block, x.n_rows - row), k, labels, scores,
+        topk_of_block({stack, output, direct}, x, row, std::min(example_block, x.n_rows - row), k, labels, scores,
                       n_threads);
 }
 
-void screened_topk(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const Screen& screen,
+void screened_topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const Screen& screen,
                    const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) {
-    std::vector<float> h(input.hidden());
+    std::vector<float> h(stack.width());
     for (Index row = 0; row < x.n_rows; ++row) {
-        input.forward(x, row, 1, h.data());
+        stack.predict(x, row, 1, h.data(), n_threads);
         const std::vector<Hit> hits = screen.topk(output, direct, x, row, h.data(), k, n_threads);
         if (hits.empty())
-            topk_of_block({input, output, direct}, x, row, 1, k, labels, scores, n_threads);
+            topk_of_block({stack, output, direct}, x, row, 1, k, labels, scores, n_threads);
         else
             write_hits(hits, labels + row * k, scores + row * k);
     }
@@ -116,14 +115,14 @@ void screened_topk(const InputLayer& input, const OutputLayer& output, const Dir
 
 // Products of one fixed shape, the last one padded with zeros: so the logits of a row have the same bits whatever rows
 // come with it.
-void all_logits(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
+void all_logits(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
                 float* logits, int n_threads) {
     constexpr Index rows = 64;
-    const Index n_labels = output.n_labels(), hidden = input.hidden();
-    const Model model{input, output, direct};
+    const Index n_labels = output.n_labels(), hidden = stack.width();
+    const Model model{stack, output, direct};
     parallel_for(n_threads, 0, x.n_rows, rows, [&](Index begin, Index end) {
         std::vector<float> h(rows * hidden, 0.0f);
-        input.forward(x, begin, end - begin, h.data());
+        stack.predict(x, begin, end - begin, h.data(), 1);
         float* z = scratch(rows * label_block);
         for (Index first = 0; first < n_labels; first += label_block) {
             const Index last = std::min(n_labels, first + label_block);

@@ -2,22 +2,25 @@
 #pragma once
 
 #include "direct_term.h"
-#include "input_layer.h"
+#include "hidden_stack.h"
 #include "output_layer.h"
 #include "screen.h"
 
 namespace hashslide {
 
 // labels, scores: (x.n_rows, k), best first, ties by the smaller id; 1 <= k <= n_labels.
-void exact_topk(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const CsrView& x, Index k,
-                std::int64_t* labels, float* scores, int n_threads);
+void exact_topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
+                Index k, std::int64_t* labels, float* scores, int n_threads);
+
+// One row of the two.
+void write_hits(std::span<const Hit> hits, std::int64_t* labels, float* scores);
 
 // The same for a few rows, one after the other: one row does not share its pass over the weights.
-void screened_topk(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const Screen& screen,
+void screened_topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const Screen& screen,
                    const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads);
 
 // logits: (x.n_rows, n_labels).
-void all_logits(const InputLayer& input, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
+void all_logits(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
                 float* logits, int n_threads);
 
 }  // namespace hashslide

@@ -5,33 +5,23 @@ import numpy as np
 import pytest
 
 from hashslide import _core
-from hashslide.config import (
-    AUTO,
-    FEW_FEATURES,
-    LEARNING_RATE,
-    MIN_BATCH_SIZE,
-    SMALL_DROPOUT,
-    SMALL_EXAMPLES,
-    TINY_EPOCHS,
-    TINY_EXAMPLES,
-    NetworkConfig,
-    Problem,
-    Settings,
-    auto_settings,
-)
+from hashslide.config import MAX_HASHED_FEATURES, NetworkConfig
 from hashslide.errors import InputError
+from hashslide.layers import Dense, Hashed, LowRank
+from hashslide.selection import Layer, Selection
 
 
 def test_the_core_has_the_same_attributes():
     core = {name for name in dir(_core.NetworkConfig) if not name.startswith("_")}
-    assert core == {field.name for field in dataclasses.fields(NetworkConfig)}
+    fields = {field.name for field in dataclasses.fields(NetworkConfig)}
+    assert core == fields - {"activation", "active"} | {"per_example"}
 
 
 def test_every_attribute_reaches_the_core():
     changed = {
-        "activation": "tanh",
         "loss": "softmax",
         "optimizer": "adam",
+        "update": "hogwild",
         "momentum": 0.25,
         "beta1": 0.5,
         "beta2": 0.75,
@@ -41,10 +31,14 @@ def test_every_attribute_reaches_the_core():
         "seed": 2**64 - 1,
     }
     for i, field in enumerate(dataclasses.fields(NetworkConfig)):
-        if field.name not in changed:
+        if field.type in (int, float) and field.name not in changed:
             changed[field.name] = field.type(i + 17)
-    core = NetworkConfig(**changed).to_core()
+    changed["hidden_length"] = 0.0
+    core = NetworkConfig(**changed, hidden=(3, Dense(4, "relu")), activation="tanh").to_core()
     assert {name: getattr(core, name) for name in changed} == changed
+    assert [(layer.width, layer.activation) for layer in core.hidden] == [(3, "tanh"), (4, "relu")]
+    assert not core.per_example
+    assert NetworkConfig(n_features=1, n_labels=1, active="per_example").to_core().per_example
 
 
 def test_values_survive_a_dict():
@@ -52,12 +46,15 @@ def test_values_survive_a_dict():
     values = config.to_dict()
     assert type(values["n_features"]) is int and type(values["epsilon"]) is float
     assert NetworkConfig.from_dict(values) == config
+    layers = [Hashed(5, 2, hash="wta"), *LowRank(np.int64(6), 3)]
+    deep = NetworkConfig(n_features=3, n_labels=4, hidden=layers, selection=Selection(probes=np.int64(2)))
+    assert NetworkConfig.from_dict(deep.to_dict()) == deep
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"n_labels": 2}, "lack .'n_features'."),
+        ({"n_labels": 2, "hidden": [], "selection": {}}, "lack .'n_features'."),
         ({"n_features": 1, "n_labels": 2, "depth": 3}, "unknown .'depth'."),
     ],
 )
@@ -94,53 +91,24 @@ def test_bad_values_are_refused(name, value, accepted):
         NetworkConfig(**{"n_features": 1, "n_labels": 1, name: value})
 
 
-def settings(n_examples, multilabel=True, optimizer="adagrad", n_features=1000, **given):
-    problem = Problem(
-        n_examples=n_examples,
-        n_features=n_features,
-        n_labels=5,
-        multilabel=multilabel,
-        optimizer=optimizer,
-    )
-    names = [field.name for field in dataclasses.fields(Settings)]
-    return auto_settings(problem, **{name: given.get(name, "auto") for name in names})
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"hidden": ()}, "hidden is empty"),
+        ({"hidden": [Hashed(8, 2)], "n_features": MAX_HASHED_FEATURES + 1}, "Put a dense layer before it"),
+        ({"hidden": (4, 4), "hidden_length": 2.0}, "hidden_length is 2.0; with more than one dense"),
+        ({"hidden": Hashed(8, 2), "hidden_dropout": 0.5}, "hidden_dropout is 0.5; where hidden layers"),
+        ({"active": "per_example", "direct": 3}, 'direct is 3; with active="per_example" only 0'),
+    ],
+)
+def test_what_does_not_go_together_is_refused(values, message):
+    with pytest.raises(InputError, match=message):
+        NetworkConfig(**{"n_features": 3, "n_labels": 4, **values})
 
 
-def test_ordinary_data_get_the_table():
-    decided = dataclasses.asdict(settings(SMALL_EXAMPLES))
-    assert {name: decided[name] for name in AUTO} == AUTO
-    assert decided["loss"] == "bce" and decided["learning_rate"] == LEARNING_RATE["adagrad"]
-    assert settings(SMALL_EXAMPLES, optimizer="sgd").learning_rate == LEARNING_RATE["sgd"]
-
-
-def test_one_label_for_each_example_means_softmax_with_the_whole_correction():
-    several = dataclasses.asdict(settings(SMALL_EXAMPLES))
-    one = dataclasses.asdict(settings(SMALL_EXAMPLES, multilabel=False))
-    assert one == several | {"loss": "softmax", "prior_correction": 1.0}
-
-
-def test_small_data_get_dropout_unless_they_have_few_features():
-    small = dataclasses.asdict(settings(SMALL_EXAMPLES - 1))
-    assert small == dataclasses.asdict(settings(SMALL_EXAMPLES)) | {"input_dropout": SMALL_DROPOUT}
-    assert settings(TINY_EXAMPLES - 1, n_features=FEW_FEATURES).input_dropout == SMALL_DROPOUT
-    assert settings(TINY_EXAMPLES - 1, n_features=FEW_FEATURES - 1).input_dropout == 0
-    assert settings(TINY_EXAMPLES, n_features=FEW_FEATURES - 1, input_dropout=0.4).input_dropout == 0.4
-
-
-@pytest.mark.parametrize("n_examples", [1, 50, 150, 2_000, TINY_EXAMPLES - 1])
-def test_tiny_data_get_small_batches_and_many_epochs(n_examples):
-    decided = settings(n_examples)
-    assert MIN_BATCH_SIZE <= decided.batch_size <= AUTO["batch_size"]
-    assert AUTO["epochs"] <= decided.epochs <= TINY_EPOCHS
-    assert decided.epochs > AUTO["epochs"]
-
-
-def test_the_epochs_of_tiny_data_follow_the_given_batch_size():
-    assert settings(2_000, batch_size=10).epochs < settings(2_000).epochs
-
-
-def test_given_settings_are_kept():
-    given = {"epochs": 3, "batch_size": 7, "learning_rate": 0.7, "loss": "softmax", "popular": 11}
-    for n_examples in (20, TINY_EXAMPLES):
-        decided = dataclasses.asdict(settings(n_examples, **given))
-        assert {name: decided[name] for name in given} == given
+def test_hidden_layers_take_any_form():
+    layer = Layer(8, "relu")
+    for hidden in (8, np.int64(8), [8], (8,), np.array([8])):
+        assert NetworkConfig(n_features=1, n_labels=1, hidden=hidden, activation="relu").hidden == (layer,)
+    mixed = NetworkConfig(n_features=1, n_labels=1, hidden=[4, layer])
+    assert mixed.hidden == (Layer(4, "identity"), layer) and mixed.width == 8

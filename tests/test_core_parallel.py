@@ -11,6 +11,7 @@ import pytest
 
 import hashslide
 from hashslide import _core
+from hashslide.config import NetworkConfig
 
 
 def problem(n=600, d=200, n_labels=900, seed=0):
@@ -26,13 +27,9 @@ def problem(n=600, d=200, n_labels=900, seed=0):
 
 def trained(n_threads, **settings):
     x, y, d, n_labels = problem()
-    config = _core.NetworkConfig()
-    config.n_features, config.n_labels, config.hidden = d, n_labels, 48
-    config.uniform, config.popular = 40, 10
-    config.input_dropout, config.hidden_dropout, config.seed = 0.1, 0.1, 7
-    for name, value in settings.items():
-        setattr(config, name, value)
-    network = _core.Network(config)
+    defaults = dict(n_features=d, n_labels=n_labels, hidden=48, uniform=40, popular=10)
+    dropout = dict(input_dropout=0.1, hidden_dropout=0.1, seed=7)
+    network = _core.Network(NetworkConfig(**{**defaults, **dropout, **settings}).to_core())
     n = len(x[0]) - 1
     network.set_label_prior(np.bincount(y[1], minlength=n_labels), n)
     losses = [
@@ -78,9 +75,7 @@ def test_topk_is_exact(rows, k):
 
 @pytest.mark.parametrize("rows", [1, 6])
 def test_ties_go_to_the_smaller_id(rows):
-    config = _core.NetworkConfig()
-    config.n_features, config.n_labels, config.hidden = 3, 5000, 8
-    network = _core.Network(config)
+    network = _core.Network(NetworkConfig(n_features=3, n_labels=5000, hidden=8).to_core())
     x = np.arange(rows + 1, dtype=np.int64), np.zeros(rows, np.int32), np.ones(rows, np.float32)
     labels, scores = network.predict_topk(*x, 4, 2)
     assert labels.tolist() == [[0, 1, 2, 3]] * rows
@@ -90,8 +85,7 @@ def test_ties_go_to_the_smaller_id(rows):
 @pytest.mark.parametrize("magnitude", [1e-30, 1e19, 1e30, 3e38])
 def test_single_rows_find_what_many_rows_find_at_extreme_weights(magnitude):
     """Where the bounds of the screen overflow, it steps aside."""
-    config = _core.NetworkConfig()
-    config.n_features, config.n_labels, config.hidden = 3, 300, 4
+    config = NetworkConfig(n_features=3, n_labels=300, hidden=4).to_core()
     state = {k: np.array(v) for k, v in _core.Network(config).state().items()}
     rng = np.random.default_rng(0)
     state["output.weight"] = (rng.uniform(-1, 1, (300, 4)) * magnitude).astype(np.float32)

@@ -4,18 +4,24 @@ import numpy as np
 import pytest
 from scipy.special import expit, logsumexp
 
-from hashslide import _core
+from hashslide import _core, reference
+from hashslide._reference_layers import InputLayer
+from hashslide.config import NetworkConfig
+from hashslide.layers import AdaptiveDropout, Dropout, Hashed, Layer, Selection, WinnerTakeAll
 
 N, D, L, H = 12, 9, 14, 5
 
 
-def make_config(**settings) -> _core.NetworkConfig:
-    config = _core.NetworkConfig()
+def make_config(**settings) -> NetworkConfig:
     sizes = dict(n_features=D, n_labels=L, hidden=H, uniform=0, popular=L)
     defaults = dict(optimizer="sgd", input_init=0.5, prior_correction=0.0, **sizes)
-    for name, value in {**defaults, **settings}.items():
-        setattr(config, name, value)
-    return config
+    return NetworkConfig(**defaults | settings)
+
+
+def make_network(config, state=None):
+    if state is None:
+        return _core.Network(config.to_core())
+    return _core.Network.from_state(config.to_core(), state, True)
 
 
 @pytest.fixture
@@ -37,17 +43,20 @@ def csr(dense):
 
 def random_network(config, seed=0):
     rng = np.random.default_rng(seed)
-    state = {k: np.array(v) for k, v in _core.Network(config).state().items()}
-    for name in ("input.weight", "input.bias", "output.weight", "output.bias"):
-        state[name] = rng.normal(size=state[name].shape).astype(np.float32) * 0.5
-    return _core.Network.from_state(config, state, True)
+    state = {k: np.array(v) for k, v in make_network(config).state().items()}
+    for name in state:
+        if name.endswith((".weight", ".bias")):
+            state[name] = rng.normal(size=state[name].shape).astype(np.float32) * 0.5
+    return make_network(config, state)
+
+
+ACTIVATIONS = {"identity": lambda z: z, "relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}
 
 
 def loss_of(parameters, x, t, config, shift, row_weight, label_weight):
     """The loss that a step should descend, from its definition; float64."""
     w1, b1, w2, b2 = parameters
-    a = x @ w1 + b1
-    h = {"identity": a, "relu": np.maximum(a, 0), "tanh": np.tanh(a)}[config.activation]
+    h = ACTIVATIONS[config.activation](x @ w1 + b1)
     if config.hidden_length:
         h = config.hidden_length * h / np.linalg.norm(h, axis=1, keepdims=True)
     z = h @ w2.T + b2
@@ -59,6 +68,20 @@ def loss_of(parameters, x, t, config, shift, row_weight, label_weight):
         n_true = np.maximum(t.sum(1), 1)
         rows = (t * label_weight * (logsumexp(z, axis=1)[:, None] - z)).sum(1) / n_true
     return (rows * row_weight).sum()
+
+
+def masked_loss(parameters, x, t, config, masks):
+    """The loss of several layers, given which units of each are active: masks hold 0 or what they count."""
+    h, is_input = x, config.hidden[0].selection.sampler == "all"
+    for i, (layer, mask) in enumerate(zip(config.hidden, masks[:-1], strict=True)):
+        w, b = parameters[2 * i], parameters[2 * i + 1]
+        h = ACTIVATIONS[layer.activation](h @ (w if i == 0 and is_input else w.T) + b) * mask
+    w, b = parameters[-2:]
+    z, active = h @ w.T + b, masks[-1] > 0
+    if config.loss == "bce":
+        return ((np.logaddexp(0, z) - t * z) * active).sum()
+    log_sum = logsumexp(np.where(active, z, -np.inf), axis=1, keepdims=True)
+    return (t / np.maximum(t.sum(1, keepdims=True), 1) * (log_sum - z)).sum()
 
 
 def numeric_gradient(f, p, eps=1e-5):
@@ -113,6 +136,57 @@ def test_a_step_of_sgd_follows_the_numeric_gradient(batch, loss, activation, wei
         np.testing.assert_allclose((p - q) * N / 0.01, numeric_gradient(f, p), rtol=2e-3, atol=3e-3)
 
 
+RANDOM = Selection(sampler="uniform", budget=6)
+LAYERS = {
+    "dense": (6, Layer(5, "tanh"), 4),
+    "dropout": (Dropout(8, 5), Dropout(7, 4, "tanh")),
+    "adaptive dropout": (4, AdaptiveDropout(8, 0.5), AdaptiveDropout(7, activation="tanh")),
+    "winner take all": (WinnerTakeAll(9, 4, "tanh"), WinnerTakeAll(8, 3)),
+    "hashed": (
+        5,
+        Hashed(12, 6, tables=4, hashes=2),
+        Hashed(10, 5, "tanh", hash="simhash", tables=4, hashes=2),
+    ),
+    "hashed, dense": (Hashed(12, 6, hash="simhash", tables=4, hashes=2), 6),
+}
+
+
+def masks_of(config, network, x, t):
+    """Which units and labels the specification makes active in the next step, and what they count."""
+    twin = reference.Network.from_state(config, network.state())
+    twin.set_label_prior(np.zeros(L, np.int64), N, False)
+    twin.train_batch(*csr(x), *csr(t)[:2], np.arange(N), None, 0.0, 1)
+    masks = [1 if isinstance(a, InputLayer) else a.outputs.active * a.training_factor for a in twin.layers]
+    labels = np.zeros((N, L))
+    for row, chosen in zip(labels, twin.sets.labels, strict=True):
+        row[chosen] = 1
+    return [*masks, labels]
+
+
+@pytest.mark.parametrize("loss", ["bce", "softmax"])
+@pytest.mark.parametrize("active", ["per_batch", "per_example"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_step_through_several_layers_follows_the_numeric_gradient(batch, name, active, loss):
+    x, t = batch
+    settings = {"active": active, "popular": 3, "selection": RANDOM, "activation": "tanh", "seed": 2}
+    config = make_config(hidden=LAYERS[name], loss=loss, **settings)
+    network = random_network(config)
+    masks = masks_of(config, network, x, t)
+    network.set_label_prior(np.zeros(L, np.int64), N, False)
+    names = [key for key in network.state() if key.endswith((".weight", ".bias"))]
+    before = [np.array(network.state()[key], np.float64) for key in names]
+    stats = train(network, x, t, rate=0.01)
+
+    def f():
+        return masked_loss(before, x.astype(float), t, config, masks)
+
+    assert stats.loss == pytest.approx(f(), rel=1e-5)
+    for key, p in zip(names, before, strict=True):
+        step = (p - network.state()[key]) * N / 0.01
+        np.testing.assert_allclose(step, numeric_gradient(f, p), rtol=2e-3, atol=3e-3, err_msg=key)
+        assert step.any()
+
+
 @pytest.mark.parametrize("loss", ["bce", "softmax"])
 def test_prior_correction_shifts_the_logits_by_log_inclusion(batch, loss):
     x, t = batch
@@ -129,6 +203,20 @@ def test_prior_correction_shifts_the_logits_by_log_inclusion(batch, loss):
     ones = np.ones(N), np.ones(len(active))
     expected = loss_of(restricted, x.astype(float), t[:, active], config, np.log(r), *ones)
     assert stats.loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_sets_of_the_examples_own_estimate_the_partition_function_without_bias(batch):
+    """Found labels are certain, drawn ones count 1 / r; 4.5 standard errors over 3,000 draws."""
+    selection = Selection(sampler="exact", budget=4)
+    settings = {"loss": "softmax", "active": "per_example", "popular": 2, "uniform": 6}
+    config = make_config(n_labels=40, selection=selection, prior_correction=1.0, **settings)
+    network = random_network(config)
+    network.set_label_prior(np.zeros(40, np.int64), N, False)
+    x, t = batch[0][:1], np.eye(40)[[17]]
+    z = network.logits(*csr(x), 1)[0].astype(float)
+    found = np.exp(z[17]) * np.exp([train(network, x, t, rate=0.0).loss for _ in range(3000)])
+    assert found.std() > 0
+    assert abs(found.mean() - np.exp(z).sum()) < 4.5 * found.std() / np.sqrt(len(found))
 
 
 def test_only_active_labels_and_present_features_change(batch):
@@ -165,7 +253,7 @@ def test_optimizers_against_their_formulas(batch, optimizer):
     rows[1], expected[1] = np.zeros(1), expected[1].reshape(1, -1)
     moments[0][1], moments[1][1] = np.zeros((1, H)), np.zeros((1, H))
     for step in (1, 2):
-        probe = _core.Network.from_state(make_config(), dict(network.state()), True)
+        probe = make_network(make_config(), dict(network.state()))
         probe.set_label_prior(t.sum(0).astype(np.int64), N, False)
         p0 = parameters_of(probe)
         train(probe, x, t, rate=1.0)
@@ -209,10 +297,10 @@ def test_dropout_keeps_the_mean_and_drops_its_share(p):
     t = np.zeros((n, 1))
     for name in ("input_dropout", "hidden_dropout"):
         config = make_config(n_features=1, n_labels=1, hidden=1, popular=1, **{name: p})
-        state = {k: np.array(v) for k, v in _core.Network(config).state().items()}
+        state = {k: np.array(v) for k, v in make_network(config).state().items()}
         state["input.weight"][:] = 1.0
         state["output.weight"][:] = 1e-3
-        network = _core.Network.from_state(config, state, True)
+        network = make_network(config, state)
         stats = train(network, x, t, rate=0.0)
         kept = (stats.loss / n - np.log(2)) / (0.5 * 1e-3 / (1 - p))  # softplus(z) ~ log 2 + z / 2
         assert kept == pytest.approx(1 - p, abs=4 * np.sqrt(p * (1 - p) / n) + 1e-3)
@@ -223,7 +311,7 @@ def test_the_bias_starts_at_the_log_odds(batch):
     counts = t.sum(0).astype(np.int64)
     f = (counts + 0.5) / (N + 1)
     for loss, expected in (("bce", np.log(f / (1 - f))), ("softmax", np.log(f))):
-        network = _core.Network(make_config(loss=loss))
+        network = make_network(make_config(loss=loss))
         network.set_label_prior(counts, N, True)
         np.testing.assert_allclose(network.state()["output.bias"], expected, rtol=1e-5)
 
@@ -231,7 +319,7 @@ def test_the_bias_starts_at_the_log_odds(batch):
 def test_uniform_negatives_are_drawn_without_bias():
     """Each of 50 labels is drawn with probability 1 - (1 - 1/50)^10; 4 deviations over 2,000 batches."""
     config = make_config(n_labels=50, popular=0, uniform=10)
-    network = _core.Network(config)
+    network = make_network(config)
     x, t = np.ones((1, D), np.float32), np.zeros((1, 50))
     hits = np.zeros(50)
     n = 2000
@@ -244,11 +332,11 @@ def test_uniform_negatives_are_drawn_without_bias():
 
 def test_sigmoid_loss_is_exact_at_extreme_logits():
     config = make_config(n_labels=7, popular=7)
-    state = {k: np.array(v) for k, v in _core.Network(config).state().items()}
+    state = {k: np.array(v) for k, v in make_network(config).state().items()}
     z = np.array([-200, -30, -1e-3, 0, 1e-3, 30, 200], np.float32)
     state["output.bias"] = z
     for target in (0, 1):
-        network = _core.Network.from_state(config, {k: v.copy() for k, v in state.items()}, True)
+        network = make_network(config, {k: v.copy() for k, v in state.items()})
         network.set_label_prior(np.zeros(7, np.int64), 1, False)
         t = np.full((1, 7), float(target))
         stats = train(network, np.zeros((1, D), np.float32), t, rate=1.0)

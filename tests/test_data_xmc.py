@@ -5,9 +5,9 @@ import os
 
 import numpy as np
 import pytest
-from hashslide._core import XmcParser
 from scipy.sparse import csr_array, csr_matrix
 
+from hashslide._core import XmcParser
 from hashslide.data import RepairWarning, load_xmc, save_xmc
 from hashslide.errors import DataFileError, InputError
 

@@ -62,7 +62,7 @@ def test_everything_worth_keeping_is_in_the_file(small, tmp_path):
     assert_equal_models(model, loaded)
     metadata = model_file.load_model(tmp_path / "model")[1]
     assert metadata["versions"].keys() == {"hashslide", "numpy", "scikit-learn"}
-    assert metadata["network"]["hidden"] == 8 and metadata["parameters"]["epochs"] == 3
+    assert metadata["network"]["hidden"][0]["width"] == 8 and metadata["parameters"]["epochs"] == 3
 
 
 def test_the_optimiser_may_be_left_out(small, tmp_path):
@@ -96,10 +96,13 @@ EDITS = {
     "kind": (lambda a, m: m.update(kind="Tree"), "holds a 'Tree', not a SlideClassifier"),
     "no network": (lambda a, m: m.pop("network"), "'network'"),
     "unknown setting": (lambda a, m: m["network"].update(depth=1), "unknown .'depth'."),
-    "other size": (lambda a, m: m["network"].update(hidden=9), "'network|input.weight' is float32 of shape"),
+    "other size": (
+        lambda a, m: m["network"]["hidden"][0].update(width=9),
+        "'input.weight' is float32 of shape",
+    ),
     "huge size": (
         lambda a, m: m["network"].update(n_labels=2**31 - 1),
-        "'output.weight' is float32 of shape",
+        "'label_counts' is int64 of shape",
     ),
     "no weights": (lambda a, m: a.pop("network.output.weight"), "lacks the array 'output.weight'"),
     "no names": (lambda a, m: a.pop("classes"), "lacks the names of its 3 labels"),

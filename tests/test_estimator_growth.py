@@ -9,8 +9,8 @@ import pytest
 from estimator_helpers import fast, state
 from scipy import sparse
 
+from hashslide.auto import LEARNING_RATE
 from hashslide.callbacks import Callback
-from hashslide.config import LEARNING_RATE
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 

@@ -9,6 +9,7 @@ from hashslide._validation import check_features
 from hashslide.config import NetworkConfig
 from hashslide.errors import InputError
 from hashslide.network import Network, effective_threads
+from hashslide.selection import FAMILIES, Selection
 
 D, L = 30, 20
 
@@ -137,7 +138,7 @@ def test_growth_never_shrinks(data):
 
 def test_a_grown_network_trains_on(data):
     x, y, rows = data
-    network = make(data, hard=3, rehash_first=1)
+    network = make(data, selection=Selection(sampler="scored", budget=3, hash="kmeans", rehash_first=1))
     network.grow(D, L + 5)
     wider = check_features(sparse.hstack([y.to_scipy(), np.ones((50, 5), np.float32)], "csr"))
     for _ in range(30):
@@ -241,3 +242,82 @@ def test_threads(monkeypatch):
     for bad in (0, 1.5, "2", True):
         with pytest.raises(InputError, match=r"n_jobs is .*; accepted are None, a positive number"):
             effective_threads(bad)
+
+
+def with_tables(data):
+    selection = Selection(
+        sampler="scored", budget=3, hash="kmeans", tables=2, rehash_first=1, centre=True, norm_ranges=2
+    )
+    return make(data, selection=selection)
+
+
+def changed(name, edit):
+    def damage(state):
+        state[f"output.index.{name}"] = edit(state[f"output.index.{name}"])
+
+    return damage
+
+
+def replaced(position, value):
+    def edit(array):
+        array = array.copy()
+        array[position] = value
+        return array
+
+    return edit
+
+
+TABLE_DAMAGES = {
+    "lost": (lambda state: state.pop("output.index.members"), "lack the array members"),
+    "type": (changed("buckets", lambda a: a.astype(np.float32)), "array buckets has the wrong type"),
+    "wide type": (changed("touched", lambda a: a.astype(np.int64)), "array touched has the wrong type"),
+    "double": (changed("map.mean", lambda a: a.astype(np.float64)), "is float64|another type"),
+    "bucket": (changed("buckets", replaced(0, 2**31 - 1)), "bucket that does not exist"),
+    "negative bucket": (changed("buckets", replaced(3, -2)), "bucket that does not exist"),
+    "member": (changed("members", replaced(1, L)), "do not fit its buckets"),
+    "negative member": (changed("members", replaced(1, -1)), "do not fit its buckets"),
+    "twice": (changed("members", lambda a: replaced(1, a[0])(a)), "do not fit its buckets"),
+    "few members": (changed("members", lambda a: a[:-2]), "do not fit its buckets|too few members"),
+    "odd members": (changed("members", lambda a: a[:-1]), "another number of neurons"),
+    "few buckets": (changed("buckets", lambda a: a[:-1]), "another number of neurons"),
+    "touched": (changed("touched", lambda a: np.array([L], np.int32)), "touched neurons that do not exist"),
+    "negative touched": (
+        changed("touched", lambda a: np.array([-1], np.int32)),
+        "touched neurons that do not exist",
+    ),
+    "progress": (changed("progress", lambda a: a[:2]), "progress has the wrong size"),
+    "negative progress": (changed("progress", replaced(1, -1)), "progress holds negative numbers"),
+    "neurons": (changed("progress", replaced(0, L + 1)), "another number of neurons"),
+    "moves": (changed("moves", lambda a: a[:1]), "moves has the wrong size"),
+    "negative moves": (changed("moves", replaced(0, -5)), "moves holds negative numbers"),
+    "mean": (changed("map.mean", lambda a: np.r_[a, a]), "another width or number of ranges"),
+    "no lengths": (changed("map.longest", lambda a: a[:0]), "another width or number of ranges"),
+    "centres": (changed("family.centres", lambda a: a[1:]), "another number of cells"),
+    "no penalties": (lambda state: state.pop("output.index.family.penalties"), "lack the array penalties"),
+    "matrix": (changed("members", lambda a: a.reshape(1, -1)), "another type"),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), TABLE_DAMAGES.values(), ids=TABLE_DAMAGES.keys())
+def test_damaged_tables_are_refused(damage, message, data):
+    network = with_tables(data)
+    state = network.snapshot()
+    damage(state)
+    with pytest.raises(InputError, match=message):
+        Network.from_state(network.config, state)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weights_that_are_no_numbers_do_not_break_the_tables(family, value, data):
+    selection = Selection(
+        sampler="top", budget=3, hash=family, probes=2, augment=True, norm_ranges=2, rehash_first=1
+    )
+    network = make(data, selection=selection)
+    state = network.snapshot()
+    state["output.weight"][::2] = value
+    state["input.weight"][:5] = value
+    network = Network.from_state(network.config, state)
+    for _ in range(25):
+        network.train_batch(*data, 0.1)
+    assert (network.predict_topk(data[0], 3)[0] < L).all()

@@ -7,6 +7,8 @@ from scipy import sparse
 from hashslide import _core, reference
 from hashslide._counter_rng import CounterRng
 from hashslide.config import NetworkConfig
+from hashslide.layers import AdaptiveDropout, Dropout, Hashed, Layer, LowRank, Selection, WinnerTakeAll
+from hashslide.selection import LOOK_UPS
 
 N, D, L, H, BATCH = 90, 40, 70, 12, 15
 
@@ -27,12 +29,32 @@ def data():
 
 def pair(**settings):
     config = NetworkConfig(
-        n_features=D, n_labels=L, hidden=H, uniform=10, **{"input_init": 0.3, "seed": 2**40 + 1, **settings}
+        n_features=D,
+        n_labels=L,
+        **{"hidden": H, "uniform": 10, "input_init": 0.3, "seed": 2**40 + 1, **settings},
     )
     return _core.Network(config.to_core()), reference.Network(config)
 
 
-def train(networks, data, *, rate=0.1, weighted=False, label_weight=None):
+def random_outputs(networks):
+    """The same networks with random output weights.
+
+    Adam's first step makes all weights of a row equally large, but for rounding: they have no order to hash.
+    """
+    config = networks[1].config
+    weight = np.random.default_rng(3).normal(size=(L, config.width)).astype(np.float32) * 0.3
+    states = [{k: np.array(v) for k, v in n.state().items()} | {"output.weight": weight} for n in networks]
+    return [from_state(n, config, state) for n, state in zip(networks, states, strict=True)]
+
+
+def from_state(network, config, state):
+    """A network of the same kind as the given one."""
+    if isinstance(network, _core.Network):
+        return _core.Network.from_state(config.to_core(), state, True)
+    return reference.Network.from_state(config, state)
+
+
+def train(networks, data, *, rate=0.1, weighted=False, label_weight=None, n_steps=None):
     """Train both networks; return the losses and active set sizes of all steps, one row for each network."""
     arrays, counts, batches, sample_weight = data
     figures = []
@@ -42,7 +64,7 @@ def train(networks, data, *, rate=0.1, weighted=False, label_weight=None):
         if label_weight is not None:
             network.set_label_weight(label_weight)
         weight = sample_weight if weighted else None
-        steps = [network.train_batch(*arrays, rows, weight, rate, 1) for rows in batches]
+        steps = [network.train_batch(*arrays, rows, weight, rate, 1) for rows in batches[:n_steps]]
         figures.append([(s.loss, s.active) for s in steps])
     return np.array(figures)
 
@@ -97,15 +119,129 @@ def test_sample_and_label_weights(loss, data):
     assert_same_state(core, specification)
 
 
-@pytest.mark.parametrize("share", [1, 3])
-def test_hard_negatives(share, data):
-    settings = {"hard": 3, "cells": 6, "probes": 2, "hard_share": share, "rehash_first": 2, "rehash_every": 2}
-    core, specification = networks = pair(**settings)
-    plain = pair()[0]
+OPTIMIZERS = {
+    "adagrad": {},
+    "adam": {"optimizer": "adam", "weight_decay": 0.1},
+    "sgd": {"optimizer": "sgd"},
+    "momentum": {"optimizer": "sgd", "momentum": 0.8, "weight_decay": 0.1},
+}
+RATES = {"adagrad": 0.1, "adam": 0.01, "sgd": 0.5, "momentum": 0.1}
+SCHEDULE = {"rehash_first": 2, "rehash_every": 2, "rehash_growth": 3.0}
+SELECTIONS = {
+    "vanilla dwta": {
+        "sampler": "vanilla",
+        "budget": 9,
+        "hash": "dwta",
+        "tables": 8,
+        "hashes": 2,
+        "bin_size": 4,
+    },
+    "top simhash": {
+        "sampler": "top",
+        "budget": 7,
+        "hash": "simhash",
+        "tables": 10,
+        "hashes": 3,
+        "bucket_size": 4,
+    },
+    "threshold": {
+        "sampler": "threshold",
+        "hash": "fast_simhash",
+        "tables": 6,
+        "hashes": 2,
+        "bucket_policy": "fifo",
+    },
+    "scored kmeans": {
+        "sampler": "scored",
+        "budget": 5,
+        "hash": "kmeans",
+        "tables": 2,
+        "cells": 6,
+        "centre": True,
+    },
+    "exact": {"sampler": "exact", "budget": 6},
+    "uniform only": {},
+}
+
+
+def selection(name, **others):
+    given = SELECTIONS[name] | others
+    return Selection(**(SCHEDULE if given.get("sampler") in LOOK_UPS else {}) | given)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("loss", ["bce", "softmax"])
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_sets_of_the_examples_own(name, loss, optimizer, data):
+    settings = {"active": "per_example", "selection": selection(name), "popular": 2, "loss": loss}
+    core, specification = networks = random_outputs(pair(**settings, **OPTIMIZERS[optimizer]))
+    found, expected = train(networks, data, rate=RATES[optimizer], n_steps=8)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert_same_state(core, specification)
+    if name not in ("uniform only", "exact"):
+        assert specification.output.selector.index.builds > 1
+        assert expected[-1, 1] > expected[0, 1]
+
+
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_sampled_labels_of_the_batch(name, data):
+    core, specification = networks = pair(selection=selection(name), direct=3)
+    plain = pair(direct=3)[1]
     found, expected = train(networks, data)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     assert_same_state(core, specification)
-    assert train([plain], data)[0, :, 1].sum() < expected[:, 1].sum()
+    assert (expected[:, 1].sum() > train([plain], data)[0, :, 1].sum()) == (name != "uniform only")
+
+
+LOOKING_UP = [name for name, given in SELECTIONS.items() if given.get("sampler") in LOOK_UPS]
+HASHED = Layer(40, "relu", selection("vanilla dwta", budget=12))
+NETS = {
+    "dense, dense": {"hidden": (9, Layer(14, "tanh"), 8), "activation": "relu"},
+    "low rank": {"hidden": LowRank(20, 5), "hidden_dropout": 0.3},
+    "dropout": {"hidden": (9, Dropout(14, 6)), "activation": "tanh"},
+    "dropout, tanh": {"hidden": (9, Dropout(14, 6, "tanh"), Layer(7, "tanh"))},
+    "dropout, more draws than neurons": {"hidden": (9, Dropout(5, 8, "identity"))},
+    "adaptive dropout": {
+        "hidden": (9, AdaptiveDropout(20, 0.8, -0.5), AdaptiveDropout(10, activation="tanh"))
+    },
+    "winner take all": {"hidden": (9, WinnerTakeAll(30, 5), WinnerTakeAll(20, 6, "tanh"))},
+    "hashed after dense": {"hidden": (9, HASHED)},
+    "hashed first": {"hidden": HASHED, "input_dropout": 0.2},
+    "dropout first": {"hidden": (Dropout(14, 6), 8), "input_dropout": 0.2},
+    "hashed, hashed, dense": {"hidden": (HASHED, HASHED, Layer(10, "tanh"))},
+    **{name: {"hidden": (8, Layer(30, "tanh", selection(name)))} for name in LOOKING_UP},
+    "minhash": {"hidden": (9, Hashed(30, 8, hash="minhash", tables=4, hashes=2, top=5))},
+    "norm ranges": {
+        "hidden": (9, Hashed(30, 8, hash="wta", norm_ranges=3, augment=True, probes=2, **SCHEDULE))
+    },
+}
+
+
+def assert_same_training(networks, data, **options):
+    found, expected = train(networks, data, **options)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert_same_state(*networks)
+    x = data[0][:3]
+    hidden = networks[1].hidden(*x)
+    np.testing.assert_allclose(networks[0].hidden(*x, 1), hidden, rtol=2e-4, atol=2e-5)
+    np.testing.assert_allclose(networks[0].logits(*x, 1), networks[1].logits(*x), rtol=2e-4, atol=1e-4)
+    assert hidden.any()
+    return expected
+
+
+@pytest.mark.parametrize("active", ["per_batch", "per_example"])
+@pytest.mark.parametrize("name", NETS)
+def test_networks_of_several_layers(name, active, data):
+    expected = assert_same_training(pair(active=active, **NETS[name]), data)
+    assert expected[-1, 0] < expected[0, 0]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["hashed first", "hashed, hashed, dense", "dropout", "dense, dense"])
+def test_optimizers_of_several_layers(name, optimizer, data):
+    settings = {"active": "per_example", "selection": selection("vanilla dwta"), "uniform": 0}
+    networks = random_outputs(pair(**settings, **NETS[name], **OPTIMIZERS[optimizer]))
+    assert_same_training(networks, data, rate=RATES[optimizer], n_steps=8)
 
 
 @pytest.mark.parametrize("settings", [{}, {"input_scale": 0.25}])
@@ -121,35 +257,82 @@ def test_predictions(settings, data):
     assert (ids == expected_ids).mean() > 0.99  # near-equal logits may change places
 
 
-@pytest.mark.parametrize(
-    "settings", [{"optimizer": "adam"}, {"hard": 2, "rehash_first": 1, "rehash_every": 1, "direct": 3}]
-)
-def test_growth_goes_on_the_same_way(settings, data):
-    core, specification = networks = pair(**settings)
-    train(networks, data, rate=0.01)
+GOING_ON = {
+    "adam": {"optimizer": "adam", "popular": 4, "direct": 3},
+    "kmeans": {"selection": selection("scored kmeans"), "direct": 3},
+    "per example": {"active": "per_example", "selection": selection("vanilla dwta", norm_ranges=2)},
+    "hashed": {"hidden": (9, HASHED), "selection": selection("top simhash"), "optimizer": "adam"},
+}
+
+
+@pytest.mark.parametrize("settings", GOING_ON.values(), ids=GOING_ON.keys())
+@pytest.mark.parametrize("restored", [False, True])
+def test_growth_goes_on_the_same_way(settings, restored, data):
+    networks = pair(**settings)
+    config = networks[1].config
+    train(networks, data, rate=0.01, n_steps=5)
+    if restored:
+        networks = [from_state(n, config, {k: np.array(v) for k, v in n.state().items()}) for n in networks]
     for network in networks:
         network.grow(D + 3, L + 4)
         for rows in data[2][:3]:
             network.train_batch(*data[0], rows, None, 0.01, 1)
-    assert_same_state(core, specification)
-    assert specification.state()["output.weight"].shape == (L + 4, H)
+    assert_same_state(*networks)
+    state = networks[1].state()
+    assert state["output.weight"].shape == (L + 4, config.width)
+    assert (state["input.weight"][D:] != 0).all()
 
 
-@pytest.mark.parametrize("make", [_core.Network, reference.Network])
-def test_a_restored_network_goes_on_where_it_was(make, data):
-    arrays, counts, batches, _ = data
-    settings = {"optimizer": "adam", "popular": 4, "direct": 3, "seed": 3}
-    config = NetworkConfig(n_features=D, n_labels=L, hidden=H, **settings).to_core()
-    network = make(config)
-    network.set_label_prior(counts, N)
-    network.choose_direct_pairs(*arrays[:2], *arrays[3:], 1)
-    for rows in batches[:4]:
-        network.train_batch(*arrays, rows, None, 0.01, 1)
-    twin = make.from_state(config, {k: np.array(v) for k, v in network.state().items()}, True)
+@pytest.mark.parametrize("settings", GOING_ON.values(), ids=GOING_ON.keys())
+@pytest.mark.parametrize("kind", [0, 1], ids=["core", "specification"])
+@pytest.mark.parametrize("saved_after", [1, 5])
+def test_a_restored_network_goes_on_where_it_was(kind, settings, saved_after, data):
+    networks = pair(**settings)
+    network, config = networks[kind], networks[1].config
+    train([network], data, rate=0.01, n_steps=saved_after)
+    twin = from_state(network, config, {k: np.array(v) for k, v in network.state().items()})
     for n in (network, twin):
-        n.train_batch(*arrays, batches[5], None, 0.01, 1)
+        for rows in data[2][5:9]:
+            n.train_batch(*data[0], rows, None, 0.01, 1)
     for name, array in network.state().items():
         np.testing.assert_array_equal(array, twin.state()[name], err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["hashed after dense", "hashed first", "winner take all", "norm ranges"])
+def test_a_prediction_does_not_depend_on_the_other_rows(name, data):
+    network = pair(**NETS[name])[0]
+    train([network], data, n_steps=4)
+    x = sparse.csr_matrix(tuple(data[0][2::-1]), shape=(N, D))
+    order = np.random.default_rng(0).permutation(np.r_[:N, :N])  # more than one block
+    shuffled = x[order]
+    arrays = [(m.indptr.astype(np.int64), m.indices.astype(np.int32), m.data) for m in (x, shuffled)]
+    for predict in (network.hidden, network.logits):
+        np.testing.assert_allclose(
+            predict(*arrays[1], 1), predict(*arrays[0], 1)[order], rtol=1e-4, atol=1e-5
+        )
+
+
+def test_without_their_arrays_the_tables_of_hidden_layers_are_built_again(data):
+    networks = pair(hidden=(9, HASHED))
+    train(networks, data, n_steps=1)
+    hidden = []
+    for network in networks:
+        state = {k: np.array(v) for k, v in network.state().items() if ".index." not in k}
+        hidden.append(from_state(network, networks[1].config, state).hidden(*data[0][:3], 1))
+    assert (hidden[0] != 0).sum(axis=1).min() > 0
+    np.testing.assert_allclose(*hidden, rtol=2e-4, atol=2e-5)
+
+
+def test_a_first_layer_ignores_stored_zeros(data):
+    """Neither the weights nor Adam's moments of a feature that is stored as 0 change."""
+    arrays = list(data[0])
+    arrays[2] = np.where(arrays[1] == 3, 0, arrays[2]).astype(np.float32)
+    networks = pair(hidden=HASHED, optimizer="adam", weight_decay=0.3)
+    before = np.array(networks[0].state()["hidden0.weight"])
+    train(networks, (arrays, *data[1:]), rate=0.01, n_steps=4)
+    assert_same_state(*networks)
+    changed = networks[0].state()["hidden0.weight"] != before
+    assert changed.any() and not changed[:, 3].any()
 
 
 def test_counter_rng_is_uniform_and_depends_on_every_part():

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -200,7 +201,7 @@ def test_only_callbacks_that_were_set_up_are_torn_down(problem):
 
 
 def test_diverging_training_is_reported(problem):
-    config = NetworkConfig(**problem[0].config.to_dict() | {"optimizer": "sgd"})
+    config = replace(problem[0].config, optimizer="sgd")
     network, data = Network(config), problem[1]
     with pytest.raises(
         InputError, match=r"the loss became (nan|inf) in epoch \d, batch \d+, at the learning rate"

@@ -3,13 +3,18 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
-#include <map>
 #include <memory>
 #include <stdexcept>
 #include <utility>
 
+#include "bind_state.h"
+#include "names.h"
 #include "network.h"
+#include "parallel.h"
+#include "python_family.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -22,47 +27,38 @@ using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Out = nb::ndarray<nb::numpy, T, nb::c_contig>;
 
-template <class E>
-using Names = std::map<std::string, E>;
 const Names<Activation> activations{
     {"identity", Activation::identity}, {"relu", Activation::relu}, {"tanh", Activation::tanh}};
 const Names<LossKind> losses{{"bce", LossKind::bce}, {"softmax", LossKind::softmax}};
 const Names<OptimizerKind> optimizers{
     {"adagrad", OptimizerKind::adagrad}, {"adam", OptimizerKind::adam}, {"sgd", OptimizerKind::sgd}};
 
-template <class E>
-E parse(const Names<E>& names, const std::string& name) {
-    const auto found = names.find(name);
-    if (found == names.end()) throw std::invalid_argument("unknown name: " + name);
-    return found->second;
+const Names<UpdateMode> updates{{"owner", UpdateMode::owner}, {"hogwild", UpdateMode::hogwild}};
+const Names<BucketPolicy> policies{{"fifo", BucketPolicy::fifo}, {"reservoir", BucketPolicy::reservoir}};
+
+// Attributes of a settings class: a member, a member of a member, ..., or one with names for its values.
+template <class Config>
+auto& at(Config& config) {
+    return config;
+}
+template <class Config, class Member, class... Members>
+auto& at(Config& config, Member member, Members... members) {
+    return at(config.*member, members...);
 }
 
-template <class E>
-std::string name_of(const Names<E>& names, E value) {
-    for (const auto& [name, v] : names)
-        if (v == value) return name;
-    throw std::logic_error("a value without a name");
+template <class Config, class... Members>
+void plain(nb::class_<Config>& bound, const char* name, Members... members) {
+    using Value = std::remove_cvref_t<decltype(at(std::declval<Config&>(), members...))>;
+    bound.def_prop_rw(
+        name, [members...](const Config& c) { return at(c, members...); },
+        [members...](Config& c, Value v) { at(c, members...) = v; });
 }
 
-// Attributes of NetworkConfig: a member, a member with names for its values, a member of a member.
-template <auto member>
-void plain(nb::class_<NetworkConfig>& config, const char* name) {
-    config.def_rw(name, member);
-}
-
-template <auto member, class E>
-void named(nb::class_<NetworkConfig>& config, const char* name, const Names<E>& names) {
-    config.def_prop_rw(
-        name, [&names](const NetworkConfig& c) { return name_of(names, c.*member); },
-        [&names](NetworkConfig& c, const std::string& v) { c.*member = parse(names, v); });
-}
-
-template <auto outer, auto inner>
-void part(nb::class_<NetworkConfig>& config, const char* name) {
-    using Value = std::remove_cvref_t<decltype((NetworkConfig{}.*outer).*inner)>;
-    config.def_prop_rw(
-        name, [](const NetworkConfig& c) { return (c.*outer).*inner; },
-        [](NetworkConfig& c, Value v) { (c.*outer).*inner = v; });
+template <class Config, class E, class... Members>
+void named(nb::class_<Config>& bound, const char* name, const Names<E>& names, Members... members) {
+    bound.def_prop_rw(
+        name, [&names, members...](const Config& c) { return name_of(names, at(c, members...)); },
+        [&names, members...](Config& c, const std::string& v) { at(c, members...) = parse(names, v); });
 }
 
 CsrView view(const In<Index>& indptr, const In<Id>& indices, const In<float>& data) {
@@ -82,6 +78,13 @@ Out<T> make_array(std::initializer_list<std::size_t> shape) {
     return Out<T>(data, shape, nb::capsule(data, [](void* p) noexcept { delete[] static_cast<T*>(p); }));
 }
 
+template <class T>
+Out<T> copied(const std::vector<T>& values) {
+    auto out = make_array<T>({values.size()});
+    std::copy(values.begin(), values.end(), out.data());
+    return out;
+}
+
 StepStats train_batch(Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
                       In<Id> y_indices, In<Index> rows, std::optional<In<float>> sample_weight, float learning_rate,
                       int n_threads) {
@@ -91,17 +94,27 @@ StepStats train_batch(Network& self, In<Index> x_indptr, In<Id> x_indices, In<fl
                             learning_rate, n_threads);
 }
 
-std::pair<Out<std::int64_t>, Out<float>> predict_topk(const Network& self, In<Index> indptr, In<Id> indices,
-                                                      In<float> data, Index k, int n_threads) {
+template <auto predict>
+std::pair<Out<std::int64_t>, Out<float>> topk(const Network& self, In<Index> indptr, In<Id> indices, In<float> data,
+                                              Index k, int n_threads) {
     const CsrView x = view(indptr, indices, data);
     const std::size_t n = x.n_rows, width = k;
     auto labels = make_array<std::int64_t>({n, width});
     auto scores = make_array<float>({n, width});
     {
         const nb::gil_scoped_release release;
-        self.predict_topk(x, k, labels.data(), scores.data(), n_threads);
+        (self.*predict)(x, k, labels.data(), scores.data(), n_threads);
     }
     return {labels, scores};
+}
+
+Out<float> hidden(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, int n_threads) {
+    const CsrView x = view(indptr, indices, data);
+    auto out =
+        make_array<float>({static_cast<std::size_t>(x.n_rows), static_cast<std::size_t>(self.hidden_stack().width())});
+    const nb::gil_scoped_release release;
+    self.hidden(x, out.data(), n_threads);
+    return out;
 }
 
 Out<float> logits(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, int n_threads) {
@@ -111,6 +124,32 @@ Out<float> logits(const Network& self, In<Index> indptr, In<Id> indices, In<floa
     const nb::gil_scoped_release release;
     self.logits(x, out.data(), n_threads);
     return out;
+}
+
+template <class T>
+void add_array(nb::dict& out, const std::string& name, const Array<T>& array, nb::handle owner, Index columns = 0) {
+    const Index rows = columns ? array.size() / columns : array.size();
+    const std::size_t shape[2] = {static_cast<std::size_t>(rows), static_cast<std::size_t>(columns)};
+    out[name.c_str()] = Out<const T>(array.data(), columns ? 2 : 1, shape, owner);
+}
+
+void add_lists(nb::dict& out, const std::string& name, const LabelLists& lists, nb::handle owner) {
+    add_array(out, name + ".begin", lists.begin, owner);
+    add_array(out, name + ".labels", lists.labels, owner);
+    add_array(out, name + ".counts", lists.counts, owner);
+}
+
+void add_candidates(nb::dict& out, nb::handle_t<Network> self) {
+    const Network& network = nb::cast<const Network&>(self);
+    const Candidates& candidates = network.candidates();
+    const CandidateSettings& s = candidates.settings;
+    out["candidates.settings"] = copied(std::vector<Index>{s.feature_labels, s.cell_labels, s.probes});
+    add_array(out, "candidates.cells.centres", candidates.cells.centres, self, network.output().width());
+    add_array(out, "candidates.cells.offsets", candidates.cells.offsets, self);
+    add_lists(out, "candidates.cells", candidates.cells.lists, self);
+    if (candidates.features.lists.n() == 0) return;
+    add_array(out, "candidates.features.examples", candidates.features.examples, self);
+    add_lists(out, "candidates.features", candidates.features.lists, self);
 }
 
 // Read-only views of the network's own arrays; each keeps the network alive. They are invalid after train_batch() of a
@@ -134,10 +173,12 @@ nb::dict state(nb::handle_t<Network> self_object) {
         out["direct.weight"] = view(direct.weight);
         out["direct.adagrad"] = view(direct.accumulator);
     }
+    if (!self.candidates().empty()) add_candidates(out, self_object);
+    for (const auto& [layer, index] : self.indexes())
+        for (const auto& [name, values] : index->state())
+            std::visit([&, key = layer + ".index." + name](const auto& v) { out[key.c_str()] = copied(v); }, values);
     const std::vector<Index>& counts = self.label_counts();
-    auto label_counts = make_array<Index>({counts.size()});
-    std::copy(counts.begin(), counts.end(), label_counts.data());
-    out["label_counts"] = label_counts;
+    out["label_counts"] = copied(counts);
     auto progress = make_array<Index>({2});
     progress.data()[0] = self.step;
     progress.data()[1] = self.n_examples_seen();
@@ -158,7 +199,42 @@ void restore(Array<T>& array, const nb::ndarray<const T, nb::c_contig, nb::devic
     if (copy) array.own();
 }
 
-// A network with the arrays of state(). Arrays of the optimiser may be missing: it then starts afresh.
+template <class T>
+void restore_any(Array<T>& array, const nb::dict& state, const std::string& name, bool copy) {
+    restore(array, nb::cast<nb::ndarray<const T, nb::c_contig, nb::device::cpu>>(state[name.c_str()]), copy);
+}
+
+// Their sizes have been checked in Python.
+void restore_candidates(Network& network, const nb::dict& state, bool copy) {
+    Candidates& candidates = network.candidates();
+    const auto settings = take<Index>(state, "candidates.settings", 3);
+    candidates.settings = {settings.data()[0], settings.data()[1], settings.data()[2]};
+    restore_any(candidates.cells.centres, state, "candidates.cells.centres", copy);
+    restore_any(candidates.cells.offsets, state, "candidates.cells.offsets", copy);
+    const auto restore_lists = [&](LabelLists& lists, const std::string& name) {
+        restore_any(lists.begin, state, name + ".begin", copy);
+        restore_any(lists.labels, state, name + ".labels", copy);
+        restore_any(lists.counts, state, name + ".counts", copy);
+    };
+    restore_lists(candidates.cells.lists, "candidates.cells");
+    if (!state.contains("candidates.features.begin")) return;
+    restore_any(candidates.features.examples, state, "candidates.features.examples", copy);
+    restore_lists(candidates.features.lists, "candidates.features");
+}
+
+// The arrays of one layer's hash tables; empty if they were not saved.
+State index_state(const nb::dict& state, const std::string& layer) {
+    nb::dict part;
+    const std::string prefix = layer + ".index.";
+    for (const auto& [key, value] : state) {
+        const std::string name = nb::cast<std::string>(key);
+        if (name.starts_with(prefix)) part[name.substr(prefix.size()).c_str()] = value;
+    }
+    return state_from_dict(part);
+}
+
+// A network with the arrays of state(). Arrays of the optimiser may be missing: it then starts afresh. Without their
+// arrays the hash tables are built again.
 Network* from_state(const NetworkConfig& config, const nb::dict& state, bool copy) {
     auto network = std::make_unique<Network>(config, false);
     for (const Network::NamedArray& a : network->arrays()) {
@@ -176,61 +252,105 @@ Network* from_state(const NetworkConfig& config, const nb::dict& state, bool cop
         else
             direct.accumulator = Array<float>(n);
     }
+    if (state.contains("candidates.settings")) restore_candidates(*network, state, copy);
     const auto progress = take<Index>(state, "progress", 2);
     network->set_label_prior(take<Index>(state, "label_counts", config.n_labels).data(), progress.data()[1], false);
     network->step = progress.data()[0];
+    for (const auto& [layer, index] : network->indexes())
+        if (const State saved = index_state(state, layer); !saved.empty()) index->restore(saved, 1);
+    network->build_tables();
     return network.release();
 }
 
 nb::dict stage_seconds(const Network& self) {
-    constexpr const char* names[] = {"input_forward",   "active_set",      "output_forward", "direct_forward", "loss",
-                                     "output_backward", "direct_backward", "input_backward", "rehash"};
+    constexpr const char* names[] = {"hidden_forward",  "active_set",      "output_forward",  "direct_forward", "loss",
+                                     "output_backward", "direct_backward", "hidden_backward", "rehash"};
     static_assert(std::size(names) == static_cast<int>(Stage::count));
+    const StageSeconds seconds = self.stage_seconds();
     nb::dict out;
-    for (std::size_t i = 0; i < std::size(names); ++i) out[names[i]] = self.stage_seconds()[i];
+    for (std::size_t i = 0; i < std::size(names); ++i) out[names[i]] = seconds[i];
     return out;
 }
 
 }  // namespace
 
-void bind_network(nb::module_& m) {
+void bind_selection(nb::module_& m) {
+    nb::class_<SelectionConfig> bound(m, "SelectionConfig", "How a layer chooses its neurons; see hashslide.config.");
+    bound.def(nb::init<>());
+    using S = SelectionConfig;
+    using I = IndexConfig;
+    named(bound, "sampler", sampler_names, &S::sampler, &SamplerConfig::kind);
+    plain(bound, "budget", &S::sampler, &SamplerConfig::budget);
+    plain(bound, "min_count", &S::sampler, &SamplerConfig::min_count);
+    plain(bound, "alpha", &S::sampler, &SamplerConfig::alpha);
+    plain(bound, "beta", &S::sampler, &SamplerConfig::beta);
+    plain(bound, "family", &S::index, &I::family, &HashFamilyConfig::name);
+    plain(bound, "tables", &S::index, &I::family, &HashFamilyConfig::tables);
+    plain(bound, "hashes", &S::index, &I::family, &HashFamilyConfig::hashes);
+    plain(bound, "bin_size", &S::index, &I::family, &HashFamilyConfig::bin_size);
+    plain(bound, "top", &S::index, &I::family, &HashFamilyConfig::top);
+    plain(bound, "cells", &S::index, &I::family, &HashFamilyConfig::cells);
+    plain(bound, "bias", &S::index, &I::mips, &MipsConfig::bias);
+    plain(bound, "centre", &S::index, &I::mips, &MipsConfig::centre);
+    plain(bound, "augment", &S::index, &I::mips, &MipsConfig::augment);
+    plain(bound, "norm_ranges", &S::index, &I::mips, &MipsConfig::norm_ranges);
+    named(bound, "bucket_policy", policies, &S::index, &I::policy);
+    plain(bound, "bucket_size", &S::index, &I::bucket_limit);
+    plain(bound, "probes", &S::index, &I::probes);
+    plain(bound, "rehash_first", &S::index, &I::first_build);
+    plain(bound, "rehash_growth", &S::index, &I::rebuild_growth);
+    plain(bound, "rehash_changed", &S::index, &I::rebuild_changed);
+    plain(bound, "rehash_every", &S::index, &I::refresh);
+    bound.def(
+        "set_family",
+        [](S& self, nb::object family, Index width) { self.family = std::make_shared<PythonFamily>(family, width); },
+        "family"_a, "width"_a, "Use a hash family written in Python, for vectors of `width` floats.");
+}
+
+void bind_configs(nb::module_& m) {
+    bind_selection(m);
+    nb::class_<LayerConfig> layer(m, "LayerConfig", "One hidden layer.");
+    layer.def(nb::init<>());
+    plain(layer, "width", &LayerConfig::width);
+    named(layer, "activation", activations, &LayerConfig::activation);
+    plain(layer, "selection", &LayerConfig::selection);
+
     nb::class_<NetworkConfig> config(m, "NetworkConfig",
                                      "Plain settings of a network; hashslide.config documents and checks them.");
     config.def(nb::init<>());
-    plain<&NetworkConfig::n_features>(config, "n_features");
-    plain<&NetworkConfig::n_labels>(config, "n_labels");
-    plain<&NetworkConfig::hidden>(config, "hidden");
-    plain<&NetworkConfig::hidden_length>(config, "hidden_length");
-    plain<&NetworkConfig::example_power>(config, "example_power");
-    plain<&NetworkConfig::input_scale>(config, "input_scale");
-    plain<&NetworkConfig::input_init>(config, "input_init");
-    plain<&NetworkConfig::input_dropout>(config, "input_dropout");
-    plain<&NetworkConfig::hidden_dropout>(config, "hidden_dropout");
-    plain<&NetworkConfig::prior_correction>(config, "prior_correction");
-    plain<&NetworkConfig::seed>(config, "seed");
-    named<&NetworkConfig::activation>(config, "activation", activations);
-    named<&NetworkConfig::loss>(config, "loss", losses);
-    config.def_prop_rw(
-        "optimizer", [](const NetworkConfig& c) { return name_of(optimizers, c.optimizer.kind); },
-        [](NetworkConfig& c, const std::string& v) { c.optimizer.kind = parse(optimizers, v); });
-    part<&NetworkConfig::optimizer, &OptimizerConfig::momentum>(config, "momentum");
-    part<&NetworkConfig::optimizer, &OptimizerConfig::beta1>(config, "beta1");
-    part<&NetworkConfig::optimizer, &OptimizerConfig::beta2>(config, "beta2");
-    part<&NetworkConfig::optimizer, &OptimizerConfig::epsilon>(config, "epsilon");
-    part<&NetworkConfig::optimizer, &OptimizerConfig::initial_accumulator>(config, "initial_accumulator");
-    part<&NetworkConfig::optimizer, &OptimizerConfig::weight_decay>(config, "weight_decay");
-    part<&NetworkConfig::active, &ActiveSetConfig::uniform>(config, "uniform");
-    part<&NetworkConfig::active, &ActiveSetConfig::popular>(config, "popular");
-    part<&NetworkConfig::hard, &HardNegativesConfig::per_example>(config, "hard");
-    part<&NetworkConfig::hard, &HardNegativesConfig::cells>(config, "cells");
-    part<&NetworkConfig::hard, &HardNegativesConfig::probes>(config, "probes");
-    part<&NetworkConfig::hard, &HardNegativesConfig::share>(config, "hard_share");
-    part<&NetworkConfig::hard, &HardNegativesConfig::first_build>(config, "rehash_first");
-    part<&NetworkConfig::hard, &HardNegativesConfig::refresh>(config, "rehash_every");
-    part<&NetworkConfig::direct, &DirectTermConfig::labels_per_feature>(config, "direct");
-    part<&NetworkConfig::direct, &DirectTermConfig::min_count>(config, "direct_min_count");
-    part<&NetworkConfig::direct, &DirectTermConfig::rate>(config, "direct_rate");
-    part<&NetworkConfig::direct, &DirectTermConfig::initial_accumulator>(config, "direct_accumulator");
+    using C = NetworkConfig;
+    plain(config, "n_features", &C::n_features);
+    plain(config, "n_labels", &C::n_labels);
+    plain(config, "hidden", &C::hidden);
+    plain(config, "hidden_length", &C::hidden_length);
+    plain(config, "example_power", &C::example_power);
+    plain(config, "input_scale", &C::input_scale);
+    plain(config, "input_init", &C::input_init);
+    plain(config, "input_dropout", &C::input_dropout);
+    plain(config, "hidden_dropout", &C::hidden_dropout);
+    plain(config, "prior_correction", &C::prior_correction);
+    plain(config, "seed", &C::seed);
+    named(config, "loss", losses, &C::loss);
+    named(config, "update", updates, &C::update);
+    named(config, "optimizer", optimizers, &C::optimizer, &OptimizerConfig::kind);
+    plain(config, "momentum", &C::optimizer, &OptimizerConfig::momentum);
+    plain(config, "beta1", &C::optimizer, &OptimizerConfig::beta1);
+    plain(config, "beta2", &C::optimizer, &OptimizerConfig::beta2);
+    plain(config, "epsilon", &C::optimizer, &OptimizerConfig::epsilon);
+    plain(config, "initial_accumulator", &C::optimizer, &OptimizerConfig::initial_accumulator);
+    plain(config, "weight_decay", &C::optimizer, &OptimizerConfig::weight_decay);
+    plain(config, "per_example", &C::active, &ActiveSetConfig::per_example);
+    plain(config, "uniform", &C::active, &ActiveSetConfig::uniform);
+    plain(config, "popular", &C::active, &ActiveSetConfig::popular);
+    plain(config, "selection", &C::selection);
+    plain(config, "direct", &C::direct, &DirectTermConfig::labels_per_feature);
+    plain(config, "direct_min_count", &C::direct, &DirectTermConfig::min_count);
+    plain(config, "direct_rate", &C::direct, &DirectTermConfig::rate);
+    plain(config, "direct_accumulator", &C::direct, &DirectTermConfig::initial_accumulator);
+}
+
+void bind_network(nb::module_& m) {
+    bind_configs(m);
 
     nb::class_<StepStats>(m, "StepStats", "What one batch reports.")
         .def_ro("loss", &StepStats::loss, "Loss, summed over the examples of the batch.")
@@ -240,8 +360,34 @@ void bind_network(nb::module_& m) {
         .def(nb::init<const NetworkConfig&>(), "config"_a)
         .def("train_batch", &train_batch, "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a,
              "rows"_a, "sample_weight"_a.none(), "learning_rate"_a, "n_threads"_a, "One step on the given rows.")
-        .def("predict_topk", &predict_topk, "indptr"_a, "indices"_a, "data"_a, "k"_a, "n_threads"_a,
+        .def("predict_topk", &topk<&Network::predict_topk>, "indptr"_a, "indices"_a, "data"_a, "k"_a, "n_threads"_a,
              "Ids and logits of the k best labels of each row, best first.")
+        .def("approximate_topk", &topk<&Network::approximate_topk>, "indptr"_a, "indices"_a, "data"_a, "k"_a,
+             "n_threads"_a, "The same among the candidates alone; after learn_candidates.")
+        .def(
+            "learn_candidates",
+            [](Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
+               In<Id> y_indices, int n_threads) {
+                const nb::gil_scoped_release release;
+                self.learn_candidates(view(x_indptr, x_indices, x_data), pattern(y_indptr, y_indices), n_threads);
+            },
+            "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "n_threads"_a,
+            "Make or extend the lists of approximate_topk from training data.")
+        .def(
+            "drop_candidates", [](Network& self) { self.candidates() = {}; }, "Forget the lists.")
+        .def_prop_ro("has_candidates", [](const Network& self) { return !self.candidates().empty(); })
+        .def_prop_rw(
+            "candidate_settings",
+            [](const Network& self) {
+                const CandidateSettings& s = self.candidates().settings;
+                return std::tuple(s.feature_labels, s.cell_labels, s.probes);
+            },
+            [](Network& self, std::tuple<Index, Index, Index> s) {
+                self.candidates().settings = {std::get<0>(s), std::get<1>(s), std::get<2>(s)};
+            },
+            "(feature_labels, cell_labels, probes): how much of the lists approximate_topk reads.")
+        .def("hidden", &hidden, "indptr"_a, "indices"_a, "data"_a, "n_threads"_a,
+             "Activations of the last hidden layer, (n, width).")
         .def("logits", &logits, "indptr"_a, "indices"_a, "data"_a, "n_threads"_a,
              "Logits of all labels, (n, n_labels).")
         .def(
@@ -271,10 +417,21 @@ void bind_network(nb::module_& m) {
         .def_prop_ro(
             "active_labels",
             [](const Network& self) {
-                auto out = make_array<std::int64_t>({self.active_labels().size()});
-                std::copy(self.active_labels().begin(), self.active_labels().end(), out.data());
-                return out;
+                const std::vector<Id> labels = self.active_labels();
+                return copied(std::vector<Index>(labels.begin(), labels.end()));
             },
             nb::rv_policy::move, "Ids of the labels in the last batch's active set.")
+        .def_prop_ro("multiplications", &Network::multiplications,
+                     "Multiplications of the layers' products and of hashing in all steps so far.")
+        .def("rebuild_tables", &Network::rebuild_tables, "n_threads"_a, nb::call_guard<nb::gil_scoped_release>(),
+             "Build all hash tables anew, with fresh functions.")
+        .def_prop_ro(
+            "table_bytes",
+            [](Network& self) {
+                nb::dict out;
+                for (const auto& [layer, index] : self.indexes()) out[layer.c_str()] = index->memory_bytes();
+                return out;
+            },
+            nb::rv_policy::move, "Memory of each layer's hash tables.")
         .def_prop_ro("stage_seconds", &stage_seconds, "Seconds spent in each stage of train_batch so far.");
 }

@@ -9,7 +9,10 @@
 namespace nb = nanobind;
 
 void bind_data(nb::module_& m);
+void bind_hash_families(nb::module_& m);
 void bind_network(nb::module_& m);
+void bind_neuron_index(nb::module_& m);
+void bind_sampler(nb::module_& m);
 
 namespace {
 
@@ -33,5 +36,8 @@ NB_MODULE(_core, m) {
     m.def("available_cpus", &hashslide::available_cpus,
           "CPUs granted to this process by its affinity mask and control group.");
     bind_data(m);
+    bind_hash_families(m);
+    bind_neuron_index(m);
+    bind_sampler(m);
     bind_network(m);
 }

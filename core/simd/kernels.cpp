@@ -30,6 +30,31 @@ void dots_int8(Index rows, Index n, const std::int8_t* __restrict x, const std::
     }
 }
 
+// Four rows at once, so that their sums do not wait for each other; the next four are on their way from memory.
+void dots_rows(Index rows, Index n, const float* __restrict x, const Id* ids, const float* __restrict y,
+               float* __restrict out) {
+    constexpr Index ahead = 8, line = 16;
+    const auto row = [&](Index r) { return x + (ids ? ids[r] : r) * n; };
+    Index r = 0;
+    for (; r + 4 <= rows; r += 4) {
+        for (Index next = r + ahead; ids && next < r + ahead + 4 && next < rows; ++next)
+            for (Index i = 0; i < n; i += line) __builtin_prefetch(row(next) + i);
+        const float *a = row(r), *b = row(r + 1), *c = row(r + 2), *d = row(r + 3);
+        float sa = 0, sb = 0, sc = 0, sd = 0;
+        for (Index i = 0; i < n; ++i) {
+            sa += a[i] * y[i];
+            sb += b[i] * y[i];
+            sc += c[i] * y[i];
+            sd += d[i] * y[i];
+        }
+        out[r] = sa;
+        out[r + 1] = sb;
+        out[r + 2] = sc;
+        out[r + 3] = sd;
+    }
+    for (; r < rows; ++r) out[r] = dot(n, row(r), y);
+}
+
 float sum_of_squares(Index n, const float* x) {
     float s = 0;
     for (Index i = 0; i < n; ++i) s += x[i] * x[i];
@@ -127,6 +152,140 @@ void adam(Index n, const Kernels::AdamStep& step, const float* __restrict g, flo
     }
 }
 
+void transpose(Index n, Index width, const float* __restrict x, float zero, float* __restrict out) {
+    for (Index j = 0; j < width; ++j) {
+        for (Index i = 0; i < n; ++i) out[j * lanes + i] = x[i * width + j] == 0.0f ? zero : x[i * width + j];
+        for (Index i = n; i < lanes; ++i) out[j * lanes + i] = zero;
+    }
+}
+
+// Vectors of the lanes of one instruction. Arrays of a few of them, indexed by constants, stay in registers; arrays of
+// floats do not.
+#if defined(__AVX512F__)
+constexpr int simd_bytes = 64;
+#elif defined(__AVX2__)
+constexpr int simd_bytes = 32;
+#else
+constexpr int simd_bytes = 16;
+#endif
+typedef float Floats __attribute__((vector_size(simd_bytes), aligned(4), may_alias));
+typedef std::int32_t Ints __attribute__((vector_size(simd_bytes), aligned(4), may_alias));
+constexpr int simd_floats = simd_bytes / 4;
+constexpr int parts = lanes / simd_floats;  // of all lanes
+
+inline Floats floats(const float* x, int part) { return *reinterpret_cast<const Floats*>(x + part * simd_floats); }
+inline void store(Floats v, float* x, int part) { *reinterpret_cast<Floats*>(x + part * simd_floats) = v; }
+inline void store(Ints v, Id* x, int part) { *reinterpret_cast<Ints*>(x + part * simd_floats) = v; }
+
+template <int rows>
+void project_rows(Index width, const float* directions, const float* x, float* out) {
+    Floats sums[rows][parts] = {};
+    for (Index j = 0; j < width; ++j)
+        for (int r = 0; r < rows; ++r)
+            for (int p = 0; p < parts; ++p) sums[r][p] += directions[r * width + j] * floats(x + j * lanes, p);
+    for (int r = 0; r < rows; ++r)
+        for (int p = 0; p < parts; ++p) store(sums[r][p], out + r * lanes, p);
+}
+
+void project(Index n, Index width, const float* directions, const float* x, float* out) {
+    constexpr int rows = 4;
+    Index r = 0;
+    for (; r + rows <= n; r += rows) project_rows<rows>(width, directions + r * width, x, out + r * lanes);
+    for (; r < n; ++r) project_rows<1>(width, directions + r * width, x, out + r * lanes);
+}
+
+void project_signs(Index n, Index size, const Id* coordinates, const Id* plus, const float* x, float* out) {
+    for (Index r = 0; r < n; ++r, coordinates += size) {
+        Floats sums[parts] = {};
+        for (Index j = 0; j < plus[r]; ++j)
+            for (int p = 0; p < parts; ++p) sums[p] += floats(x + coordinates[j] * lanes, p);
+        for (Index j = plus[r]; j < size; ++j)
+            for (int p = 0; p < parts; ++p) sums[p] -= floats(x + coordinates[j] * lanes, p);
+        for (int p = 0; p < parts; ++p) store(sums[p], out + r * lanes, p);
+    }
+}
+
+void hadamard(Index n, const float* __restrict signs, float* __restrict x) {
+    for (Index j = 0; j < n; ++j)
+        for (Index i = 0; i < lanes; ++i) x[j * lanes + i] *= signs[j];
+    for (Index half = 1; half < n; half *= 2)
+        for (Index begin = 0; begin < n; begin += 2 * half) {
+            float* __restrict low = x + begin * lanes;
+            float* __restrict high = low + half * lanes;
+            for (Index i = 0; i < half * lanes; ++i) {
+                const float a = low[i], b = high[i];
+                low[i] = a + b;
+                high[i] = a - b;
+            }
+        }
+}
+
+Id smallest_of(const Ints* v) {
+    Id smallest = v[0][0];
+    for (int p = 0; p < parts; ++p)
+        for (int i = 0; i < simd_floats; ++i) smallest = v[p][i] < smallest ? v[p][i] : smallest;
+    return smallest;
+}
+
+Id winners(Index bins, Index size, const Id* coordinates, const float* x, Id none, Id* places) {
+    Ints lowest[parts] = {};
+    for (Index b = 0; b < bins; ++b, coordinates += size) {
+        Floats best[parts];
+        Ints place[parts];
+        for (int p = 0; p < parts; ++p) best[p] = Floats{} - __builtin_inff(), place[p] = Ints{} + none;
+        for (Index j = 0; j < size; ++j)
+            for (int p = 0; p < parts; ++p) {
+                const Floats v = floats(x + coordinates[j] * lanes, p);
+                place[p] = v > best[p] ? Ints{} + static_cast<Id>(j) : place[p];
+                best[p] = v > best[p] ? v : best[p];
+            }
+        for (int p = 0; p < parts; ++p) {
+            lowest[p] = place[p] < lowest[p] ? place[p] : lowest[p];
+            store(place[p], places + b * lanes, p);
+        }
+    }
+    return smallest_of(lowest);
+}
+
+Id winners_and_seconds(Index bins, Index size, const Id* coordinates, const float* x, Id none, Id* places, Id* seconds,
+                       float* gaps) {
+    const Floats infinity = Floats{} + __builtin_inff();
+    Ints lowest[parts] = {};
+    for (Index b = 0; b < bins; ++b, coordinates += size) {
+        Floats best[parts], next[parts];
+        Ints place[parts], second[parts];
+        for (int p = 0; p < parts; ++p) best[p] = next[p] = -infinity, place[p] = second[p] = Ints{} + none;
+        for (Index j = 0; j < size; ++j)
+            for (int p = 0; p < parts; ++p) {
+                const Floats v = floats(x + coordinates[j] * lanes, p);
+                const Ints at = Ints{} + static_cast<Id>(j), first = v > best[p], other = v > next[p];
+                second[p] = first ? place[p] : other ? at : second[p];
+                next[p] = first ? best[p] : other ? v : next[p];
+                place[p] = first ? at : place[p];
+                best[p] = first ? v : best[p];
+            }
+        for (int p = 0; p < parts; ++p) {
+            lowest[p] = place[p] < lowest[p] ? place[p] : lowest[p];
+            store(place[p], places + b * lanes, p);
+            store(second[p], seconds + b * lanes, p);
+            store(next[p] == -infinity ? infinity : best[p] - next[p], gaps + b * lanes, p);
+        }
+    }
+    return smallest_of(lowest);
+}
+
+void combine(Index tables, Index hashes, const std::uint64_t* __restrict multipliers,
+             const std::uint64_t* __restrict offsets, const Id* __restrict values, std::uint64_t* __restrict sums) {
+    for (Index t = 0; t < tables; ++t) {
+        std::uint64_t sum[lanes];
+        for (Index i = 0; i < lanes; ++i) sum[i] = offsets[t];
+        for (Index k = t * hashes; k < (t + 1) * hashes; ++k)
+            for (Index i = 0; i < lanes; ++i)
+                sum[i] += multipliers[k] * static_cast<std::uint32_t>(values[k * lanes + i]);
+        for (Index i = 0; i < lanes; ++i) sums[t * lanes + i] = sum[i];
+    }
+}
+
 }  // namespace
 
 extern const Kernels HASHSLIDE_JOIN(kernels_, HASHSLIDE_ISA);
@@ -134,12 +293,20 @@ const Kernels HASHSLIDE_JOIN(kernels_, HASHSLIDE_ISA) = {HASHSLIDE_TEXT(HASHSLID
                                                          axpy,
                                                          dot,
                                                          dots_int8,
+                                                         dots_rows,
                                                          sum_of_squares,
                                                          maximum,
                                                          scale,
                                                          tanh_all,
                                                          sigmoid_loss,
                                                          exp_sum,
-                                                         adam};
+                                                         adam,
+                                                         transpose,
+                                                         project,
+                                                         project_signs,
+                                                         hadamard,
+                                                         winners,
+                                                         winners_and_seconds,
+                                                         combine};
 
 }  // namespace hashslide

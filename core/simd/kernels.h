@@ -8,12 +8,17 @@
 
 namespace hashslide {
 
+// Hash families work on so many vectors at once, transposed: one SIMD lane is one vector, whatever its neighbours.
+constexpr Index lanes = 32;
+
 struct Kernels {
     const char* isa;
     void (*axpy)(Index n, float a, const float* x, float* y);  // y += a x
     float (*dot)(Index n, const float* x, const float* y);     // sum of x y
     // out = x y in integers, x (rows, n).
     void (*dots_int8)(Index rows, Index n, const std::int8_t* x, const std::int16_t* y, std::int32_t* out);
+    // out[r] = x[ids[r]] . y with x of rows of n floats, fetched ahead; ids null: rows 0, 1, ...
+    void (*dots_rows)(Index rows, Index n, const float* x, const Id* ids, const float* y, float* out);
     float (*sum_of_squares)(Index n, const float* x);  // sum of x^2
     float (*maximum)(Index n, const float* x);         // of n >= 1 values
     void (*scale)(Index n, float a, float* x);         // x *= a
@@ -27,6 +32,25 @@ struct Kernels {
         float rate, beta1, beta2, correction1, correction2, epsilon;
     };
     void (*adam)(Index n, const AdamStep& step, const float* g, float* m, float* v, float* w);
+
+    // x (n, width), n <= lanes, becomes out (width, lanes), padded with zeros; zeros become `zero`.
+    void (*transpose)(Index n, Index width, const float* x, float zero, float* out);
+    // out (n, lanes) = directions (n, width) x (width, lanes).
+    void (*project)(Index n, Index width, const float* directions, const float* x, float* out);
+    // The same for directions of `size` coordinates each (n, size) with the factors 1, the first plus[r] of direction
+    // r, and -1.
+    void (*project_signs)(Index n, Index size, const Id* coordinates, const Id* plus, const float* x, float* out);
+    // x (n, lanes) = H D x: D = diag(signs), H the Walsh-Hadamard matrix of n rows, a power of two; not normalised.
+    void (*hadamard)(Index n, const float* signs, float* x);
+    // Of each bin of `size` coordinates of x (width, lanes), the place (bins, lanes) of the largest: the first of them
+    // if there are several, `none` if all are -infinity. Returns the smallest place.
+    Id (*winners)(Index bins, Index size, const Id* coordinates, const float* x, Id none, Id* places);
+    // The same, with the second largest's places and the distances to them; infinity if there is none.
+    Id (*winners_and_seconds)(Index bins, Index size, const Id* coordinates, const float* x, Id none, Id* places,
+                              Id* seconds, float* gaps);
+    // sums (tables, lanes) = offsets + the sum of multipliers (tables, hashes) times values (tables, hashes, lanes).
+    void (*combine)(Index tables, Index hashes, const std::uint64_t* multipliers, const std::uint64_t* offsets,
+                    const Id* values, std::uint64_t* sums);
 };
 
 // The table in use. The environment variable HASHSLIDE_ISA names one; otherwise it is the best that the CPU has.

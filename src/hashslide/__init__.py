@@ -11,8 +11,19 @@ except RuntimeError as error:
     raise CpuError(str(error)) from None
 
 from hashslide._core import available_cpus, build_info
+from hashslide.advise import Advice, advise
 from hashslide.estimator import SlideClassifier
 from hashslide.network import Network
+from hashslide.selection import Layer, Selection
 
-__all__ = ["Network", "SlideClassifier", "available_cpus", "build_info"]
+__all__ = [
+    "Advice",
+    "Layer",
+    "Network",
+    "Selection",
+    "SlideClassifier",
+    "advise",
+    "available_cpus",
+    "build_info",
+]
 __version__ = build_info()["version"]

@@ -3,7 +3,18 @@
 import numpy as np
 from numpy.typing import NDArray
 
-STREAMS = {"input_weight": 0, "input_dropout": 1, "hidden_dropout": 2, "uniform_negatives": 3, "cells": 4}
+STREAMS = {
+    "input_weight": 0,
+    "input_dropout": 1,
+    "hidden_dropout": 2,
+    "uniform_negatives": 3,
+    "cells": 4,
+    "simhash": 5,
+    "wta": 6,
+    "minhash": 7,
+    "reservoir": 8,
+    "sampler": 9,
+}
 
 
 def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:

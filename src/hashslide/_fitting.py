@@ -8,7 +8,8 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from hashslide import metrics
+from hashslide import _approximate, metrics
+from hashslide._checks import check_choice, check_float, check_int, is_auto
 from hashslide._targets import LabelNames, Target, parse_target
 from hashslide._validation import (
     Csr,
@@ -18,28 +19,30 @@ from hashslide._validation import (
     check_same_rows,
     check_sample_weight,
 )
+from hashslide.auto import INPUT_INIT, Problem, Settings, auto_settings, selection_of
 from hashslide.callbacks import EarlyStopping, Progress
 from hashslide.callbacks.base import check_callbacks
-from hashslide.config import (
-    INPUT_INIT,
-    LOSSES,
-    OPTIMIZERS,
-    NetworkConfig,
-    Problem,
-    Settings,
-    auto_settings,
-    check_choice,
-    check_float,
-    check_int,
-    is_auto,
-)
+from hashslide.config import ACTIVE, LOSSES, OPTIMIZERS, NetworkConfig
 from hashslide.errors import InputError
 from hashslide.network import Network, check_label_weight, effective_threads
+from hashslide.selection import (
+    ACTIVATIONS,
+    LOOK_UPS,
+    MAX_IDS,
+    MAX_PARTS,
+    SAMPLERS,
+    Selection,
+    check_family,
+    check_hidden,
+    is_own_name,
+)
 from hashslide.training import SCHEDULES, Evaluation, Plan, TrainingData, train
 
 _AUTO = tuple(field.name for field in fields(Settings))
-_AUTO_NETWORK = tuple(name for name in _AUTO if name not in ("epochs", "batch_size", "learning_rate"))
-_NETWORK = ("hidden", "activation", "optimizer", "momentum", "weight_decay", "hidden_dropout", "uniform")
+_AUTO_PLAN = ("epochs", "batch_size", "learning_rate")
+_AUTO_SELECTION = ("sampler", "budget", "tables", "hashes", "probes")
+_AUTO_NETWORK = tuple(name for name in _AUTO if name not in (*_AUTO_PLAN, *_AUTO_SELECTION))
+_NETWORK = ("hidden", "optimizer", "momentum", "weight_decay", "hidden_dropout", "active", "update")
 _ROWS_PER_BLOCK = 1024
 
 
@@ -48,6 +51,11 @@ def check_parameters(model) -> None:
     check_choice("optimizer", model.optimizer, OPTIMIZERS)
     check_choice("schedule", model.schedule, SCHEDULES)
     check_choice("loss", model.loss, ("auto", *LOSSES))
+    check_choice("active", model.active, ACTIVE)
+    check_choice("activation", model.activation, ("auto", *ACTIVATIONS))
+    check_choice("sampler", model.sampler, ("auto", *SAMPLERS))
+    check_hidden(model.hidden, "relu")
+    check_selection(model)
     for name in ("epochs", "batch_size"):
         if not is_auto(getattr(model, name)):
             check_int(name, getattr(model, name), 1, 2**31)
@@ -59,8 +67,36 @@ def check_parameters(model) -> None:
     check_int("verbose", int(model.verbose) if isinstance(model.verbose, bool) else model.verbose, 0, 2**31)
     if not isinstance(model.early_stopping, bool | np.bool_):
         raise InputError(f"early_stopping is {model.early_stopping!r}; accepted are True and False.")
+    if not (is_auto(model.approximate) or isinstance(model.approximate, bool | np.bool_)):
+        raise InputError(f"approximate is {model.approximate!r}; accepted are \"auto\", True and False.")
     check_callbacks(model.callbacks)
     effective_threads(model.n_jobs)
+
+
+def check_selection(model) -> None:
+    """Check the parameters of the output layer's sampling, also where they have no use."""
+    for name, low, high in (("budget", 0, MAX_IDS), ("tables", 1, MAX_PARTS), ("hashes", 1, MAX_PARTS)):
+        if not is_auto(getattr(model, name)):
+            check_int(name, getattr(model, name), low, high)
+    if not is_auto(model.probes):
+        check_int("probes", model.probes, 1, MAX_IDS)
+    if isinstance(model.hash, Selection):
+        own = [name for name in _AUTO_SELECTION if not is_auto(getattr(model, name))]
+        if own:
+            raise InputError(f"hash is a Selection, which sets {', '.join(own)} too; leave them at 'auto'.")
+    elif model.hash is not None:
+        check_family(model.hash)
+    elif model.sampler in LOOK_UPS:
+        raise InputError(
+            f"sampler is {model.sampler!r}, which looks up hash tables, but hash is None; set it, as "
+            'hash="dwta".'
+        )
+    family = model.hash.hash if isinstance(model.hash, Selection) else model.hash
+    if is_own_name(family):
+        raise InputError(
+            f"the hash family {family!r} is not part of a model file; to train, load the model with it: "
+            "SlideClassifier.load(path, hash=...)."
+        )
 
 
 def check_examples(model, X, y, sample_weight) -> tuple[Csr, Target, NDArray[np.float32] | None]:
@@ -111,12 +147,16 @@ def hold_out(model, data: TrainingData, seed: int) -> tuple[TrainingData, Evalua
 
 def settings_for(model, data: TrainingData, multilabel: bool) -> Settings:
     """Return the settings with every "auto" decided."""
+    hidden = check_hidden(model.hidden, "relu")
     problem = Problem(
         n_examples=len(data.rows),
         n_features=data.x.n_columns,
         n_labels=data.y.n_columns,
         multilabel=multilabel,
         optimizer=model.optimizer,
+        active=model.active,
+        hash=model.hash,
+        single_dense=len(hidden) == 1 and hidden[0].selection.sampler == "all",
     )
     return auto_settings(problem, **{name: getattr(model, name) for name in _AUTO})
 
@@ -139,6 +179,7 @@ def new_network(model, data: TrainingData, settings: Settings, seed: int) -> Net
         seed=seed,
         **{name: getattr(model, name) for name in _NETWORK},
         **{name: getattr(settings, name) for name in _AUTO_NETWORK},
+        selection=selection_of(model.hash, settings),
     )
     network = Network(config)
     counts = label_counts(data)
@@ -185,7 +226,7 @@ def label_weights(model, counts: NDArray[np.int64], n_examples: int) -> NDArray[
 
 def commit(model, X, labels: LabelNames, target: Target, network: Network, seed: int) -> None:
     """Make the new, untrained network that of the model; nothing fails after this but the training itself."""
-    for name in ("n_features_in_", "feature_names_in_"):
+    for name in ("n_features_in_", "feature_names_in_", "approximate_"):
         model.__dict__.pop(name, None)
     validate_data(model, X, reset=True, skip_check_array=True)
     model._labels, model._dense_dtype, model._seed = labels, target.dense_dtype, seed
@@ -261,6 +302,24 @@ def _check_first_names(model, X) -> None:
             f"X has {len(names)} named features that do not begin with the model's {len(known)}. "
             "Keep the order of the old columns and add new ones behind them."
         )
+
+
+def learn_approximate(model, data: TrainingData, evaluate: Evaluation | None = None) -> None:
+    """Make or extend the candidate lists, where they are wanted; tune them on an evaluation set."""
+    network = model.network_
+    is_whole = len(data.rows) == data.x.n_rows
+    x = data.x if is_whole else data.x.take(data.rows)
+    wanted = model.approximate
+    if not (network.has_candidates or (_approximate.pays_off(network, x) if is_auto(wanted) else wanted)):
+        return
+    y = data.y if is_whole else data.y.take(data.rows)
+    threads, is_new = effective_threads(model.n_jobs), not network.has_candidates
+    network.learn_candidates(x, y, threads, fresh=False)
+    if is_new and network.has_candidates:
+        model.approximate_ = _approximate.untuned(network, x)
+    if evaluate is not None:
+        k = min(5, network.config.n_labels)
+        model.approximate_ = _approximate.tune(network, evaluate.x, evaluate.y, k, 0.99, threads)
 
 
 def plan_of(model, settings: Settings, n_epochs: int, first_epoch: int, last_epoch: int) -> Plan:

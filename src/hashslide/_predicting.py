@@ -42,9 +42,11 @@ class Predictor:
     def _is_softmax(self) -> bool:
         return self.network.config.loss == "softmax"
 
-    def topk(self, x: Csr, k: int, probabilities: bool) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def topk(
+        self, x: Csr, k: int, probabilities: bool, approximate: bool = False
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return ids and scores of the k best labels, or of all if there are fewer."""
-        ids, scores = self.network.predict_topk(x, min(k, self.n_labels), self.n_threads)
+        ids, scores = self.network.predict_topk(x, min(k, self.n_labels), self.n_threads, approximate)
         if probabilities:
             scores = self._probabilities(scores, self._normaliser(x)).astype(np.float32)
         return ids, scores

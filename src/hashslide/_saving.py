@@ -10,10 +10,12 @@ import sklearn
 from numpy.typing import NDArray
 
 from hashslide import _core, model_file
+from hashslide._checks import check_int
 from hashslide._targets import LabelNames
-from hashslide.config import NetworkConfig, check_int
+from hashslide.config import NetworkConfig
 from hashslide.errors import InputError, ModelFileError
 from hashslide.network import Network
+from hashslide.selection import Layer, Selection, check_own_family, family_name, is_own_name
 
 KIND = "SlideClassifier"
 NETWORK = "network."  # prefix of the network's arrays
@@ -45,6 +47,7 @@ def _metadata(classifier) -> dict[str, Any]:
         "network": classifier.network_.config.to_dict(),
         "multilabel": classifier.multilabel_,
         "classes_kind": None if names is None else names.dtype.kind,
+        "approximate": getattr(classifier, "approximate_", None),
         "dense_dtype": None if dense_dtype is None else dense_dtype.str,
         "training": {
             "seed": classifier._seed,
@@ -60,27 +63,55 @@ def _metadata(classifier) -> dict[str, Any]:
 
 
 def _plain_parameters(parameters: dict) -> dict:
-    """Return the parameters that JSON holds.
+    """Return the parameters as JSON.
 
     Callbacks, generators and the number of threads, which belongs to a machine and not to a model, take their
-    default on loading.
+    default on loading. The weights of labels are saved as an array.
     """
-    plain = {}
-    for name, value in parameters.items():
-        if name == "n_jobs":
-            continue
-        if isinstance(value, np.generic):
-            value = value.item()
-        if value is None or isinstance(value, bool | str | numbers.Number):
-            plain[name] = value
-    return plain
+    family = parameters["hash"]
+    if family is not None and not isinstance(family, Selection):
+        parameters = parameters | {"hash": family_name(family)}
+    kept = parameters.keys() - {"n_jobs", "callbacks"}
+    return {
+        name: _to_json(parameters[name])
+        for name in sorted(kept)
+        if name not in ("random_state", "label_weight") or _is_scalar(parameters[name])
+    }
+
+
+def _is_scalar(value) -> bool:
+    return value is None or isinstance(value, bool | str | numbers.Number | np.generic)
+
+
+def _to_json(value):
+    """Return a parameter as JSON: a scalar, or the name of its type with its contents."""
+    if isinstance(value, Layer | Selection):
+        return {type(value).__name__: value.to_dict()}
+    if isinstance(value, tuple):
+        return {"tuple": [_to_json(item) for item in value]}
+    if isinstance(value, list | np.ndarray):
+        return {"list": [_to_json(item) for item in value]}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _from_json(value, family):
+    """Return the parameter that `_to_json` wrote."""
+    if not isinstance(value, dict):
+        return value
+    ((kind, contents),) = value.items()
+    if kind in ("tuple", "list"):
+        items = [_from_json(item, family) for item in contents]
+        return tuple(items) if kind == "tuple" else items
+    if kind not in ("Layer", "Selection"):
+        raise InputError(f"a parameter is of the unknown type {kind!r}")
+    return (Layer if kind == "Layer" else Selection).from_dict(contents, family)
 
 
 def _finite(record: dict) -> dict:
     return {name: value if math.isfinite(value) else None for name, value in record.items()}
 
 
-def load_classifier(cls, path, mmap: bool):
+def load_classifier(cls, path, mmap: bool, family=None):
     """Return the classifier of a model file.
 
     Raises
@@ -88,24 +119,45 @@ def load_classifier(cls, path, mmap: bool):
     ModelFileError
         The file is not one that `save_classifier` wrote, or its parts do not fit each other.
     """
+    if family is not None:
+        check_own_family(family)
     arrays, metadata = model_file.load_model(path, mmap=mmap)
     if metadata.get("kind") != KIND:
         raise ModelFileError(
             f"{path} holds a {metadata.get('kind')!r}, not a {KIND}. Use hashslide.model_file to read it."
         )
     try:
-        return _restore(cls, arrays, metadata)
+        _check_family(path, metadata["network"], family)
+        return _restore(cls, arrays, metadata, family)
+    except ModelFileError:
+        raise
     except (InputError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise ModelFileError(f"{path} is not a whole {KIND}: {error}. Save the model again.") from error
 
 
-def _restore(cls, arrays: dict[str, NDArray], metadata: dict[str, Any]):
+def _check_family(path, network: dict[str, Any], family) -> None:
+    """Compare the hash family of the user's own that the file wants with the one that is given."""
+    hidden = [layer["selection"]["hash"] for layer in network["hidden"]]
+    own = [name for name in (*hidden, network["selection"]["hash"]) if is_own_name(name)]
+    if family is None and any(is_own_name(name) for name in hidden):
+        raise ModelFileError(
+            f"{path} needs the hash family {own[0]!r}, which it only names. Pass it: load(path, hash=...)."
+        )
+    if family is not None and not own:
+        raise ModelFileError(f"{path} names no hash family of your own. Load it without hash=...")
+
+
+def _restore(cls, arrays: dict[str, NDArray], metadata: dict[str, Any], family):
     known = set(inspect.signature(cls).parameters)
-    parameters = {name: value for name, value in metadata["parameters"].items() if name in known}
+    parameters = {
+        name: _from_json(value, family) for name, value in metadata["parameters"].items() if name in known
+    }
+    if family is not None and is_own_name(parameters.get("hash")):
+        parameters["hash"] = family
     if "label_weight" in arrays:
         parameters["label_weight"] = np.array(arrays["label_weight"])
     classifier = cls(**parameters)
-    config = NetworkConfig.from_dict(metadata["network"])
+    config = NetworkConfig.from_dict(metadata["network"], family)
     state = {name.removeprefix(NETWORK): array for name, array in arrays.items() if name.startswith(NETWORK)}
     network = Network.from_state(config, state, copy=False)
     training = metadata["training"]
@@ -119,6 +171,8 @@ def _restore(cls, arrays: dict[str, NDArray], metadata: dict[str, Any]):
     classifier.classes_ = classifier._labels.array()
     if "feature_names" in arrays:
         classifier.feature_names_in_ = arrays["feature_names"]
+    if network.has_candidates:
+        classifier.approximate_ = dict(metadata["approximate"])
     classifier.network_ = network
     return classifier
 

@@ -14,8 +14,8 @@ from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 
 from hashslide._validation import Csr, blocks, canonical, check_csr_structure
-from hashslide.config import MAX_IDS
 from hashslide.errors import InputError
+from hashslide.selection import MAX_IDS
 
 ACCEPTED = (
     "Accepted are a sparse indicator matrix (examples x labels), a dense 0/1 array, "

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from hashslide.config import MAX_IDS
 from hashslide.errors import InputError, InputTypeError
+from hashslide.selection import MAX_IDS
 
 _BLOCK = 1 << 20  # items of a temporary array
 

@@ -9,6 +9,8 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from hashslide._approximate import tune, untuned
+from hashslide._checks import check_float, check_int
 from hashslide._fitting import (
     check_eval_set,
     check_examples,
@@ -18,6 +20,7 @@ from hashslide._fitting import (
     draw_seed,
     grow,
     hold_out,
+    learn_approximate,
     new_network,
     plan_of,
     run,
@@ -28,12 +31,12 @@ from hashslide._predicting import Predictor, check_dense
 from hashslide._saving import load_classifier, save_classifier
 from hashslide._targets import LabelNames, parse_target
 from hashslide._validation import Csr, check_features, check_not_empty, check_same_rows, check_sample_weight
-from hashslide.config import check_int
+from hashslide.errors import InputError
 from hashslide.network import effective_threads
 
 
 class SlideClassifier(ClassifierMixin, BaseEstimator):
-    """Classifier for enormous numbers of labels: one hidden layer, trained on a small active set of labels.
+    """Classifier for enormous numbers of labels: a network that is trained on a small active set of labels.
 
     Multi-label (an indicator matrix or lists of labels) and single-label (a vector of classes) targets. Each
     batch updates only its own labels and a sample of others, so that the time of a step does not depend on
@@ -41,10 +44,11 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    hidden : int, default 256
-        Width of the hidden layer.
+    hidden : int, Layer, or sequence of them, default 256
+        Hidden layers, from the input to the output: widths of dense layers, or layers of `hashslide.layers`,
+        which may be hashed.
     epochs : int or "auto"
-        Passes over the data. "auto" settings are decided by `hashslide.config.auto_settings` from the size of
+        Passes over the data. "auto" settings are decided by `hashslide.auto.auto_settings` from the size of
         the data.
     batch_size : int or "auto"
     learning_rate : float or "auto"
@@ -55,7 +59,9 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         Row-wise Adagrad, lazy Adam, or stochastic gradient descent.
     momentum : float in [0, 1), default 0
         Of "sgd".
-    activation : {"identity", "relu", "tanh"}, default "identity"
+    activation : {"auto", "identity", "relu", "tanh"}
+        Of the layers in `hidden` that are given by their width. "auto": identity for a single dense layer
+        with active sets per batch, else relu.
     schedule : {"linear", "cosine", "constant"}, default "linear"
         How the learning rate falls over the epochs of `fit`.
     warmup : float in [0, 1), default 0
@@ -64,13 +70,30 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         Share of the features that a training step leaves out.
     hidden_dropout : float in [0, 1), default 0
     weight_decay : float >= 0, default 0
-    uniform : int, default 250
+    active : {"per_batch", "per_example"}, default "per_batch"
+        One active set for all examples of a batch, whose products are those of dense matrices, or one for
+        each example [1]_.
+    update : {"owner", "hogwild"}, default "owner"
+        Each touched row is updated by one thread, with the same result for any number of threads; or each
+        thread takes steps of its own without locks [3]_, which is not deterministic.
+    uniform : int or "auto"
         Labels drawn at random for each batch, as negatives.
     popular : int or "auto"
-        Most frequent labels, which are active in every batch.
-    hard : int or "auto"
-        Hard negatives of each example: the best-scoring wrong labels that its hidden activation finds in hash
-        tables over the output neurons. 0: none.
+        Most frequent labels, which are in every active set.
+    hash : None, str, object or `hashslide.Selection`, default None
+        Hash tables over the output neurons, which each example looks up for labels that may score high
+        without being its own. A family by its name ("simhash", "sparse_simhash", "fast_simhash", "wta",
+        "dwta", "minhash", "kmeans"), one of your own (docs/hash_families.md), or a `Selection` that sets
+        everything. None: no tables.
+    tables, hashes : int or "auto"
+        L tables of K hashes each.
+    sampler : str or "auto"
+        How labels are chosen among those in the tables: "vanilla", "top", "threshold" or "scored"
+        (docs/samplers.md). Without `hash`: "exact", "uniform" or "standout", as references.
+    budget : int or "auto"
+        Labels that each example adds to the active set.
+    probes : int or "auto"
+        Buckets looked up in each table.
     direct : int or "auto"
         Weights of a sparse linear term beside the network: at most so many labels for each feature. 0: none.
     hidden_length : float >= 0 or "auto"
@@ -88,6 +111,9 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
     validation_fraction : float in (0, 1), default 0.1
         Size of that part, where there is no `eval_set`.
     patience : int, default 2
+    approximate : {"auto", True, False}
+        Whether fit makes the lists of ``predict_topk(..., approximate=True)`` from its training data. "auto":
+        if there are so many labels that they make predictions faster.
     callbacks : list of `hashslide.callbacks.Callback`, optional
     verbose : int, default 0
         1: show progress.
@@ -110,6 +136,10 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         One record for each epoch; see `hashslide.training.TrainingContext`.
     n_iter_ : int
         Epochs trained.
+    approximate_ : dict
+        Only if there are lists for approximate prediction. "exact" and "reason": whether they are left aside,
+        and why; "feature_labels", "cell_labels", "probes": how much of them is read; "cost": of a row, as a
+        share of exact prediction's; after tuning also what was asked for and "reached".
 
     Notes
     -----
@@ -122,6 +152,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
     .. [1] Chen et al., "SLIDE: in defense of smart algorithms over hardware acceleration for large-scale
        deep learning systems", MLSys 2020.
     .. [2] Spring & Shrivastava, "Scalable and sustainable deep learning via randomized hashing", KDD 2017.
+    .. [3] Niu, Recht, Ré & Wright, "Hogwild!: a lock-free approach to parallelizing stochastic gradient
+       descent", NeurIPS 2011.
 
     Examples
     --------
@@ -143,15 +175,22 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         loss="auto",
         optimizer="adagrad",
         momentum=0.0,
-        activation="identity",
+        activation="auto",
         schedule="linear",
         warmup=0.0,
         input_dropout="auto",
         hidden_dropout=0.0,
         weight_decay=0.0,
-        uniform=250,
+        active="per_batch",
+        update="owner",
+        uniform="auto",
         popular="auto",
-        hard="auto",
+        hash=None,
+        tables="auto",
+        hashes="auto",
+        sampler="auto",
+        budget="auto",
+        probes="auto",
         direct="auto",
         hidden_length="auto",
         example_power="auto",
@@ -160,6 +199,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         early_stopping=False,
         validation_fraction=0.1,
         patience=2,
+        approximate="auto",
         callbacks=None,
         verbose=0,
         n_jobs=None,
@@ -178,9 +218,16 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         self.input_dropout = input_dropout
         self.hidden_dropout = hidden_dropout
         self.weight_decay = weight_decay
+        self.active = active
+        self.update = update
         self.uniform = uniform
         self.popular = popular
-        self.hard = hard
+        self.hash = hash
+        self.tables = tables
+        self.hashes = hashes
+        self.sampler = sampler
+        self.budget = budget
+        self.probes = probes
         self.direct = direct
         self.hidden_length = hidden_length
         self.example_power = example_power
@@ -189,6 +236,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.approximate = approximate
         self.callbacks = callbacks
         self.verbose = verbose
         self.n_jobs = n_jobs
@@ -240,6 +288,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         self._planned_epochs = 0 if self.early_stopping else settings.epochs
         run(self, data, plan_of(self, settings, settings.epochs, 0, settings.epochs), evaluate)
         self._planned_epochs = 0
+        learn_approximate(self, data, evaluate)
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
@@ -281,12 +330,71 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             commit(self, X, labels, target, new_network(self, data, settings, seed), seed)
             self._planned_epochs = planned = 0
         run(self, data, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
+        learn_approximate(self, data)
         return self
 
-    def predict_topk(self, X, k: int = 5, probabilities: bool = False) -> tuple[NDArray, NDArray[np.float32]]:
+    def build_approximate(self, X, y) -> Self:
+        """Make the lists of approximate prediction anew, with default settings.
+
+        For a model that has none, or whose lists have grown old over many calls of `partial_fit`.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+            Training data, the more the better. Labels that the model does not have are left out.
+
+        Returns
+        -------
+        self
+        """
+        x, target = self._features(X), parse_target(y)
+        check_same_rows(x.n_rows, target.n_rows)
+        labels = self._labels.encode(target, drop_unknown=True)
+        self.network_.learn_candidates(x, labels, effective_threads(self.n_jobs))
+        self.approximate_ = untuned(self.network_, x)
+        return self
+
+    def tune_approximate(self, X, y=None, k: int = 5, share: float = 0.99) -> dict:
+        """Find the fastest approximate prediction that is good enough on validation data.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+            Data that the model was not trained on; 1,000 rows are used. Without y, the exact best labels
+            count as the true ones.
+        k : int, default 5
+        share : float in (0, 1]
+            Of the exact P@1 and P@k, or without y of the exact labels, that has to be kept.
+
+        Returns
+        -------
+        dict
+            Also kept as `approximate_`. If nothing cheaper than exact prediction reaches the share, its
+            "exact" is True and ``predict_topk(..., approximate=True)`` is exact.
+
+        Raises
+        ------
+        InputError
+            Also if there are no lists: see `build_approximate`.
+        """
+        check_int("k", k, 1, 2**31)
+        check_float("share", share, 0, 1, "(]")
+        x, target = self._features(X), None if y is None else parse_target(y)
+        self._check_approximate()
+        truth = None
+        if target is not None:
+            check_same_rows(x.n_rows, target.n_rows)
+            truth = self._labels.encode(target, drop_unknown=True).to_scipy()
+        k, threads = min(k, self._labels.n), effective_threads(self.n_jobs)
+        self.approximate_ = tune(self.network_, x, truth, k, share, threads)
+        return self.approximate_
+
+    def predict_topk(
+        self, X, k: int = 5, probabilities: bool = False, approximate: bool = False
+    ) -> tuple[NDArray, NDArray[np.float32]]:
         """Return the k best labels of each example and their scores.
 
-        Exact, and the only prediction whose memory does not grow with the number of labels.
+        The only prediction whose memory does not grow with the number of labels.
 
         Parameters
         ----------
@@ -296,15 +404,28 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             At most the number of labels; a larger k gives all of them.
         probabilities : bool, default False
             Return probabilities instead of logits: of each label by itself (multi-label), or of one of all.
+            The latter need all logits, so that nothing is gained by `approximate`.
+        approximate : bool, default False
+            Score only some hundred candidates for each example; see `tune_approximate`. The scores of the
+            labels found are right, but a better one may be missed. Exact where `approximate_` says so.
 
         Returns
         -------
         labels : array of shape (n, min(k, n_labels))
             Names from `classes_`, best first; equal scores in the order of `classes_`.
         scores : float32 array of the same shape
+
+        Raises
+        ------
+        InputError
+            Also if `approximate` and there are no lists: see `build_approximate`.
         """
         check_int("k", k, 1, 2**31)
-        ids, scores = self._predictor().topk(self._features(X), k, probabilities)
+        x = self._features(X)
+        if approximate:
+            self._check_approximate()
+            approximate = not self.approximate_["exact"]
+        ids, scores = self._predictor().topk(x, k, probabilities, approximate)
         return self._labels.decode(ids), scores
 
     def decision_function(self, X) -> NDArray[np.float32]:
@@ -376,7 +497,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         ----------
         path : path-like
         optimizer_state : bool, default True
-            False makes a smaller file; `partial_fit` then starts with a fresh optimiser.
+            False makes a smaller file; `partial_fit` then starts with a fresh optimiser. The hash tables are
+            part of the file in any case.
 
         Raises
         ------
@@ -387,23 +509,29 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         save_classifier(self, path, optimizer_state)
 
     @classmethod
-    def load(cls, path: str | os.PathLike, mmap: bool = True) -> Self:
+    def load(cls, path: str | os.PathLike, mmap: bool = True, hash=None) -> Self:
         """Return the model that `save` wrote.
 
-        Callbacks and a RandomState object are not part of the file.
+        Callbacks, a RandomState object and a hash family of your own are not part of the file.
 
         Parameters
         ----------
         path : path-like
         mmap : bool, default True
             Leave the weights in the file, from where they are read at their first use; training copies them.
+        hash : object, optional
+            The hash family of your own that the model was trained with, in the state in which it was then
+            made. Without it the model predicts but does not train, and cannot be loaded if a hidden layer
+            needs it.
 
         Raises
         ------
+        InputError
+            `hash` lacks a part of the protocol of hash families.
         ModelFileError
-            The file is missing, damaged or of another kind.
+            The file is missing, damaged or of another kind, or does not go together with `hash`.
         """
-        return load_classifier(cls, path, mmap)
+        return load_classifier(cls, path, mmap, hash)
 
     @property
     def n_iter_(self) -> int:
@@ -426,6 +554,13 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         check_not_empty(x, type(self).__name__)
         check_known_features(self, X, x)
         return x
+
+    def _check_approximate(self) -> None:
+        if not self.network_.has_candidates:
+            raise InputError(
+                "approximate prediction needs lists, and this model has none. Call build_approximate(X, y) "
+                "with training data, or fit with approximate=True."
+            )
 
     def _predictor(self) -> Predictor:
         check_is_fitted(self)

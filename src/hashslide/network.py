@@ -1,18 +1,44 @@
 """The network for Python callers: checked arguments around the C++ core."""
 
 import os
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hashslide import _core
+from hashslide._checks import check_int
 from hashslide._validation import Csr, check_features
-from hashslide.config import NetworkConfig, check_int
+from hashslide.config import NetworkConfig
 from hashslide.errors import InputError
+from hashslide.selection import MAX_IDS
+
+
+@dataclass(frozen=True)
+class CandidateSettings:
+    """How much of the lists of candidates approximate prediction reads for an example.
+
+    Parameters
+    ----------
+    feature_labels : int >= 0
+        Labels with the largest sums over the lists of the example's features.
+    cell_labels : int >= 0
+        First labels of the list of each cell.
+    probes : int >= 0
+        Cells.
+    """
+
+    feature_labels: int
+    cell_labels: int
+    probes: int
+
+    def __post_init__(self):
+        for field in fields(self):
+            check_int(field.name, getattr(self, field.name), 0, MAX_IDS)
 
 
 class Network:
-    """Sparse input, one hidden layer, an output of any number of labels.
+    """Sparse input, hidden layers, an output of any number of labels.
 
     `SlideClassifier` is the comfortable way to all this; a `Network` knows label ids only, no names.
 
@@ -62,16 +88,25 @@ class Network:
             Summed over the examples of the batch.
         active : int
             Size of the active set.
+
+        Raises
+        ------
+        InputError
+            A hash family of the user's own gave buckets that do not exist.
         """
-        stats = self._core.train_batch(
-            x.indptr, x.indices, x.data, y.indptr, y.indices, rows, sample_weight, learning_rate, n_threads
-        )
+        try:
+            stats = self._core.train_batch(
+                *(x.indptr, x.indices, x.data, y.indptr, y.indices),
+                *(rows, sample_weight, learning_rate, n_threads),
+            )
+        except ValueError as error:
+            raise InputError(str(error)) from error
         return stats.loss, stats.active
 
     def predict_topk(
-        self, X, k: int = 5, n_threads: int = 1
+        self, X, k: int = 5, n_threads: int = 1, approximate: bool = False
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the k best labels of each example, exactly.
+        """Return the k best labels of each example.
 
         Parameters
         ----------
@@ -79,6 +114,9 @@ class Network:
         k : int
             1 to n_labels.
         n_threads : int
+        approximate : bool
+            Score only the candidates that the lists of `learn_candidates` name for each example; if they
+            cannot name k, it is predicted exactly.
 
         Returns
         -------
@@ -86,15 +124,63 @@ class Network:
             Best first, ties by the smaller id.
         scores : float32 array of shape (n, k)
             Logits.
+
+        Raises
+        ------
+        InputError
+            Also if `approximate` and there are no lists.
         """
         check_int("k", k, 1, self.config.n_labels)
         x = self._check_features(X)
-        return self._core.predict_topk(x.indptr, x.indices, x.data, k, n_threads)
+        if not approximate:
+            return self._core.predict_topk(x.indptr, x.indices, x.data, k, n_threads)
+        if not self.has_candidates:
+            raise InputError(
+                "approximate prediction needs lists of candidates, and this network has none. Make them from "
+                "training data: learn_candidates(x, y), or build_approximate(X, y) of a SlideClassifier."
+            )
+        return self._core.approximate_topk(x.indptr, x.indices, x.data, k, n_threads)
+
+    def learn_candidates(self, x: Csr, y: Csr, n_threads: int = 1, fresh: bool = True) -> None:
+        """Make the lists of approximate prediction from training data; training does not update them.
+
+        Parameters
+        ----------
+        x, y : Csr
+            Features and labels of the examples.
+        n_threads : int
+            Changes the speed, never the result.
+        fresh : bool
+            False: add the examples to the counts of the lists that there are. The cells keep their centres.
+        """
+        if fresh:
+            self._core.drop_candidates()
+        if x.n_rows:
+            self._core.learn_candidates(x.indptr, x.indices, x.data, y.indptr, y.indices, n_threads)
+
+    @property
+    def has_candidates(self) -> bool:
+        """Whether `learn_candidates` has made lists."""
+        return self._core.has_candidates
+
+    @property
+    def candidate_settings(self) -> CandidateSettings:
+        """How much of the lists approximate prediction reads."""
+        return CandidateSettings(*self._core.candidate_settings)
+
+    @candidate_settings.setter
+    def candidate_settings(self, settings: CandidateSettings) -> None:
+        self._core.candidate_settings = (settings.feature_labels, settings.cell_labels, settings.probes)
 
     def logits(self, X, n_threads: int = 1) -> NDArray[np.float32]:
         """Return the logits of all labels, shape (n, n_labels): the caller minds the memory."""
         x = self._check_features(X)
         return self._core.logits(x.indptr, x.indices, x.data, n_threads)
+
+    def hidden(self, X, n_threads: int = 1) -> NDArray[np.float32]:
+        """Return the activations of the last hidden layer, shape (n, width)."""
+        x = self._check_features(X)
+        return self._core.hidden(x.indptr, x.indices, x.data, n_threads)
 
     def set_label_prior(self, counts: NDArray[np.int64], n_examples: int, reset_bias: bool = True) -> None:
         """Tell how often each label occurs among `n_examples` examples.
@@ -124,7 +210,11 @@ class Network:
         """
         config = self.config
         n_features, n_labels = max(n_features, config.n_features), max(n_labels, config.n_labels)
-        grown = NetworkConfig(**{**config.to_dict(), "n_features": n_features, "n_labels": n_labels})
+        if n_features > config.n_features and config.hidden[0].selection.sampler != "all":
+            raise InputError(
+                f"the first hidden layer hashes {config.n_features} features; it cannot grow to {n_features}."
+            )
+        grown = replace(config, n_features=n_features, n_labels=n_labels)
         self._core.grow(n_features, n_labels)
         self.config = grown
         if self._label_weight is not None:
@@ -135,6 +225,30 @@ class Network:
     def step(self) -> int:
         """Batches trained so far."""
         return int(self._core.state()["progress"][0])
+
+    @property
+    def multiplications(self) -> float:
+        """Multiplications of all steps of this process, forward and backward.
+
+        Those of the layers' products, of hashing neurons and queries, and of samplers that score neurons;
+        without those of the optimiser and of the direct term.
+        """
+        return self._core.multiplications
+
+    @property
+    def table_bytes(self) -> dict[str, int]:
+        """Memory of the hash tables of each layer that has some, by the layer's name."""
+        return self._core.table_bytes
+
+    def rebuild_tables(self, n_threads: int = 1) -> None:
+        """Build the hash tables of all layers anew, with fresh functions, as the schedule does.
+
+        Parameters
+        ----------
+        n_threads : int
+            Changes the speed, never the result.
+        """
+        self._core.rebuild_tables(n_threads)
 
     @property
     def stage_seconds(self) -> dict[str, float]:
@@ -180,7 +294,7 @@ class Network:
         network._borrowed = None if copy else state
         try:
             network._core = _core.Network.from_state(config.to_core(), state, copy)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise InputError(f"the network's state does not fit its settings: {error}.") from None
         return network
 
@@ -220,36 +334,34 @@ def _check_counts(name: str, counts: NDArray[np.int64], n_examples: int) -> None
 
 def state_shapes(config: NetworkConfig) -> dict[str, tuple[type, tuple[int, ...]]]:
     """Return dtype and shape of each array that a state of such a network must hold."""
-    d, n_labels, h = config.n_features, config.n_labels, config.hidden
-    return {
-        "input.weight": (np.float32, (d, h)),
-        "input.bias": (np.float32, (h,)),
-        "output.weight": (np.float32, (n_labels, h)),
-        "output.bias": (np.float32, (n_labels,)),
-        "label_counts": (np.int64, (n_labels,)),
-        "progress": (np.int64, (2,)),
+    shapes = {"label_counts": (np.int64, (config.n_labels,)), "progress": (np.int64, (2,))}
+    width_in = config.n_features
+    for i, layer in enumerate(config.hidden):
+        is_input = i == 0 and layer.selection.sampler == "all"
+        name = "input" if is_input else f"hidden{i}"
+        shape = (width_in, layer.width) if is_input else (layer.width, width_in)
+        shapes |= {f"{name}.weight": (np.float32, shape), f"{name}.bias": (np.float32, (layer.width,))}
+        width_in = layer.width
+    return shapes | {
+        "output.weight": (np.float32, (config.n_labels, width_in)),
+        "output.bias": (np.float32, (config.n_labels,)),
     }
 
 
 def _check_state(config: NetworkConfig, state: dict[str, NDArray]) -> dict[str, NDArray]:
     shapes = state_shapes(config)
     for name, (dtype, shape) in shapes.items():
-        if name not in state:
-            raise InputError(f"the network's state lacks the array {name!r}.")
-        array = state[name]
-        if array.dtype != dtype or array.shape != shape:
-            raise InputError(
-                f"the array {name!r} is {array.dtype} of shape {array.shape}; "
-                f"this network needs {np.dtype(dtype)} of shape {shape}."
-            )
+        _check_array(state, name, dtype, shape)
     if (state["progress"] < 0).any():
         raise InputError("the array 'progress' of the network's state holds negative counts.")
     _check_counts("label_counts", state["label_counts"], int(state["progress"][1]))
     if "direct.labels" in state:
         _check_direct(config, state)
-    integers = {*shapes, "direct.begin", "direct.labels"}
+    if "candidates.settings" in state:
+        _check_candidates(config, state)
+    integers = {*shapes, "direct.begin", "direct.labels", *_CANDIDATE_INTEGERS}
     for name, array in state.items():
-        if name not in integers and array.dtype != np.float32:
+        if name not in integers and ".index." not in name and array.dtype != np.float32:
             raise InputError(f"the array {name!r} is {array.dtype}; this network needs float32.")
     return {name: np.ascontiguousarray(array) for name, array in state.items()}
 
@@ -272,6 +384,60 @@ def _check_direct(config: NetworkConfig, state: dict[str, NDArray]) -> None:
         raise InputError("the labels of a feature in 'direct.labels' are not in ascending order.")
     if "direct.weight" not in state:
         raise InputError("the network's state lacks the array 'direct.weight'.")
+
+
+_CANDIDATE_INTEGERS = {
+    "candidates.settings",
+    "candidates.features.examples",
+    *(f"candidates.{lists}.{name}" for lists in ("features", "cells") for name in ("begin", "labels")),
+}
+
+
+def _check_candidates(config: NetworkConfig, state: dict[str, NDArray]) -> None:
+    """Check the lists of candidates, which the core uses as indices."""
+    _check_array(state, "candidates.settings", np.int64, (3,))
+    CandidateSettings(*state["candidates.settings"].tolist())
+    n_cells = len(state.get("candidates.cells.offsets", ()))
+    if n_cells == 0:
+        raise InputError("the network's state has candidates without cells.")
+    _check_array(state, "candidates.cells.offsets", np.float32, (n_cells,))
+    _check_array(state, "candidates.cells.centres", np.float32, (n_cells, config.width))
+    _check_lists(config, state, "candidates.cells", n_cells)
+    if "candidates.features.begin" in state:
+        n_features = len(state["candidates.features.begin"]) - 1
+        if n_features > config.n_features:
+            raise InputError(
+                f"the network's state has candidates of {n_features} features; it has {config.n_features}."
+            )
+        _check_array(state, "candidates.features.examples", np.int64, (n_features,))
+        if (state["candidates.features.examples"] < 0).any():
+            raise InputError("the array 'candidates.features.examples' holds negative counts.")
+        _check_lists(config, state, "candidates.features", n_features)
+
+
+def _check_lists(config: NetworkConfig, state: dict[str, NDArray], name: str, n: int) -> None:
+    _check_array(state, f"{name}.begin", np.int64, (n + 1,))
+    begin = state[f"{name}.begin"]
+    if begin[0] != 0 or (begin[1:] < begin[:-1]).any():
+        raise InputError(f"the array '{name}.begin' does not rise from 0.")
+    _check_array(state, f"{name}.labels", np.int32, (int(begin[-1]),))
+    _check_array(state, f"{name}.counts", np.float32, (int(begin[-1]),))
+    labels = state[f"{name}.labels"]
+    if ((labels < 0) | (labels >= config.n_labels)).any():
+        raise InputError(
+            f"the array '{name}.labels' holds other things than label ids below {config.n_labels}."
+        )
+
+
+def _check_array(state: dict[str, NDArray], name: str, dtype: type, shape: tuple[int, ...]) -> None:
+    if name not in state:
+        raise InputError(f"the network's state lacks the array {name!r}.")
+    array = state[name]
+    if array.dtype != dtype or array.shape != shape:
+        raise InputError(
+            f"the array {name!r} is {array.dtype} of shape {array.shape}; "
+            f"this network needs {np.dtype(dtype)} of shape {shape}."
+        )
 
 
 def effective_threads(n_jobs: int | None) -> int:

@@ -42,7 +42,7 @@ def test_info():
 
 def test_inspect(model):
     facts = json.loads(run("inspect", model, "--json").stdout)
-    assert facts["metadata"]["network"]["hidden"] == 32
+    assert facts["metadata"]["network"]["hidden"][0]["width"] == 32
     tensors = {tensor["name"]: tensor for tensor in facts["tensors"]}
     assert tensors["network.output.weight"]["shape"] == [3654, 32]
     assert tensors["network.output.weight"]["bytes"] == 3654 * 32 * 4

@@ -89,7 +89,14 @@ def test_options_reach_the_estimator(folder, tmp_path):
         "weight_decay": 0.001,
         "uniform": 50,
         "popular": 20,
-        "hard": 3,
+        "active": "per_batch",
+        "update": "hogwild",
+        "hash": "simhash",
+        "tables": 3,
+        "hashes": 4,
+        "sampler": "vanilla",
+        "budget": 5,
+        "probes": 2,
         "direct": 2,
         "hidden_length": 4.0,
         "example_power": 0.2,
@@ -104,6 +111,22 @@ def test_options_reach_the_estimator(folder, tmp_path):
         assert metadata["parameters"][name] == value
     assert metadata["parameters"]["random_state"] == 7
     assert any(name.endswith(".adam_m") for name in arrays)
+
+
+def test_layers_and_hashing_are_options_and_are_shown(folder, tmp_path):
+    options = ["--hidden", "16,8", "--hash", "kmeans", "--tables", 2, "--budget", 7]
+    options += ["--active", "per_example"]
+    run("train", folder, "-o", tmp_path / "m", "-q", "--epochs", 1, *options)
+    metadata = load_model(tmp_path / "m")[1]
+    assert [layer["width"] for layer in metadata["network"]["hidden"]] == [16, 8]
+    shown = run("inspect", tmp_path / "m").output
+    assert "hidden 2" in shown and "vanilla 7 of kmeans: 2 tables, 4 probes" in shown
+
+
+@pytest.mark.parametrize("hidden", ["wide", "16,", "1.5"])
+def test_widths_are_numbers(hidden, folder, tmp_path):
+    with pytest.raises(AssertionError, match="neither a width nor widths"):
+        run("train", folder, "-o", tmp_path / "m", "--hidden", hidden)
 
 
 def test_the_optimisers_state_is_left_out_by_default(model):

@@ -4,7 +4,7 @@ import math
 import os
 
 from hashslide import model_file
-from hashslide.config import check_int
+from hashslide._checks import check_int
 
 from .base import Callback, metric_of
 

@@ -2,7 +2,7 @@
 
 import math
 
-from hashslide.config import check_float, check_int
+from hashslide._checks import check_float, check_int
 
 from .base import Callback, metric_of
 

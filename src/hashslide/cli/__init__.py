@@ -9,6 +9,7 @@ from hashslide.cli import data_commands
 from hashslide.cli._app import Commands
 from hashslide.cli._console import print_facts, print_json
 from hashslide.cli._options import Json
+from hashslide.cli.advise import advise
 from hashslide.cli.evaluate import evaluate
 from hashslide.cli.inspect import inspect
 from hashslide.cli.predict import predict
@@ -70,6 +71,6 @@ def info(json: Json = False) -> None:
         print_facts("", ((name.replace("_", " "), value) for name, value in facts.items()))
 
 
-for command in (train, evaluate, predict, inspect, info):
+for command in (advise, train, evaluate, predict, inspect, info):
     app.command()(command)
 app.add_typer(data_commands.app, name="data", help="List, describe and convert data sets.")

@@ -6,17 +6,23 @@ from typing import Annotated
 
 import typer
 
-from hashslide.config import ACTIVATIONS, LOSSES, OPTIMIZERS
+from hashslide.config import ACTIVE, LOSSES, OPTIMIZERS, UPDATES
+from hashslide.selection import ACTIVATIONS, FAMILIES, SAMPLERS
 from hashslide.training import SCHEDULES
 
 AUTO = "auto"
 NETWORK = "The network"
 TRAINING = "Training"
 NEGATIVES = "Labels and negatives"
+HASHING = "Hash tables"
 VALIDATION = "Validation"
 NAMES = "Names"
 
-Activation = StrEnum("Activation", [(name, name) for name in ACTIVATIONS])
+Activation = StrEnum("Activation", [(name, name) for name in (AUTO, *ACTIVATIONS)])
+Active = StrEnum("Active", [(name, name) for name in ACTIVE])
+Update = StrEnum("Update", [(name, name) for name in UPDATES])
+Hash = StrEnum("Hash", [(name, name) for name in ("none", *FAMILIES)])
+Sampler = StrEnum("Sampler", [(name, name) for name in (AUTO, *SAMPLERS)])
 Loss = StrEnum("Loss", [(name, name) for name in (AUTO, *LOSSES)])
 Optimizer = StrEnum("Optimizer", [(name, name) for name in OPTIMIZERS])
 Schedule = StrEnum("Schedule", [(name, name) for name in SCHEDULES])
@@ -28,9 +34,29 @@ def int_or_auto(text: str) -> int | str:
     return _number_or_auto(text, int, "an integer")
 
 
+def bool_or_auto(text: str) -> bool | str:
+    """Parse ``yes``, ``no`` or ``auto``."""
+    values = {AUTO: AUTO, "yes": True, "no": False}
+    if text not in values:
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(values)}.")
+    return values[text]
+
+
 def float_or_auto(text: str) -> float | str:
     """Parse an option that takes a number or "auto"."""
     return _number_or_auto(text, float, "a number")
+
+
+def widths(text: str | int) -> int | tuple[int, ...]:
+    """Parse the width of the hidden layer, or several with commas."""
+    try:
+        numbers = tuple(int(part) for part in str(text).split(","))
+    except ValueError:
+        message = f"{text!r} is neither a width nor widths with commas, as 1000,1000."
+        raise typer.BadParameter(message) from None
+    if min(numbers) < 1:
+        raise typer.BadParameter(f"{text!r} holds a width below 1.")
+    return numbers if len(numbers) > 1 else numbers[0]
 
 
 def _number_or_auto(text: str, kind: type, description: str) -> float | str:
@@ -78,8 +104,13 @@ LabelNamesFile = Annotated[Path | None, _file("label")]
 FeatureNamesFile = Annotated[Path | None, _file("feature")]
 
 # The estimator's parameters; in `train` they bear its names.
-Hidden = Annotated[int, _option("Width of the hidden layer.", NETWORK, "N", 1)]
-ActivationOption = Annotated[Activation, _option("Function of the hidden layer.", NETWORK)]
+Hidden = Annotated[
+    str,
+    typer.Option(
+        parser=widths, metavar="N[,N]", help="Widths of the hidden layers.", rich_help_panel=NETWORK
+    ),
+]
+ActivationOption = Annotated[Activation, _option("Function of the hidden layers.", NETWORK)]
 LossOption = Annotated[Loss, _option("auto: bce for several labels a point, softmax for classes.", NETWORK)]
 Epochs = Annotated[str, _auto(int_or_auto, "N", "Passes over the data.", TRAINING)]
 BatchSize = Annotated[str, _auto(int_or_auto, "N", "Examples a step.", TRAINING)]
@@ -92,11 +123,16 @@ InputDropout = Annotated[str, _auto(float_or_auto, "X", "Share of the features t
 HiddenDropout = Annotated[float, _option("Share of the hidden units that a step omits.", TRAINING, "X")]
 WeightDecay = Annotated[float, _option("Shrinks the rows that a step touches.", TRAINING, "X")]
 Seed = Annotated[int, _option("Same seed, same model, with any --jobs.", TRAINING, "N", 0)]
-Uniform = Annotated[int, _option("Negative labels drawn at random for each batch.", NEGATIVES, "N", 0)]
-Popular = Annotated[str, _auto(int_or_auto, "N", "Most frequent labels, active in every batch.", NEGATIVES)]
-Hard = Annotated[
-    str, _auto(int_or_auto, "N", "Hard negatives of each example, found by hashing; 0: none.", NEGATIVES)
-]
+Uniform = Annotated[str, _auto(int_or_auto, "N", "Negatives drawn at random for each set.", NEGATIVES)]
+Popular = Annotated[str, _auto(int_or_auto, "N", "Most frequent labels, in every active set.", NEGATIVES)]
+ActiveOption = Annotated[Active, _option("One active set of labels for each batch or example.", NEGATIVES)]
+UpdateOption = Annotated[Update, _option("hogwild: without locks, not deterministic.", TRAINING)]
+HashOption = Annotated[Hash, _option("Family of hash functions that finds hard negatives.", HASHING)]
+Tables = Annotated[str, _auto(int_or_auto, "N", "Hash tables, L.", HASHING)]
+Hashes = Annotated[str, _auto(int_or_auto, "N", "Hashes a table, K.", HASHING)]
+SamplerOption = Annotated[Sampler, _option("How labels are chosen among those found.", HASHING)]
+Budget = Annotated[str, _auto(int_or_auto, "N", "Labels that each example adds to the set.", HASHING)]
+Probes = Annotated[str, _auto(int_or_auto, "N", "Buckets looked up in each table.", HASHING)]
 Direct = Annotated[
     str, _auto(int_or_auto, "N", "Labels a feature in a sparse linear term beside the network.", NETWORK)
 ]
@@ -110,6 +146,13 @@ PriorCorrection = Annotated[
     str, _auto(float_or_auto, "X", "0 to 1: how much of the sampling's bias to correct.", NEGATIVES)
 ]
 LabelWeightOption = Annotated[LabelWeight, _option("propensity: favour rare labels.", NEGATIVES)]
+Approximate = Annotated[
+    str,
+    _auto(bool_or_auto, "yes|no", "Make the lists of approximate prediction too.", NETWORK),
+]
+ApproximatePrediction = Annotated[
+    bool, _flag("--approximate", help="Score only candidates; the model says which are enough.")
+]
 EarlyStopping = Annotated[
     bool,
     _flag("--early-stopping", help="Stop when validation improves no more; keep the best.", panel=VALIDATION),

@@ -12,6 +12,7 @@ from hashslide import metrics
 from hashslide.cli._console import print_facts, print_json, print_table
 from hashslide.cli._models import fit_part, load_classifier, row_blocks
 from hashslide.cli._options import (
+    ApproximatePrediction,
     DataArgument,
     FeatureNamesFile,
     Jobs,
@@ -46,6 +47,7 @@ def evaluate(
     ] = RANKS,
     propensity_a: Annotated[float, typer.Option(metavar="X", help="Constant A of the propensities.")] = 0.55,
     propensity_b: Annotated[float, typer.Option(metavar="X", help="Constant B of the propensities.")] = 1.5,
+    approximate: ApproximatePrediction = False,
     label_names: LabelNamesFile = None,
     feature_names: FeatureNamesFile = None,
     jobs: Jobs = None,
@@ -67,7 +69,7 @@ def evaluate(
     """
     classifier = load_classifier(model, jobs)
     part = fit_part(load_part(part_path(source, "test"), lenient), classifier, label_names, feature_names)
-    report = measure(classifier, part.X, part.Y, ranks, (propensity_a, propensity_b))
+    report = measure(classifier, part.X, part.Y, ranks, (propensity_a, propensity_b), approximate)
     if json:
         print_json({"model": str(model), "data": str(part.path)} | report)
     else:
@@ -80,6 +82,7 @@ def measure(
     Y: csr_matrix,
     ranks: list[int],
     propensity_constants: tuple[float, float] = (0.55, 1.5),
+    approximate: bool = False,
 ) -> dict[str, Any]:
     """Return every metric at every rank, and the speed.
 
@@ -91,6 +94,8 @@ def measure(
         Columns beyond the model's labels are labels that it cannot predict.
     ranks : list of int
     propensity_constants : (A, B)
+    approximate : bool
+        Measure approximate prediction, as the model is tuned to it.
 
     Returns
     -------
@@ -99,7 +104,7 @@ def measure(
     """
     threads = effective_threads(classifier.n_jobs)
     started = time.perf_counter()
-    topk = _predict_ids(classifier, X, max(ranks), threads)
+    topk = _predict_ids(classifier, X, max(ranks), approximate)
     seconds = time.perf_counter() - started
     report: dict[str, Any] = {
         "points": X.shape[0],
@@ -136,10 +141,12 @@ def print_report(report: dict[str, Any]) -> None:
     )
 
 
-def _predict_ids(classifier: SlideClassifier, X: csr_matrix, k: int, threads: int) -> NDArray[np.int64]:
-    network = classifier.network_
+def _predict_ids(classifier: SlideClassifier, X: csr_matrix, k: int, approximate: bool) -> NDArray[np.int64]:
+    network, threads = classifier.network_, effective_threads(classifier.n_jobs)
     k = min(k, network.config.n_labels)
-    blocks = [network.predict_topk(X[rows], k, threads)[0] for rows in row_blocks(X.shape[0])]
+    if approximate and network.has_candidates:
+        approximate = not classifier.approximate_["exact"]
+    blocks = [network.predict_topk(X[rows], k, threads, approximate)[0] for rows in row_blocks(X.shape[0])]
     return np.concatenate([np.empty((0, k), np.int64), *blocks])
 
 

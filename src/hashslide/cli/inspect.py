@@ -1,22 +1,69 @@
 """``hashslide inspect``: what a model file holds."""
 
 import dataclasses
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
 
 from hashslide import model_file
 from hashslide.cli._console import print_facts, print_json, print_table, readable_bytes
-from hashslide.cli._options import Json, ModelArgument
+from hashslide.cli._options import Jobs, Json, ModelArgument
+from hashslide.cli.inspect_tables import inspect_tables
+from hashslide.errors import InputError
+from hashslide.selection import LOOK_UPS
+
+PANEL = "With --tables"
 
 
-def inspect(model: ModelArgument, json: Json = False) -> None:
+def inspect(
+    model: ModelArgument,
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="[DATA]", help="With --tables: what to look up.", show_default=False),
+    ] = None,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="What the hash tables hold and, with DATA, find.")
+    ] = False,
+    hash: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FAMILY",
+            help="Build tables of this family over the output layer instead.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    queries: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Rows of DATA to look up, at most.", rich_help_panel=PANEL)
+    ] = 300,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw to FILE.png, or to one page FILE.html.", rich_help_panel=PANEL
+        ),
+    ] = None,
+    jobs: Jobs = None,
+    json: Json = False,
+) -> None:
     """Show what a model file holds: settings and tensors. Weights are not read.
+
+    With --tables: for each layer with hash tables, how its neurons fill the
+    buckets; with DATA also how many of the true best neurons are found, against
+    the share of the neurons that have to be scored for it.
 
     [bold]Examples[/bold]
 
     \b
         hashslide inspect mesh.hashslide
         hashslide inspect mesh.hashslide --json
+        hashslide inspect mesh.hashslide pubmed-mesh --tables --hash kmeans
     """
+    if tables:
+        inspect_tables(model, source, hash, queries, plot, jobs, json)
+        return
+    for name, value in (("DATA", source), ("--hash", hash), ("--plot", plot)):
+        if value is not None:
+            raise InputError(f"{name} goes with --tables only. Add --tables, or leave it out.")
     summary = model_file.inspect(model)
     if json:
         print_json(_as_json(summary))
@@ -26,9 +73,37 @@ def inspect(model: ModelArgument, json: Json = False) -> None:
         "size": readable_bytes(summary.file_bytes),
         "written by": f"hashslide {summary.library_version}, format version {summary.format_version}",
     }
-    _print_metadata("", facts | summary.metadata)
+    _print_metadata("", facts | _readable(summary.metadata))
     rows = [(t.name, str(t.dtype), str(t.shape), readable_bytes(t.nbytes)) for t in summary.tensors]
     print_table("\ntensors", ("name", "dtype", "shape", "size"), rows)
+
+
+def _readable(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a classifier with a line for each layer; those of other files as they are."""
+    network, parameters = metadata.get("network"), metadata.get("parameters")
+    if not (isinstance(network, dict) and isinstance(parameters, dict) and "hidden" in network):
+        return metadata
+    layers = [
+        {"layer": f"hidden {i}", "width": layer["width"], "neurons": _selection_line(layer["selection"])}
+        for i, layer in enumerate(network["hidden"], 1)
+    ]
+    chosen = _selection_line(network["selection"])
+    output = {"layer": "output", "width": network["n_labels"], "neurons": chosen}
+    plain = {name: value for name, value in network.items() if name not in ("hidden", "selection")}
+    given = {name: "see layers" if isinstance(value, dict) else value for name, value in parameters.items()}
+    return metadata | {"parameters": given, "network": plain, "layers": [*layers, output]}
+
+
+def _selection_line(selection: dict[str, Any]) -> str:
+    """Return in words how a layer chooses its neurons."""
+    sampler = selection["sampler"]
+    if sampler not in LOOK_UPS:
+        return sampler if sampler in ("all", "standout") else f"{sampler} {selection['budget']}"
+    hashes = "" if selection["hash"] == "kmeans" else f" of {selection['hashes']} hashes"
+    return (
+        f"{sampler} {selection['budget']} of {selection['hash']}: {selection['tables']} tables{hashes}, "
+        f"{selection['probes']} probes"
+    )
 
 
 def _print_metadata(title: str, values: dict[str, Any]) -> None:

@@ -42,6 +42,7 @@ def predict(
         typer.Option(help="Scale points to length 1, as tf-idf data are; default: only with --by-name."),
     ] = None,
     logits: Annotated[bool, typer.Option("--logits", help="Print raw scores, not probabilities.")] = False,
+    approximate: opt.ApproximatePrediction = False,
     block: Annotated[
         int, typer.Option(min=1, metavar="N", help="Lines read before any is answered; 1 in a dialogue.")
     ] = 1024,
@@ -74,7 +75,8 @@ def predict(
         points = _points_of_lines(source, LineReader(form, classifier, source, scale), block)
     number = 0
     for X in points:
-        for labels, scores in zip(*classifier.predict_topk(X, k, probabilities=not logits), strict=True):
+        topk = classifier.predict_topk(X, k, probabilities=not logits, approximate=approximate)
+        for labels, scores in zip(*topk, strict=True):
             (_print_json_point if json else _print_point)(number, labels.tolist(), scores.tolist())
             number += 1
         sys.stdout.flush()

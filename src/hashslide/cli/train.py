@@ -68,7 +68,7 @@ def train(
     early_stopping: opt.EarlyStopping = False,
     patience: opt.Patience = 2,
     hidden: opt.Hidden = 256,
-    activation: opt.ActivationOption = opt.Activation.identity,
+    activation: opt.ActivationOption = opt.Activation.auto,
     hidden_length: opt.HiddenLength = opt.AUTO,
     direct: opt.Direct = opt.AUTO,
     loss: opt.LossOption = opt.Loss.auto,
@@ -83,11 +83,19 @@ def train(
     hidden_dropout: opt.HiddenDropout = 0.0,
     weight_decay: opt.WeightDecay = 0.0,
     seed: opt.Seed = 0,
-    uniform: opt.Uniform = 250,
+    active: opt.ActiveOption = opt.Active.per_batch,
+    update: opt.UpdateOption = opt.Update.owner,
+    uniform: opt.Uniform = opt.AUTO,
     popular: opt.Popular = opt.AUTO,
-    hard: opt.Hard = opt.AUTO,
+    hash: opt.HashOption = opt.Hash.none,
+    tables: opt.Tables = opt.AUTO,
+    hashes: opt.Hashes = opt.AUTO,
+    sampler: opt.SamplerOption = opt.Sampler.auto,
+    budget: opt.Budget = opt.AUTO,
+    probes: opt.Probes = opt.AUTO,
     example_power: opt.ExamplePower = opt.AUTO,
     prior_correction: opt.PriorCorrection = opt.AUTO,
+    approximate: opt.Approximate = opt.AUTO,
     label_weight: opt.LabelWeightOption = opt.LabelWeight.none,
     label_names: opt.LabelNamesFile = None,
     feature_names: opt.FeatureNamesFile = None,
@@ -181,8 +189,9 @@ def parameters(options: dict[str, Any]) -> dict[str, Any]:
     known = SlideClassifier().get_params()
     given = {name: value for name, value in options.items() if name in known and value is not None}
     plain = {name: value.value if isinstance(value, Enum) else value for name, value in given.items()}
-    if plain["label_weight"] == opt.LabelWeight.none:
-        plain["label_weight"] = None
+    for name in ("label_weight", "hash"):
+        if plain[name] == "none":
+            plain[name] = None
     return plain | {"random_state": options["seed"]}
 
 

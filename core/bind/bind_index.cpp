@@ -1,0 +1,167 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+
+#include <stdexcept>
+
+#include "bind_state.h"
+#include "neuron_index.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace hashslide;
+
+namespace {
+
+template <class T>
+using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+template <class Values>
+auto to_array(const Values& values) {
+    using T = std::remove_cvref_t<decltype(values[0])>;
+    T* copy = new T[values.size()];
+    std::copy(values.begin(), values.end(), copy);
+    const nb::capsule owner(copy, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+    return nb::ndarray<nb::numpy, T, nb::ndim<1>>(copy, {values.size()}, owner);
+}
+
+template <class T>
+std::span<const T> span(const In<T>& array) {
+    return {array.data(), array.size()};
+}
+
+BucketPolicy parse_policy(const std::string& name) {
+    if (name == "fifo") return BucketPolicy::fifo;
+    if (name == "reservoir") return BucketPolicy::reservoir;
+    throw std::invalid_argument("unknown bucket policy: " + name);
+}
+
+NeuronView view(const Matrix& weight, const In<float>& bias) {
+    return {weight.data(), bias.data(), static_cast<Index>(weight.shape(0)), static_cast<Index>(weight.shape(1))};
+}
+
+auto sizes(const HashTable& table) {
+    std::vector<Index> out(table.n_buckets());
+    for (Index b = 0; b < table.n_buckets(); ++b) out[b] = table.size(static_cast<Id>(b));
+    return to_array(out);
+}
+
+void build_table(HashTable& table, const In<Id>& buckets) {
+    std::ranges::copy(span(buckets), table.assign(static_cast<Index>(buckets.size())).begin());
+    table.build();
+}
+
+void bind_table(nb::module_& m) {
+    nb::class_<HashTable>(m, "HashTable", "One hash table: the neurons by bucket.")
+        .def(
+            "__init__",
+            [](HashTable* self, Index n_buckets, const std::string& policy, Index limit, std::uint64_t key) {
+                new (self) HashTable(n_buckets, parse_policy(policy), limit, key);
+            },
+            "n_buckets"_a, "policy"_a, "limit"_a, "key"_a)
+        .def("build", &build_table, "buckets"_a, "Build the table anew from the bucket of each neuron, -1: none.")
+        .def("move", &HashTable::move, "neuron"_a, "bucket"_a, "Move a neuron; False if it is there already.")
+        .def("grow", &HashTable::grow, "n_neurons"_a)
+        .def(
+            "bucket", [](const HashTable& self, Id b) { return to_array(self.bucket(b)); }, "b"_a,
+            "Members of a bucket that a look-up sees.")
+        .def(
+            "restore",
+            [](HashTable& self, const In<Id>& buckets, const In<Id>& members, std::uint64_t moves) {
+                self.restore(span(buckets), span(members), moves);
+            },
+            "buckets"_a, "members"_a, "moves"_a)
+        .def_prop_ro("n_buckets", &HashTable::n_buckets)
+        .def_prop_ro("sizes", &sizes, nb::rv_policy::move, "(n_buckets,) members of each bucket, seen or not.")
+        .def_prop_ro(
+            "buckets", [](const HashTable& self) { return to_array(self.buckets()); }, nb::rv_policy::move,
+            "(n_neurons,) bucket of each neuron, -1: none.")
+        .def_prop_ro(
+            "members", [](const HashTable& self) { return to_array(self.members()); }, nb::rv_policy::move,
+            "The members of all buckets, bucket by bucket, in their order.")
+        .def_prop_ro("moves", &HashTable::moves, "Insertions so far.")
+        .def_prop_ro("memory_bytes", &HashTable::memory_bytes);
+}
+
+// Settings by the names of IndexConfig and its parts.
+IndexConfig parse_config(const nb::dict& settings) {
+    IndexConfig config;
+    const auto set = [&](const char* name, auto& value) {
+        if (settings.contains(name)) value = nb::cast<std::remove_cvref_t<decltype(value)>>(settings[name]);
+    };
+    set("family", config.family.name);
+    set("tables", config.family.tables);
+    set("hashes", config.family.hashes);
+    set("bin_size", config.family.bin_size);
+    set("top", config.family.top);
+    set("cells", config.family.cells);
+    set("bias", config.mips.bias);
+    set("centre", config.mips.centre);
+    set("augment", config.mips.augment);
+    set("norm_ranges", config.mips.norm_ranges);
+    set("bucket_limit", config.bucket_limit);
+    set("probes", config.probes);
+    set("first_build", config.first_build);
+    set("rebuild_growth", config.rebuild_growth);
+    set("rebuild_changed", config.rebuild_changed);
+    set("refresh", config.refresh);
+    std::string policy = "reservoir";
+    set("policy", policy);
+    config.policy = parse_policy(policy);
+    return config;
+}
+
+nb::object look_up(const NeuronIndex& self, const Matrix& queries, int n_threads) {
+    std::vector<Id> found;
+    const Index n = static_cast<Index>(queries.shape(0));
+    {
+        const nb::gil_scoped_release release;
+        self.look_up(queries.data(), n, found, n_threads);
+    }
+    return nb::cast(to_array(found), nb::rv_policy::move).attr("reshape")(n, self.n_tables(), self.probes());
+}
+
+}  // namespace
+
+void bind_neuron_index(nb::module_& m) {
+    bind_table(m);
+    nb::class_<NeuronIndex>(m, "NeuronIndex", "The neurons (weight, bias) of a layer in hash tables.")
+        .def(
+            "__init__",
+            [](NeuronIndex* self, Index n_neurons, Index width, std::uint64_t seed, const nb::kwargs& settings) {
+                new (self) NeuronIndex(parse_config(settings), n_neurons, width, seed);
+            },
+            "n_neurons"_a, "width"_a, "seed"_a, "settings"_a, "Settings have the names of IndexConfig and its parts.")
+        .def_prop_ro("ready", &NeuronIndex::ready)
+        .def_prop_ro("n_tables", &NeuronIndex::n_tables)
+        .def_prop_ro("probes", &NeuronIndex::probes)
+        .def_prop_ro("memory_bytes", &NeuronIndex::memory_bytes)
+        .def("look_up", &look_up, "queries"_a, "n_threads"_a,
+             "(n, n_tables, probes) buckets for the activations (n, width), best first, -1: none.")
+        .def("table", &NeuronIndex::table, "t"_a, nb::rv_policy::reference_internal)
+        .def(
+            "touch", [](NeuronIndex& self, const In<Id>& neurons) { self.touch(span(neurons)); }, "neurons"_a)
+        .def(
+            "maintain",
+            [](NeuronIndex& self, const Matrix& weight, const In<float>& bias, Index step, int n_threads) {
+                const nb::gil_scoped_release release;
+                self.maintain(view(weight, bias), step, n_threads);
+            },
+            "weight"_a, "bias"_a, "step"_a, "n_threads"_a)
+        .def(
+            "build",
+            [](NeuronIndex& self, const Matrix& weight, const In<float>& bias, int n_threads) {
+                const nb::gil_scoped_release release;
+                self.build(view(weight, bias), n_threads);
+            },
+            "weight"_a, "bias"_a, "n_threads"_a)
+        .def("grow", &NeuronIndex::grow, "n_neurons"_a)
+        .def("state", [](const NeuronIndex& self) { return state_to_dict(self.state()); })
+        .def(
+            "restore",
+            [](NeuronIndex& self, const nb::dict& state, int n_threads) {
+                self.restore(state_from_dict(state), n_threads);
+            },
+            "state"_a, "n_threads"_a);
+}

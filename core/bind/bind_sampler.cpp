@@ -1,0 +1,99 @@
+// The samplers and the estimators of the partition function on NumPy arrays.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "names.h"
+#include "partition.h"
+#include "sampler.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace hashslide;
+
+namespace {
+
+template <class T>
+using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Out = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
+
+// A NumPy array that owns the vector.
+template <class T>
+Out<T> hand_over(std::vector<T>&& from) {
+    auto* vector = new std::vector<T>(std::move(from));
+    return Out<T>(vector->data(), {vector->size()},
+                  nb::capsule(vector, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); }));
+}
+
+NeuronView view(const Rows& weight, const In<float>& bias) {
+    return {weight.data(), bias.data(), static_cast<Index>(weight.shape(0)), static_cast<Index>(weight.shape(1))};
+}
+
+Selection selection(const In<Index>& begin, const In<Id>& ids) {
+    return {{begin.data(), begin.data() + begin.size()}, {ids.data(), ids.data() + ids.size()}};
+}
+
+std::pair<Out<Index>, Out<Id>> sample_arrays(const std::string& kind, Rows weight, In<float> bias, Rows queries,
+                                             const NeuronIndex* index, Index budget, Index min_count, float alpha,
+                                             float beta, std::optional<In<Index>> exclude_begin,
+                                             std::optional<In<Id>> exclude_ids, std::uint64_t seed, std::uint64_t step,
+                                             int n_threads) {
+    const SamplerConfig config{parse(sampler_names, kind), budget, min_count, alpha, beta};
+    Selection out;
+    {
+        const nb::gil_scoped_release release;
+        const Selection exclude = exclude_begin ? selection(*exclude_begin, *exclude_ids) : Selection{};
+        sample(config, index, view(weight, bias), queries.data(), static_cast<Index>(queries.shape(0)),
+               exclude_begin ? &exclude : nullptr, CounterRng(seed, Stream::sampler, step), out, n_threads);
+    }
+    return {hand_over(std::move(out.begin)), hand_over(std::move(out.ids))};
+}
+
+Out<double> estimate(const WeightedSelection& weighted, const NeuronView& neurons, const Rows& queries, int n_threads) {
+    std::vector<double> out(queries.shape(0));
+    {
+        const nb::gil_scoped_release release;
+        log_partition(weighted, neurons, queries.data(), static_cast<Index>(queries.shape(0)), out.data(), n_threads);
+    }
+    return hand_over(std::move(out));
+}
+
+Out<double> log_partition_found(Rows weight, In<float> bias, Rows queries, const NeuronIndex& index, Index hashes,
+                                In<Index> begin, In<Id> ids, int n_threads) {
+    const NeuronView neurons = view(weight, bias);
+    return estimate(weigh_found(selection(begin, ids), index, hashes, neurons, queries.data(), n_threads), neurons,
+                    queries, n_threads);
+}
+
+Out<double> log_partition_uniform(Rows weight, In<float> bias, Rows queries, In<Index> begin, In<Id> ids, Index draws,
+                                  std::uint64_t seed, std::uint64_t step, int n_threads) {
+    const NeuronView neurons = view(weight, bias);
+    return estimate(
+        add_uniform(selection(begin, ids), neurons.n, draws, CounterRng(seed, Stream::sampler, step), n_threads),
+        neurons, queries, n_threads);
+}
+
+}  // namespace
+
+void bind_sampler(nb::module_& m) {
+    m.def("sample", &sample_arrays, "kind"_a, "weight"_a, "bias"_a, "queries"_a, "index"_a = nb::none(), "budget"_a = 0,
+          "min_count"_a = 2, "alpha"_a = 1.0f, "beta"_a = 0.0f, "exclude_begin"_a = nb::none(),
+          "exclude_ids"_a = nb::none(), "seed"_a = 0, "step"_a = 0, "n_threads"_a = 1,
+          "(begin, ids): query q has the neurons ids[begin[q]:begin[q + 1]].");
+    m.def("inclusion_probability", &inclusion_probability, "p"_a, "hashes"_a, "tables"_a);
+    m.def("log_partition_found", &log_partition_found, "weight"_a, "bias"_a, "queries"_a, "index"_a, "hashes"_a,
+          "begin"_a, "ids"_a, "n_threads"_a = 1,
+          "log of the estimate of Z from the neurons found in the tables, weighted by their chance to be found.");
+    m.def("log_partition_uniform", &log_partition_uniform, "weight"_a, "bias"_a, "queries"_a, "begin"_a, "ids"_a,
+          "draws"_a, "seed"_a = 0, "step"_a = 0, "n_threads"_a = 1,
+          "log of the estimate of Z from certain neurons and uniform draws for the rest.");
+}

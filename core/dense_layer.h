@@ -1,0 +1,17 @@
+// A hidden layer of which every neuron is computed: a = activation(in W^T + b), as matrix products.
+#pragma once
+
+#include "activation.h"
+#include "activations.h"
+#include "neurons.h"
+
+namespace hashslide {
+
+// z: (examples, neurons) of the given rows of inputs (n, width), without activation.
+void dense_products(const Neurons& neurons, const float* in, Index n, float* z, int n_threads);
+
+// out.gradients hold dLoss/da on entry. Sets in.gradients (dense), then updates all neurons. Work: (neurons, width).
+void dense_backward_and_update(Neurons& neurons, Activation activation, Activations& in, Activations& out, float rate,
+                               Index step, int n_threads);
+
+}  // namespace hashslide

@@ -1,0 +1,20 @@
+#include "selector.h"
+
+namespace hashslide {
+
+Selector::Selector(const SelectionConfig& config, Index n_neurons, Index width, std::uint64_t seed) : config_(config) {
+    if (looks_up(config.sampler.kind)) index_.emplace(config.index, n_neurons, width, seed, config.family);
+}
+
+void Selector::select(const NeuronView& neurons, const Activations& in, const Selection* exclude, const CounterRng& rng,
+                      Selection& out, int n_threads, bool same_draws) const {
+    if (!in.sparse) {
+        sample(config_.sampler, index(), neurons, in.values.data(), in.n, exclude, rng, out, n_threads, same_draws);
+        return;
+    }
+    std::vector<float> dense(in.n * in.width);
+    in.read(0, in.n, dense.data());
+    sample(config_.sampler, index(), neurons, dense.data(), in.n, exclude, rng, out, n_threads, same_draws);
+}
+
+}  // namespace hashslide

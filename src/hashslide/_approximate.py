@@ -1,0 +1,158 @@
+"""Approximate prediction: its cost, when it pays, how much of the lists it reads (docs/prediction.md)."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from hashslide._validation import Csr
+from hashslide.network import CandidateSettings, Network
+
+# In units of one neuron of one row in exact prediction of many rows, where neurons are read once for all.
+NEURON_COST = 10.0  # of a candidate, which is read for one row alone
+CENTRE_COST = 5.0
+ENTRY_COST = 1.0  # of an entry of a list
+AUTO_GAIN = 2.0  # "auto" makes lists if they promise to be so many times faster than exact prediction
+
+DEFAULT_FEATURE_LABELS = 64
+FEATURE_LABELS = (0, 16, 32, 64, 128, 256)  # what tuning tries
+PROBES = (0, 1, 2, 4)
+WORTHWHILE = 0.9  # a setting that costs less than so much of the best one is tried
+CELL_HALVINGS = 6
+VALIDATION_ROWS = 1000
+CONFIDENCE = 2  # standard errors by which the share has to be exceeded: the best of many settings is chosen
+
+
+def default_settings(n_labels: int) -> CandidateSettings:
+    """Return settings that kept 99 % of exact P@1 and P@5 on all sets of docs/prediction.md."""
+    return CandidateSettings(DEFAULT_FEATURE_LABELS, max(1, round(math.sqrt(n_labels))), 1)
+
+
+def cost(network: Network, settings: CandidateSettings, entries: float) -> float:
+    """Return the cost of a row, in neurons of exact prediction.
+
+    Parameters
+    ----------
+    network : Network
+    settings : CandidateSettings
+    entries : float
+        Entries of the features' lists, and of the direct term's, that an example reads.
+    """
+    n_labels = network.config.n_labels
+    candidates = min(settings.feature_labels + settings.probes * settings.cell_labels, n_labels)
+    centres = math.sqrt(n_labels) if settings.probes else 0.0
+    return NEURON_COST * candidates + CENTRE_COST * centres + ENTRY_COST * entries
+
+
+def pays_off(network: Network, x: Csr) -> bool:
+    """Tell whether "auto" makes lists, before there are any."""
+    per_row = len(x.indices) / max(x.n_rows, 1)
+    entries, n_labels = per_row * (DEFAULT_FEATURE_LABELS + network.config.direct), network.config.n_labels
+    return AUTO_GAIN * cost(network, default_settings(n_labels), entries) < n_labels
+
+
+def list_entries(network: Network, x: Csr) -> float:
+    """Return how many entries of lists an example of x reads on average."""
+    state, entries = network.state(), 0
+    for name in ("candidates.features.begin", "direct.begin"):
+        if name in state:
+            lengths = np.diff(state[name])
+            entries += int(lengths[x.indices[x.indices < len(lengths)]].sum())
+    return entries / max(x.n_rows, 1)
+
+
+def untuned(network: Network, x: Csr) -> dict:
+    """Set the default settings and return what `SlideClassifier.approximate_` says of them."""
+    settings = default_settings(network.config.n_labels)
+    network.candidate_settings = settings
+    return _report(network, settings, cost(network, settings, list_entries(network, x)))
+
+
+def tune(network: Network, x: Csr, y: sparse.csr_matrix | None, k: int, share: float, n_threads: int) -> dict:
+    """Set the cheapest settings that keep `share` of the exact hits at ranks 1 and k on validation data.
+
+    A hit is a true label, or without `y` an exact best label, among the first ones. The mean shortfall and
+    `CONFIDENCE` standard errors of it stay within ``1 - share``. At most `VALIDATION_ROWS` rows are used,
+    evenly spread.
+
+    Returns
+    -------
+    dict
+        As `SlideClassifier.approximate_`.
+    """
+    rows = np.unique(np.linspace(0, x.n_rows - 1, min(x.n_rows, VALIDATION_ROWS)).astype(np.int64))
+    x, y = x.take(rows), None if y is None else y[rows]
+    exact = network.predict_topk(x, k, n_threads)[0]
+    entries, n_labels = list_entries(network, x), network.config.n_labels
+
+    def losses(settings: CandidateSettings) -> dict[str, tuple[float, float]]:
+        network.candidate_settings = settings
+        return _losses(exact, network.predict_topk(x, k, n_threads, approximate=True)[0], y)
+
+    def is_good(settings: CandidateSettings) -> bool:
+        return all(loss + CONFIDENCE * error <= 1 - share for loss, error in losses(settings).values())
+
+    ladder = sorted({max(1, round(2 * math.sqrt(n_labels) / 2**i)) for i in range(CELL_HALVINGS + 1)})
+    has_features = "candidates.features.begin" in network.state()
+    best, best_cost = None, float(n_labels)
+    for feature_labels in FEATURE_LABELS if has_features else (0,):
+        for probes in PROBES:
+            cell_labels = ladder if probes else [0]
+            steps = [CandidateSettings(feature_labels, m, probes) for m in cell_labels]
+            steps = [s for s in steps if cost(network, s, entries) < WORTHWHILE * best_cost]
+            found = _first_good(steps, is_good)
+            if found is not None:
+                best, best_cost = found, cost(network, found, entries)
+    truth = "exact labels" if y is None else "true labels"
+    goal = {"k": k, "share": share, "on": truth, "rows": len(rows)}
+    settings = best or default_settings(n_labels)
+    reached = {name: float(1 - loss) for name, (loss, _) in losses(settings).items()}
+    report = _report(network, settings, cost(network, settings, entries), is_reached=best is not None)
+    return report | goal | {"reached": reached}
+
+
+def _first_good(steps: list[CandidateSettings], is_good) -> CandidateSettings | None:
+    """Return the first good one of settings of which all behind a good one are good; bisection."""
+    if not steps or not is_good(steps[-1]):
+        return None
+    low, high = 0, len(steps) - 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_good(steps[middle]) else (middle + 1, high)
+    return steps[low]
+
+
+def _losses(exact: NDArray, found: NDArray, y: sparse.csr_matrix | None) -> dict[str, tuple[float, float]]:
+    """Return the share by which the hits at ranks 1 and k fall short of exact ones, with standard error."""
+    losses = {}
+    for k in sorted({1, exact.shape[1]}):
+        before, after = (_hits(labels[:, :k], exact[:, :k], y) for labels in (exact, found))
+        difference, mean = before - after, max(before.mean(), 1e-12)
+        error = difference.std() / math.sqrt(len(difference))
+        losses[f"P@{k}" if y is not None else f"recall@{k}"] = (difference.mean() / mean, error / mean)
+    return losses
+
+
+def _hits(labels: NDArray, exact: NDArray, y: sparse.csr_matrix | None) -> NDArray[np.float64]:
+    """Return for each row the share of the labels that are true, or among the exact ones."""
+    if y is None:
+        return (labels[:, :, None] == exact[:, None, :]).any(axis=2).mean(axis=1)
+    rows = np.repeat(np.arange(len(labels)), labels.shape[1])
+    return np.asarray(y[rows, labels.ravel()], np.float64).reshape(labels.shape).mean(axis=1)
+
+
+def _report(network: Network, settings: CandidateSettings, cost: float, is_reached: bool = True) -> dict:
+    reason = ""
+    if not is_reached:
+        reason = "no settings cheaper than exact prediction reach the share"
+    elif cost >= network.config.n_labels:
+        reason = "with so few labels exact prediction is faster"
+    return {
+        "exact": bool(reason),
+        "reason": reason,
+        "feature_labels": settings.feature_labels,
+        "cell_labels": settings.cell_labels,
+        "probes": settings.probes,
+        "cost": round(cost / network.config.n_labels, 4),
+    }

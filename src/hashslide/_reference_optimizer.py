@@ -1,0 +1,74 @@
+"""Step 7 in NumPy: updates of touched rows. Part of the specification in reference.py."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Optimizer:
+    """Updates the given rows of a matrix; other rows cost nothing.
+
+    adagrad  row-wise: s += mean(g^2), w -= rate g / sqrt(s0 + s)            (Duchi, Hazan & Singer 2011)
+    adam     lazy: the moments of a weight change only when it is touched    (Kingma & Ba 2015)
+    sgd      heavy ball, equally lazy: u = momentum u + g, w -= rate u
+    """
+
+    def __init__(self, config, shape: tuple[int, int]):
+        self.config = config
+        names = {
+            "adagrad": ["adagrad"],
+            "adam": ["adam_m", "adam_v"],
+            "sgd": ["velocity"] if config.momentum else [],
+        }
+        widths = {"adagrad": 1}
+        self.arrays = {
+            name: np.zeros((shape[0], widths.get(name, shape[1])), np.float32)
+            for name in names[config.optimizer]
+        }
+
+    def update(
+        self,
+        weight: NDArray,
+        rows: NDArray,
+        gradient: NDArray,
+        rate: float,
+        step: int,
+        entries: NDArray | bool = True,
+    ) -> None:
+        """Change the rows of weight (n, width) in place.
+
+        gradient: (len(rows), width), 0 outside `entries`. entries: of the same shape, the weights that are
+        touched; True: all.
+        """
+        c, gradient = self.config, np.asarray(gradient, np.float32)
+        w = weight[rows] * np.float32(1 - rate * c.weight_decay)
+        if c.optimizer == "adagrad":
+            s = self.arrays["adagrad"]
+            s[rows] += (gradient**2).mean(axis=1, keepdims=True)
+            w -= rate / np.sqrt(c.initial_accumulator + s[rows]) * gradient
+        elif c.optimizer == "adam":
+            m = self._average("adam_m", rows, c.beta1, (1 - c.beta1) * gradient, entries)
+            v = self._average("adam_v", rows, c.beta2, (1 - c.beta2) * gradient**2, entries)
+            m_hat, v_hat = m / (1 - c.beta1**step), v / (1 - c.beta2**step)
+            w -= rate * m_hat / (np.sqrt(v_hat) + c.epsilon)
+        else:
+            w -= rate * (
+                self._average("velocity", rows, c.momentum, gradient, entries) if c.momentum else gradient
+            )
+        weight[rows] = np.where(entries, w, weight[rows])
+
+    def _average(
+        self, name: str, rows: NDArray, keep: float, new: NDArray, entries: NDArray | bool
+    ) -> NDArray:
+        """A moment of the touched weights: keep * old + new."""
+        moment = self.arrays[name]
+        moment[rows] = np.where(entries, keep * moment[rows] + new, moment[rows])
+        return moment[rows]
+
+    def grow(self, n_rows: int) -> None:
+        """Rows at the end; nothing is known of them."""
+        self.arrays = {name: pad_rows(array, n_rows) for name, array in self.arrays.items()}
+
+
+def pad_rows(array: NDArray, n_rows: int) -> NDArray:
+    """The array with rows of 0 at the end, n_rows altogether."""
+    return np.pad(array, ((0, n_rows - len(array)), (0, 0)))

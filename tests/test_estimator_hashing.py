@@ -1,0 +1,289 @@
+"""Hash tables and other selections of neurons in the estimator, on real data."""
+
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from estimator_helpers import assert_equal_models, state
+from hash_helpers import Signs
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+
+from hashslide import metrics
+from hashslide.callbacks import Callback
+from hashslide.errors import InputError, ModelFileError
+from hashslide.estimator import SlideClassifier
+from hashslide.layers import AdaptiveDropout, Dense, Dropout, Hashed, LowRank, WinnerTakeAll
+from hashslide.selection import FAMILIES, LOOK_UPS, Selection
+
+MODES = list(itertools.product(("per_batch", "per_example"), ("owner", "hogwild")))
+
+
+@pytest.fixture(scope="module")
+def small(pubmed_small):
+    """A part of the same problem with the 136 labels of medium frequency: no answer suits everyone."""
+    d = pubmed_small
+    counts = np.asarray(d.Y_train[:600].sum(axis=0)).ravel()
+    kept = np.flatnonzero((counts >= 6) & (counts <= 60))
+    return d.X_train[:600], d.Y_train[:600][:, kept], d.X_test[:200], d.Y_test[:200][:, kept]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Real images of 8 x 8 pixels: few, dense features and 10 classes; 1,200 to train on."""
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype(np.float32)
+    return X[:1200], y[:1200], X[1200:], y[1200:]
+
+
+def quick(family, sampler="top", active="per_batch", update="owner", **settings):
+    """A model that hashes, early and often."""
+    selection = Selection(
+        sampler=sampler, budget=20, hash=family, tables=8, hashes=2, cells=32, rehash_first=2, rehash_every=3
+    )
+    fixed = {"hidden": 32, "epochs": 6, "batch_size": 30, "learning_rate": 0.3, "random_state": 0}
+    modes = {"n_jobs": 2, "hash": selection, "active": active, "update": update}
+    return SlideClassifier(**fixed | modes | settings)
+
+
+def frequency_ndcg(data):
+    """The nDCG@5 of the same answer for everyone: the most frequent labels."""
+    counts = np.asarray(data[1].sum(axis=0)).ravel()
+    best = np.argsort(-counts, kind="stable")[:5]
+    return metrics.ndcg_at_k(data[3], np.tile(best, (data[2].shape[0], 1)), 5)
+
+
+@pytest.mark.parametrize(("active", "update"), MODES)
+@pytest.mark.parametrize("sampler", LOOK_UPS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_all_combinations_learn(family, sampler, active, update, small):
+    model = quick(family, sampler, active, update).fit(*small[:2])
+    found = model.predict_topk(small[2], 5)[0]
+    assert model.network_.state()["output.index.progress"][1] > 1, "the tables were never rebuilt"
+    assert metrics.ndcg_at_k(small[3], found, 5) > 1.5 * frequency_ndcg(small)
+
+
+@pytest.mark.parametrize("active", ["per_batch", "per_example"])
+@pytest.mark.parametrize("sampler", LOOK_UPS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_owner_updates_give_the_same_bits_for_any_number_of_threads(family, sampler, active, small):
+    models = [
+        quick(family, sampler, active, epochs=1, n_jobs=n, hidden=[16, Hashed(24, 6, hash=family, tables=4)])
+        for n in (1, 2, 3)
+    ]
+    for model in models:
+        model.fit(*small[:2])
+    for model in models[1:]:
+        assert_equal_models(models[0], model)
+
+
+def test_the_published_system_in_one_line(pubmed_small):
+    d = pubmed_small
+    model = SlideClassifier(hash="dwta", tables=50, hashes=6, active="per_example", random_state=0)
+    model.fit(d.X_train, d.Y_train)
+    selection = model.network_.config.selection
+    assert (selection.hash, selection.tables, selection.hashes) == ("dwta", 50, 6)
+    assert (selection.sampler, selection.budget) == ("vanilla", 100)
+    assert model.network_.config.loss == "softmax"
+    assert model.score(d.X_test, d.Y_test) > 0.62  # the most frequent label alone: .607; all labels: .70
+
+
+SIMHASH = dict(hash="simhash", tables=30, hashes=4, rehash_first=10)
+LAYERS = {
+    "dense": (64, 64),
+    "dense, hashed": [Dense(64), Hashed(128, 32, **SIMHASH)],
+    "hashed, hashed": [Hashed(128, 32, **SIMHASH), Hashed(64, 16, **SIMHASH)],
+    "dropout": [Dense(64), Dropout(64, 32)],
+    "adaptive dropout": [Dense(64), AdaptiveDropout(64)],
+    "winner take all": [Dense(64), WinnerTakeAll(64, 16)],
+    "low rank": [Dense(64), *LowRank(64, 8)],
+}
+
+
+@pytest.mark.parametrize(("active", "update"), MODES)
+@pytest.mark.parametrize("hidden", LAYERS.values(), ids=LAYERS.keys())
+def test_layers_of_every_kind_learn_digits(hidden, active, update, digits):
+    X, y, X_test, y_test = digits
+    settings = dict(direct=0, epochs=12, random_state=0, n_jobs=2)  # the direct term would do without them
+    model = SlideClassifier(hidden, active=active, update=update, **settings)
+    assert model.fit(X, y).score(X_test, y_test) > 0.5  # chance: 0.1; hogwild varies
+
+
+SAVED = {
+    "dwta": dict(family="dwta"),
+    "kmeans": dict(family="kmeans"),
+    "fifo": dict(family="wta", hash=Selection(sampler="top", budget=9, hash="wta", bucket_policy="fifo")),
+    "ranges": dict(
+        family="wta",
+        hash=Selection(sampler="top", budget=9, centre=True, augment=True, norm_ranges=3, rehash_first=5),
+    ),
+    "hashed layers": dict(
+        family="simhash", hidden=[16, Hashed(40, 8, hash="kmeans", tables=3, rehash_first=3), Hashed(24, 6)]
+    ),
+    "own": dict(family=Signs()),
+}
+
+
+class Interrupt(Callback):
+    """Ctrl-C after the first epoch."""
+
+    def on_epoch_end(self, estimator, context):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("active", ["per_batch", "per_example"])
+@pytest.mark.parametrize("settings", SAVED.values(), ids=SAVED.keys())
+def test_a_fit_goes_on_after_saving_with_the_same_bits(settings, active, small, tmp_path):
+    X, y = small[:2]
+    whole = quick(**settings, active=active, epochs=3).fit(X, y)
+    part = clone(whole).set_params(callbacks=[Interrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        part.fit(X, y)
+    part.set_params(callbacks=None)
+    part.save(tmp_path / "model")
+    own = settings["family"] if isinstance(settings["family"], Signs) else None
+    restored = [SlideClassifier.load(tmp_path / "model", mmap, own) for mmap in (True, False)]
+    for model in (*restored, pickle.loads(pickle.dumps(part))):
+        assert_equal_models(model, part)
+        model.set_params(n_jobs=2).partial_fit(X, y).partial_fit(X, y)
+        assert_equal_models(model, whole)
+
+
+def test_tables_are_saved_without_the_optimiser_too(small, tmp_path):
+    model = quick("dwta", hidden=[16, Hashed(24, 6, rehash_first=2)]).fit(*small[:2])
+    model.save(tmp_path / "model", optimizer_state=False)
+    loaded = SlideClassifier.load(tmp_path / "model")
+    kept = {name for name in state(model) if ".index." in name}
+    assert kept and kept <= set(state(loaded))
+    np.testing.assert_array_equal(loaded.decision_function(small[2]), model.decision_function(small[2]))
+
+
+PARAMETERS = [
+    dict(hidden=(16, 8)),
+    dict(hidden=[16, Hashed(8, 3, hash="wta")]),
+    dict(hidden=Dense(16, "tanh")),
+    dict(hash=Selection(sampler="top", budget=5), hidden=np.int64(16)),
+]
+
+
+@pytest.mark.parametrize("settings", PARAMETERS)
+def test_parameters_survive_a_file_a_pickle_and_a_clone(settings, small, tmp_path):
+    model = SlideClassifier(epochs=1, **settings)
+    assert clone(model).get_params() == model.get_params()
+    model.fit(*small[:2]).save(tmp_path / "model")
+    loaded = SlideClassifier.load(tmp_path / "model")
+    assert loaded.get_params() == pickle.loads(pickle.dumps(model)).get_params() == model.get_params()
+    assert loaded.network_.config == model.network_.config
+
+
+def test_a_grid_over_layers(digits):
+    grid = {"hidden": [8, (16, 16), [Dense(16), Hashed(32, 8)]], "hash": [None, "simhash"]}
+    search = GridSearchCV(SlideClassifier(epochs=2, random_state=0), grid, cv=2, error_score="raise")
+    search.fit(*digits[:2])
+    assert len(search.cv_results_["params"]) == 6
+
+
+def test_a_family_of_ones_own_is_only_named_in_the_file(small, tmp_path):
+    model = quick(Signs()).fit(*small[:2])
+    model.save(tmp_path / "model")
+    loaded = SlideClassifier.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.decision_function(small[2]), model.decision_function(small[2]))
+    with pytest.raises(InputError, match="the hash family 'user:Signs' is not part of a model file"):
+        loaded.partial_fit(*small[:2])
+    loaded.save(tmp_path / "again")
+    SlideClassifier.load(tmp_path / "again", hash=Signs()).partial_fit(*small[:2])
+    short = SlideClassifier(hash=Signs(), epochs=1).fit(*small[:2])
+    short.save(tmp_path / "short")
+    assert SlideClassifier.load(tmp_path / "short").hash == "user:Signs"
+    assert isinstance(SlideClassifier.load(tmp_path / "short", hash=Signs()).hash, Signs)
+
+
+def test_a_hidden_layer_needs_its_family_to_load(small, tmp_path):
+    model = quick("dwta", hidden=[16, Hashed(24, 6, hash=Signs(), rehash_first=2)]).fit(*small[:2])
+    model.save(tmp_path / "model")
+    with pytest.raises(ModelFileError, match="needs the hash family 'user:Signs', which it only names"):
+        SlideClassifier.load(tmp_path / "model")
+    loaded = SlideClassifier.load(tmp_path / "model", hash=Signs())
+    np.testing.assert_array_equal(loaded.decision_function(small[2]), model.decision_function(small[2]))
+    SlideClassifier(epochs=1).fit(*small[:2]).save(tmp_path / "plain")
+    with pytest.raises(ModelFileError, match="names no hash family of your own"):
+        SlideClassifier.load(tmp_path / "plain", hash=Signs())
+    with pytest.raises(InputError, match="hash is a list without n_tables"):
+        SlideClassifier.load(tmp_path / "model", hash=[])
+
+
+class Means(Signs):
+    """A family that learns: it subtracts the mean of the neurons."""
+
+    mean = 0.0
+
+    def learn(self, vectors):
+        self.mean = vectors.mean(axis=0)
+
+    def learned(self):
+        return self.mean
+
+    def restore(self, values):
+        self.mean = values
+
+    def hash(self, vectors):
+        return super().hash(vectors - self.mean)
+
+
+def test_what_a_family_has_learned_is_saved(small, tmp_path):
+    hidden = [16, Hashed(24, 6, hash=Means(), rehash_first=2)]
+    model = quick("dwta", hidden=hidden).fit(*small[:2])
+    model.save(tmp_path / "model")
+    loaded = SlideClassifier.load(tmp_path / "model", hash=Means())
+    np.testing.assert_array_equal(loaded.decision_function(small[2]), model.decision_function(small[2]))
+
+
+class Wrong(Signs):
+    """A family that answers `hash` with whatever it was given."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    def hash(self, vectors):
+        return self.answer(super().hash(vectors))
+
+
+def broken(codes):
+    raise RuntimeError("out of order")
+
+
+HALF = type("Half", (Signs,), {"learn": print})()
+WRONG = {
+    "object": (dict(hash=3.5), "hash is a float without n_tables, n_buckets, draw, hash, probe"),
+    "half": (dict(hash=HALF), "hash is a Half without learned, restore"),
+    "user's name": (dict(hash="user:Signs"), "'user:Signs' is not part of a model file"),
+    "tables": (dict(hash="dwta", tables=0), "tables is 0; accepted is an integer from 1"),
+    "hashes": (dict(hash="dwta", hashes=1.5), "hashes is 1.5; accepted is an integer from 1"),
+    "probes": (dict(hash="dwta", probes=0), "probes is 0; accepted is an integer from 1"),
+    "budget": (dict(hash="dwta", budget=0), 'budget is 0, but sampler="scored" needs one'),
+    "unused": (dict(budget=-1), "budget is -1; accepted is an integer from 0"),
+    "no tables": (dict(sampler="vanilla"), "'vanilla', which looks up hash tables, but hash is None"),
+    "twice": (dict(hash=Selection(), tables=4), "hash is a Selection, which sets tables too"),
+    "direct": (dict(active="per_example", direct=5), "direct is 5; with active=.per_example. only 0"),
+    "features": (dict(hidden=Hashed(8, 2)), "the first hidden layer selects its neurons and there are 70000"),
+    "shape": (dict(hash=Wrong(lambda codes: codes[:, 1:])), "hash.. is of shape"),
+    "type": (dict(hash=Wrong(lambda codes: codes * 1.0)), "hash.. is of type float64"),
+    "range": (dict(hash=Wrong(lambda codes: codes + 99)), "hash.. is the bucket"),
+    "negative": (dict(hash=Wrong(lambda codes: codes - 99)), "hash.. is the bucket"),
+}
+
+
+@pytest.mark.parametrize(("settings", "message"), WRONG.values(), ids=WRONG.keys())
+def test_wrong_settings_are_refused(settings, message):
+    X = sparse.csr_matrix((np.ones(300, np.float32), (np.arange(300), np.arange(300))), (300, 70_000))
+    with pytest.raises(InputError, match=message):
+        SlideClassifier(**{"hidden": 8, **settings}, batch_size=3, epochs=2).fit(X, np.arange(300) % 7)
+
+
+def test_errors_of_ones_own_family_come_through(small):
+    with pytest.raises(RuntimeError, match="out of order"):
+        quick(Wrong(broken)).fit(*small[:2])
