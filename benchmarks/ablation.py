@@ -23,9 +23,9 @@ from hashslide.metrics import precision_at_k
 VARIANTS: dict[str, dict] = {
     "defaults": {},
     "no prior correction": {"prior_correction": 0.0},
-    "no prior correction, 5 hard negatives": {"prior_correction": 0.0, "hard": 5},
+    "no prior correction, 5 hard negatives": {"prior_correction": 0.0, "hash": "kmeans", "budget": 5},
     "whole prior correction": {"prior_correction": 1.0},
-    "5 hard negatives": {"hard": 5},
+    "5 hard negatives": {"hash": "kmeans", "budget": 5},
     "no direct term": {"direct": 0},
     "free hidden length": {"hidden_length": 0.0},
     "equal weight of examples": {"example_power": 0.0},

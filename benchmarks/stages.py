@@ -30,7 +30,7 @@ def measure(
 
 def work(model: SlideClassifier, n_examples: int) -> dict[str, float]:
     """Return what one fit computes and moves: FLOP of the products, bytes of the updates of output rows."""
-    hidden = model.network_.config.hidden
+    hidden = model.network_.config.width
     examples = n_examples * model.n_iter_
     active = float(np.mean([record["active"] for record in model.history_]))
     steps = model.network_.step

@@ -23,18 +23,20 @@ PREDICT_BATCH = 512
 class TwoLayers(nn.Module):
     """A network with one hidden layer on sparse input."""
 
-    def __init__(self, n_features: int, n_labels: int, *, sparse_output: bool) -> None:
+    def __init__(
+        self, n_features: int, n_labels: int, *, sparse_output: bool, hidden: int = HIDDEN
+    ) -> None:
         super().__init__()
         # Tables, not nn.Linear, so that a step touches only the rows of the batch's features and labels.
-        self.input = nn.Embedding(n_features, HIDDEN, sparse=True)
-        self.input_bias = nn.Parameter(torch.zeros(HIDDEN))
-        self.output = nn.Embedding(n_labels, HIDDEN, sparse=sparse_output)
+        self.input = nn.Embedding(n_features, hidden, sparse=True)
+        self.input_bias = nn.Parameter(torch.zeros(hidden))
+        self.output = nn.Embedding(n_labels, hidden, sparse=sparse_output)
         self.output_bias = nn.Embedding(n_labels, 1, sparse=sparse_output)
         nn.init.normal_(self.input.weight, std=0.05)
-        nn.init.normal_(self.output.weight, std=1 / math.sqrt(HIDDEN))
+        nn.init.normal_(self.output.weight, std=1 / math.sqrt(hidden))
 
     def hidden(self, X: csr_matrix) -> Tensor:
-        """Return the hidden layer of each row of `X`, shape (n, HIDDEN)."""
+        """Return the hidden layer of each row of `X`, shape (n, hidden)."""
         # Each feature once, so that SparseAdam has no repeated rows to sum, as it has after an EmbeddingBag.
         features, local = np.unique(X.indices, return_inverse=True)
         indptr, columns = (
@@ -55,11 +57,13 @@ class TwoLayers(nn.Module):
         return torch.addmm(bias.squeeze(1), hidden, weight.T)
 
 
-def start(X: csr_matrix, Y: csr_matrix, options: Options, *, sparse_output: bool) -> TwoLayers:
+def start(
+    X: csr_matrix, Y: csr_matrix, options: Options, *, sparse_output: bool, hidden: int = HIDDEN
+) -> TwoLayers:
     """Return the network before training, with PyTorch's threads and seed set."""
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    network = TwoLayers(X.shape[1], Y.shape[1], sparse_output=sparse_output)
+    network = TwoLayers(X.shape[1], Y.shape[1], sparse_output=sparse_output, hidden=hidden)
     frequency = (np.asarray(Y.sum(axis=0)).ravel() + 0.5) / (Y.shape[0] + 1)
     log_odds = np.log(frequency) - np.log1p(-frequency)
     network.output_bias.weight.data[:, 0] = torch.from_numpy(log_odds.astype(np.float32))

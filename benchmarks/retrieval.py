@@ -1,0 +1,397 @@
+"""How few output neurons have to be scored to find the best labels, and how fast that is.
+
+    python benchmarks/retrieval.py recall --data DIR --model m.hashslide --out recall.json
+    python benchmarks/retrieval.py latency --data DIR --model m.hashslide --out latency.json
+
+DIR holds train.txt.gz and test.txt.gz. The model is trained on the former and kept in the file, or read from
+it if it exists. Half of the test points tune whatever has settings, the other half is measured.
+
+recall: the share of the exact best label, and of the five best, that are among the neurons scored, against
+the share of neurons scored, for every hash family over the trained output neurons and for the learned lists.
+
+latency: time to the top 5 at no less than 99 % of exact P@1 and P@5. The rivals faiss, hnswlib and usearch,
+where installed, search the vectors (w, b) with ready-made queries (h, 1): they are not charged for the hidden
+layer and know no direct term. hashslide starts from the sparse features. Each rival's effort is the least
+that reaches the target. Train with --direct 0 for the same scores everywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from methods.matrices import load_xmc
+from numpy.typing import NDArray
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from hashslide import SlideClassifier, _core
+from hashslide._approximate import tune
+from hashslide._validation import Csr, check_features
+from hashslide.metrics import precision_at_k
+from hashslide.network import CandidateSettings, Network
+
+K = 5
+SHARE = 0.99
+HASHES = {"simhash": (5, 7, 9), "sparse_simhash": (5, 7, 9), "fast_simhash": (5, 7, 9), "minhash": (2, 3, 4)}
+DEFAULT_HASHES = (2, 3, 4)  # wta, dwta
+TABLES = (10, 50)
+PROBES = (1, 4)
+FAMILIES = ("simhash", "sparse_simhash", "fast_simhash", "wta", "dwta", "minhash")
+CELL_PROBES = (1, 2, 4, 8, 16)
+EFFORTS = [2**i for i in range(13)]
+
+
+class Problem:
+    """A trained network, its training data, and tuning and measured halves of the test points."""
+
+    def __init__(self, folder: Path, model_file: Path | None, direct: int | None, rows: int, threads: int):
+        x, y = load_xmc(folder / "train.txt.gz")
+        x_test, y_test = load_xmc(folder / "test.txt.gz")
+        if model_file and model_file.exists():
+            model = SlideClassifier.load(model_file)
+        else:
+            settings = {} if direct is None else {"direct": direct}
+            model = SlideClassifier(random_state=0, n_jobs=threads, approximate=True, **settings).fit(x, y)
+            if model_file:
+                model.save(model_file)
+        if not model.network_.has_candidates:
+            model.build_approximate(x, y)
+        self.model, self.network, self.threads = model, model.network_, threads
+        chosen = np.random.default_rng(0).permutation(x_test.shape[0])[: 2 * rows]
+        halves = chosen[: len(chosen) // 2], chosen[len(chosen) // 2 :]
+        columns = np.asarray(model.classes_, np.int64)
+        self.tuning, self.measured = (
+            (check_features(x_test[half]), y_test[half][:, columns].tocsr()) for half in halves
+        )
+
+    def exact(self, x: Csr) -> NDArray:
+        """Ids of the K best labels."""
+        return self.network.predict_topk(x, K, self.threads)[0]
+
+
+# Recall against share of neurons scored.
+
+
+def families() -> Iterator[tuple[str, dict]]:
+    """Yield the name and the settings of every index."""
+    for family in FAMILIES:
+        for hashes in HASHES.get(family, DEFAULT_HASHES):
+            for tables in TABLES:
+                for probes in PROBES if "simhash" in family else (1,):
+                    settings = {"family": family, "hashes": hashes, "tables": tables, "probes": probes}
+                    yield family, settings | {"centre": True, "bucket_limit": 0}
+    for tables in (1, 3):
+        for probes in CELL_PROBES:
+            yield (
+                "kmeans",
+                {"family": "kmeans", "tables": tables, "probes": probes, "centre": True, "bucket_limit": 0},
+            )
+
+
+def recall_of_index(network: Network, hidden: NDArray, exact: NDArray, settings: dict, threads: int) -> dict:
+    """Build an index over the output neurons and look up the queries; every neuron found counts as scored."""
+    state = network.state()
+    weight, bias = state["output.weight"], state["output.bias"]
+    index = _core.NeuronIndex(*weight.shape, 0, **settings)
+    start = time.perf_counter()
+    index.build(weight, bias, threads)
+    seconds = time.perf_counter() - start
+    buckets = index.look_up(hidden, threads)
+    tables = [index.table(t) for t in range(index.n_tables)]
+    of_neuron = [table.buckets for table in tables]
+    scored, found = 0, np.zeros(exact.shape, bool)
+    for i, row in enumerate(buckets):
+        members = [tables[t].bucket(int(b)) for t, bs in enumerate(row) for b in bs if b >= 0]
+        scored += len(np.unique(np.concatenate(members))) if members else 0
+        for t, bs in enumerate(row):
+            found[i] |= np.isin(of_neuron[t][exact[i]], bs[bs >= 0])
+    centres = settings["tables"] * (tables[0].n_buckets if settings["family"] == "kmeans" else 0)
+    return recall_record(found, scored / len(buckets) + centres, len(bias)) | {"build_seconds": seconds}
+
+
+def recall_of_lists(network: Network, x: Csr, exact: NDArray, settings: CandidateSettings) -> dict:
+    """Recall of the learned lists; the centres of the cells count as scored neurons."""
+    network.candidate_settings = settings
+    found = network.predict_topk(x, K, 1, approximate=True)[0]
+    hits = (exact[:, :, None] == found[:, None, :]).any(axis=2)
+    n_labels = network.config.n_labels
+    centres = len(network.state()["candidates.cells.offsets"]) if settings.probes else 0
+    scored = min(settings.feature_labels + settings.probes * settings.cell_labels, n_labels)
+    return recall_record(hits, scored + centres, n_labels)
+
+
+def recall_record(found: NDArray, scored: float, n_labels: int) -> dict:
+    """Return recall of the best label, of the five best, and the share of neurons scored."""
+    return {"top1": found[:, 0].mean(), "top5": found.mean(), "share": scored / n_labels}
+
+
+def recall(problem: Problem) -> list[dict]:
+    """Measure every family and the lists."""
+    x, _ = problem.measured
+    network, records = problem.network, []
+    hidden, exact = network.hidden(x, problem.threads), problem.exact(x)
+    for family, settings in families():
+        record = recall_of_index(network, hidden, exact, settings, problem.threads)
+        records.append({"method": family, "settings": settings} | record)
+        print_recall(records[-1])
+    root = round(math.sqrt(network.config.n_labels))
+    for feature_labels in (0, 16, 32, 64, 128):
+        for cell_labels, probes in ((0, 0), (root // 4, 1), (root, 1), (2 * root, 1), (2 * root, 4)):
+            if feature_labels + cell_labels == 0:
+                continue
+            settings = CandidateSettings(feature_labels, cell_labels, probes)
+            record = recall_of_lists(network, x, exact, settings)
+            records.append({"method": "learned lists", "settings": vars(settings)} | record)
+            print_recall(records[-1])
+    return records
+
+
+def print_recall(record: dict) -> None:
+    """Print one line of the table."""
+    unsaid = ("family", "centre", "bucket_limit")
+    shown = ", ".join(f"{name} {value}" for name, value in record["settings"].items() if name not in unsaid)
+    figures = " | ".join(f"{record[name]:.1%}" for name in ("top1", "top5"))
+    print(f"| {record['method']} | {shown} | {record['share']:.2%} | {figures} |", flush=True)
+
+
+# Latency at the target.
+
+
+class Rival:
+    """A search over vectors: search(index, queries, effort, threads) gives ids (n, K).
+
+    augmented: of vectors made equally long by one more coordinate, sqrt(M^2 - |v|^2) against 0, the nearest
+    ones have the largest inner products (Bachrach et al. 2014); graphs often search them better.
+    """
+
+    def __init__(self, name: str, build: Callable, search: Callable, augmented: bool = False):
+        self.name, self.build, self.search, self.augmented = name, build, search, augmented
+
+    def vectors(self, vectors: NDArray) -> NDArray:
+        """Return the vectors that are indexed."""
+        if not self.augmented:
+            return vectors
+        squares = np.square(vectors, dtype=np.float64).sum(axis=1)
+        return np.column_stack([vectors, np.sqrt(squares.max() - squares).astype(np.float32)])
+
+    def queries(self, queries: NDArray) -> NDArray:
+        """Return the queries for them."""
+        if not self.augmented:
+            return queries
+        return np.column_stack([queries, np.zeros(len(queries), np.float32)])
+
+
+def faiss_ivf() -> Rival:
+    """4 sqrt(n) cells, inner product."""
+    import faiss
+
+    def build(vectors: NDArray, threads: int):
+        faiss.omp_set_num_threads(threads)
+        n_cells = round(4 * math.sqrt(len(vectors)))
+        index = faiss.IndexIVFFlat(
+            faiss.IndexFlatIP(vectors.shape[1]), vectors.shape[1], n_cells, faiss.METRIC_INNER_PRODUCT
+        )
+        index.train(vectors)
+        index.add(vectors)
+        return index
+
+    def search(index, queries: NDArray, effort: int, threads: int) -> NDArray:
+        faiss.omp_set_num_threads(threads)
+        index.nprobe = min(effort, index.nlist)
+        return index.search(queries, K)[1]
+
+    return Rival("faiss IVF-Flat", build, search)
+
+
+def faiss_hnsw(augmented: bool) -> Rival:
+    """M = 32, efConstruction = 200."""
+    import faiss
+
+    def build(vectors: NDArray, threads: int):
+        faiss.omp_set_num_threads(threads)
+        metric = faiss.METRIC_L2 if augmented else faiss.METRIC_INNER_PRODUCT
+        index = faiss.IndexHNSWFlat(vectors.shape[1], 32, metric)
+        index.hnsw.efConstruction = 200
+        index.add(vectors)
+        return index
+
+    def search(index, queries: NDArray, effort: int, threads: int) -> NDArray:
+        faiss.omp_set_num_threads(threads)
+        index.hnsw.efSearch = max(effort, K)
+        return index.search(queries, K)[1]
+
+    return Rival(named("faiss HNSW", augmented), build, search, augmented)
+
+
+def hnswlib_rival(augmented: bool) -> Rival:
+    """M = 32, ef_construction = 200."""
+    import hnswlib
+
+    def build(vectors: NDArray, threads: int):
+        index = hnswlib.Index("l2" if augmented else "ip", vectors.shape[1])
+        index.init_index(len(vectors), ef_construction=200, M=32, random_seed=0)
+        index.add_items(vectors, num_threads=threads)
+        return index
+
+    def search(index, queries: NDArray, effort: int, threads: int) -> NDArray:
+        index.set_ef(max(effort, K))
+        return index.knn_query(queries, K, num_threads=threads)[0].astype(np.int64)
+
+    return Rival(named("hnswlib", augmented), build, search, augmented)
+
+
+def usearch_rival(augmented: bool) -> Rival:
+    """connectivity = 32, expansion_add = 200, float32."""
+    from usearch.index import Index
+
+    def build(vectors: NDArray, threads: int):
+        metric = "l2sq" if augmented else "ip"
+        index = Index(ndim=vectors.shape[1], metric=metric, dtype="f32", connectivity=32, expansion_add=200)
+        index.add(np.arange(len(vectors)), vectors, threads=threads)
+        return index
+
+    def search(index, queries: NDArray, effort: int, threads: int) -> NDArray:
+        index.expansion_search = max(effort, K)
+        keys = np.asarray(index.search(queries, K, threads=threads).keys, np.int64)
+        return keys.reshape(len(queries), K)
+
+    return Rival(named("usearch", augmented), build, search, augmented)
+
+
+def named(name: str, augmented: bool) -> str:
+    """Return the name of a variant."""
+    return f"{name}, {'augmented' if augmented else 'inner product'}"
+
+
+def installed_rivals() -> Iterator[Rival]:
+    """Yield the rivals whose package is there."""
+    makers = [faiss_ivf]
+    for graph in (faiss_hnsw, hnswlib_rival, usearch_rival):
+        makers += [lambda g=graph: g(False), lambda g=graph: g(True)]
+    for make in makers:
+        try:
+            yield make()
+        except ImportError as error:
+            print(f"left out: {error}")
+
+
+def shares(found: NDArray, exact: NDArray, y: sparse.csr_matrix) -> tuple[float, float]:
+    """Return P@1 and P@K as shares of the exact ones."""
+    return tuple(precision_at_k(y, found, k) / precision_at_k(y, exact, k) for k in (1, K))
+
+
+def seconds_each(calls: list[Callable], repeats: int = 3) -> float:
+    """Return the median over all calls of the best of some rounds, after one round that warms up."""
+    rounds = []
+    for _ in range(repeats + 1):
+        times = []
+        for call in calls:
+            start = time.perf_counter()
+            call()
+            times.append(time.perf_counter() - start)
+        rounds.append(times)
+    return median(np.min(rounds[1:], axis=0))
+
+
+def measure(name: str, search: Callable, items: tuple[list, object], n: int, **more) -> dict:
+    """Time single rows and the batch."""
+    singles, batch = items
+    one = seconds_each([lambda item=item: search(item) for item in singles])
+    many = seconds_each([lambda: search(batch)]) / n
+    print(
+        f"| {name} | {more.get('effort', '')} | {more.get('share1', 1):.2%} | {more.get('share5', 1):.2%} |",
+        end="",
+    )
+    print(f" {1e6 * one:,.0f} | {1e6 * many:,.1f} |", flush=True)
+    return {"method": name, "single_us": 1e6 * one, "batch_us": 1e6 * many} | more
+
+
+def latency(problem: Problem, n_single: int) -> list[dict]:
+    """Measure all methods, one after the other, in this process."""
+    network, threads = problem.network, problem.threads
+    (x_tune, y_tune), (x, y) = problem.tuning, problem.measured
+    state = network.state()
+    vectors = np.column_stack([state["output.weight"], state["output.bias"]])
+    exact = problem.exact(x)
+
+    def queries(of: Csr) -> NDArray:
+        return np.column_stack([network.hidden(of, threads), np.ones(of.n_rows, np.float32)])
+
+    q, q_tune, n = queries(x), queries(x_tune), x.n_rows
+    rows = [x.block(i, i + 1) for i in range(min(n_single, n))], x
+    points = [q[i : i + 1] for i in range(min(n_single, n))], q
+    records = []
+    with threadpool_limits(threads, user_api="blas"):
+        records.append(measure("NumPy product", lambda h: numpy_topk(vectors, h), points, n))
+    records.append(measure("hashslide, exact", lambda r: network.predict_topk(r, K, threads), rows, n))
+    report = tune(network, x_tune, y_tune, K, SHARE, threads)
+    found = network.predict_topk(x, K, threads, approximate=True)[0]
+    share1, share5 = shares(found, exact, y)
+    setting = "/".join(str(report[name]) for name in ("feature_labels", "cell_labels", "probes"))
+    more = {"effort": setting, "share1": share1, "share5": share5}
+    search = lambda r: network.predict_topk(r, K, threads, approximate=True)  # noqa: E731
+    records.append(measure("hashslide, approximate", search, rows, n, **more))
+    plain = numpy_topk(vectors, q), numpy_topk(vectors, q_tune)
+    for rival in installed_rivals():
+        start = time.perf_counter()
+        index = rival.build(rival.vectors(vectors), threads)
+        seconds = time.perf_counter() - start
+        mine, mine_tune = rival.queries(q), rival.queries(q_tune)
+        points = [mine[i : i + 1] for i in range(min(n_single, n))], mine
+        for effort in EFFORTS:
+            if min(shares(rival.search(index, mine_tune, effort, threads), plain[1], y_tune)) >= SHARE:
+                break
+        share1, share5 = shares(rival.search(index, mine, effort, threads), plain[0], y)
+        more = {"effort": effort, "share1": share1, "share5": share5, "build_seconds": seconds}
+        search = lambda h, r=rival, i=index, e=effort: r.search(i, h, e, threads)  # noqa: E731
+        records.append(measure(rival.name, search, points, n, **more))
+    return records
+
+
+def numpy_topk(vectors: NDArray, queries: NDArray) -> NDArray:
+    """Return the ids of the K largest products, best first, by blocks of rows."""
+    parts = []
+    for i in range(0, len(queries), 256):
+        z = queries[i : i + 256] @ vectors.T
+        best = np.argpartition(z, -K, axis=1)[:, -K:]
+        order = np.argsort(-np.take_along_axis(z, best, 1), axis=1)
+        parts.append(np.take_along_axis(best, order, 1))
+    return np.concatenate(parts)
+
+
+def main() -> None:
+    """Measure, print a Markdown table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", choices=("recall", "latency"))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--direct", type=int, help="of a model that is trained here")
+    parser.add_argument("--rows", type=int, default=2000, help="test points of each half")
+    parser.add_argument("--single", type=int, default=500, help="of them timed one by one")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    problem = Problem(arguments.data, arguments.model, arguments.direct, arguments.rows, arguments.threads)
+    if arguments.what == "recall":
+        print("| method | settings | neurons scored | top-1 | top-5 |\n| :-- | :-- | --: | --: | --: |")
+        records = recall(problem)
+    else:
+        print("| method | effort | P@1 | P@5 | one row, µs | row of a batch, µs |")
+        print("| :-- | :-- | --: | --: | --: | --: |")
+        records = latency(problem, arguments.single)
+    if arguments.out:
+        config = problem.network.config
+        about = {"data": arguments.data.name, "n_labels": config.n_labels, "width": config.width}
+        about |= {"direct": config.direct, "threads": arguments.threads}
+        arguments.out.write_text(json.dumps(about | {"records": records}, indent=1, default=float) + "\n")
+
+
+if __name__ == "__main__":
+    main()
