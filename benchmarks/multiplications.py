@@ -10,13 +10,13 @@ adaptive dropout, winner-take-all, low rank, and hashed at several shares of act
 queries, and the scores of samplers that look at all neurons; element-wise work and the optimiser's, which
 is in proportion to the touched weights, are not. Both come as a share of the dense network's.
 
-The second form counts those of an output of many labels: our default and SLIDE mode, against 2 nnz H + 3
-labels H multiplications an example, which computing all labels over the same sparse input takes (forward
-and backward; the input has no gradient).
+The second form counts those of an output of many labels: our default and SLIDE mode, each also with smaller
+sets, against 2 nnz H + 3 labels H multiplications an example, which computing all labels over the same
+sparse input takes (forward and backward; the input has no gradient).
 
-One set of settings serves all data sets; `--tune` prints the hash families and sizes that it was chosen
-from, on a validation part of the training data of MNIST. Every training has a process of its own. Energy is
-that of the processor's package (RAPL), where the system lets it be read.
+One set of settings serves all data sets; `--tune` compares hash families and sizes on validation images: a
+part of the training data, or images drawn from another seed. Every training has a process of its own.
+Energy is that of the processor's package (RAPL), where the system lets it be read.
 """
 
 from __future__ import annotations
@@ -37,12 +37,22 @@ from hashslide.layers import AdaptiveDropout, Dense, Dropout, Hashed, Layer, Low
 
 WIDTH = 1000
 RAPL = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
-# The first layer reads sparse pixels and hands no gradient down, so that its neurons are the cheap ones.
-FIRST_LAYER = 1.5
+# An image has more active pixels than a layer has active neurons, so the first layer's neurons cost most.
+FIRST_LAYER = 0.6
 HALF = 693  # draws of 1,000 that hit half of them: 1 - (1 - 1/1000)^693
-HASHING: Record = {"hash": "dwta", "hashes": 1, "tables": 100, "bucket_size": 0, "rehash_first": 1}
+# Counting a neuron in one more table is an addition, so that many tables of short codes rank all of them.
+HASHING: Record = {
+    "hash": "dwta",
+    "hashes": 1,
+    "tables": 300,
+    "bucket_size": 0,
+    "centre": True,
+    "rehash_first": 1,
+    "rehash_every": 10,
+}
 TUNED: dict[str, Record] = {
-    "dwta, K = 1, L = 100": HASHING,
+    "dwta, K = 1, L = 300": HASHING,
+    "dwta, K = 1, L = 100": HASHING | {"tables": 100},
     "dwta, K = 2, L = 50": HASHING | {"hashes": 2, "tables": 50},
     "sparse_simhash, K = 3, L = 50": HASHING | {"hash": "sparse_simhash", "hashes": 3, "tables": 50},
     "simhash, K = 3, L = 50": HASHING | {"hash": "simhash", "hashes": 3, "tables": 50},
@@ -86,7 +96,7 @@ def image_set(name: str, folder: Path | None, options: Record) -> Images:
     """Return X_train, y_train, X_test, y_test; to tune, the test part is one of the training data."""
     n, n_test = options["examples"], options["test"]
     if name in GENERATED:
-        X, y = GENERATED[name](n + n_test, seed=0)
+        X, y = GENERATED[name](n + n_test, seed=1 if options["tune"] else 0)
         return X[:n], y[:n], X[n:], y[n:]
     X, y, X_test, y_test = image_sets.mnist(folder)
     if options["tune"]:
@@ -199,13 +209,14 @@ def image_table(report: Report, sets: list[str], arguments: argparse.Namespace) 
 
 LABEL_METHODS: dict[str, dict[str, Any]] = {
     "our default": {},
-    "SLIDE mode": {
+    "batches of 64, 50 uniform": {"batch_size": 64, "uniform": 50},
+    "SLIDE mode": {"active": "per_example", "hash": "dwta"},
+    "SLIDE mode, small sets": {
         "active": "per_example",
         "hash": "dwta",
-        "tables": 50,
-        "hashes": 6,
-        "budget": 300,
-        "uniform": 0,
+        "budget": 100,
+        "popular": 200,
+        "uniform": 100,
     },
 }
 
@@ -253,13 +264,11 @@ def parse_arguments() -> argparse.Namespace:
         "--labels-data", type=Path, help="folder of train.txt.gz: count an output of many labels"
     )
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
-    parser.add_argument(
-        "--shares", type=float, nargs="+", default=[0.025, 0.05, 0.1, 0.13], help="of active neurons"
-    )
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.19], help="of active neurons")
     parser.add_argument("--depths", type=int, nargs="+", default=[2, 3], help="numbers of hidden layers")
-    parser.add_argument("--examples", type=int, default=12_000, help="size of the training part")
+    parser.add_argument("--examples", type=int, default=4_000, help="size of the training part")
     parser.add_argument("--test", type=int, default=5_000, help="size of the test or validation part")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(

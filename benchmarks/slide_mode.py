@@ -167,7 +167,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--validation", type=int, default=5_000)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--budget", type=int, default=500)
-    parser.add_argument("--uniform", type=int, default=500)
+    parser.add_argument("--uniform", type=int, default=250)
     parser.add_argument(
         "--rehash-every", type=int, default=200, help="steps between two re-hashes of changed neurons"
     )

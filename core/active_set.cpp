@@ -26,7 +26,8 @@ double LabelPrior::frequency(Id label) const {
 
 float LabelPrior::log_inclusion(Id label, Index batch, Index uniform) const {
     const double absent_from_batch = static_cast<double>(batch) * std::log1p(-frequency(label));
-    const double undrawn = static_cast<double>(uniform) * std::log1p(-1.0 / static_cast<double>(counts_.size() + 1));
+    const double missed = std::log1p(-1.0 / static_cast<double>(counts_.size()));  // by one draw
+    const double undrawn = uniform > 0 ? static_cast<double>(uniform) * missed : 0.0;
     return static_cast<float>(std::log(-std::expm1(absent_from_batch + undrawn)));
 }
 

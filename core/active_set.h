@@ -11,6 +11,7 @@ namespace hashslide {
 
 struct ActiveSetConfig {
     bool per_example = false;  // a set for each example instead of one for the batch (Chen et al. 2020)
+    bool in_batch = true;      // per_example: the labels of a batch are active for all its examples
     Index uniform = 0;         // draws with replacement from all labels, for each batch
     Index popular = 0;         // the most frequent labels, in every set
 };

@@ -46,7 +46,9 @@ StepStats Worker::train(Model& model, const Batch& batch, int n_threads) {
 StepStats Worker::train_active_set(Model& model, const Batch& batch, Activations& head, int n_threads) {
     const Index n = batch.size();
     const float* h = head.values.data();
-    build_active_set(model, batch, head, n_threads);
+    start_active_set(model, batch);
+    select(model, batch, head, n_threads);
+    active_.add(sampled_.ids);
     prior_shift(model, n, n_threads);
     lap(Stage::active_set);
 
@@ -74,11 +76,14 @@ StepStats Worker::train_active_set(Model& model, const Batch& batch, Activations
 
 StepStats Worker::train_examples(Model& model, const Batch& batch, Activations& head, int n_threads) {
     const Index n = batch.size();
-    build_example_sets(model, batch, head, n_threads);
+    start_active_set(model, batch);
+    select(model, batch, head, n_threads);
+    sets_.build(true_labels_, sampled_, active_);
+    products_.set(sets_.own());
+    prior_shift(model, n, n_threads);
     lap(Stage::active_set);
 
-    const Index shared = active_.size();
-    if (shared > 0) model.output.forward(active_, head.values.data(), n, output_, n_threads);
+    model.output.forward(active_, head.values.data(), n, output_, n_threads);
     logits_.resize(sets_.own().ids.size());
     products_.forward(model.output, head, logits_.data(), n_threads);
     lap(Stage::output_forward);
@@ -86,39 +91,22 @@ StepStats Worker::train_examples(Model& model, const Batch& batch, Activations& 
     const double loss = example_loss(model, batch, n_threads);
     lap(Stage::loss);
 
-    if (shared > 0)
-        model.output.backward_and_update(active_, head.values.data(), n, output_, head.gradients.data(), batch.rate,
-                                         batch.step, n_threads);
-    else
-        head.gradients.assign(head.entries(), 0.0f);
+    model.output.backward_and_update(active_, head.values.data(), n, output_, head.gradients.data(), batch.rate,
+                                     batch.step, n_threads);
     products_.backward_and_update(model.output, head, true, logits_.data(), batch.rate, batch.step, n_threads);
-    multiplications_ += 3.0 * static_cast<double>(n) * static_cast<double>(shared * head.width);
+    multiplications_ += 3.0 * static_cast<double>(n) * static_cast<double>(active_.size() * head.width);
     lap(Stage::output_backward);
     touched_ = products_.touched();
     touched_.insert(touched_.end(), active_.ids().begin(), active_.ids().end());
-    return {loss, shared + static_cast<Index>(logits_.size()) / n};
+    return {loss, active_.size() + static_cast<Index>(logits_.size()) / n};
 }
 
-void Worker::build_example_sets(const Model& model, const Batch& batch, const Activations& head, int n_threads) {
-    const NetworkConfig& config = model.config;
-    active_.start(model.prior.popular());
-    active_.add_uniform(config.active.uniform, config.n_labels,
-                        CounterRng(batch.seed, Stream::uniform_negatives, batch.step));
-    select(model, batch, head, n_threads);
-    sets_.build(batch.y, batch.rows.data(), batch.size(), sampled_, active_);
-    products_.set(sets_.own());
-    shift_.assign(active_.size(), config.prior_correction * log_drawn(config.active.uniform, config.n_labels));
-    std::fill_n(shift_.begin(), active_.n_certain(), 0.0f);
-}
-
-// The activations that the output layer sees: those of the last hidden layer, as they are if all its units are active
-// or if no label is shared by the examples; otherwise a dense copy.
+// The activations that the output layer sees: those of the last hidden layer, as they are if all its units are active;
+// otherwise a dense copy.
 Activations& Worker::copy_head(const Model& model, const Batch& batch) {
     Activations& last = hidden_.last();
     const bool dropped = model.config.hidden_dropout > 0;
-    const ActiveSetConfig& active = model.config.active;
-    const bool shares = !active.per_example || active.uniform > 0 || active.popular > 0;
-    if (!dropped && (!last.sparse || !shares)) return last;
+    if (!dropped && !last.sparse) return last;
     head_.resize_dense(last.n, last.width);
     last.read(0, last.n, head_.values.data());
     if (dropped) dropout(model, batch, head_.values);
@@ -150,20 +138,22 @@ void Worker::dropout(const Model& model, const Batch& batch, std::vector<float>&
 void Worker::select(const Model& model, const Batch& batch, const Activations& head, int n_threads) {
     sampled_.begin.clear();
     sampled_.ids.clear();
-    if (!model.config.samples_labels()) return;
     ExampleSets::true_labels(batch.y, batch.rows.data(), batch.size(), true_labels_);
-    model.selector.select(model.output.view(), head, &true_labels_, CounterRng(batch.seed, Stream::sampler, batch.step),
-                          sampled_, n_threads);
+    if (model.config.samples_labels())
+        model.selector.select(model.output.view(), head, &true_labels_,
+                              CounterRng(batch.seed, Stream::sampler, batch.step), sampled_, n_threads);
     multiplications_ += sampled_.multiplications;
 }
 
-void Worker::build_active_set(const Model& model, const Batch& batch, const Activations& head, int n_threads) {
+void Worker::start_active_set(const Model& model, const Batch& batch) {
     active_.start(model.prior.popular());
-    active_.add_true_labels(batch.y, batch.rows.data(), batch.size());
+    if (shares_labels(model)) active_.add_true_labels(batch.y, batch.rows.data(), batch.size());
     active_.add_uniform(model.config.active.uniform, model.config.n_labels,
                         CounterRng(batch.seed, Stream::uniform_negatives, batch.step));
-    select(model, batch, head, n_threads);
-    active_.add(sampled_.ids);
+}
+
+bool Worker::shares_labels(const Model& model) {
+    return !model.config.active.per_example || model.config.active.in_batch;
 }
 
 // log r of each active label, times prior_correction; 0 for those that are in every set.
@@ -171,6 +161,7 @@ void Worker::prior_shift(const Model& model, Index batch, int n_threads) {
     const NetworkConfig& config = model.config;
     shift_.assign(active_.size(), 0.0f);
     if (config.prior_correction == 0) return;
+    if (!shares_labels(model)) batch = 0;
     parallel_for(n_threads, active_.n_certain(), active_.size(), 512, [&](Index first, Index last) {
         for (Index i = first; i < last; ++i)
             shift_[i] =
@@ -208,12 +199,12 @@ double Worker::example_loss(const Model& model, const Batch& batch, int n_thread
             shift.assign(shift_.begin(), shift_.end());
             shift.resize(row.size(), 0.0f);
             for (const Id place : sets_.certain(b)) shift[place] = 0.0f;
-            positive_weight.clear();
-            if (!model.label_weight.empty()) positive_weight.resize(row.size());
-            for (std::size_t i = 0; i < sets_.targets(b).size() && !positive_weight.empty(); ++i)
-                positive_weight[sets_.targets(b)[i]] = model.label_weight[batch.y.ids(batch.rows[b])[i]];
+            const std::span<const Id> targets = sets_.targets(b);
+            positive_weight.assign(model.label_weight.empty() ? 0 : row.size(), 0.0f);
+            for (std::size_t i = 0; i < targets.size() && !positive_weight.empty(); ++i)
+                positive_weight[targets[i]] = model.label_weight[true_labels_.ids[true_labels_.begin[b] + i]];
             losses[b] = loss_and_gradient(model.config.loss, static_cast<Index>(row.size()), row.data(), shift.data(),
-                                          sets_.targets(b), positive_weight.empty() ? nullptr : positive_weight.data(),
+                                          targets, positive_weight.empty() ? nullptr : positive_weight.data(),
                                           weights ? weights[b] : 1.0f);
             std::copy_n(row.data(), shared, shared_logits);
             std::copy_n(row.data() + shared, n_own, own_logits);

@@ -78,10 +78,10 @@ private:
     void return_gradients(const Model& model, const Batch& batch, Activations& head);
     void dropout(const Model& model, const Batch& batch, std::vector<float>& values) const;
     void select(const Model& model, const Batch& batch, const Activations& head, int n_threads);
-    void build_active_set(const Model& model, const Batch& batch, const Activations& head, int n_threads);
+    static bool shares_labels(const Model& model);
+    void start_active_set(const Model& model, const Batch& batch);
     void prior_shift(const Model& model, Index batch, int n_threads);
     const float* row_weights(const Model& model, const Batch& batch);
-    void build_example_sets(const Model& model, const Batch& batch, const Activations& head, int n_threads);
     double example_loss(const Model& model, const Batch& batch, int n_threads);
     void lap(Stage stage);
 

@@ -198,20 +198,21 @@ def test_prior_correction_shifts_the_logits_by_log_inclusion(batch, loss):
     stats = train(network, x, t, rate=0.01)
     active = network.active_labels
     f = (counts[active] + 0.5) / (N + 1)
-    r = 1 - (1 - f) ** N * (1 - 1 / (L + 1)) ** 3
+    r = 1 - (1 - f) ** N * (1 - 1 / L) ** 3
     restricted = [before[0], before[1], before[2][active], before[3][active]]
     ones = np.ones(N), np.ones(len(active))
     expected = loss_of(restricted, x.astype(float), t[:, active], config, np.log(r), *ones)
     assert stats.loss == pytest.approx(expected, rel=1e-5)
 
 
-def test_sets_of_the_examples_own_estimate_the_partition_function_without_bias(batch):
+@pytest.mark.parametrize("in_batch", [True, False])
+def test_sets_of_the_examples_own_estimate_the_partition_function_without_bias(in_batch, batch):
     """Found labels are certain, drawn ones count 1 / r; 4.5 standard errors over 3,000 draws."""
     selection = Selection(sampler="exact", budget=4)
-    settings = {"loss": "softmax", "active": "per_example", "popular": 2, "uniform": 6}
+    settings = {"loss": "softmax", "active": "per_example", "popular": 2, "uniform": 6, "in_batch": in_batch}
     config = make_config(n_labels=40, selection=selection, prior_correction=1.0, **settings)
     network = random_network(config)
-    network.set_label_prior(np.zeros(40, np.int64), N, False)
+    network.set_label_prior(np.zeros(40, np.int64), 10**9, False)  # the batch alone would bring none of them
     x, t = batch[0][:1], np.eye(40)[[17]]
     z = network.logits(*csr(x), 1)[0].astype(float)
     found = np.exp(z[17]) * np.exp([train(network, x, t, rate=0.0).loss for _ in range(3000)])

@@ -183,6 +183,16 @@ def test_sets_of_the_examples_own(name, loss, optimizer, data):
         assert expected[-1, 1] > expected[0, 1]
 
 
+@pytest.mark.parametrize("loss", ["bce", "softmax"])
+@pytest.mark.parametrize("settings", [{}, {"uniform": 0, "prior_correction": 0.0}, {"popular": 3}])
+def test_examples_that_do_not_see_the_labels_of_others(settings, loss, data):
+    settings = {"active": "per_example", "in_batch": False, "loss": loss, **settings}
+    core, specification = networks = random_outputs(pair(selection=selection("vanilla dwta"), **settings))
+    found, expected = train(networks, data, n_steps=8)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert_same_state(core, specification)
+
+
 @pytest.mark.parametrize("name", SELECTIONS)
 def test_sampled_labels_of_the_batch(name, data):
     core, specification = networks = pair(selection=selection(name), direct=3)

@@ -340,6 +340,7 @@ void bind_configs(nb::module_& m) {
     plain(config, "initial_accumulator", &C::optimizer, &OptimizerConfig::initial_accumulator);
     plain(config, "weight_decay", &C::optimizer, &OptimizerConfig::weight_decay);
     plain(config, "per_example", &C::active, &ActiveSetConfig::per_example);
+    plain(config, "in_batch", &C::active, &ActiveSetConfig::in_batch);
     plain(config, "uniform", &C::active, &ActiveSetConfig::uniform);
     plain(config, "popular", &C::active, &ActiveSetConfig::popular);
     plain(config, "selection", &C::selection);

@@ -269,7 +269,8 @@ def _alone(trials: Trials, share: float) -> Variant:
     settings = {"uniform": 0, "direct": 0}
     if share < 1:
         same = {name: getattr(default, name) for name in ("loss", "activation", "hidden_length")}
-        settings |= same | {"active": "per_example", "sampler": "exact", "budget": budget}
+        settings |= same | {"active": "per_example", "in_batch": False}
+        settings |= {"sampler": "exact", "budget": budget}
     else:
         settings["popular"] = n
     return Variant(f"only top {share:.1%}", "share", settings, None, budget, budget / n)

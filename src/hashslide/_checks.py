@@ -32,6 +32,13 @@ def _single_precision(value: float) -> float:
     return single if abs(single) >= np.finfo(np.float32).tiny else 0.0
 
 
+def check_bool(name: str, value) -> bool:
+    """Return `value` if it is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name} is {value!r}; accepted are True and False.")
+    return bool(value)
+
+
 def check_choice(name: str, value, choices: tuple[str, ...]) -> str:
     """Return `value` if it is one of `choices`."""
     if not isinstance(value, str) or value not in choices:

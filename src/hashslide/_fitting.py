@@ -42,7 +42,8 @@ _AUTO = tuple(field.name for field in fields(Settings))
 _AUTO_PLAN = ("epochs", "batch_size", "learning_rate")
 _AUTO_SELECTION = ("sampler", "budget", "tables", "hashes", "probes")
 _AUTO_NETWORK = tuple(name for name in _AUTO if name not in (*_AUTO_PLAN, *_AUTO_SELECTION))
-_NETWORK = ("hidden", "optimizer", "momentum", "weight_decay", "hidden_dropout", "active", "update")
+_NETWORK = ("hidden", "optimizer", "momentum", "weight_decay", "hidden_dropout")
+_NETWORK += ("active", "in_batch", "update")
 _ROWS_PER_BLOCK = 1024
 
 

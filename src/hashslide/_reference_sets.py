@@ -29,10 +29,11 @@ class LabelPrior:
     def log_inclusion(self, labels: NDArray, batch: int, uniform: int) -> NDArray[np.float64]:
         """log r, with r the chance to be among the labels of a batch or the uniform draws.
 
-        r = 1 - (1 - f)^batch (1 - 1 / (n_labels + 1))^uniform
+        r = 1 - (1 - f)^batch (1 - 1 / n_labels)^uniform
         """
         absent = batch * np.log1p(-self.frequency(labels))
-        undrawn = uniform * np.log1p(-1 / (len(self.counts) + 1))
+        with np.errstate(divide="ignore"):  # a single label is always drawn
+            undrawn = uniform * np.log1p(-1 / len(self.counts)) if uniform else 0
         return np.log(-np.expm1(absent + undrawn))
 
     def grow(self, n_labels: int) -> None:
@@ -46,7 +47,6 @@ class ActiveSets:
     labels : of each example, true labels included; with active="per_batch" the same for all
     shift : log of the chance to be active, of each of them, as far as it is corrected
     touched : labels that are in any set
-    by_pair : whether examples share no label, so that only pairs of an example and a label are touched
     size : of the set; per example: their mean size
     """
 
@@ -57,7 +57,6 @@ class ActiveSets:
         self.rng = CounterRng(config.seed, "uniform_negatives", step)
         build = self._per_example if config.active == "per_example" else self._per_batch
         self.labels, self.shift, self.touched = build()
-        self.by_pair = config.active == "per_example" and not (config.uniform or config.popular)
         self.size = sum(map(len, self.labels)) // len(targets)
 
     def _draws(self) -> NDArray[np.int64]:
@@ -75,21 +74,24 @@ class ActiveSets:
         return [labels] * len(self.targets), [shift.astype(np.float32)] * len(self.targets), labels
 
     def _per_example(self) -> tuple[list[NDArray], list[NDArray], NDArray]:
-        """Popular labels and uniform draws, the same for all; true labels and those that the sampler found.
+        """What the sampler found for the example, and the set of the batch, the same for all.
 
-        Given the tables, only the draws are there by chance, with r = 1 - (1 - 1 / n_labels)^uniform. Each
-        stands for all others: the partition function is estimated without bias whatever the sampler finds.
+        Given the tables, only what comes from the rest of the batch, labels of other examples and uniform
+        draws, is there by chance r. It stands for all that might have been: so the partition function is
+        estimated without bias whatever the sampler finds.
         """
-        c, labels, shift, own = self.config, [], [], []
-        shared = distinct(self.prior.popular, self._draws())
-        may_miss = c.uniform > 0 and c.n_labels > 1
-        log_r = np.log(-np.expm1(c.uniform * np.log1p(-1 / c.n_labels))) if may_miss else 0
+        c, labels, shift = self.config, [], []
+        in_batch = self.targets if c.in_batch else []
+        shared = distinct(self.prior.popular, *in_batch, self._draws())
         for true, sampled in zip(self.targets, self.sampled, strict=True):
             certain = distinct(self.prior.popular, true, sampled)
-            labels.append(distinct(true, sampled, shared))
-            own.append(np.setdiff1d(distinct(true, sampled), shared, assume_unique=True))
+            labels.append(distinct(shared, true, sampled))
             by_chance = ~np.isin(labels[-1], certain)
+            log_r = np.zeros(len(labels[-1]))
+            log_r[by_chance] = self.prior.log_inclusion(labels[-1][by_chance], len(in_batch), c.uniform)
             shift.append(np.where(by_chance, c.prior_correction * log_r, 0).astype(np.float32))
+        found = [distinct(*both) for both in zip(self.targets, self.sampled, strict=True)]
+        own = [np.setdiff1d(ids, shared, assume_unique=True) for ids in found]
         return labels, shift, distinct(*own, shared)
 
 

@@ -55,15 +55,14 @@ AUTO = {
     "hashes": 6,
     "probes": 1,
 }
-# With sets of the examples' own: the published system (Chen et al. 2020), with its sampling corrected.
+# With sets of the examples' own: the published system (Chen et al. 2020), its sampling corrected.
 AUTO_PER_EXAMPLE = {
     "activation": "relu",
     "loss": "softmax",
     "direct": 0,
     "prior_correction": 1.0,
+    "hidden_length": 0.0,
     "sampler": "vanilla",
-    "popular": 500,
-    "uniform": 500,
 }
 BUDGET_SHARE, MIN_BUDGET, MAX_BUDGET = 0.01, 100, 1000  # of the labels, for each example
 HASHES = {"simhash": 9, "sparse_simhash": 9, "fast_simhash": 9, "minhash": 4}  # K, where it is not 6

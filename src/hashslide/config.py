@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field, fields
 
 from hashslide import _core
-from hashslide._checks import check_choice, check_float, check_int
+from hashslide._checks import check_bool, check_choice, check_float, check_int
 from hashslide.errors import InputError
 from hashslide.selection import ACTIVATIONS, MAX_IDS, Layer, Selection, check_hidden
 
@@ -61,7 +61,9 @@ class NetworkConfig:
         Each touched row is updated by one thread, or each thread takes steps of its own on a part of the
         batch, without locks.
     active : {"per_batch", "per_example"}
-        One active set of labels for the batch, or one for each example.
+        One active set of labels for the batch, or what each example finds by hashing for itself alone.
+    in_batch : bool
+        With "per_example": the labels of a batch are active for all its examples.
     uniform : int >= 0
         Negatives drawn from all labels for each batch.
     popular : int >= 0
@@ -106,6 +108,7 @@ class NetworkConfig:
     prior_correction: float = 1.0
     update: str = "owner"
     active: str = "per_batch"
+    in_batch: bool = True
     uniform: int = 250
     popular: int = 0
     selection: Selection = field(default_factory=Selection)
@@ -126,6 +129,7 @@ class NetworkConfig:
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("update", self.update, UPDATES)
         check_choice("active", self.active, ACTIVE)
+        check_bool("in_batch", self.in_batch)
         object.__setattr__(self, "hidden", check_hidden(self.hidden, self.activation))
         self._check_combination()
         for name in ("momentum", "beta1", "beta2", "input_dropout", "hidden_dropout"):
@@ -171,6 +175,7 @@ class NetworkConfig:
         widths = [self.n_features, *(layer.width for layer in self.hidden)]
         core.hidden = [layer.to_core(n) for layer, n in zip(self.hidden, widths, strict=False)]
         core.selection = self.selection.to_core(widths[-1])
+        core.in_batch = bool(self.in_batch)
         core.per_example = self.active == "per_example"
         return core
 
@@ -206,4 +211,5 @@ class NetworkConfig:
         return cls(**values | {"hidden": layers, "selection": selection})
 
     def _plain(self) -> dict:
-        return {f.name: f.type(getattr(self, f.name)) for f in fields(self) if f.type in (int, float, str)}
+        kinds = (int, float, str, bool)
+        return {f.name: f.type(getattr(self, f.name)) for f in fields(self) if f.type in kinds}

@@ -71,8 +71,11 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
     hidden_dropout : float in [0, 1), default 0
     weight_decay : float >= 0, default 0
     active : {"per_batch", "per_example"}, default "per_batch"
-        One active set for all examples of a batch, whose products are those of dense matrices, or one for
-        each example [1]_.
+        One active set for all examples of a batch, whose products are those of dense matrices; or what an
+        example finds in the hash tables joins the set of that example alone [1]_.
+    in_batch : bool, default True
+        With ``active="per_example"``: the labels of a batch are active for all its examples. Without, an
+        example has its true labels, those it finds, and random ones, as published.
     update : {"owner", "hogwild"}, default "owner"
         Each touched row is updated by one thread, with the same result for any number of threads; or each
         thread takes steps of its own without locks [3]_, which is not deterministic.
@@ -182,6 +185,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         hidden_dropout=0.0,
         weight_decay=0.0,
         active="per_batch",
+        in_batch=True,
         update="owner",
         uniform="auto",
         popular="auto",
@@ -219,6 +223,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         self.hidden_dropout = hidden_dropout
         self.weight_decay = weight_decay
         self.active = active
+        self.in_batch = in_batch
         self.update = update
         self.uniform = uniform
         self.popular = popular

@@ -83,7 +83,7 @@ class Network:
         dz *= weights[:, None]
 
         gradient = (dz @ self.output.weight) * dropout
-        self.output.update(a, dz, sets.touched, sets.by_pair, rate, self.step)
+        self.output.update(a, dz, sets.touched, False, rate, self.step)
         self.direct.update(x, dz, rate)
         for layer in reversed(self.layers):
             gradient = layer.backward_and_update(gradient, rate, self.step)

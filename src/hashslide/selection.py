@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 
 from hashslide import _core
-from hashslide._checks import check_choice, check_float, check_int
+from hashslide._checks import check_bool, check_choice, check_float, check_int
 from hashslide.errors import InputError
 
 ACTIVATIONS = ("identity", "relu", "tanh")
@@ -146,8 +146,7 @@ class Selection:
         if self.bin_size & (self.bin_size - 1):
             raise InputError(f"bin_size is {self.bin_size}; accepted is a power of two, such as 8.")
         for name in ("bias", "centre", "augment"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise InputError(f"{name} is {getattr(self, name)!r}; accepted are True and False.")
+            check_bool(name, getattr(self, name))
         check_float("alpha", self.alpha, -math.inf, math.inf, "()")
         check_float("beta", self.beta, -math.inf, math.inf, "()")
         check_float("rehash_growth", self.rehash_growth, 1, math.inf, "()")

@@ -146,6 +146,10 @@ PriorCorrection = Annotated[
     str, _auto(float_or_auto, "X", "0 to 1: how much of the sampling's bias to correct.", NEGATIVES)
 ]
 LabelWeightOption = Annotated[LabelWeight, _option("propensity: favour rare labels.", NEGATIVES)]
+InBatch = Annotated[
+    bool,
+    typer.Option(help="With per_example: labels of a batch are active for all.", rich_help_panel=NEGATIVES),
+]
 Approximate = Annotated[
     str,
     _auto(bool_or_auto, "yes|no", "Make the lists of approximate prediction too.", NETWORK),

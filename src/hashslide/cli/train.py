@@ -84,6 +84,7 @@ def train(
     weight_decay: opt.WeightDecay = 0.0,
     seed: opt.Seed = 0,
     active: opt.ActiveOption = opt.Active.per_batch,
+    in_batch: opt.InBatch = True,
     update: opt.UpdateOption = opt.Update.owner,
     uniform: opt.Uniform = opt.AUTO,
     popular: opt.Popular = opt.AUTO,
