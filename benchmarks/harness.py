@@ -31,10 +31,10 @@ Pair = tuple[csr_matrix, csr_matrix]
 Record = dict[str, Any]
 
 
-def train_file(folder: Path) -> Path:
-    """Return the training file of a data folder, plain or gzipped."""
-    zipped = folder / "train.txt.gz"
-    return zipped if zipped.exists() else folder / "train.txt"
+def part_file(folder: Path, part: str) -> Path:
+    """Return the file of the "train" or "test" part of a data folder, plain or gzipped."""
+    zipped = folder / f"{part}.txt.gz"
+    return zipped if zipped.exists() else folder / f"{part}.txt"
 
 
 def divided(folder: Path, examples: int, validation: int, labels: int = 0) -> tuple[Pair, Pair]:
@@ -51,7 +51,7 @@ def divided(folder: Path, examples: int, validation: int, labels: int = 0) -> tu
     labels
         If there are fewer, labels that no point has are added.
     """
-    X, Y = load_xmc(train_file(folder))
+    X, Y = load_xmc(part_file(folder, "train"))
     if labels > Y.shape[1]:
         Y = csr_matrix((Y.data, Y.indices, Y.indptr), shape=(Y.shape[0], labels))
     order = np.random.default_rng(0).permutation(X.shape[0])

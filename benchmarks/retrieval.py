@@ -26,7 +26,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from methods.matrices import load_xmc
+from harness import part_file
 from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
@@ -34,6 +34,7 @@ from threadpoolctl import threadpool_limits
 from hashslide import SlideClassifier, _core
 from hashslide._approximate import tune
 from hashslide._validation import Csr, check_features
+from hashslide.data import load_xmc
 from hashslide.metrics import precision_at_k
 from hashslide.network import CandidateSettings, Network
 
@@ -52,8 +53,8 @@ class Problem:
     """A trained network, its training data, and tuning and measured halves of the test points."""
 
     def __init__(self, folder: Path, model_file: Path | None, direct: int | None, rows: int, threads: int):
-        x, y = load_xmc(folder / "train.txt.gz")
-        x_test, y_test = load_xmc(folder / "test.txt.gz")
+        x, y = load_xmc(part_file(folder, "train"))
+        x_test, y_test = load_xmc(part_file(folder, "test"))
         if model_file and model_file.exists():
             model = SlideClassifier.load(model_file)
         else:
