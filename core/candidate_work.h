@@ -12,10 +12,11 @@ struct CandidateWork {
     std::vector<float> sums;
     std::vector<Id> slots;  // place of a candidate in `candidates` + 1
 
-    std::vector<Id> touched;     // labels with a sum
-    std::vector<Id> candidates;  // each once
-    std::vector<float> scores;   // scores[i + 1] of candidates[i]; scores[0] collects what is for no candidate
-    std::vector<float> hidden;   // activations of the query
+    std::vector<Id> touched;      // labels with a sum
+    std::vector<Id> candidates;   // each once
+    std::vector<float> scores;    // scores[i + 1] of candidates[i]; scores[0] collects what is for no candidate
+    std::vector<float> products;  // of the query with the candidates
+    std::vector<float> hidden;    // activations of the query
     std::vector<Hit> hits;
 
     void prepare(Index n_labels, Index width) {

@@ -30,8 +30,10 @@ void prefetch(const LabelLists& lists, const DirectTerm& direct, std::span<const
     }
 }
 
-// Adds the direct term to the scores of the candidates, without a branch: other labels have the slot 0.
-void add_direct(const DirectTerm& direct, std::span<const Id> ids, std::span<const float> values, CandidateWork& work) {
+// The direct term of the candidates, without a branch: other labels have the slot 0.
+void direct_scores(const DirectTerm& direct, std::span<const Id> ids, std::span<const float> values,
+                   CandidateWork& work) {
+    work.scores.assign(work.candidates.size() + 1, 0.0f);
     if (!direct.enabled()) return;
     const Id *labels = direct.labels.data(), *slots = work.slots.data();
     const float* weight = direct.weight.data();
@@ -64,15 +66,15 @@ std::span<const Hit> Candidates::topk(const HiddenStack& stack, const OutputLaye
 
     const std::vector<Id>& labels = work.candidates;
     const Index n = static_cast<Index>(labels.size());
-    work.scores.resize(n + 1);
-    float* scores = work.scores.data() + 1;
-    kernels().dots_rows(n, stack.width(), output.weight.data(), labels.data(), work.hidden.data(), scores);
-    for (Index i = 0; i < n; ++i) scores[i] += output.bias[labels[i]];
-    add_direct(direct, ids, x.values(row), work);
+    direct_scores(direct, ids, x.values(row), work);
+    work.products.resize(n);
+    kernels().products(1, n, stack.width(), work.hidden.data(), output.weight.data(), labels.data(),
+                       work.products.data(), n);
     work.reset_slots();
 
     work.hits.clear();
-    for (Index i = 0; i < n; ++i) work.hits.push_back(ranked(scores[i], labels[i]));
+    for (Index i = 0; i < n; ++i)
+        work.hits.push_back(ranked(work.products[i] + output.bias[labels[i]] + work.scores[i + 1], labels[i]));
     const Index found = std::min(k, n);
     std::partial_sort(work.hits.begin(), work.hits.begin() + found, work.hits.end());
     return {work.hits.data(), static_cast<std::size_t>(found)};

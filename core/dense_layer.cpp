@@ -17,9 +17,9 @@ constexpr Index tile = 128;  // neurons, or examples, of one product
 void dense_products(const Neurons& neurons, const float* in, Index n, float* z, int n_threads) {
     const Index units = neurons.n(), width = neurons.width();
     parallel_for(n_threads, 0, units, tile, [&](Index first, Index last) {
+        kernels().products(n, last - first, width, in, neurons.row(first), nullptr, z + first, units);
         for (Index b = 0; b < n; ++b)
-            std::copy(neurons.bias.data() + first, neurons.bias.data() + last, z + b * units + first);
-        gemm_nt(n, last - first, width, in, width, neurons.row(first), width, 1.0f, z + first, units);
+            kernels().axpy(last - first, 1.0f, neurons.bias.data() + first, z + b * units + first);
     });
 }
 

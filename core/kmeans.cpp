@@ -8,7 +8,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "gemm.h"
 #include "parallel.h"
 #include "rng.h"
 #include "scratch.h"
@@ -160,8 +159,8 @@ void KMeansCells::update_offsets() {
 // (n, cells) products of the vectors with the centres of one table.
 const float* KMeansCells::scores(const float* vectors, Index n, Index table) const {
     float* z = scratch<1>(n * n_buckets_);
-    gemm_nt(n, n_buckets_, width_, vectors, width_, centres_.data() + table * n_buckets_ * width_, width_, 0.0f, z,
-            n_buckets_);
+    kernels().products(n, n_buckets_, width_, vectors, centres_.data() + table * n_buckets_ * width_, nullptr, z,
+                       n_buckets_);
     return z;
 }
 

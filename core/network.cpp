@@ -209,6 +209,11 @@ void Network::grow(Index n_features, Index n_labels) {
     workers_.clear();
 }
 
+// Of layer i of those that are not the input layer; layers are counted from the input.
+std::string Network::hidden_name(std::size_t i) const {
+    return "hidden" + std::to_string(i + config_.hidden.size() - hidden_.layers().size());
+}
+
 std::vector<Network::NamedArray> Network::arrays() {
     std::vector<NamedArray> weights, states;
     const auto add = [&](const std::string& name, Array<float>& array, Optimizer& optimizer, Index rows,
@@ -226,9 +231,7 @@ std::vector<Network::NamedArray> Network::arrays() {
         add("input.weight", input->weight, input->weight_optimizer, config_.n_features, input->hidden());
         add("input.bias", input->bias, input->bias_optimizer, input->hidden(), 0);
     }
-    for (std::size_t i = 0; i < hidden_.layers().size(); ++i)
-        add_neurons("hidden" + std::to_string(i + config_.hidden.size() - hidden_.layers().size()),
-                    hidden_.layers()[i].neurons);
+    for (std::size_t i = 0; i < hidden_.layers().size(); ++i) add_neurons(hidden_name(i), hidden_.layers()[i].neurons);
     add_neurons("output", output_);
     weights.insert(weights.end(), states.begin(), states.end());
     return weights;
@@ -237,8 +240,7 @@ std::vector<Network::NamedArray> Network::arrays() {
 std::vector<std::pair<std::string, NeuronIndex*>> Network::indexes() {
     std::vector<std::pair<std::string, NeuronIndex*>> all;
     for (std::size_t i = 0; i < hidden_.layers().size(); ++i)
-        if (NeuronIndex* index = hidden_.layers()[i].selector().index())
-            all.emplace_back("hidden" + std::to_string(i + config_.hidden.size() - hidden_.layers().size()), index);
+        if (NeuronIndex* index = hidden_.layers()[i].selector().index()) all.emplace_back(hidden_name(i), index);
     if (selector_.index()) all.emplace_back("output", selector_.index());
     return all;
 }

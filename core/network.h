@@ -95,6 +95,7 @@ public:
 
 private:
     void own_arrays();
+    std::string hidden_name(std::size_t i) const;
     Model model() { return {config_, hidden_, output_, direct_, selector_, prior_, label_weight_}; }
     void rehash(int n_threads);
     CsrView scaled(const CsrView& x, std::vector<float>& values) const;

@@ -5,6 +5,7 @@
 #include "neuron_vectors.h"
 #include "optimizer.h"
 #include "rng.h"
+#include "simd/kernels.h"
 
 namespace hashslide {
 
@@ -16,6 +17,7 @@ public:
     Index width() const { return width_; }
     NeuronView view() const { return {weight.data(), bias.data(), n_, width_}; }
     const float* row(Index neuron) const { return weight.data() + neuron * width_; }
+    float logit(Index neuron, const float* in) const { return kernels().dot(width_, in, row(neuron)) + bias[neuron]; }
 
     // Asks for a neuron ahead of its use, and for the state of its optimiser ahead of its update.
     void prefetch_neuron(Index neuron) const {

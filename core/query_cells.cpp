@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "gemm.h"
 #include "kmeans.h"
 #include "parallel.h"
 #include "scratch.h"
@@ -70,7 +69,7 @@ std::vector<Id> QueryCells::nearest(const HiddenStack& stack, const CsrView& x, 
         float* h = scratch<0>(n * width);
         float* z = scratch<1>(n * this->n());
         stack.predict(x, first, n, h, 1);
-        gemm_nt(n, this->n(), width, h, width, centres.data(), width, 0.0f, z, this->n());
+        kernels().products(n, this->n(), width, h, centres.data(), nullptr, z, this->n());
         for (Index i = 0; i < n; ++i) {
             float* row = z + i * this->n();
             kernels().axpy(this->n(), -1.0f, offsets.data(), row);
@@ -86,9 +85,7 @@ void QueryCells::absorb(const HiddenStack& stack, const OutputLayer& output, con
     const std::vector<Id> cells = nearest(stack, x, n_threads);
     for (Index row = 0; row < x.n_rows; ++row) members[cells[row]].push_back(row);
     const Index width = stack.width();
-    const auto logit = [&](Index cell, Id label) {
-        return kernels().dot(width, centres.data() + cell * width, output.row(label)) + output.bias[label];
-    };
+    const auto logit = [&](Index cell, Id label) { return output.logit(label, centres.data() + cell * width); };
     lists.absorb(members, y, output.n_labels(), labels_per_root * root(output.n_labels()), logit, n_threads);
 }
 
@@ -97,7 +94,7 @@ void QueryCells::add_candidates(Index labels, Index probes, Index least, Candida
     if (labels * probes == 0 && !is_short()) return;
     const Index width = static_cast<Index>(work.hidden.size());
     work.scores.resize(n());
-    kernels().dots_rows(n(), width, centres.data(), nullptr, work.hidden.data(), work.scores.data());
+    kernels().products(1, n(), width, work.hidden.data(), centres.data(), nullptr, work.scores.data(), n());
     work.hits.clear();
     for (Index c = 0; c < n(); ++c) work.hits.push_back(ranked(work.scores[c] - offsets[c], static_cast<Id>(c)));
     const Index probed = std::min(probes, n());

@@ -3,9 +3,9 @@
 #include <numeric>
 
 #include "best_k.h"
-#include "gemm.h"
 #include "sampler_parts.h"
 #include "scratch.h"
+#include "simd/kernels.h"
 
 namespace hashslide {
 namespace {
@@ -21,10 +21,12 @@ void for_all_logits(const SampleTask& task, Index first_query, Index last_query,
     float* z = scratch(query_block * neuron_block);
     for (Index first = 0; first < neurons.n; first += neuron_block) {
         const Index size = std::min(neuron_block, neurons.n - first);
-        for (Index q = 0; q < n; ++q) std::copy_n(neurons.bias + first, size, z + q * size);
-        gemm_nt(n, size, width, task.queries + first_query * width, width, neurons.weight + first * width, width, 1.0f,
-                z, size);
-        for (Index q = 0; q < n; ++q) f(first_query + q, first, z + q * size, size);
+        kernels().products(n, size, width, task.queries + first_query * width, neurons.weight + first * width, nullptr,
+                           z, size);
+        for (Index q = 0; q < n; ++q) {
+            kernels().axpy(size, 1.0f, neurons.bias + first, z + q * size);
+            f(first_query + q, first, z + q * size, size);
+        }
     }
 }
 

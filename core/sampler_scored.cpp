@@ -1,6 +1,6 @@
 // The neurons of largest inner product among those that the look-ups find.
 #include "best_k.h"
-#include "gemm.h"
+#include "memory.h"
 #include "sampler_parts.h"
 #include "scratch.h"
 #include "simd/kernels.h"
@@ -42,25 +42,6 @@ bool is_excluded(const SampleTask& task, Index query, Id id) {
     return std::binary_search(excluded.begin(), excluded.end(), id);
 }
 
-// z: (looks, tile) inner products of the looks' queries with the neurons `part`. A product of matrices pays only if
-// several look-ups share the rows that are copied together for it.
-void score_part(const SampleTask& task, std::span<const Id> part, const float* queries, Index n_looks, float* z) {
-    constexpr Index few = 4, ahead = 4;
-    const Index width = task.neurons.width, n = static_cast<Index>(part.size());
-    const auto row = [&](Index i) { return task.neurons.weight + part[i] * width; };
-    if (n_looks < few) {
-        for (Index i = 0; i < n; ++i) {
-            if (i + ahead < n)
-                for (Index j = 0; j < width; j += 16) __builtin_prefetch(row(i + ahead) + j);
-            for (Index l = 0; l < n_looks; ++l) z[l * tile + i] = kernels().dot(width, row(i), queries + l * width);
-        }
-    } else {
-        float* rows = scratch<1>(tile * width);
-        for (Index i = 0; i < n; ++i) std::copy_n(row(i), width, rows + i * width);
-        gemm_nt(n_looks, n, width, queries, width, rows, width, 0.0f, z, tile);
-    }
-}
-
 // hits[look] = the best of the bucket for the look's query.
 void score_group(const SampleTask& task, const Group& group, Index looks_a_query, std::vector<std::vector<Hit>>& hits) {
     const Index width = task.neurons.width, n_looks = static_cast<Index>(group.looks.size());
@@ -72,7 +53,7 @@ void score_group(const SampleTask& task, const Group& group, Index looks_a_query
     std::vector<BestK> best(n_looks, BestK(task.limit()));
     for (std::size_t first = 0; first < bucket.size(); first += tile) {
         const std::span<const Id> part = bucket.subspan(first, std::min<std::size_t>(tile, bucket.size() - first));
-        score_part(task, part, queries, n_looks, z);
+        kernels().products(n_looks, std::ssize(part), width, queries, task.neurons.weight, part.data(), z, tile);
         for (Index l = 0; l < n_looks; ++l)
             for (std::size_t i = 0; i < part.size(); ++i) {
                 const Hit hit{z[l * tile + i] + task.neurons.bias[part[i]], part[i]};

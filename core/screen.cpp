@@ -72,8 +72,7 @@ Screen::Query Screen::quantise(const float* h) const {
 
 Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, const float* extra, Index k) const {
     const Kernels& kernel = kernels();
-    // Slack for the exact sums' own rounding errors, relative to |h| |w|.
-    const float rounding = std::max(1e-5f, 1.2e-7f * static_cast<float>(hidden_));
+    const float rounding = rounding_error(hidden_);
     Chunk chunk{BestK(k), {}, true};
     std::int32_t dots[block_rows];
     float upper[block_rows], margin[block_rows];
@@ -119,9 +118,7 @@ std::vector<Hit> Screen::topk(const OutputLayer& output, const DirectTerm& direc
     for (const Chunk& chunk : chunks) {
         for (const auto& [upper, extra, label] : chunk.candidates) {
             if (upper < lower.worst().score) continue;
-            const float z =
-                kernels().dot(hidden_, h, output.weight.data() + label * hidden_) + output.bias[label] + extra;
-            best.offer({z, label});
+            best.offer({output.logit(label, h) + extra, label});
         }
     }
     return std::move(best).sorted();

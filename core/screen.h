@@ -3,6 +3,7 @@
 // exactly.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -11,6 +12,10 @@
 #include "output_layer.h"
 
 namespace hashslide {
+
+// Bound of the difference between two float sums of |h.w + b + extra| with `width` products each, relative to
+// |h| |w| + |b| + |extra|.
+inline float rounding_error(Index width) { return std::max(1e-5f, 1.2e-7f * static_cast<float>(width)); }
 
 // w = s q + e with q in -127 .. 127 and s = max|w| / 127; h = t p + d with 16-bit p. By Cauchy-Schwarz
 // |h.w - s t p.q| <= |h| |e| + |d| |s q|, so a label whose upper bound lies below the k-th best lower bound is out for

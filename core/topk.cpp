@@ -1,6 +1,7 @@
 #include "topk.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "best_k.h"
@@ -14,11 +15,13 @@ namespace {
 
 constexpr Index example_block = 128;  // examples that share one pass over the weights
 constexpr Index label_block = 256;    // labels of one product
-constexpr Index range_blocks =
-    16;                           // blocks of one piece of work: its logits (128 x 4096) stay in the second-level cache
-constexpr Index scan_block = 64;  // logits compared with the threshold at once
+constexpr Index range_blocks = 16;    // blocks of one piece of work
+constexpr Index scan_block = 64;      // logits compared with the threshold at once
 
-// What scores a label: z = h . w + b + direct term.
+float norm(Index n, const float* x) { return std::sqrt(kernels().sum_of_squares(n, x)); }
+
+// What scores a label: z = (h . w + b) + direct term, added up in this order everywhere: so a label has the same score,
+// bit for bit, however it was found and whatever rows come with its own.
 struct Model {
     const HiddenStack& stack;
     const OutputLayer& output;
@@ -29,49 +32,65 @@ struct Model {
         stack.predict(x, first, n, h.data(), n_threads);
         return h;
     }
-
-    // h W^T + b of the labels first .. last for n examples; z: rows of ldz floats. Block by block, so that the rows of
-    // the weights are read once for all examples.
-    void products(Index n, const float* h, Index first, Index last, float* z, Index ldz) const {
-        const Index width = stack.width();
-        for (Index block = first; block < last; block += label_block) {
-            const Index end = std::min(last, block + label_block);
-            float* out = z + block - first;
-            for (Index i = 0; i < n; ++i)
-                std::copy(output.bias.data() + block, output.bias.data() + end, out + i * ldz);
-            gemm_nt(n, end - block, width, h, width, output.weight.data() + block * width, width, 1.0f, out, ldz);
-        }
-    }
 };
 
-// Offers n logits of consecutive labels. Most blocks hold nothing above the k-th best and cost one vectorised maximum.
-void scan(Index first_label, Index n, const float* z, BestK& best) {
+// h W^T + b of the labels first .. last for n examples; z: rows of last - first floats. Block by block, so that the
+// rows of the weights are read once for all examples. Returns max |w| + max |b|.
+float approximate_logits(const OutputLayer& output, Index n, const float* h, Index first, Index last, float* z) {
+    const Index width = output.width(), ldz = last - first;
+    float largest_square = 0, largest_bias = 0;
+    for (Index block = first; block < last; block += label_block) {
+        const Index end = std::min(last, block + label_block);
+        float* out = z + block - first;
+        for (Index i = 0; i < n; ++i) std::copy(output.bias.data() + block, output.bias.data() + end, out + i * ldz);
+        gemm_nt(n, end - block, width, h, width, output.row(block), width, 1.0f, out, ldz);
+        for (Index label = block; label < end; ++label) {
+            largest_square = std::max(largest_square, kernels().sum_of_squares(width, output.row(label)));
+            largest_bias = std::max(largest_bias, std::abs(output.bias[label]));
+        }
+    }
+    return std::sqrt(largest_square) + largest_bias;
+}
+
+// Offers the labels first .. first + n, whose logits are z but for rounding errors of at most `slack` and for `extra`,
+// their direct term. Most blocks hold nothing above the k-th best and cost one vectorised maximum.
+void scan(const OutputLayer& output, const float* h, Index first, Index n, const float* z, const float* extra,
+          float slack, BestK& best) {
     for (Index i = 0; i < n; i += scan_block) {
         const Index end = std::min(n, i + scan_block);
-        if (best.full() && kernels().maximum(end - i, z + i) < best.worst().score) continue;
-        for (Index j = i; j < end; ++j) best.offer({z[j], static_cast<Id>(first_label + j)});
+        if (best.full() && kernels().maximum(end - i, z + i) < best.worst().score - slack) continue;
+        for (Index j = i; j < end; ++j)
+            if (!best.full() || !(z[j] < best.worst().score - slack))
+                best.offer({output.logit(first + j, h) + extra[j], static_cast<Id>(first + j)});
     }
 }
 
 // Workers take ranges of labels; each lane of ranges keeps its own best, merged at the end. The number of lanes bounds
-// the memory.
+// the memory. A product of matrices only chooses whose score is worth computing: its sums depend on the other rows.
 void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index n, Index k, std::int64_t* labels,
                    float* scores, int n_threads) {
     constexpr Index max_lanes = 64, range = label_block * range_blocks;
-    const Index n_labels = model.output.n_labels(), n_ranges = (n_labels + range - 1) / range;
+    const OutputLayer& output = model.output;
+    const Index n_labels = output.n_labels(), n_ranges = (n_labels + range - 1) / range, width = output.width();
     const Index n_lanes = std::min(max_lanes, n_ranges);
     const std::vector<float> h = model.hidden(x, first_row, n, n_threads);
     std::vector<BestK> best(n_lanes * n, BestK(k));
     parallel_for(n_threads, 0, n_lanes, 1, [&](Index lane, Index) {
-        float* z = scratch(n * std::min(range, n_labels));
+        float* z = scratch<0>(n * std::min(range, n_labels));
+        float* extra = scratch<1>(std::min(range, n_labels));
         for (Index r = lane; r < n_ranges; r += n_lanes) {
-            const Index first = r * range, last = std::min(n_labels, first + range);
-            model.products(n, h.data(), first, last, z, last - first);
+            const Index first = r * range, last = std::min(n_labels, first + range), size = last - first;
+            const float largest = approximate_logits(output, n, h.data(), first, last, z);
             for (Index i = 0; i < n; ++i) {
-                float* row = z + i * (last - first);
+                float* row = z + i * size;
+                const float* hidden = h.data() + i * width;
+                std::fill_n(extra, size, 0.0f);
                 model.direct.add(x.ids(first_row + i), x.values(first_row + i), static_cast<Id>(first),
-                                 static_cast<Id>(last), row);
-                scan(first, last - first, row, best[lane * n + i]);
+                                 static_cast<Id>(last), extra);
+                if (model.direct.enabled()) kernels().axpy(size, 1.0f, extra, row);
+                const float error =
+                    rounding_error(width) * (largest * std::max(1.0f, norm(width, hidden)) + norm(size, extra));
+                scan(output, hidden, first, size, row, extra, error, best[lane * n + i]);
             }
         }
     });
@@ -113,25 +132,27 @@ void screened_topk(const HiddenStack& stack, const OutputLayer& output, const Di
     }
 }
 
-// Products of one fixed shape, the last one padded with zeros: so the logits of a row have the same bits whatever rows
-// come with it.
 void all_logits(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
                 float* logits, int n_threads) {
     constexpr Index rows = 64;
     const Index n_labels = output.n_labels(), hidden = stack.width();
     const Model model{stack, output, direct};
     parallel_for(n_threads, 0, x.n_rows, rows, [&](Index begin, Index end) {
-        std::vector<float> h(rows * hidden, 0.0f);
-        stack.predict(x, begin, end - begin, h.data(), 1);
+        const std::vector<float> h = model.hidden(x, begin, end - begin, 1);
         float* z = scratch(rows * label_block);
-        for (Index first = 0; first < n_labels; first += label_block) {
-            const Index last = std::min(n_labels, first + label_block);
-            model.products(rows, h.data(), first, last, z, last - first);
-            for (Index i = 0; i < end - begin; ++i)
-                std::copy_n(z + i * (last - first), last - first, logits + (begin + i) * n_labels + first);
-        }
-        for (Index i = begin; i < end; ++i)
+        for (Index i = begin; i < end; ++i) {
+            std::fill_n(logits + i * n_labels, n_labels, 0.0f);
             direct.add(x.ids(i), x.values(i), 0, static_cast<Id>(n_labels), logits + i * n_labels);
+        }
+        for (Index first = 0; first < n_labels; first += label_block) {
+            const Index n = std::min(label_block, n_labels - first);
+            kernels().products(end - begin, n, hidden, h.data(), output.row(first), nullptr, z, n);
+            for (Index i = begin; i < end; ++i) {
+                float* row = z + (i - begin) * n;
+                kernels().axpy(n, 1.0f, output.bias.data() + first, row);
+                kernels().axpy(n, 1.0f, row, logits + i * n_labels + first);
+            }
+        }
     });
 }
 

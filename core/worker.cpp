@@ -138,7 +138,8 @@ void Worker::dropout(const Model& model, const Batch& batch, std::vector<float>&
 void Worker::select(const Model& model, const Batch& batch, const Activations& head, int n_threads) {
     sampled_.begin.clear();
     sampled_.ids.clear();
-    ExampleSets::true_labels(batch.y, batch.rows.data(), batch.size(), true_labels_);
+    if (model.config.samples_labels() || model.config.active.per_example)
+        ExampleSets::true_labels(batch.y, batch.rows.data(), batch.size(), true_labels_);
     if (model.config.samples_labels())
         model.selector.select(model.output.view(), head, &true_labels_,
                               CounterRng(batch.seed, Stream::sampler, batch.step), sampled_, n_threads);

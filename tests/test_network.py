@@ -8,6 +8,7 @@ from hashslide import _core
 from hashslide._validation import check_features
 from hashslide.config import NetworkConfig
 from hashslide.errors import InputError
+from hashslide.layers import Dense, Hashed, WinnerTakeAll
 from hashslide.network import Network, effective_threads
 from hashslide.selection import FAMILIES, Selection
 
@@ -25,7 +26,7 @@ def data():
 
 def make(data, steps=3, **settings):
     x, y, rows = data
-    network = Network(NetworkConfig(n_features=D, n_labels=L, hidden=8, **settings))
+    network = Network(NetworkConfig(n_features=D, n_labels=L, **{"hidden": 8} | settings))
     network.set_label_prior(np.bincount(y.indices, minlength=L), x.n_rows)
     network.choose_direct_pairs(x, y)
     for _ in range(steps):
@@ -51,8 +52,23 @@ def test_predictions_take_any_features(data):
     assert logits.shape == (50, L) and logits.dtype == np.float32
     np.testing.assert_array_equal(network.logits(dense), logits)
     labels, scores = network.predict_topk(dense, 3)
-    np.testing.assert_allclose(scores, -np.sort(-logits, axis=1)[:, :3], rtol=1e-5)
-    np.testing.assert_allclose(np.take_along_axis(logits, labels, 1), scores, rtol=1e-5)
+    np.testing.assert_array_equal(scores, -np.sort(-logits, axis=1)[:, :3])
+    np.testing.assert_array_equal(np.take_along_axis(logits, labels, 1), scores)
+
+
+@pytest.mark.parametrize("width", [1, 7, 32, 45])
+@pytest.mark.parametrize(
+    "layers", [[], [Dense(19)], [Hashed(40, 20)], [WinnerTakeAll(33, 10)]], ids=["none", "dense", "hashed", "wta"]
+)
+def test_scores_of_a_row_do_not_depend_on_the_other_rows(data, width, layers):
+    """A label has one score, bit for bit: in the logits, in any top-k, alone or among others."""
+    network = make(data, hidden=[*layers, Dense(width)], direct=5)
+    logits = network.logits(data[0])
+    for rows in ([0], [3, 7, 41], range(6), range(13), range(50)):
+        x = check_features(data[0].to_scipy()[list(rows)])
+        np.testing.assert_array_equal(network.logits(x, 2), logits[list(rows)])
+        labels, scores = network.predict_topk(x, 6)
+        np.testing.assert_array_equal(np.take_along_axis(logits[list(rows)], labels, 1), scores)
 
 
 def test_a_network_knows_its_configuration(data):

@@ -4,7 +4,9 @@
 
 #include <stdexcept>
 
+#include "arrays.h"
 #include "bind_state.h"
+#include "names.h"
 #include "neuron_index.h"
 
 namespace nb = nanobind;
@@ -14,31 +16,8 @@ using namespace hashslide;
 namespace {
 
 template <class T>
-using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-template <class Values>
-auto to_array(const Values& values) {
-    using T = std::remove_cvref_t<decltype(values[0])>;
-    T* copy = new T[values.size()];
-    std::copy(values.begin(), values.end(), copy);
-    const nb::capsule owner(copy, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-    return nb::ndarray<nb::numpy, T, nb::ndim<1>>(copy, {values.size()}, owner);
-}
-
-template <class T>
 std::span<const T> span(const In<T>& array) {
     return {array.data(), array.size()};
-}
-
-BucketPolicy parse_policy(const std::string& name) {
-    if (name == "fifo") return BucketPolicy::fifo;
-    if (name == "reservoir") return BucketPolicy::reservoir;
-    throw std::invalid_argument("unknown bucket policy: " + name);
-}
-
-NeuronView view(const Matrix& weight, const In<float>& bias) {
-    return {weight.data(), bias.data(), static_cast<Index>(weight.shape(0)), static_cast<Index>(weight.shape(1))};
 }
 
 auto sizes(const HashTable& table) {
@@ -57,7 +36,7 @@ void bind_table(nb::module_& m) {
         .def(
             "__init__",
             [](HashTable* self, Index n_buckets, const std::string& policy, Index limit, std::uint64_t key) {
-                new (self) HashTable(n_buckets, parse_policy(policy), limit, key);
+                new (self) HashTable(n_buckets, parse(policy_names, policy), limit, key);
             },
             "n_buckets"_a, "policy"_a, "limit"_a, "key"_a)
         .def("build", &build_table, "buckets"_a, "Build the table anew from the bucket of each neuron, -1: none.")
@@ -108,7 +87,7 @@ IndexConfig parse_config(const nb::dict& settings) {
     set("refresh", config.refresh);
     std::string policy = "reservoir";
     set("policy", policy);
-    config.policy = parse_policy(policy);
+    config.policy = parse(policy_names, policy);
     return config;
 }
 
@@ -146,14 +125,14 @@ void bind_neuron_index(nb::module_& m) {
             "maintain",
             [](NeuronIndex& self, const Matrix& weight, const In<float>& bias, Index step, int n_threads) {
                 const nb::gil_scoped_release release;
-                self.maintain(view(weight, bias), step, n_threads);
+                self.maintain(neuron_view(weight, bias), step, n_threads);
             },
             "weight"_a, "bias"_a, "step"_a, "n_threads"_a)
         .def(
             "build",
             [](NeuronIndex& self, const Matrix& weight, const In<float>& bias, int n_threads) {
                 const nb::gil_scoped_release release;
-                self.build(view(weight, bias), n_threads);
+                self.build(neuron_view(weight, bias), n_threads);
             },
             "weight"_a, "bias"_a, "n_threads"_a)
         .def("grow", &NeuronIndex::grow, "n_neurons"_a)

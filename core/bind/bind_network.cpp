@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "arrays.h"
 #include "bind_state.h"
 #include "names.h"
 #include "network.h"
@@ -23,8 +24,6 @@ using namespace hashslide;
 namespace {
 
 template <class T>
-using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T>
 using Out = nb::ndarray<nb::numpy, T, nb::c_contig>;
 
 const Names<Activation> activations{
@@ -34,7 +33,6 @@ const Names<OptimizerKind> optimizers{
     {"adagrad", OptimizerKind::adagrad}, {"adam", OptimizerKind::adam}, {"sgd", OptimizerKind::sgd}};
 
 const Names<UpdateMode> updates{{"owner", UpdateMode::owner}, {"hogwild", UpdateMode::hogwild}};
-const Names<BucketPolicy> policies{{"fifo", BucketPolicy::fifo}, {"reservoir", BucketPolicy::reservoir}};
 
 // Attributes of a settings class: a member, a member of a member, ..., or one with names for its values.
 template <class Config>
@@ -76,13 +74,6 @@ Out<T> make_array(std::initializer_list<std::size_t> shape) {
     for (const std::size_t s : shape) size *= s;
     T* data = new T[size];
     return Out<T>(data, shape, nb::capsule(data, [](void* p) noexcept { delete[] static_cast<T*>(p); }));
-}
-
-template <class T>
-Out<T> copied(const std::vector<T>& values) {
-    auto out = make_array<T>({values.size()});
-    std::copy(values.begin(), values.end(), out.data());
-    return out;
 }
 
 StepStats train_batch(Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
@@ -143,7 +134,7 @@ void add_candidates(nb::dict& out, nb::handle_t<Network> self) {
     const Network& network = nb::cast<const Network&>(self);
     const Candidates& candidates = network.candidates();
     const CandidateSettings& s = candidates.settings;
-    out["candidates.settings"] = copied(std::vector<Index>{s.feature_labels, s.cell_labels, s.probes});
+    out["candidates.settings"] = to_array(std::vector<Index>{s.feature_labels, s.cell_labels, s.probes});
     add_array(out, "candidates.cells.centres", candidates.cells.centres, self, network.output().width());
     add_array(out, "candidates.cells.offsets", candidates.cells.offsets, self);
     add_lists(out, "candidates.cells", candidates.cells.lists, self);
@@ -176,9 +167,9 @@ nb::dict state(nb::handle_t<Network> self_object) {
     if (!self.candidates().empty()) add_candidates(out, self_object);
     for (const auto& [layer, index] : self.indexes())
         for (const auto& [name, values] : index->state())
-            std::visit([&, key = layer + ".index." + name](const auto& v) { out[key.c_str()] = copied(v); }, values);
+            std::visit([&, key = layer + ".index." + name](const auto& v) { out[key.c_str()] = to_array(v); }, values);
     const std::vector<Index>& counts = self.label_counts();
-    out["label_counts"] = copied(counts);
+    out["label_counts"] = to_array(counts);
     auto progress = make_array<Index>({2});
     progress.data()[0] = self.step;
     progress.data()[1] = self.n_examples_seen();
@@ -294,7 +285,7 @@ void bind_selection(nb::module_& m) {
     plain(bound, "centre", &S::index, &I::mips, &MipsConfig::centre);
     plain(bound, "augment", &S::index, &I::mips, &MipsConfig::augment);
     plain(bound, "norm_ranges", &S::index, &I::mips, &MipsConfig::norm_ranges);
-    named(bound, "bucket_policy", policies, &S::index, &I::policy);
+    named(bound, "bucket_policy", policy_names, &S::index, &I::policy);
     plain(bound, "bucket_size", &S::index, &I::bucket_limit);
     plain(bound, "probes", &S::index, &I::probes);
     plain(bound, "rehash_first", &S::index, &I::first_build);
@@ -419,7 +410,7 @@ void bind_network(nb::module_& m) {
             "active_labels",
             [](const Network& self) {
                 const std::vector<Id> labels = self.active_labels();
-                return copied(std::vector<Index>(labels.begin(), labels.end()));
+                return to_array(std::vector<Index>(labels.begin(), labels.end()));
             },
             nb::rv_policy::move, "Ids of the labels in the last batch's active set.")
         .def_prop_ro("multiplications", &Network::multiplications,

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "arrays.h"
 #include "names.h"
 #include "partition.h"
 #include "sampler.h"
@@ -21,28 +22,13 @@ using namespace hashslide;
 namespace {
 
 template <class T>
-using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-template <class T>
 using Out = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
-
-// A NumPy array that owns the vector.
-template <class T>
-Out<T> hand_over(std::vector<T>&& from) {
-    auto* vector = new std::vector<T>(std::move(from));
-    return Out<T>(vector->data(), {vector->size()},
-                  nb::capsule(vector, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); }));
-}
-
-NeuronView view(const Rows& weight, const In<float>& bias) {
-    return {weight.data(), bias.data(), static_cast<Index>(weight.shape(0)), static_cast<Index>(weight.shape(1))};
-}
 
 Selection selection(const In<Index>& begin, const In<Id>& ids) {
     return {{begin.data(), begin.data() + begin.size()}, {ids.data(), ids.data() + ids.size()}};
 }
 
-std::pair<Out<Index>, Out<Id>> sample_arrays(const std::string& kind, Rows weight, In<float> bias, Rows queries,
+std::pair<Out<Index>, Out<Id>> sample_arrays(const std::string& kind, Matrix weight, In<float> bias, Matrix queries,
                                              const NeuronIndex* index, Index budget, Index min_count, float alpha,
                                              float beta, std::optional<In<Index>> exclude_begin,
                                              std::optional<In<Id>> exclude_ids, std::uint64_t seed, std::uint64_t step,
@@ -52,31 +38,32 @@ std::pair<Out<Index>, Out<Id>> sample_arrays(const std::string& kind, Rows weigh
     {
         const nb::gil_scoped_release release;
         const Selection exclude = exclude_begin ? selection(*exclude_begin, *exclude_ids) : Selection{};
-        sample(config, index, view(weight, bias), queries.data(), static_cast<Index>(queries.shape(0)),
+        sample(config, index, neuron_view(weight, bias), queries.data(), static_cast<Index>(queries.shape(0)),
                exclude_begin ? &exclude : nullptr, CounterRng(seed, Stream::sampler, step), out, n_threads);
     }
-    return {hand_over(std::move(out.begin)), hand_over(std::move(out.ids))};
+    return {to_array(out.begin), to_array(out.ids)};
 }
 
-Out<double> estimate(const WeightedSelection& weighted, const NeuronView& neurons, const Rows& queries, int n_threads) {
+Out<double> estimate(const WeightedSelection& weighted, const NeuronView& neurons, const Matrix& queries,
+                     int n_threads) {
     std::vector<double> out(queries.shape(0));
     {
         const nb::gil_scoped_release release;
         log_partition(weighted, neurons, queries.data(), static_cast<Index>(queries.shape(0)), out.data(), n_threads);
     }
-    return hand_over(std::move(out));
+    return to_array(out);
 }
 
-Out<double> log_partition_found(Rows weight, In<float> bias, Rows queries, const NeuronIndex& index, Index hashes,
+Out<double> log_partition_found(Matrix weight, In<float> bias, Matrix queries, const NeuronIndex& index, Index hashes,
                                 In<Index> begin, In<Id> ids, int n_threads) {
-    const NeuronView neurons = view(weight, bias);
+    const NeuronView neurons = neuron_view(weight, bias);
     return estimate(weigh_found(selection(begin, ids), index, hashes, neurons, queries.data(), n_threads), neurons,
                     queries, n_threads);
 }
 
-Out<double> log_partition_uniform(Rows weight, In<float> bias, Rows queries, In<Index> begin, In<Id> ids, Index draws,
-                                  std::uint64_t seed, std::uint64_t step, int n_threads) {
-    const NeuronView neurons = view(weight, bias);
+Out<double> log_partition_uniform(Matrix weight, In<float> bias, Matrix queries, In<Index> begin, In<Id> ids,
+                                  Index draws, std::uint64_t seed, std::uint64_t step, int n_threads) {
+    const NeuronView neurons = neuron_view(weight, bias);
     return estimate(
         add_uniform(selection(begin, ids), neurons.n, draws, CounterRng(seed, Stream::sampler, step), n_threads),
         neurons, queries, n_threads);

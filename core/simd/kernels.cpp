@@ -3,6 +3,8 @@
 // copies, perhaps one that this CPU cannot run.
 #include "simd/kernels.h"
 
+#include "simd/products.h"
+
 #define HASHSLIDE_JOIN2(a, b) a##b
 #define HASHSLIDE_JOIN(a, b) HASHSLIDE_JOIN2(a, b)
 #define HASHSLIDE_TEXT2(a) #a
@@ -15,12 +17,6 @@ void axpy(Index n, float a, const float* __restrict x, float* __restrict y) {
     for (Index i = 0; i < n; ++i) y[i] += a * x[i];
 }
 
-float dot(Index n, const float* __restrict x, const float* __restrict y) {
-    float s = 0;
-    for (Index i = 0; i < n; ++i) s += x[i] * y[i];
-    return s;
-}
-
 void dots_int8(Index rows, Index n, const std::int8_t* __restrict x, const std::int16_t* __restrict y,
                std::int32_t* __restrict out) {
     for (Index r = 0; r < rows; ++r) {
@@ -28,31 +24,6 @@ void dots_int8(Index rows, Index n, const std::int8_t* __restrict x, const std::
         for (Index i = 0; i < n; ++i) s += static_cast<std::int16_t>(x[r * n + i]) * y[i];
         out[r] = s;
     }
-}
-
-// Four rows at once, so that their sums do not wait for each other; the next four are on their way from memory.
-void dots_rows(Index rows, Index n, const float* __restrict x, const Id* ids, const float* __restrict y,
-               float* __restrict out) {
-    constexpr Index ahead = 8, line = 16;
-    const auto row = [&](Index r) { return x + (ids ? ids[r] : r) * n; };
-    Index r = 0;
-    for (; r + 4 <= rows; r += 4) {
-        for (Index next = r + ahead; ids && next < r + ahead + 4 && next < rows; ++next)
-            for (Index i = 0; i < n; i += line) __builtin_prefetch(row(next) + i);
-        const float *a = row(r), *b = row(r + 1), *c = row(r + 2), *d = row(r + 3);
-        float sa = 0, sb = 0, sc = 0, sd = 0;
-        for (Index i = 0; i < n; ++i) {
-            sa += a[i] * y[i];
-            sb += b[i] * y[i];
-            sc += c[i] * y[i];
-            sd += d[i] * y[i];
-        }
-        out[r] = sa;
-        out[r + 1] = sb;
-        out[r + 2] = sc;
-        out[r + 3] = sd;
-    }
-    for (; r < rows; ++r) out[r] = dot(n, row(r), y);
 }
 
 float sum_of_squares(Index n, const float* x) {
@@ -291,9 +262,9 @@ void combine(Index tables, Index hashes, const std::uint64_t* __restrict multipl
 extern const Kernels HASHSLIDE_JOIN(kernels_, HASHSLIDE_ISA);
 const Kernels HASHSLIDE_JOIN(kernels_, HASHSLIDE_ISA) = {HASHSLIDE_TEXT(HASHSLIDE_ISA),
                                                          axpy,
-                                                         dot,
+                                                         HASHSLIDE_ISA::dot,
+                                                         HASHSLIDE_ISA::products,
                                                          dots_int8,
-                                                         dots_rows,
                                                          sum_of_squares,
                                                          maximum,
                                                          scale,

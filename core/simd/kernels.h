@@ -15,10 +15,12 @@ struct Kernels {
     const char* isa;
     void (*axpy)(Index n, float a, const float* x, float* y);  // y += a x
     float (*dot)(Index n, const float* x, const float* y);     // sum of x y
+    // out[q * ld + r] = queries[q] . rows[ids[r]] of `width` floats each, fetched ahead; ids null: rows 0, 1, ... Each
+    // has the bits of `dot`, whatever it is computed together with.
+    void (*products)(Index n_queries, Index n_rows, Index width, const float* queries, const float* rows, const Id* ids,
+                     float* out, Index ld);
     // out = x y in integers, x (rows, n).
     void (*dots_int8)(Index rows, Index n, const std::int8_t* x, const std::int16_t* y, std::int32_t* out);
-    // out[r] = x[ids[r]] . y with x of rows of n floats, fetched ahead; ids null: rows 0, 1, ...
-    void (*dots_rows)(Index rows, Index n, const float* x, const Id* ids, const float* y, float* out);
     float (*sum_of_squares)(Index n, const float* x);  // sum of x^2
     float (*maximum)(Index n, const float* x);         // of n >= 1 values
     void (*scale)(Index n, float a, float* x);         // x *= a

@@ -5,6 +5,7 @@ rounding may differ.
 """
 
 import heapq
+from abc import ABC, abstractmethod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ def permutations(rng: CounterRng, n: int, counts: list[int]) -> list[NDArray]:
     return found
 
 
-class ElementaryFamily:
+class ElementaryFamily(ABC):
     """L tables of K elementary hashes, packed or folded into codes of at most log2(neurons) bits."""
 
     def __init__(self, width: int, neurons: int, tables: int, hashes: int, bits: int, stream: str, seed: int):
@@ -50,12 +51,13 @@ class ElementaryFamily:
             self.shift = 64 - self.code_bits
         self.draw_hashes(rng)
 
+    @abstractmethod
     def draw_hashes(self, rng: CounterRng) -> None:
-        raise NotImplementedError
+        """Draw the elementary hashes."""
 
+    @abstractmethod
     def elementary(self, vector: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         """Each hash, its second choice and the gap between them (inf: there is no second)."""
-        raise NotImplementedError
 
     def hash(self, vectors: NDArray) -> NDArray:
         """Bucket of each vector in each table."""
