@@ -39,20 +39,22 @@ WIDTH = 1000
 RAPL = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 # An image has more active pixels than a layer has active neurons, so the first layer's neurons cost most.
 FIRST_LAYER = 0.6
+# A hashed layer computes so many times the neurons that it activates: counts of tables are no exact ranking.
+CANDIDATES = 2
 HALF = 693  # draws of 1,000 that hit half of them: 1 - (1 - 1/1000)^693
 # Counting a neuron in one more table is an addition, so that many tables of short codes rank all of them.
 HASHING: Record = {
     "hash": "dwta",
     "hashes": 1,
-    "tables": 300,
+    "tables": 600,
     "bucket_size": 0,
-    "centre": True,
+    "augment": True,
     "rehash_first": 1,
     "rehash_every": 10,
 }
 TUNED: dict[str, Record] = {
-    "dwta, K = 1, L = 300": HASHING,
-    "dwta, K = 1, L = 100": HASHING | {"tables": 100},
+    "dwta, K = 1, L = 600": HASHING,
+    "dwta, K = 1, L = 200": HASHING | {"tables": 200},
     "dwta, K = 2, L = 50": HASHING | {"hashes": 2, "tables": 50},
     "sparse_simhash, K = 3, L = 50": HASHING | {"hash": "sparse_simhash", "hashes": 3, "tables": 50},
     "simhash, K = 3, L = 50": HASHING | {"hash": "simhash", "hashes": 3, "tables": 50},
@@ -67,7 +69,7 @@ TRAINING: Record = {
     "uniform": 0,
     "popular": 10,  # all classes
 }
-LEARNING_RATE = {"dense": 0.03, "sparse": 0.05}
+LEARNING_RATE = {"dense": 0.03, "sparse": 0.08}
 GENERATED = {"CONVEX": image_sets.convex, "RECTANGLES": image_sets.rectangles}
 Images = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -76,7 +78,7 @@ def layers(method: str, share: float, depth: int, hashing: Record) -> list[Layer
     """Return the hidden layers of a method with about this share of active neurons."""
     budgets = [round(FIRST_LAYER * share * WIDTH)] + [round(share * WIDTH)] * (depth - 1)
     if method == "hashed":
-        return [Hashed(WIDTH, budget, **hashing) for budget in budgets]
+        return [Hashed(WIDTH, CANDIDATES * n, winners=n, **hashing) for n in budgets]
     if method == "winner-take-all":
         return [WinnerTakeAll(WIDTH, budget) for budget in budgets]
     if method == "dropout":

@@ -26,6 +26,20 @@ struct Activations {
         gradients.resize(n * width);
     }
 
+    void start_sparse(Index examples, Index units) {
+        n = examples;
+        width = units;
+        sparse = true;
+        begin.assign(1, 0);
+        ids.clear();
+        values.clear();
+    }
+    // One active unit of the example after the last begin.
+    void push(Id unit, float value) {
+        ids.push_back(unit);
+        values.push_back(value);
+    }
+
     // All units of examples first .. last, 0 where not active. out: (last - first, width).
     void read(Index first, Index last, float* out) const {
         if (!sparse) {

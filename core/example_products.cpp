@@ -43,20 +43,20 @@ float sparse_dot(const Activations& in, Index example, const float* row) {
 
 }  // namespace
 
-void ExampleProducts::set(const Selection& selection) {
+void ExampleProducts::set(const std::vector<Index>& begin, const std::vector<Id>& ids) {
     touched_.clear();
     by_neuron_.assign(1, 0);
-    for (const Id id : selection.ids) {
+    for (const Id id : ids) {
         const Id t = touched_.insert(id);
         if (t + 2 > static_cast<Index>(by_neuron_.size())) by_neuron_.push_back(0);
         ++by_neuron_[t + 1];
     }
     for (std::size_t t = 1; t < by_neuron_.size(); ++t) by_neuron_[t] += by_neuron_[t - 1];
     next_.assign(by_neuron_.begin(), by_neuron_.end() - 1);
-    pairs_.resize(selection.ids.size());
-    for (std::size_t b = 0; b + 1 < selection.begin.size(); ++b)
-        for (Index p = selection.begin[b]; p < selection.begin[b + 1]; ++p)
-            pairs_[next_[touched_.position(selection.ids[p])]++] = {static_cast<Id>(b), static_cast<Id>(p)};
+    pairs_.resize(ids.size());
+    for (std::size_t b = 0; b + 1 < begin.size(); ++b)
+        for (Index p = begin[b]; p < begin[b + 1]; ++p)
+            pairs_[next_[touched_.position(ids[p])]++] = {static_cast<Id>(b), static_cast<Id>(p)};
 }
 
 // One for each pair and active input.

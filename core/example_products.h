@@ -9,7 +9,6 @@
 #include "activations.h"
 #include "id_map.h"
 #include "neurons.h"
-#include "sampler.h"
 
 namespace hashslide {
 
@@ -17,8 +16,8 @@ class ExampleProducts {
 public:
     explicit ExampleProducts(Index n_neurons = 0) : touched_(n_neurons) {}
 
-    // The pairs of a batch. Copied by neuron; selection must not change until the batch is over. O(pairs).
-    void set(const Selection& selection);
+    // The pairs of a batch: the neurons of example b are ids[begin[b]] .. ids[begin[b + 1] - 1]. O(pairs).
+    void set(const std::vector<Index>& begin, const std::vector<Id>& ids);
     const std::vector<Id>& touched() const { return touched_.ids(); }
 
     // z[pair] = w . a + b. z: one for each id of the selection.

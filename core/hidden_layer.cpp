@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "best_k.h"
 #include "dense_layer.h"
 #include "parallel.h"
 #include "simd/kernels.h"
@@ -16,6 +17,15 @@ const Activations& as_dense(const Activations& in, Activations& copy) {
     copy.resize_dense(in.n, in.width);
     in.read(0, in.n, copy.values.data());
     return copy;
+}
+
+// Sets all but the largest activations of an example to 0; of equal ones the smaller id stays.
+void keep_winners(Index winners, Index n, const Id* ids, float* a) {
+    if (winners == 0 || n <= winners) return;
+    BestK best(winners);
+    for (Index i = 0; i < n; ++i) best.offer({a[i], ids[i]});
+    for (Index i = 0; i < n; ++i)
+        if (best.worst() < ranked(a[i], ids[i])) a[i] = 0;
 }
 
 }  // namespace
@@ -56,8 +66,8 @@ void HiddenLayer::forward(const Activations& in, Activations& out, Work& work, s
     selector_.select(neurons.view(), in, nullptr, CounterRng(layer_seed(seed, number_), Stream::sampler, step),
                      work.selection, n_threads);
     work.multiplications += work.selection.multiplications;
-    work.products.set(work.selection);
     forward_selected(in, out, work, n_threads);
+    work.products.set(out.begin, out.ids);
     if (const float factor = training_factor(); factor != 1.0f)
         kernels().scale(static_cast<Index>(out.values.size()), factor, out.values.data());
 }
@@ -69,15 +79,21 @@ void HiddenLayer::forward_dense(const Activations& in, Activations& out, int n_t
 }
 
 void HiddenLayer::forward_selected(const Activations& in, Activations& out, Work& work, int n_threads) const {
-    out.n = in.n;
-    out.width = neurons.n();
-    out.sparse = true;
-    out.begin = work.selection.begin;
-    out.ids = work.selection.ids;
-    out.values.resize(out.ids.size());
+    const Selection& chosen = work.selection;
+    work.products.set(chosen.begin, chosen.ids);
+    work.activations.resize(chosen.ids.size());
+    float* a = work.activations.data();
+    work.products.forward(neurons, in, a, n_threads);
+    activate(config_.activation, std::ssize(chosen.ids), a);
+    out.start_sparse(in.n, neurons.n());
+    for (Index b = 0; b < in.n; ++b) {
+        const Index first = chosen.begin[b], n = chosen.begin[b + 1] - first;
+        keep_winners(config_.winners, n, chosen.ids.data() + first, a + first);
+        for (Index p = first; p < first + n; ++p)
+            if (a[p] != 0) out.push(chosen.ids[p], a[p]);
+        out.begin.push_back(out.entries());
+    }
     out.gradients.resize(out.ids.size());
-    work.products.forward(neurons, in, out.values.data(), n_threads);
-    activate(config_.activation, out.entries(), out.values.data());
 }
 
 void HiddenLayer::backward_and_update(Activations& in, bool in_gradient, Activations& out, Work& work, float rate,
@@ -118,7 +134,6 @@ void HiddenLayer::predict(const Activations& in, Activations& out, int n_threads
     Work work(neurons.n());
     selector_.select(neurons.view(), in, nullptr, CounterRng(seed_, Stream::sampler, 0), work.selection, n_threads,
                      true);
-    work.products.set(work.selection);
     forward_selected(in, out, work, n_threads);
 }
 

@@ -13,6 +13,7 @@ struct LayerConfig {
     Index width = 256;
     Activation activation = Activation::identity;
     SelectionConfig selection;  // sampler all: a dense layer
+    Index winners = 0;          // active neurons of an example: the largest activations of the chosen; 0: all of them
 };
 
 // A chosen neuron of `uniform`, which draws with replacement, counts 1 / (1 - (1 - 1/n)^budget) times and of `standout`
@@ -34,8 +35,9 @@ public:
     struct Work {
         explicit Work(Index n_neurons) : products(n_neurons) {}
         Selection selection;
-        ExampleProducts products;
-        Activations dense_in;  // of a dense layer over sparse activations
+        std::vector<float> activations;  // of the selection
+        ExampleProducts products;        // of those that are not 0, after forward
+        Activations dense_in;            // of a dense layer over sparse activations
         double multiplications = 0;
     };
 
@@ -57,6 +59,7 @@ public:
 
 private:
     void forward_dense(const Activations& in, Activations& out, int n_threads) const;
+    // A neuron whose activation is 0 adds nothing to the next layer and has no gradient: it is left out of `out`.
     void forward_selected(const Activations& in, Activations& out, Work& work, int n_threads) const;
     float training_factor() const;
 

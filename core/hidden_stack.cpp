@@ -15,19 +15,13 @@ double touched_features(const BatchFeatures& batch) {
 
 // Without those that are dropped or 0.
 void copy_features(const BatchFeatures& batch, Index n_features, Activations& out) {
-    out.n = batch.n_examples();
-    out.width = n_features;
-    out.sparse = true;
-    out.begin.assign(1, 0);
-    out.ids.clear();
-    out.values.clear();
+    out.start_sparse(batch.n_examples(), n_features);
     for (Index b = 0; b < out.n; ++b) {
         for (std::size_t j = 0; j < batch.ids(b).size(); ++j) {
             if (batch.kept_values(b)[j] == 0) continue;
-            out.ids.push_back(batch.ids(b)[j]);
-            out.values.push_back(batch.kept_values(b)[j]);
+            out.push(batch.ids(b)[j], batch.kept_values(b)[j]);
         }
-        out.begin.push_back(static_cast<Index>(out.ids.size()));
+        out.begin.push_back(out.entries());
     }
 }
 

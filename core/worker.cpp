@@ -79,7 +79,7 @@ StepStats Worker::train_examples(Model& model, const Batch& batch, Activations& 
     start_active_set(model, batch);
     select(model, batch, head, n_threads);
     sets_.build(true_labels_, sampled_, active_);
-    products_.set(sets_.own());
+    products_.set(sets_.own().begin, sets_.own().ids);
     prior_shift(model, n, n_threads);
     lap(Stage::active_set);
 

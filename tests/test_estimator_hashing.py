@@ -107,9 +107,11 @@ LAYERS = {
 @pytest.mark.parametrize("hidden", LAYERS.values(), ids=LAYERS.keys())
 def test_layers_of_every_kind_learn_digits(hidden, active, update, digits):
     X, y, X_test, y_test = digits
-    settings = dict(direct=0, epochs=12, random_state=0, n_jobs=2)  # the direct term would do without them
+    # The direct term would do without them. At the default rate, Hogwild's races on so small a network now
+    # and then undo most of the training.
+    settings = dict(direct=0, epochs=12, learning_rate=0.05, random_state=0, n_jobs=2)
     model = SlideClassifier(hidden, active=active, update=update, **settings)
-    assert model.fit(X, y).score(X_test, y_test) > 0.5  # chance: 0.1; hogwild varies
+    assert model.fit(X, y).score(X_test, y_test) > 0.5  # chance: 0.1
 
 
 SAVED = {

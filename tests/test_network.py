@@ -58,7 +58,9 @@ def test_predictions_take_any_features(data):
 
 @pytest.mark.parametrize("width", [1, 7, 32, 45])
 @pytest.mark.parametrize(
-    "layers", [[], [Dense(19)], [Hashed(40, 20)], [WinnerTakeAll(33, 10)]], ids=["none", "dense", "hashed", "wta"]
+    "layers",
+    [[], [Dense(19)], [Hashed(40, 20)], [WinnerTakeAll(33, 10)]],
+    ids=["none", "dense", "hashed", "wta"],
 )
 def test_scores_of_a_row_do_not_depend_on_the_other_rows(data, width, layers):
     """A label has one score, bit for bit: in the logits, in any top-k, alone or among others."""

@@ -45,7 +45,7 @@ def test_values_survive_a_dict():
     values = selection.to_dict()
     assert [type(values[name]) for name in ("tables", "alpha", "bias")] == [int, float, bool]
     assert Selection.from_dict(values) == selection
-    layer = Layer(np.int64(4), "tanh", selection)
+    layer = Layer(np.int64(4), "tanh", Selection(sampler="exact", budget=3), np.int64(2))
     assert Layer.from_dict(layer.to_dict()) == layer
 
 
@@ -86,6 +86,7 @@ def test_samplers_need_a_budget(sampler):
 def test_short_forms():
     assert Dense(5) == Layer(5, "relu") and Dense(5, "tanh").selection.sampler == "all"
     assert Hashed(9, 3, probes=2).selection == Selection(sampler="top", budget=3, probes=2, **TABLES)
+    assert Hashed(9, 6, winners=3).winners == 3 and Hashed(9, 6).winners == 0
     assert Dropout(9, 3).selection == Selection(sampler="uniform", budget=3)
     assert AdaptiveDropout(9, 2.0, -1.0).selection == Selection(sampler="standout", alpha=2.0, beta=-1.0)
     assert WinnerTakeAll(9, 3).selection == Selection(sampler="exact", budget=3)
@@ -100,6 +101,8 @@ def test_short_forms():
         (lambda: Layer(3, "relu", "top"), "the selection of a hidden layer is a str"),
         (lambda: Layer(3, "relu", Selection(hash="user:Mine")), "needs its hash family 'user:Mine'"),
         (lambda: Hashed(9, 0), "budget is 0"),
+        (lambda: Hashed(9, 3, winners=-1), "winners is -1"),
+        (lambda: Layer(9, winners=3), "winners is 3, but the layer computes all neurons"),
     ],
 )
 def test_bad_layers_are_refused(make, message):

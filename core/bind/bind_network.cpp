@@ -305,6 +305,7 @@ void bind_configs(nb::module_& m) {
     plain(layer, "width", &LayerConfig::width);
     named(layer, "activation", activations, &LayerConfig::activation);
     plain(layer, "selection", &LayerConfig::selection);
+    plain(layer, "winners", &LayerConfig::winners);
 
     nb::class_<NetworkConfig> config(m, "NetworkConfig",
                                      "Plain settings of a network; hashslide.config documents and checks them.");

@@ -29,7 +29,8 @@ class Activations:
 
     values : (examples, units), 0 where not active
     active : bool of the same shape
-    sparse : whether the layer chooses its units; those of a dense layer are all active
+    sparse : whether the layer chooses its units; then those with a value of 0 are not active, while all those
+        of a dense layer are
     """
 
     values: NDArray[np.float32]
@@ -201,7 +202,7 @@ class HiddenLayer(Neurons):
         deviation = np.sqrt(2 / width)  # He et al. 2015
         weight = first_weights(deviation, seed, 0, layer.width, width)
         super().__init__(config, weight, Selector(layer.selection, layer.width, width, seed))
-        self.activation, self.selection = layer.activation, layer.selection
+        self.activation, self.selection, self.winners = layer.activation, layer.selection, layer.winners
 
     def build_tables(self) -> None:
         """Build the tables, if there are some and they have not been built."""
@@ -222,8 +223,11 @@ class HiddenLayer(Neurons):
 
     def forward(self, a: Activations, step: int) -> Activations:
         """In training."""
-        self.inputs, self.chosen = a, self._choose(a, step)
-        self.outputs = self._activate(a, self.chosen, np.float32(self.training_factor))
+        chosen = self._choose(a, step)
+        self.inputs, self.outputs = a, self._activate(a, chosen, np.float32(self.training_factor))
+        chosen = chosen or [np.arange(len(self.weight))]
+        ids = [np.asarray(ids, np.int64) for ids in chosen]
+        self.active_neurons = distinct(*(i[row[i]] for i, row in zip(ids, self.outputs.active, strict=False)))
         return self.outputs
 
     def predict(self, a: Activations) -> Activations:
@@ -248,15 +252,17 @@ class HiddenLayer(Neurons):
         active = np.zeros(values.shape, bool)
         for row, ids in zip(active, chosen, strict=True):
             row[ids] = True
-        return Activations(np.where(active, values, 0), active, True)
+        if self.winners:
+            order = np.lexsort((np.broadcast_to(np.arange(values.shape[1]), values.shape), -values, ~active))
+            np.put_along_axis(active, order[:, self.winners :], False, axis=1)
+        return Activations(np.where(active, values, 0), active & (values != 0), True)
 
     def backward_and_update(self, gradient: NDArray, rate: float, step: int) -> NDArray[np.float32]:
         """gradient: dLoss/dout. Returns dLoss/din."""
         out, factor = self.outputs, np.float32(self.training_factor)
         dz = gradient * factor * DERIVATIVES[self.activation](out.values / factor) * out.active
         gradient_in = dz @ self.weight
-        touched = np.arange(len(self.weight)) if self.is_dense else distinct(*self.chosen)
-        self.update(self.inputs, dz, touched, not self.is_dense, rate, step)
+        self.update(self.inputs, dz, self.active_neurons, not self.is_dense, rate, step)
         return gradient_in
 
 

@@ -18,7 +18,9 @@ def Dense(width: int, activation: str = "relu") -> Layer:
 TABLES = {"hash": "simhash", "rehash_first": 1, "rehash_every": 20}
 
 
-def Hashed(width: int, budget: int, activation: str = "relu", *, sampler: str = "top", **selection) -> Layer:
+def Hashed(
+    width: int, budget: int, activation: str = "relu", *, winners: int = 0, sampler: str = "top", **selection
+) -> Layer:
     """At most `budget` neurons for each example, found in hash tables (Spring & Shrivastava, KDD 2017).
 
     Parameters
@@ -26,6 +28,9 @@ def Hashed(width: int, budget: int, activation: str = "relu", *, sampler: str = 
     width : int
     budget : int
     activation : {"relu", "tanh", "identity"}
+    winners : int
+        Of these, so many of largest activation stay active; 0: all. Computing some more than are kept,
+        forward only, makes up for what the look-ups misjudge.
     sampler : {"top", "vanilla", "threshold", "scored"}
     **selection
         Further fields of `Selection`: hash ("simhash" by default), tables, hashes, probes, ...
@@ -34,7 +39,9 @@ def Hashed(width: int, budget: int, activation: str = "relu", *, sampler: str = 
     -------
     Layer
     """
-    return Layer(width, activation, Selection(sampler=sampler, budget=budget, **TABLES | selection))
+    return Layer(
+        width, activation, Selection(sampler=sampler, budget=budget, **TABLES | selection), winners=winners
+    )
 
 
 def Dropout(width: int, budget: int, activation: str = "relu") -> Layer:

@@ -209,11 +209,14 @@ class Layer:
     activation : {"relu", "tanh", "identity"}
     selection : Selection
         Which of them an example activates; all by default. See `hashslide.layers` for short forms.
+    winners : int >= 0
+        Of those neurons, so many of largest activation stay active; 0: all of them.
     """
 
     width: int
     activation: str = "relu"
     selection: Selection = field(default_factory=Selection)
+    winners: int = 0
 
     def __post_init__(self):
         check_int("the width of a hidden layer", self.width, 1, MAX_IDS)
@@ -222,6 +225,12 @@ class Layer:
             raise InputError(
                 f"the selection of a hidden layer is a {type(self.selection).__name__}; "
                 "accepted is a Selection."
+            )
+        check_int("winners", self.winners, 0, MAX_IDS)
+        if self.winners and self.selection.sampler == "all":
+            raise InputError(
+                f'winners is {self.winners}, but the layer computes all neurons (sampler="all"); accepted '
+                'is 0, or a selection such as Selection(sampler="exact", budget=...).'
             )
         if self.selection.is_lost_family:
             raise InputError(
@@ -232,20 +241,19 @@ class Layer:
     def to_core(self, width_in: int) -> "_core.LayerConfig":
         """Return the same settings as the C++ core wants them."""
         core = _core.LayerConfig()
-        core.width, core.activation = int(self.width), self.activation
+        core.width, core.activation, core.winners = int(self.width), self.activation, int(self.winners)
         core.selection = self.selection.to_core(width_in)
         return core
 
     def to_dict(self) -> dict:
         """Return plain Python values, for metadata."""
-        selection = self.selection.to_dict()
-        return {"width": int(self.width), "activation": self.activation, "selection": selection}
+        plain = {"width": int(self.width), "activation": self.activation, "winners": int(self.winners)}
+        return plain | {"selection": self.selection.to_dict()}
 
     @classmethod
     def from_dict(cls, values: dict, family=None) -> "Layer":
         """Return the layer that `to_dict` wrote, with the user's own family where it names one."""
-        selection = Selection.from_dict(values["selection"], family)
-        return cls(values["width"], values["activation"], selection)
+        return cls(**values | {"selection": Selection.from_dict(values["selection"], family)})
 
 
 def check_hidden(hidden, activation: str) -> tuple[Layer, ...]:
