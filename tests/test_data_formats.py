@@ -26,6 +26,14 @@ def test_save_and_load(tmp_path, pubmed_small, name):
     assert got_y.shape == Y.shape and (got_y != Y).nnz == 0
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.npz", "a.parquet"])
+def test_symbolic_links_are_followed(tmp_path, name):
+    (tmp_path / "real").touch()
+    (tmp_path / name).symlink_to(tmp_path / "real")
+    data.save(tmp_path / name, np.eye(2), np.eye(2))
+    assert (tmp_path / name).is_symlink() and (tmp_path / "real").stat().st_size > 0
+
+
 @pytest.mark.parametrize("name", ["a.csv", "a", "a.gz", "a.npz.gz", "txt", "a.txt.zip"])
 def test_unknown_suffix(tmp_path, name):
     for call in (data.load, lambda path: data.save(path, np.eye(1), np.eye(1))):

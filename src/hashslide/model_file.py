@@ -7,14 +7,14 @@ the target in one step; loading checks every number of the header before it touc
 import contextlib
 import itertools
 import os
-import secrets
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from hashslide._atomic import atomic_write
 from hashslide._model_header import (
     DATA_ALIGNMENT,
     DTYPE_CODES,
@@ -64,13 +64,15 @@ def save_model(
     ordered = sorted(tensors.items(), key=lambda item: (-_size_alignment(item[1].nbytes), item[0]))
     header = encode_header(ordered, tables, metadata)
 
-    def write(file: BinaryIO) -> None:
-        file.write(header)
-        for _, array in ordered:
-            for block in _byte_blocks(array):
-                file.write(block)
-
-    _write_atomically(Path(os.path.realpath(path)), write)
+    try:
+        with atomic_write(path) as file:
+            file.write(header)
+            for _, array in ordered:
+                for block in _byte_blocks(array):
+                    file.write(block)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ModelFileError(f"cannot write {path}: {reason}. An old file there is unchanged.") from error
 
 
 def load_model(path: str | os.PathLike, mmap: bool = True) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -226,34 +228,6 @@ def _byte_blocks(array: np.ndarray) -> Iterator[memoryview]:
         block = array[start : start + step]
         block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<"))
         yield block.reshape(-1).view(np.uint8).data
-
-
-def _write_atomically(target: Path, write: Callable[[BinaryIO], None]) -> None:
-    temporary = target.parent / f".hashslide-{secrets.token_hex(8)}.tmp"
-    try:
-        # open() leaves the permissions to the umask, unlike the tempfile module's private files.
-        with open(temporary, "xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-        _sync_folder(target.parent)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ModelFileError(f"cannot write {target}: {reason}. An old file there is unchanged.") from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable, where the system can open folders."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from scipy.sparse import csr_matrix
 
+from hashslide._atomic import atomic_write_text
 from hashslide._core import XmcError, XmcParser, format_rows
 
-from ._atomic import atomic_write_text
 from ._csr import MAX_IDS, Rows, pair_from_rows, rows_from_pair
 from ._repairs import LENIENT, fault, id_range, warn_repairs
 

@@ -7,9 +7,9 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from hashslide._atomic import atomic_write_text
 from hashslide.errors import InputError
 
-from ._atomic import atomic_write_text
 from ._repairs import fault
 from ._text import is_gzip
 

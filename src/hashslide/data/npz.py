@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ._atomic import atomic_write
+from hashslide._atomic import atomic_write
+
 from ._csr import MAX_IDS, rows_from_pair, without_zeros
 from ._repairs import LENIENT, Repairs, fault, warn_repairs
 from ._rows import checked_matrix

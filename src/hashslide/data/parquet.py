@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from hashslide._atomic import atomic_write
 from hashslide.errors import InputError
 
-from ._atomic import atomic_write
 from ._csr import Rows, rows_from_pair
 from ._repairs import Repairs, fault, warn_repairs
 from ._validate import check_count
