@@ -100,9 +100,18 @@ def test_single_labels_are_judged_by_their_first(small, settings):
     [
         ({"seconds": 0}, "seconds is 0"),
         ({"points": 0}, "points is 0"),
+        ({"points": 99}, "points is 99; accepted is an integer from 100"),
         ({"shares": (2.0,)}, "a share is 2.0"),
-        ({"families": ("lsh",)}, "hash is 'lsh'"),
-        ({"families": (3,)}, "families holds 3"),
+        ({"shares": 0.01}, "shares is 0.01; accepted is a sequence. Put a single value into a list"),
+        ({"families": ("lsh",)}, "a family is 'lsh'; accepted are 'simhash', .*'kmeans'"),
+        ({"families": (3,)}, "a family is 3"),
+        ({"families": ("user:Signs",)}, "a family is 'user:Signs'"),
+        ({"families": "kmeans"}, "families is 'kmeans'; accepted is a sequence"),
+        ({"families": None}, "families is None; accepted is a sequence"),
+        ({"epochs": 0}, "epochs is 0; accepted is an integer from 1"),
+        ({"epochs": "foo"}, "epochs is 'foo'"),
+        ({"epochs": 1.5}, "epochs is 1.5"),
+        ({"progress": 3}, "progress is 3; accepted are None and a function"),
     ],
 )
 def test_bad_arguments(small, settings, change, message):

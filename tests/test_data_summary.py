@@ -93,5 +93,7 @@ def test_refused():
     for fraction in (0, 1, -0.1, 1.5, float("nan")):
         with pytest.raises(InputError, match=f"fraction is {fraction}. Give a share between 0 and 1"):
             train_validation_split(two, two, fraction)
+    with pytest.raises(InputError, match="random_state is 'x'"):
+        train_validation_split(two, two, random_state="x")
     with pytest.raises(InputError, match="Y is list, not a two-dimensional matrix"):
         describe(one, [[1]])

@@ -1,8 +1,9 @@
 """Every bad argument of the estimator."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from estimator_helpers import fast
+from estimator_helpers import fast, state
 
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
@@ -24,10 +25,17 @@ def small(pubmed_small):
 
 BAD_PARAMETERS = {
     "hidden": (0, "hidden is 0; accepted is an integer from 1"),
+    "hidden, matrix": (np.ones((2, 2), int), r"hidden is array\(\[1, 1\]\); accepted is an integer from 1"),
+    "hidden, scalar array": (np.array(0), r"hidden is array\(0\); accepted is an integer from 1"),
     "epochs": (0, "epochs is 0; accepted is an integer from 1"),
     "batch_size": ("big", "batch_size is 'big'; accepted is an integer from 1"),
     "learning_rate": (0.0, r"learning_rate is 0.0; accepted is a number in \(0, inf\)"),
     "loss": ("hinge", "loss is 'hinge'; accepted are 'auto', 'bce', 'softmax'"),
+    "learning_rate, array": (
+        np.array([0.1, 0.2]),
+        r"learning_rate is array\(\[0.1, 0.2\]\); accepted is a number",
+    ),
+    "learning_rate, text": (b"0.1", "learning_rate is b'0.1'; accepted is a number"),
     "optimizer": ("lion", "optimizer is 'lion'; accepted are 'adagrad', 'adam', 'sgd'"),
     "momentum": (1.0, r"momentum is 1.0; accepted is a number in \[0, 1\)"),
     "activation": ("gelu", "activation is 'gelu'; accepted are 'auto', 'identity', 'relu', 'tanh'"),
@@ -36,6 +44,7 @@ BAD_PARAMETERS = {
     "input_dropout": (1.0, r"input_dropout is 1.0; accepted is a number in \[0, 1\)"),
     "hidden_dropout": (-1, r"hidden_dropout is -1; accepted is a number in \[0, 1\)"),
     "weight_decay": (-1, r"weight_decay is -1; accepted is a number in \[0, inf\)"),
+    "weight_decay, huge": (10**400, r"weight_decay is 1000.*; accepted is a number in \[0, inf\)"),
     "uniform": (-5, "uniform is -5; accepted is an integer from 0"),
     "popular": ("all", "popular is 'all'; accepted is an integer from 0"),
     "hash": ("dtwa", "hash is 'dtwa'; accepted are 'simhash', .*'kmeans'"),
@@ -45,11 +54,14 @@ BAD_PARAMETERS = {
     "direct": (0.5, "direct is 0.5; accepted is an integer from 0"),
     "prior_correction": (2, r"prior_correction is 2; accepted is a number in \[0, 1\]"),
     "label_weight": ("rare", "label_weight is 'rare'; accepted are 'propensity'"),
+    "label_weight, text": (["a", "b", "c", "d"], "label_weight holds text that is no number: .*'a'"),
+    "label_weight, mapping": ({"a": 1}, "label_weight holds an object that is no number"),
     "early_stopping": ("yes", "early_stopping is 'yes'; accepted are True and False"),
     "validation_fraction": (1.0, r"validation_fraction is 1.0; accepted is a number in \(0, 1\)"),
     "patience": (0, "patience is 0; accepted is an integer from 1"),
     "verbose": (-1, "verbose is -1; accepted is an integer from 0"),
     "n_jobs": (0, "n_jobs is 0; accepted are None, a positive number"),
+    "n_jobs, array": (np.array([1, 2]), "n_jobs is array.*; accepted are None, a positive number"),
     "random_state": ("seed", "random_state is 'seed'"),
 }
 
@@ -57,11 +69,13 @@ BAD_PARAMETERS = {
 @pytest.mark.parametrize(("name", "case"), BAD_PARAMETERS.items())
 def test_bad_parameters_are_refused_before_anything_changes(name, case):
     value, message = case
+    name = name.split(",")[0]
     model = fast().fit(np.eye(3), ["a", "b", "c"])
     before = dict(vars(model))
+    model.set_params(**{name: value})
     with pytest.raises(InputError, match=message):
-        model.set_params(**{name: value}).fit(np.eye(4), ["a", "b", "c", "d"])
-    assert vars(model) == before | {name: value}
+        model.fit(np.eye(4), ["a", "b", "c", "d"])
+    assert vars(model) == before | {name: getattr(model, name)}
 
 
 def with_nan():
@@ -112,7 +126,11 @@ def test_bad_data_are_refused_before_anything_changes(arguments, named, message)
 
 @pytest.mark.parametrize(
     ("k", "message"),
-    [(0, "k is 0; accepted is an integer from 1"), (1.5, "k is 1.5; accepted is an integer")],
+    [
+        (0, "k is 0; accepted is an integer from 1"),
+        (1.5, "k is 1.5; accepted is an integer"),
+        (np.array([1, 2]), r"k is array\(\[1, 2\]\); accepted is an integer"),
+    ],
 )
 def test_a_bad_k_is_refused(k, message, text):
     with pytest.raises(InputError, match=message):
@@ -127,3 +145,37 @@ def test_too_little_data_to_hold_any_out():
 def test_diverging_training_says_what_to_do(small):
     with pytest.raises(InputError, match=r"the loss became .* Lower learning_rate, or scale the features"):
         fast(optimizer="sgd", learning_rate=1e30).fit(*small)
+
+
+@pytest.mark.parametrize("name", ["probabilities", "approximate"])
+def test_choices_of_a_prediction_are_true_or_false(name, text):
+    with pytest.raises(InputError, match=f"{name} is 'no'; accepted are True and False"):
+        text[1].predict_topk(text[0].X_test, **{name: "no"})
+
+
+def test_mixed_column_names_are_refused_before_anything_changes():
+    y, mixed = ["x", "y", "z"], pd.DataFrame(np.eye(3), columns=["a", 1, "b"])
+    frame = pd.DataFrame(np.eye(3)[:, :2], columns=["a", "b"])
+    model = fast().fit(frame, y)
+    before, arrays = dict(vars(model)), state(model)
+    calls = [
+        lambda: model.fit(mixed, y),
+        lambda: model.partial_fit(mixed, y),
+        lambda: model.predict_topk(mixed, 1),
+        lambda: model.fit(frame, y, eval_set=(mixed, y)),
+    ]
+    for call in calls:
+        with pytest.raises(InputError, match=r"the column names of .*X are not acceptable: .*'int', 'str'"):
+            call()
+    assert vars(model) == before and model.predict_topk(frame, 1)[0].shape == (3, 1)
+    for name, array in state(model).items():
+        np.testing.assert_array_equal(array, arrays[name])
+
+
+@pytest.mark.parametrize("weight", [["a", "b"], {"a": 1}])
+def test_bad_label_weights_of_partial_fit_are_refused_before_anything_changes(weight):
+    model = fast().fit(np.eye(2), ["a", "b"]).set_params(label_weight=weight)
+    before = dict(vars(model))
+    with pytest.raises(InputError, match="label_weight holds"):
+        model.partial_fit(np.eye(2), ["a", "c"])
+    assert vars(model) == before and model.network_.config.n_labels == 2

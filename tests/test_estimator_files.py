@@ -112,6 +112,11 @@ EDITS = {
     ),
     "strange dtype": (lambda a, m: m.update(dense_dtype="O"), "its predictions have the dtype O"),
     "no dtype": (lambda a, m: m.update(dense_dtype="nonsense"), "nonsense"),
+    "negative epochs": (
+        lambda a, m: m["training"].update(planned_epochs=-5),
+        "the planned epochs is -5; accepted is an integer from 0",
+    ),
+    "form": (lambda a, m: m.update(multilabel="no"), "multilabel is 'no'; accepted are True and False"),
     "list": (lambda a, m: m.update(parameters=[1]), "is not a whole SlideClassifier"),
     "training": (lambda a, m: m["training"].update(history=3), "is not a whole SlideClassifier"),
 }
@@ -131,3 +136,23 @@ def test_parameters_of_another_version_are_ignored(tmp_path):
     fast().fit(np.eye(3), ["a", "b", "c"]).save(path)
     edited(path, lambda a, m: m["parameters"].update(depth=3))
     assert SlideClassifier.load(path).hidden == 8
+
+
+@pytest.mark.parametrize(
+    ("report", "message"),
+    [
+        ({}, "'exact'"),
+        (None, "is not a whole SlideClassifier"),
+        ({"exact": "no"}, "approximate's exact is 'no'; accepted are True and False"),
+        ({"reason": 3}, "approximate's reason is 3; accepted is text"),
+        ({"probes": -1}, "probes is -1; accepted is an integer from 0"),
+        ({"cost": "much"}, "approximate's cost is 'much'; accepted is a number"),
+    ],
+)
+def test_damaged_reports_on_approximate_prediction_are_refused(report, message, tmp_path):
+    path = tmp_path / "model"
+    model = fast(approximate=True).fit(np.eye(3), ["a", "b", "c"])
+    model.save(path)
+    edited(path, lambda a, m: m.update(approximate=report and model.approximate_ | report))
+    with pytest.raises(ModelFileError, match=message):
+        SlideClassifier.load(path)

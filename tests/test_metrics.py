@@ -298,6 +298,7 @@ def test_bad_propensities(propensity, found):
         (([-1], 2), "values -1.0 to -1.0"),
         (([np.nan], 2), "values nan to nan"),
         (([[1]], 2), r"shape \(1, 1\)"),
+        ((["a"], 3), "label_counts holds text that is no number"),
         (([1], 2, 0), "a is 0 and b is 1.5. Both constants must be positive"),
         (([1], 2, 0.5, -1), "a is 0.5 and b is -1"),
     ],
@@ -305,6 +306,11 @@ def test_bad_propensities(propensity, found):
 def test_bad_counts(arguments, message):
     with pytest.raises(InputError, match=message):
         metrics.propensity(*arguments)
+
+
+def test_propensities_that_are_no_numbers():
+    with pytest.raises(InputError, match="propensity holds text that is no number"):
+        metrics.psp_at_k(Y, TOPK, 1, ["a"] * 5)
 
 
 def test_bad_scores():

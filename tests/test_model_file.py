@@ -257,6 +257,7 @@ def test_kill_during_a_save_leaves_the_old_file(saved):
             "array 'a' has dtype bool, which a model file does not hold. Accepted: integers",
         ),
         ({"a": np.array([1j])}, "array 'a' has dtype complex128"),
+        ({"a": [1, 2]}, "array 'a' is a list; accepted are NumPy arrays"),
         ({"a": np.array([b"x"])}, r"array 'a' has dtype \|S1"),
         ({"a": np.array(["x", 1], object)}, "array 'a' holds 1 at position 1. Accepted are only str"),
         ({"a": np.array([["x"]])}, "array 'a' of strings has 2 dimensions; accepted is 1"),

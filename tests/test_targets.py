@@ -176,6 +176,9 @@ BAD = {
     "list and scalar": ([["a"], "b"], r"y\[1\] is 'b' but other rows are lists"),
     "mixed lists": ([["a"], [1]], "Unknown label type: y holds 'a'"),
     "booleans in lists": ([[True], [False, True]], "y holds True of type bool"),
+    "huge in lists": ([[2**70], [1]], "y holds what is no integer of 64 bits .*; use strings"),
+    "huge in vector": ([2**70, 1], "y holds what is no integer of 64 bits"),
+    "array in lists": ([[np.array([1, 2])]], "y holds what is no integer of 64 bits"),
     "matrix of text": (np.array([["a", "b"]]), "Unknown label type: y has shape .1, 2. and dtype <U1"),
 }
 
@@ -217,6 +220,24 @@ def test_new_names_follow_the_old_ones():
     assert old.grown(parse_target(["d"]), classes=["b", "x"]).names.tolist() == ["b", "d", "x"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "dtype"),
+    [
+        (np.array([1, 2], np.int8), 3, np.int8),
+        (np.array([1, 2], np.int8), 300, np.int64),
+        (np.array([1, 2], np.uint8), -1, np.int64),
+        (np.array([1, 2], np.int32), 2**63, np.uint64),
+        (np.array([1, 2]), 3.0, np.int64),
+        (np.array([1.0, 2.0], np.float16), 70_001, np.float64),
+        (np.array([True]), False, bool),
+        (np.array(["a", "b"]), "longer", "<U6"),
+    ],
+)
+def test_new_labels_fit_into_the_type_of_the_names(old, new, dtype):
+    grown = LabelNames(len(old), old).grown(parse_target([new, new]))
+    assert grown.names.tolist() == [*old.tolist(), new] and grown.names.dtype == dtype
+
+
 def test_columns_are_matched_by_name():
     old = LabelNames.learn(parse_target([["b", "d"]]))
     target = parse_target(sparse.csr_matrix([[1, 0, 1], [0, 1, 0]]))
@@ -232,6 +253,7 @@ def test_an_indicator_without_names_grows_by_columns():
 
 
 NAMED, IDS = LabelNames(2, np.array(["a", "b"], object)), LabelNames(4)
+INTEGERS, BOOLEANS = LabelNames(2, np.array([1, 2], np.int8)), LabelNames(2, np.array([False, True]))
 
 
 @pytest.mark.parametrize(
@@ -240,7 +262,15 @@ NAMED, IDS = LabelNames(2, np.array(["a", "b"], object)), LabelNames(4)
         (NAMED, INDICATOR, None, "y has 4 columns, the model 2 named labels. Name y's by classes="),
         (NAMED, INDICATOR, list("aabb"), "classes holds 'a' more than once"),
         (NAMED, INDICATOR, ["a"], "classes holds 1 names but y has 4 columns"),
-        (NAMED, [1, 2], None, "y holds the label 1, but the model's labels are like 'a'"),
+        (NAMED, [1, 2], None, "y or classes holds the label 1, but the model's labels are like 'a'"),
+        (INTEGERS, [[3], [1]], ["a", "b"], "holds the label 'a', but the model's labels are like 1. Use one"),
+        (
+            INTEGERS,
+            [-1, 1],
+            [2**63],
+            "no number type of 64 bits holds the .* new ones, -1 to 9223372036854775808",
+        ),
+        (BOOLEANS, [1, 2], None, "holds the label 2, but the model's labels are like False. Use one type"),
         (IDS, ["a"], None, "The model was trained on an indicator without names"),
         (IDS, INDICATOR, list("abcd"), "The model was trained on an indicator without names"),
         (IDS, INDICATOR[:, :3], None, "y has 3 columns but the model has 4 labels. Add empty columns"),

@@ -127,6 +127,8 @@ BAD = {
     "cube": (np.zeros((2, 2, 2)), "Expected 2D array, got 3D array"),
     "sparse vector": (sparse.coo_array(DENSE[0]), "X is a sparse array of shape .4,."),
     "words": ([["a", "b"]], "X holds text that is no number: .*'a'.* Encode it"),
+    "beyond float64": ([[10**400, 1]], "X holds a number beyond float64: .* Scale the data down"),
+    "mixed names": (pd.DataFrame(np.eye(2), columns=["a", 1]), "the column names of X are not acceptable"),
     "ragged": ([[1, 2], [3]], "X is not a rectangular array"),
     "dates": (np.array([["2020-01-01"]], "M8[D]"), "X has dtype datetime64.D.; accepted are booleans"),
     "dense, too wide": (np.broadcast_to(1.0, (1, 2**31)), "X has 2147483648 columns; at most 2147483647"),

@@ -1,28 +1,48 @@
 """Checks of single settings: each returns the value as Python's own type or raises `InputError`."""
 
+import math
+import operator
+
 import numpy as np
+from sklearn.utils import check_random_state
 
 from hashslide.errors import InputError
 
 
+def as_int(value) -> int | None:
+    """Return an integer of Python or NumPy as an int; None for anything else, also for booleans."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
+
+
 def check_int(name: str, value, low: int, high: int) -> int:
     """Return `value` as an int in [low, high]; NumPy integers are accepted, booleans are not."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or not low <= value <= high:
+    number = as_int(value)
+    if number is None or not low <= number <= high:
         raise InputError(f"{name} is {value!r}; accepted is an integer from {low} to {high}.")
-    return int(value)
+    return number
 
 
 def check_float(name: str, value, low: float, high: float, brackets: str = "[]") -> float:
     """Return `value` as a float in the interval from `low` to `high`; round brackets leave an end out."""
-    is_number = isinstance(value, int | float) or (hasattr(value, "__float__") and not isinstance(value, str))
-    if is_number and not isinstance(value, bool):
-        single = _single_precision(float(value))  # what the core works with
-        above = min(value, single) > low or (brackets[0] == "[" and value >= low)
-        below = max(value, single) < high or (brackets[1] == "]" and value <= high)
-        if above and below:
-            return float(value)
-    interval = f"{brackets[0]}{low}, {high}{brackets[1]}"
-    raise InputError(f"{name} is {value!r}; accepted is a number in {interval}.")
+    number = _as_float(value)
+    single = _single_precision(number)  # what the core works with
+    above = min(number, single) > low or (brackets[0] == "[" and number >= low)
+    below = max(number, single) < high or (brackets[1] == "]" and number <= high)
+    if not (above and below):
+        interval = f"{brackets[0]}{low}, {high}{brackets[1]}"
+        raise InputError(f"{name} is {value!r}; accepted is a number in {interval}.")
+    return number
+
+
+def _as_float(value) -> float:
+    """Return a number as a float; NaN, which is in no interval, for anything else."""
+    try:
+        return math.nan if isinstance(value, bool | np.bool_ | str | bytes) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def _single_precision(value: float) -> float:
@@ -44,6 +64,14 @@ def check_choice(name: str, value, choices: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise InputError(f"{name} is {value!r}; accepted are {', '.join(map(repr, choices))}.")
     return value
+
+
+def random_generator(random_state) -> np.random.RandomState:
+    """Return the generator that a seed, a generator or None stands for."""
+    try:
+        return check_random_state(random_state)
+    except ValueError as error:
+        raise InputError(f"random_state is {random_state!r}: {error}.") from None
 
 
 def is_auto(value) -> bool:

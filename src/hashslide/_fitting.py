@@ -5,11 +5,10 @@ from dataclasses import fields
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from hashslide import _approximate, metrics
-from hashslide._checks import check_choice, check_float, check_int, is_auto
+from hashslide._checks import check_bool, check_choice, check_float, check_int, is_auto, random_generator
 from hashslide._targets import LabelNames, Target, parse_target
 from hashslide._validation import (
     Csr,
@@ -66,8 +65,7 @@ def check_parameters(model) -> None:
     check_float("validation_fraction", model.validation_fraction, 0, 1, "()")
     check_int("patience", model.patience, 1, 2**31)
     check_int("verbose", int(model.verbose) if isinstance(model.verbose, bool) else model.verbose, 0, 2**31)
-    if not isinstance(model.early_stopping, bool | np.bool_):
-        raise InputError(f"early_stopping is {model.early_stopping!r}; accepted are True and False.")
+    check_bool("early_stopping", model.early_stopping)
     if not (is_auto(model.approximate) or isinstance(model.approximate, bool | np.bool_)):
         raise InputError(f"approximate is {model.approximate!r}; accepted are \"auto\", True and False.")
     check_callbacks(model.callbacks)
@@ -164,10 +162,7 @@ def settings_for(model, data: TrainingData, multilabel: bool) -> Settings:
 
 def draw_seed(random_state) -> int:
     """Return the seed of everything random in one model."""
-    try:
-        return int(check_random_state(random_state).randint(2**31 - 1))
-    except ValueError as error:
-        raise InputError(f"random_state is {random_state!r}: {error}.") from None
+    return int(random_generator(random_state).randint(2**31 - 1))
 
 
 def new_network(model, data: TrainingData, settings: Settings, seed: int) -> Network:

@@ -3,6 +3,7 @@
 import inspect
 import math
 import numbers
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,11 @@ import sklearn
 from numpy.typing import NDArray
 
 from hashslide import _core, model_file
-from hashslide._checks import check_int
+from hashslide._checks import check_bool, check_float, check_int
 from hashslide._targets import LabelNames
 from hashslide.config import NetworkConfig
 from hashslide.errors import InputError, ModelFileError
-from hashslide.network import Network
+from hashslide.network import CandidateSettings, Network
 from hashslide.selection import Layer, Selection, check_own_family, family_name, is_own_name
 
 KIND = "SlideClassifier"
@@ -164,15 +165,15 @@ def _restore(cls, arrays: dict[str, NDArray], metadata: dict[str, Any], family):
     classifier._labels = _restore_labels(arrays.get("classes"), metadata["classes_kind"], config.n_labels)
     classifier._dense_dtype = _restore_dtype(metadata["dense_dtype"])
     classifier._seed = check_int("the seed", training["seed"], 0, 2**63 - 1)
-    classifier._planned_epochs = int(training["planned_epochs"])
+    classifier._planned_epochs = check_int("the planned epochs", training["planned_epochs"], 0, 2**31)
     classifier.history_ = [dict(record) for record in training["history"]]
-    classifier.multilabel_ = bool(metadata["multilabel"])
+    classifier.multilabel_ = check_bool("multilabel", metadata["multilabel"])
     classifier.n_features_in_ = config.n_features
     classifier.classes_ = classifier._labels.array()
     if "feature_names" in arrays:
         classifier.feature_names_in_ = arrays["feature_names"]
     if network.has_candidates:
-        classifier.approximate_ = dict(metadata["approximate"])
+        classifier.approximate_ = _restore_approximate(metadata["approximate"])
     classifier.network_ = network
     return classifier
 
@@ -185,6 +186,15 @@ def _restore_labels(names: NDArray | None, kind: str | None, n_labels: int) -> L
     if kind in "Ub":
         names = names.astype({"U": str, "b": bool}[kind])
     return LabelNames(n_labels, names)
+
+
+def _restore_approximate(report: dict[str, Any]) -> dict[str, Any]:
+    check_bool("approximate's exact", report["exact"])
+    if not isinstance(report["reason"], str):
+        raise InputError(f"approximate's reason is {report['reason']!r}; accepted is text")
+    CandidateSettings(*(report[field.name] for field in fields(CandidateSettings)))
+    check_float("approximate's cost", report["cost"], 0, math.inf, "[)")
+    return dict(report)
 
 
 def _restore_dtype(name: str | None) -> np.dtype | None:

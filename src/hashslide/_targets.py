@@ -4,6 +4,8 @@ A target is an indicator (sparse, or dense 0/1), a class vector, or a list of la
 docs/estimator.md.
 """
 
+import contextlib
+import operator
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -260,7 +262,12 @@ def _uniform_names(items: list) -> NDArray:
                 f"Unknown label type: y holds {item!r} of type {type(item).__name__}; "
                 "labels are all strings or all integers."
             )
-    return np.array(items, dtype=np.int64)
+    try:
+        return np.array([operator.index(item) for item in items], dtype=np.int64)
+    except (TypeError, OverflowError) as error:
+        raise InputError(
+            f"Unknown label type: y holds what is no integer of 64 bits ({error}); use strings as labels."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -325,17 +332,14 @@ class LabelNames:
         new = sorted({name for names in seen for name in names.tolist()} - known, key=_type_and_value)
         if not new:
             return self
-        if isinstance(new[0], str) != isinstance(self.names[0], str):
-            raise InputError(
-                f"y holds the label {new[0]!r}, but the model's labels are like {self.names.tolist()[0]!r}. "
-                "Use one type."
-            )
-        return LabelNames(
-            self.n + len(new), np.concatenate([self.names, np.array(new, self._new_dtype(new))])
-        )
-
-    def _new_dtype(self, new: list):
-        return None if self.names.dtype.kind == "U" else self.names.dtype
+        old = self.names[:1].tolist()[0]
+        for name in new:
+            if _kind(name) is not _kind(old):
+                raise InputError(
+                    f"y or classes holds the label {name!r}, but the model's labels are like {old!r}. "
+                    "Use one type."
+                )
+        return LabelNames(self.n + len(new), _appended(self.names, new))
 
     def _grown_ids(self, target: Target, named) -> "LabelNames":
         if target.n_columns is None or named is not None:
@@ -411,6 +415,26 @@ class LabelNames:
 
 def _type_and_value(name) -> tuple:
     return isinstance(name, str), name
+
+
+def _kind(name) -> type:
+    return next((kind for kind in (str, bool) if isinstance(name, kind)), float)
+
+
+def _appended(names: NDArray, new: list) -> NDArray:
+    """Return the names and new ones of their kind; numbers in a type that holds all of them exactly."""
+    if names.dtype.kind not in "iuf":
+        return np.concatenate([names, np.array(new)])
+    types = (np.float64,) if names.dtype.kind == "f" else (names.dtype, np.int64, np.uint64)
+    for dtype in types:
+        with contextlib.suppress(OverflowError):
+            joined = np.concatenate([names.astype(dtype), np.array(new, dtype)])
+            if joined.tolist() == [*names.tolist(), *new]:
+                return joined
+    raise InputError(
+        f"no number type of 64 bits holds the model's labels and the new ones, {new[0]} to {new[-1]}. "
+        "Use strings."
+    )
 
 
 def _check_classes(classes: ArrayLike) -> NDArray:

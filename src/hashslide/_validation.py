@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.utils.validation import _get_feature_names
 
 from hashslide.errors import InputError, InputTypeError
 from hashslide.selection import MAX_IDS
@@ -89,6 +90,7 @@ def check_features(X, *, name: str = "X") -> Csr:
     """
     if isinstance(X, Csr):
         return X
+    _check_column_names(X, name)
     X = _unframe(X)
     csr = _sparse_features(X, name) if sparse.issparse(X) else _dense_features(X, name)
     _check_finite(csr, name)
@@ -128,7 +130,7 @@ def check_sample_weight(weight, n_rows: int) -> NDArray[np.float32] | None:
     """
     if weight is None:
         return None
-    weight = to_float32(_as_numeric(weight, "sample_weight"), "sample_weight")
+    weight = to_float32(as_numeric(weight, "sample_weight"), "sample_weight")
     if weight.shape != (n_rows,):
         raise InputError(
             f"sample_weight has shape {weight.shape}; accepted is ({n_rows},), one weight for each row of X."
@@ -192,6 +194,31 @@ def canonical(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     return matrix
 
 
+def as_numeric(values, name: str) -> NDArray:
+    """Return a dense array of a real numeric dtype."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(
+            f"{name} is not a rectangular array of numbers ({error}). Rows must have equal length."
+        ) from None
+    if array.dtype.kind in "OUS":
+        try:
+            array = array.astype(np.float64)
+        except TypeError as error:
+            raise InputTypeError(
+                f"{name} holds an object that is no number: {error}. Convert it first."
+            ) from None
+        except ValueError as error:
+            raise InputError(
+                f"{name} holds text that is no number: {error}. Encode it as numbers first."
+            ) from None
+        except OverflowError as error:
+            raise InputError(f"{name} holds a number beyond float64: {error}. Scale the data down.") from None
+    _check_real(array.dtype, name)
+    return array
+
+
 def to_float32(data: NDArray, name: str) -> NDArray[np.float32]:
     """Return an array in single precision, without a copy if it is so already."""
     if data.dtype == np.float32:
@@ -204,6 +231,14 @@ def to_float32(data: NDArray, name: str) -> NDArray[np.float32]:
             f"{name} contains {value:g}, a value too large for dtype('float32'). Scale the data down."
         )
     return single
+
+
+def _check_column_names(X, name: str) -> None:
+    """Refuse a data frame whose column names scikit-learn would refuse later, with the model half changed."""
+    try:
+        _get_feature_names(X)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the column names of {name} are not acceptable: {error}") from None
 
 
 def _unframe(X):
@@ -231,7 +266,7 @@ def _sparse_features(X, name: str) -> Csr:
 
 
 def _dense_features(X, name: str) -> Csr:
-    array = _as_numeric(X, name)
+    array = as_numeric(X, name)
     if array.ndim != 2:
         remedy = "Reshape your data: X.reshape(1, -1) for one example, X.reshape(-1, 1) for one feature."
         raise InputError(
@@ -248,29 +283,6 @@ def _dense_features(X, name: str) -> Csr:
         ids.append(column.astype(np.int32))
         values.append(to_float32(block[row, column], name))
     return Csr(np.cumsum(np.concatenate(counts)), np.concatenate(ids), np.concatenate(values), array.shape[1])
-
-
-def _as_numeric(values, name: str) -> NDArray:
-    """Return a dense array of a real numeric dtype."""
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise InputError(
-            f"{name} is not a rectangular array of numbers ({error}). Rows must have equal length."
-        ) from None
-    if array.dtype.kind in "OUS":
-        try:
-            array = array.astype(np.float64)
-        except TypeError as error:
-            raise InputTypeError(
-                f"{name} holds an object that is no number: {error}. Convert it first."
-            ) from None
-        except ValueError as error:
-            raise InputError(
-                f"{name} holds text that is no number: {error}. Encode it as numbers first."
-            ) from None
-    _check_real(array.dtype, name)
-    return array
 
 
 def _check_real(dtype: np.dtype, name: str) -> None:

@@ -1,17 +1,26 @@
 """Whether hashing pays on the user's data: measured on a sample, before a long training."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from hashslide._advise_runs import SMALLEST_SAMPLE, Comparison, Run, Trials, draw_sample, variants
+from hashslide._advise_runs import (
+    MIN_POINTS,
+    SMALLEST_SAMPLE,
+    Comparison,
+    Run,
+    Trials,
+    draw_sample,
+    variants,
+)
 from hashslide._advise_words import conclude, of_sample
-from hashslide._checks import check_float, check_int
-from hashslide._fitting import draw_seed
+from hashslide._checks import check_choice, check_float, check_int
+from hashslide._fitting import check_parameters, draw_seed
 from hashslide.errors import InputError
-from hashslide.selection import check_family
+from hashslide.estimator import SlideClassifier
+from hashslide.selection import FAMILIES as ALL_FAMILIES
 
 __all__ = ["Advice", "advise"]
 
@@ -79,7 +88,7 @@ def advise(
     X : sparse matrix or array-like of shape (n, n_features)
     Y : sparse indicator of shape (n, n_labels), or as in `SlideClassifier.fit`
     points : int, default 20,000
-        Size of the sample, at most.
+        Size of the sample, at most; 100 or more.
     seconds : float, default 120
         Time to take, about. The sample is made smaller, and what is least telling left out, to keep to it.
     shares : sequence of float in (0, 1], default (0.0005, 0.005)
@@ -107,13 +116,13 @@ def advise(
         An argument is not acceptable, or there are fewer than 100 points or two labels.
     """
     started = time.perf_counter()
-    check_int("points", points, 1, 2**31 - 1)
+    check_int("points", points, MIN_POINTS, 2**31 - 1)
     check_float("seconds", seconds, 0, np.inf, "()")
-    shares = tuple(check_float("a share", share, 0, 1, "(]") for share in shares)
-    for family in families:
-        if not isinstance(family, str):
-            raise InputError(f"families holds {family!r}; accepted are names of hash families.")
-        check_family(family)
+    shares = tuple(check_float("a share", share, 0, 1, "(]") for share in _items("shares", shares))
+    families = tuple(check_choice("a family", name, ALL_FAMILIES) for name in _items("families", families))
+    check_parameters(SlideClassifier(hidden, epochs=epochs, n_jobs=n_jobs))
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress is {progress!r}; accepted are None and a function of a line of text.")
     tell = progress or (lambda line: None)
     seed = draw_seed(random_state)
     trials = _choose_sample(X, Y, points, seconds, shares, (hidden, epochs, seed, n_jobs), tell)
@@ -122,7 +131,7 @@ def advise(
     tell("default (uniform)")
     comparison = Comparison(trials, k)
     runs, skipped = list(comparison.defaults), []
-    for variant in variants(trials, shares, tuple(families)):
+    for variant in variants(trials, shares, families):
         tell(variant.name)
         run = comparison.run(variant, lambda more: time.perf_counter() - started + more < seconds)
         if run is None:
@@ -133,6 +142,12 @@ def advise(
     verdict, settings, reasons = conclude(runs, k)
     reasons += of_sample(facts["labels"], facts["all_labels"])
     return Advice(verdict, settings, reasons, facts, runs, skipped)
+
+
+def _items(name: str, values) -> Iterable:
+    if isinstance(values, str) or not np.iterable(values):
+        raise InputError(f"{name} is {values!r}; accepted is a sequence. Put a single value into a list.")
+    return values
 
 
 def _choose_sample(X, Y, points: int, seconds: float, shares, settings, tell) -> Trials:

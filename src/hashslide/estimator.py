@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from hashslide._approximate import tune, untuned
-from hashslide._checks import check_float, check_int
+from hashslide._checks import check_bool, check_float, check_int
 from hashslide._fitting import (
     check_eval_set,
     check_examples,
@@ -426,6 +426,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             Also if `approximate` and there are no lists: see `build_approximate`.
         """
         check_int("k", k, 1, 2**31)
+        check_bool("probabilities", probabilities)
+        check_bool("approximate", approximate)
         x = self._features(X)
         if approximate:
             self._check_approximate()

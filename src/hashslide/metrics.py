@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix, issparse
 
+from hashslide._checks import as_int
+from hashslide._validation import as_numeric
 from hashslide.errors import InputError
 
 
@@ -157,9 +159,9 @@ def propensity(label_counts: ArrayLike, n: int, a: float = 0.55, b: float = 1.5)
     Raises
     ------
     InputError
-        A count is negative or larger than n, or a constant is not positive.
+        A count is no number, negative or larger than n, or a constant is not positive.
     """
-    counts = np.asarray(label_counts, dtype=np.float64)
+    counts = as_numeric(label_counts, "label_counts").astype(np.float64, copy=False)
     if counts.ndim != 1 or not ((counts >= 0) & (counts <= n)).all():
         raise InputError(
             f"label_counts must hold one count from 0 to n = {n} for each label, but has {_extent(counts)}. "
@@ -311,7 +313,7 @@ def _relevant(Y) -> csr_matrix:
 
 
 def _check_k(k: int) -> None:
-    if isinstance(k, bool) or not hasattr(k, "__index__") or k < 1:
+    if (as_int(k) or 0) < 1:
         raise InputError(f"k is {k!r}. Give a whole number from 1.")
 
 
@@ -372,7 +374,7 @@ def _ideal_gain(r: _Ranking) -> NDArray[np.float64]:
 
 
 def _checked_propensity(propensity: ArrayLike, n_labels: int) -> NDArray[np.float64]:
-    p = np.asarray(propensity, dtype=np.float64)
+    p = as_numeric(propensity, "propensity").astype(np.float64, copy=False)
     if p.shape != (n_labels,) or not ((p > 0) & (p <= 1)).all():
         raise InputError(
             f"propensity must hold {n_labels} numbers above 0 and up to 1, but has {_extent(p)}. "

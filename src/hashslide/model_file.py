@@ -162,6 +162,9 @@ def _split_string_tables(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np
     for name, array in arrays.items():
         if not isinstance(name, str) or not name or name == "__metadata__":
             raise InputError(f"array name {name!r} cannot be stored. Use a string other than '__metadata__'.")
+        if not isinstance(array, np.ndarray | np.generic):
+            found = f"array {name!r} is a {type(array).__name__}"
+            raise InputError(f"{found}; accepted are NumPy arrays: pass np.asarray(...).")
         if array.dtype.kind in "UO":
             tables.append(name)
             utf8, offsets = _encode_strings(name, array)

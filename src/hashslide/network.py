@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hashslide import _core
-from hashslide._checks import check_int
+from hashslide._checks import as_int, check_int
 from hashslide._network_state import CandidateSettings, check_counts, check_state
-from hashslide._validation import Csr, check_features
+from hashslide._validation import Csr, as_numeric, check_features, to_float32
 from hashslide.config import NetworkConfig
 from hashslide.errors import InputError
 
@@ -165,7 +165,7 @@ class Network:
         Sets the popular labels and the labels' chance to be in an active set; with `reset_bias`, for a new
         network, also the output bias: the log odds of each label.
         """
-        counts = _per_label("counts", counts, np.int64, self.config.n_labels)
+        counts = _per_label("counts", np.asarray(counts, np.int64), self.config.n_labels)
         check_counts("counts", counts, n_examples)
         self._core.set_label_prior(counts, n_examples, reset_bias)
 
@@ -289,7 +289,8 @@ class Network:
 
 def check_label_weight(weight: ArrayLike, n_labels: int) -> NDArray[np.float32]:
     """Return the weights of the labels, float32 and contiguous, if they are finite and not negative."""
-    array = _per_label("label_weight", weight, np.float32, n_labels)
+    weight = to_float32(as_numeric(weight, "label_weight"), "label_weight")
+    array = _per_label("label_weight", weight, n_labels)
     if not (np.isfinite(array).all() and (array >= 0).all()):
         raise InputError(
             "label_weight holds negative, NaN or infinite values; accepted are finite numbers >= 0."
@@ -297,11 +298,10 @@ def check_label_weight(weight: ArrayLike, n_labels: int) -> NDArray[np.float32]:
     return array
 
 
-def _per_label(name: str, values: ArrayLike, dtype: type, n_labels: int) -> NDArray:
-    array = np.ascontiguousarray(values, dtype)
-    if array.shape != (n_labels,):
-        raise InputError(f"{name} has shape {array.shape}; accepted is ({n_labels},), one per label.")
-    return array
+def _per_label(name: str, values: NDArray, n_labels: int) -> NDArray:
+    if values.shape != (n_labels,):
+        raise InputError(f"{name} has shape {values.shape}; accepted is ({n_labels},), one per label.")
+    return np.ascontiguousarray(values)
 
 
 def effective_threads(n_jobs: int | None) -> int:
@@ -322,8 +322,9 @@ def effective_threads(n_jobs: int | None) -> int:
     if n_jobs is None:
         limit = os.environ.get("OMP_NUM_THREADS", "")
         return min(cpus, int(limit)) if limit.isdecimal() and int(limit) > 0 else cpus
-    if isinstance(n_jobs, bool) or not hasattr(n_jobs, "__index__") or n_jobs == 0:
+    number = as_int(n_jobs)
+    if not number:
         raise InputError(
             f"n_jobs is {n_jobs!r}; accepted are None, a positive number of threads, or -1 for all CPUs."
         )
-    return int(n_jobs) if n_jobs > 0 else max(1, cpus + 1 + int(n_jobs))
+    return number if number > 0 else max(1, cpus + 1 + number)

@@ -258,7 +258,8 @@ class Layer:
 
 def check_hidden(hidden, activation: str) -> tuple[Layer, ...]:
     """Return the hidden layers that a width, a layer, or a sequence of them stands for."""
-    if not isinstance(hidden, Sequence | np.ndarray) or isinstance(hidden, str):
+    many = isinstance(hidden, Sequence | np.ndarray) and not isinstance(hidden, str)
+    if not many or getattr(hidden, "shape", None) == ():
         hidden = [hidden]
     if len(hidden) == 0:
         raise InputError("hidden is empty; accepted are a width, or widths and layers, at least one.")

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.utils import check_random_state
 
+from hashslide._checks import random_generator
 from hashslide.errors import InputError
 
 from ._csr import as_csr, without_zeros
@@ -84,7 +84,7 @@ def train_validation_split(
     Raises
     ------
     InputError
-        Fewer than two points, `fraction` outside (0, 1), or X and Y do not fit together.
+        Fewer than two points, `fraction` outside (0, 1), no random state, or X and Y do not fit together.
     """
     x, y = as_csr(X, "X"), as_csr(Y, "Y")
     _check_rows(x, y)
@@ -95,7 +95,7 @@ def train_validation_split(
         raise InputError(f"X has {n_points} rows. A division needs two points at least.")
     n_validation = min(max(round(fraction * n_points), 1), n_points - 1)
     held = np.zeros(n_points, dtype=bool)
-    held[check_random_state(random_state).permutation(n_points)[:n_validation]] = True
+    held[random_generator(random_state).permutation(n_points)[:n_validation]] = True
     return x[~held], x[held], y[~held], y[held]
 
 
