@@ -271,16 +271,19 @@ def named(name: str, augmented: bool) -> str:
     return f"{name}, {'augmented' if augmented else 'inner product'}"
 
 
-def installed_rivals() -> Iterator[Rival]:
-    """Yield the rivals whose package is there."""
+def installed_rivals(wanted: list[str]) -> Iterator[Rival]:
+    """Yield the rivals with one of these words in their name whose package is there."""
     makers = [faiss_ivf]
     for graph in (faiss_hnsw, hnswlib_rival, usearch_rival):
         makers += [lambda g=graph: g(False), lambda g=graph: g(True)]
     for make in makers:
         try:
-            yield make()
+            rival = make()
         except ImportError as error:
             print(f"left out: {error}")
+            continue
+        if any(word in rival.name for word in wanted):
+            yield rival
 
 
 def shares(found: NDArray, exact: NDArray, y: sparse.csr_matrix) -> tuple[float, float]:
@@ -314,7 +317,7 @@ def measure(name: str, search: Callable, items: tuple[list, object], n: int, **m
     return {"method": name, "single_us": 1e6 * one, "batch_us": 1e6 * many} | more
 
 
-def latency(problem: Problem, n_single: int) -> list[dict]:
+def latency(problem: Problem, n_single: int, rivals: list[str]) -> list[dict]:
     """Measure all methods, one after the other, in this process."""
     network, threads = problem.network, problem.threads
     (x_tune, y_tune), (x, y) = problem.tuning, problem.measured
@@ -340,7 +343,7 @@ def latency(problem: Problem, n_single: int) -> list[dict]:
     search = lambda r: network.predict_topk(r, K, threads, approximate=True)  # noqa: E731
     records.append(measure("hashslide, approximate", search, rows, n, **more))
     plain = numpy_topk(vectors, q), numpy_topk(vectors, q_tune)
-    for rival in installed_rivals():
+    for rival in installed_rivals(rivals):
         start = time.perf_counter()
         index = rival.build(rival.vectors(vectors), threads)
         seconds = time.perf_counter() - start
@@ -376,6 +379,9 @@ def main() -> None:
     parser.add_argument("--direct", type=int, help="of a model that is trained here")
     parser.add_argument("--rows", type=int, default=2000, help="test points of each half")
     parser.add_argument("--single", type=int, default=500, help="of them timed one by one")
+    parser.add_argument(
+        "--rivals", nargs="+", default=[""], help="words of their names, such as IVF augmented; default: all"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -386,7 +392,7 @@ def main() -> None:
     else:
         print("| method | effort | P@1 | P@5 | one row, µs | row of a batch, µs |")
         print("| :-- | :-- | --: | --: | --: | --: |")
-        records = latency(problem, arguments.single)
+        records = latency(problem, arguments.single, arguments.rivals)
     if arguments.out:
         config = problem.network.config
         about = {"data": arguments.data.name, "n_labels": config.n_labels, "width": config.width}

@@ -1,6 +1,8 @@
 #include "example_products.h"
 
 #include <algorithm>
+#include <limits>
+#include <stdexcept>
 
 #include "parallel.h"
 #include "scratch.h"
@@ -44,6 +46,8 @@ float sparse_dot(const Activations& in, Index example, const float* row) {
 }  // namespace
 
 void ExampleProducts::set(const std::vector<Index>& begin, const std::vector<Id>& ids) {
+    if (std::ssize(ids) > std::numeric_limits<Id>::max())
+        throw std::length_error("a batch activates more than 2^31 neurons; make it smaller, or its budget");
     touched_.clear();
     by_neuron_.assign(1, 0);
     for (const Id id : ids) {

@@ -48,8 +48,7 @@ public:
     void prefetch(Id b) const { __builtin_prefetch(&blocks_[b]); }
     Index size(Id b) const { return blocks_[b].size; }  // all members of the bucket
     Index n_buckets() const { return static_cast<Index>(blocks_.size()); }
-    Id bucket_of(Id neuron) const { return bucket_of_[neuron]; }  // -1: none
-    std::span<const Id> buckets() const { return bucket_of_; }    // of all neurons
+    std::span<const Id> buckets() const { return bucket_of_; }  // of all neurons; -1: none
 
     // The members of all buckets, bucket by bucket, in their order: with buckets() and moves() all that is needed to
     // restore the table's behaviour bit for bit.

@@ -4,7 +4,6 @@
 
 #include "best_k.h"
 #include "dense_layer.h"
-#include "parallel.h"
 #include "simd/kernels.h"
 
 namespace hashslide {

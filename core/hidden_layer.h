@@ -51,7 +51,6 @@ public:
     void predict(const Activations& in, Activations& out, int n_threads) const;
 
     bool is_dense() const { return config_.selection.sampler.kind == SamplerKind::all; }
-    const LayerConfig& config() const { return config_; }
     const Selector& selector() const { return selector_; }
     Selector& selector() { return selector_; }
 

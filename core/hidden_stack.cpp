@@ -100,7 +100,8 @@ void HiddenStack::rehash(const std::vector<Work*>& works, Index step, int n_thre
     }
 }
 
-void HiddenStack::predict(const CsrView& x, Index first, Index n, float* out, int n_threads) const {
+void HiddenStack::predict(const CsrView& x, Index first, Index n, std::size_t n_layers, float* out,
+                          int n_threads) const {
     Activations in, next;
     if (input_) {
         in.resize_dense(n, input_->hidden());
@@ -116,8 +117,8 @@ void HiddenStack::predict(const CsrView& x, Index first, Index n, float* out, in
         in.values.assign(x.data + begin, x.data + end);
         for (Index b = 0; b <= n; ++b) in.begin.push_back(x.indptr[first + b] - begin);
     }
-    for (const HiddenLayer& layer : layers_) {
-        layer.predict(in, next, n_threads);
+    for (std::size_t i = 0; i < n_layers; ++i) {
+        layers_[i].predict(in, next, n_threads);
         std::swap(in, next);
     }
     in.read(0, n, out);

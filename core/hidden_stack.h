@@ -37,12 +37,20 @@ public:
     void rehash(const std::vector<Work*>& works, Index step, int n_threads);
 
     // Activations of the last layer for rows first .. first + n of x: out (n, width()).
-    void predict(const CsrView& x, Index first, Index n, float* out, int n_threads) const;
+    void predict(const CsrView& x, Index first, Index n, float* out, int n_threads) const {
+        predict(x, first, n, layers_.size(), out, n_threads);
+    }
+    // After only so many of layers(): out (n, width_after(n_layers)).
+    void predict(const CsrView& x, Index first, Index n, std::size_t n_layers, float* out, int n_threads) const;
 
     void initialise();                 // random weights
     void build_tables(int n_threads);  // those that are not ready
     void grow(Index n_features);
-    Index width() const { return layers_.empty() ? input_->hidden() : layers_.back().neurons.n(); }
+    Index width() const { return width_after(layers_.size()); }
+    Index width_after(std::size_t n_layers) const {
+        if (n_layers > 0) return layers_[n_layers - 1].neurons.n();
+        return input_ ? input_->hidden() : n_features_;
+    }
 
     InputLayer* input() { return input_.get(); }  // null where the first layer selects its neurons
     const InputLayer* input() const { return input_.get(); }

@@ -2,7 +2,6 @@
 // feature.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "activation.h"
@@ -33,7 +32,6 @@ public:
     void initialise() { initialise_rows(0, n_features_); }
     void grow(Index n_features);
 
-    Index n_features() const { return n_features_; }
     Index hidden() const { return hidden_; }
 
     Array<float> weight;  // (n_features, hidden)

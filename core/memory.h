@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <new>
-#include <span>
 #include <utility>
 
 #include "types.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "parallel.h"
 #include "simd/kernels.h"
@@ -47,6 +48,7 @@ StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<con
     Model parts = model();
     while (static_cast<Index>(workers_.size()) < wanted) workers_.push_back(std::make_unique<Worker>(parts));
     const Index part = (batch + wanted - 1) / wanted;
+    used_workers_ = (batch + part - 1) / part;
     const int threads_each = wanted == 1 ? n_threads : 1;
     std::vector<StepStats> stats(wanted, StepStats{0.0, 0});
     parallel_for(static_cast<int>(wanted), 0, batch, part, [&](Index first, Index last) {
@@ -69,16 +71,16 @@ StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<con
 
 void Network::rehash(int n_threads) {
     std::vector<HiddenStack::Work*> works;
-    for (const auto& worker : workers_) works.push_back(&worker->hidden());
+    for (const auto& worker : used_workers()) works.push_back(&worker->hidden());
     hidden_.rehash(works, step, n_threads);
     NeuronIndex* index = selector_.index();
     if (!index) return;
-    for (const auto& worker : workers_) index->touch(worker->touched_labels());
+    for (const auto& worker : used_workers()) index->touch(worker->touched_labels());
     index->maintain(output_.view(), step, n_threads);
 }
 
 StageSeconds Network::stage_seconds() const {
-    StageSeconds sum{};
+    StageSeconds sum = past_seconds_;
     for (const auto& worker : workers_)
         for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += worker->seconds()[i];
     sum[static_cast<int>(Stage::rehash)] = rehash_seconds_;
@@ -86,7 +88,7 @@ StageSeconds Network::stage_seconds() const {
 }
 
 double Network::multiplications() const {
-    double sum = 0;
+    double sum = past_multiplications_;
     for (const auto& worker : workers_) sum += worker->multiplications();
     for (const HiddenLayer& layer : hidden_.layers())
         if (const NeuronIndex* index = layer.selector().index()) sum += index->multiplications();
@@ -94,6 +96,7 @@ double Network::multiplications() const {
 }
 
 void Network::rebuild_tables(int n_threads) {
+    const FlushDenormals flush;
     for (HiddenLayer& layer : hidden_.layers())
         if (NeuronIndex* index = layer.selector().index()) index->build(layer.neurons.view(), n_threads);
     if (NeuronIndex* index = selector_.index()) index->build(output_.view(), n_threads);
@@ -101,25 +104,35 @@ void Network::rebuild_tables(int n_threads) {
 
 std::vector<Id> Network::active_labels() const {
     std::vector<Id> labels;
-    for (const auto& worker : workers_)
+    for (const auto& worker : used_workers())
         labels.insert(labels.end(), worker->touched_labels().begin(), worker->touched_labels().end());
     return labels;
 }
 
-void Network::hidden(const CsrView& x, float* out, int n_threads) const {
+void Network::hidden(const CsrView& x, std::size_t n_layers, float* out, int n_threads) const {
     const FlushDenormals flush;
     std::vector<float> values;
-    hidden_.predict(scaled(x, values), 0, x.n_rows, out, n_threads);
+    constexpr Index block = 512;  // rows whose activations are held at once
+    const CsrView features = scaled(x, values);
+    const Index width = hidden_.width_after(n_layers);
+    for (Index row = 0; row < x.n_rows; row += block)
+        hidden_.predict(features, row, std::min(block, x.n_rows - row), n_layers, out + row * width, n_threads);
 }
 
 void Network::predict_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
     const FlushDenormals flush;
     std::vector<float> values;
     const CsrView features = scaled(x, values);
-    if (x.n_rows <= screened_rows)
-        screened_topk(hidden_, output_, direct_, *screen(n_threads), features, k, labels, scores, n_threads);
+    exact_topk(features, k, labels, scores, n_threads);
+}
+
+// Few rows by the screen, but for the first ones since the weights have changed: making it costs more than they do.
+void Network::exact_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
+    const auto few = x.n_rows <= screened_rows ? screen(n_threads) : nullptr;
+    if (few)
+        screened_topk(hidden_, output_, direct_, *few, x, k, labels, scores, n_threads);
     else
-        exact_topk(hidden_, output_, direct_, features, k, labels, scores, n_threads);
+        blocked_topk(hidden_, output_, direct_, x, k, labels, scores, n_threads);
 }
 
 void Network::approximate_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
@@ -136,9 +149,8 @@ void Network::approximate_topk(const CsrView& x, Index k, std::int64_t* labels, 
     });
     for (Index row = 0; row < x.n_rows; ++row)
         if (is_short[row])
-            screened_topk(hidden_, output_, direct_, *screen(n_threads),
-                          {features.indptr + row, features.indices, features.data, 1}, k, labels + row * k,
-                          scores + row * k, n_threads);
+            exact_topk({features.indptr + row, features.indices, features.data, 1}, k, labels + row * k,
+                       scores + row * k, n_threads);
 }
 
 void Network::learn_candidates(const CsrView& x, const CsrView& y, int n_threads) {
@@ -158,10 +170,12 @@ CsrView Network::scaled(const CsrView& x, std::vector<float>& values) const {
 void Network::drop_screen() {
     const std::lock_guard lock(screen_mutex_);
     screen_.reset();
+    is_screen_wanted_ = false;
 }
 
 std::shared_ptr<const Screen> Network::screen(int n_threads) const {
     const std::lock_guard lock(screen_mutex_);
+    if (!std::exchange(is_screen_wanted_, true)) return nullptr;
     if (!screen_) screen_ = std::make_shared<const Screen>(output_, output_.width(), n_threads);
     return screen_;
 }
@@ -206,7 +220,17 @@ void Network::grow(Index n_features, Index n_labels) {
     }
     config_.n_features = n_features;
     config_.n_labels = n_labels;
+    dismiss_workers();
+}
+
+// Their memory has the size of the layers; what they counted stays.
+void Network::dismiss_workers() {
+    for (const auto& worker : workers_) {
+        for (std::size_t i = 0; i < past_seconds_.size(); ++i) past_seconds_[i] += worker->seconds()[i];
+        past_multiplications_ += worker->multiplications();
+    }
     workers_.clear();
+    used_workers_ = 0;
 }
 
 // Of layer i of those that are not the input layer; layers are counted from the input.

@@ -55,8 +55,8 @@ public:
     // exactly. Not before learn_candidates().
     void approximate_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const;
     void logits(const CsrView& x, float* out, int n_threads) const;
-    // Activations of the last hidden layer: out (x.n_rows, width).
-    void hidden(const CsrView& x, float* out, int n_threads) const;
+    // Activations after the first n_layers of hidden_stack().layers(): out (x.n_rows, width_after(n_layers)).
+    void hidden(const CsrView& x, std::size_t n_layers, float* out, int n_threads) const;
 
     // How often each label occurred among n_examples. reset_bias: the bias starts at the label's log odds.
     void set_label_prior(const Index* counts, Index n_examples, bool reset_bias);
@@ -99,8 +99,14 @@ private:
     Model model() { return {config_, hidden_, output_, direct_, selector_, prior_, label_weight_}; }
     void rehash(int n_threads);
     CsrView scaled(const CsrView& x, std::vector<float>& values) const;
+    void exact_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const;
+    // Null at the first call since drop_screen().
     std::shared_ptr<const Screen> screen(int n_threads) const;
     void drop_screen();
+    std::span<const std::unique_ptr<Worker>> used_workers() const {
+        return {workers_.data(), static_cast<std::size_t>(used_workers_)};
+    }
+    void dismiss_workers();
 
     NetworkConfig config_;
     HiddenStack hidden_;
@@ -111,11 +117,15 @@ private:
     Selector selector_;
     std::vector<float> label_weight_;  // empty: all 1
     std::vector<std::unique_ptr<Worker>> workers_;
+    Index used_workers_ = 0;  // in the last batch: the first ones
     double rehash_seconds_ = 0;
+    StageSeconds past_seconds_{};  // of workers that were dismissed
+    double past_multiplications_ = 0;
 
     // Made at the first prediction of a few rows, dropped when the weights change.
     mutable std::mutex screen_mutex_;
     mutable std::shared_ptr<const Screen> screen_;
+    mutable bool is_screen_wanted_ = false;  // a prediction of few rows has been made with these weights
 };
 
 }  // namespace hashslide

@@ -6,7 +6,6 @@
 
 #include "kmeans.h"
 #include "parallel.h"
-#include "scratch.h"
 #include "simd/kernels.h"
 
 namespace hashslide {
@@ -66,12 +65,11 @@ std::vector<Id> QueryCells::nearest(const HiddenStack& stack, const CsrView& x, 
     std::vector<Id> cells(x.n_rows);
     parallel_for(n_threads, 0, x.n_rows, block, [&](Index first, Index last) {
         const Index n = last - first;
-        float* h = scratch<0>(n * width);
-        float* z = scratch<1>(n * this->n());
-        stack.predict(x, first, n, h, 1);
-        kernels().products(n, this->n(), width, h, centres.data(), nullptr, z, this->n());
+        std::vector<float> h(n * width), z(n * this->n());
+        stack.predict(x, first, n, h.data(), 1);
+        kernels().products(n, this->n(), width, h.data(), centres.data(), nullptr, z.data(), this->n());
         for (Index i = 0; i < n; ++i) {
-            float* row = z + i * this->n();
+            float* row = z.data() + i * this->n();
             kernels().axpy(this->n(), -1.0f, offsets.data(), row);
             cells[first + i] = static_cast<Id>(std::max_element(row, row + this->n()) - row);
         }

@@ -1,6 +1,5 @@
 // The neurons of largest inner product among those that the look-ups find.
 #include "best_k.h"
-#include "memory.h"
 #include "sampler_parts.h"
 #include "scratch.h"
 #include "simd/kernels.h"

@@ -73,6 +73,7 @@ Screen::Query Screen::quantise(const float* h) const {
 Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, const float* extra, Index k) const {
     const Kernels& kernel = kernels();
     const float rounding = rounding_error(hidden_);
+    constexpr float lost = 1e-12f;  // vectors shorter than 1e-19 have squares of 0
     Chunk chunk{BestK(k), {}, true};
     std::int32_t dots[block_rows];
     float upper[block_rows], margin[block_rows];
@@ -82,7 +83,8 @@ Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, 
         for (Index i = 0; i < n; ++i) {
             const Row& row = rows_[block + i];
             margin[i] = query.norm * row.error + query.error * (row.norm + row.error) +
-                        rounding * (query.norm * row.norm + std::abs(row.bias) + std::abs(extra[block - first + i]));
+                        rounding * ((query.norm + lost) * (row.norm + lost) + lost + std::abs(row.bias) +
+                                    std::abs(extra[block - first + i]));
             upper[i] =
                 query.scale * static_cast<float>(dots[i]) * row.scale + row.bias + extra[block - first + i] + margin[i];
             chunk.bounded &= std::isfinite(upper[i]) && std::isfinite(margin[i]);

@@ -20,7 +20,6 @@ class Selector {
 public:
     Selector(const SelectionConfig& config, Index n_neurons, Index width, std::uint64_t seed);
 
-    const SamplerConfig& sampler() const { return config_.sampler; }
     NeuronIndex* index() { return index_ ? &*index_ : nullptr; }
     const NeuronIndex* index() const { return index_ ? &*index_ : nullptr; }
 

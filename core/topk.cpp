@@ -49,7 +49,8 @@ float approximate_logits(const OutputLayer& output, Index n, const float* h, Ind
             largest_bias = std::max(largest_bias, std::abs(output.bias[label]));
         }
     }
-    return std::sqrt(largest_square) + largest_bias;
+    constexpr float lost = 1e-12f;  // vectors shorter than 1e-19 have squares of 0
+    return std::sqrt(largest_square) + largest_bias + lost;
 }
 
 // Offers the labels first .. first + n, whose logits are z but for rounding errors of at most `slack` and for `extra`,
@@ -112,8 +113,8 @@ void write_hits(std::span<const Hit> hits, std::int64_t* labels, float* scores) 
     }
 }
 
-void exact_topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
-                Index k, std::int64_t* labels, float* scores, int n_threads) {
+void blocked_topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
+                  Index k, std::int64_t* labels, float* scores, int n_threads) {
     for (Index row = 0; row < x.n_rows; row += example_block)
         topk_of_block({stack, output, direct}, x, row, std::min(example_block, x.n_rows - row), k, labels, scores,
                       n_threads);

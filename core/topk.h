@@ -1,4 +1,4 @@
-// The k best labels of each example, exactly: every label is scored, block by block, and none of the scores is kept.
+// The k best labels of each example, exactly, and all their logits.
 #pragma once
 
 #include "direct_term.h"
@@ -8,9 +8,10 @@
 
 namespace hashslide {
 
-// labels, scores: (x.n_rows, k), best first, ties by the smaller id; 1 <= k <= n_labels.
-void exact_topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
-                Index k, std::int64_t* labels, float* scores, int n_threads);
+// Every label is scored, block by block, and none of the scores is kept. labels, scores: (x.n_rows, k), best first,
+// ties by the smaller id; 1 <= k <= n_labels.
+void blocked_topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
+                  Index k, std::int64_t* labels, float* scores, int n_threads);
 
 // One row of the two.
 void write_hits(std::span<const Hit> hits, std::int64_t* labels, float* scores);

@@ -339,3 +339,39 @@ def test_weights_that_are_no_numbers_do_not_break_the_tables(family, value, data
     for _ in range(25):
         network.train_batch(*data, 0.1)
     assert (network.predict_topk(data[0], 3)[0] < L).all()
+
+
+@pytest.mark.parametrize("first", [Dense(9), Hashed(9, 5, winners=3)], ids=["dense", "hashed"])
+def test_activations_between_the_layers(data, first):
+    network = make(data, hidden=[first, WinnerTakeAll(12, 6), Dense(5, "tanh")], direct=0)
+    state, x = network.state(), data[0]
+    third, last = network.hidden(x, layers=2), network.hidden(x)
+    assert third.shape == (50, 12) and ((third != 0).sum(axis=1) <= 6).all()
+    logits = third @ state["hidden2.weight"].T + state["hidden2.bias"]
+    np.testing.assert_allclose(np.tanh(logits), last, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(network.hidden(x, 2, layers=3), last)
+    if first == Dense(9):
+        with pytest.raises(InputError, match="layers is 0; accepted is an integer from 1 to 3"):
+            network.hidden(x, layers=0)
+    else:
+        assert ((network.hidden(x, layers=1) != 0).sum(axis=1) <= 3).all()
+        np.testing.assert_allclose(
+            network.hidden(x, layers=0), x.to_scipy().toarray() * network.config.input_scale
+        )
+
+
+def test_counters_survive_growth(data):
+    network = make(data)
+    before = network.multiplications, network.stage_seconds
+    network.grow(D, L + 5)
+    assert network.multiplications == before[0] > 0 and network.stage_seconds == before[1]
+
+
+def test_single_rows_see_each_step(data):
+    """The first prediction after a step scores all labels, later ones go through the screen."""
+    network, row = make(data), check_features(data[0].to_scipy()[:1])
+    for _ in range(3):
+        network.train_batch(*data, 0.1)
+        expected = -np.sort(-network.logits(row)[0])[:4]
+        for _ in range(3):
+            np.testing.assert_array_equal(network.predict_topk(row, 4)[1][0], expected)

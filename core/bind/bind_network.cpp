@@ -99,12 +99,18 @@ std::pair<Out<std::int64_t>, Out<float>> topk(const Network& self, In<Index> ind
     return {labels, scores};
 }
 
-Out<float> hidden(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, int n_threads) {
+// layers: of the input layer, if there is one, and those above it.
+Out<float> hidden(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, int n_threads,
+                  std::size_t layers) {
     const CsrView x = view(indptr, indices, data);
-    auto out =
-        make_array<float>({static_cast<std::size_t>(x.n_rows), static_cast<std::size_t>(self.hidden_stack().width())});
+    const HiddenStack& stack = self.hidden_stack();
+    const std::size_t inputs = stack.input() ? 1 : 0;
+    if (layers < inputs || layers > inputs + stack.layers().size())
+        throw std::invalid_argument("there is no layer number " + std::to_string(layers));
+    const std::size_t width = static_cast<std::size_t>(stack.width_after(layers - inputs));
+    auto out = make_array<float>({static_cast<std::size_t>(x.n_rows), width});
     const nb::gil_scoped_release release;
-    self.hidden(x, out.data(), n_threads);
+    self.hidden(x, layers - inputs, out.data(), n_threads);
     return out;
 }
 
@@ -379,8 +385,8 @@ void bind_network(nb::module_& m) {
                 self.candidates().settings = {std::get<0>(s), std::get<1>(s), std::get<2>(s)};
             },
             "(feature_labels, cell_labels, probes): how much of the lists approximate_topk reads.")
-        .def("hidden", &hidden, "indptr"_a, "indices"_a, "data"_a, "n_threads"_a,
-             "Activations of the last hidden layer, (n, width).")
+        .def("hidden", &hidden, "indptr"_a, "indices"_a, "data"_a, "n_threads"_a, "layers"_a,
+             "Activations after so many hidden layers, (n, width).")
         .def("logits", &logits, "indptr"_a, "indices"_a, "data"_a, "n_threads"_a,
              "Logits of all labels, (n, n_labels).")
         .def(

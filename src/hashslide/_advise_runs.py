@@ -11,11 +11,10 @@ from scipy.sparse import csr_matrix
 from hashslide._fitting import new_network, settings_for
 from hashslide._targets import LabelNames, parse_target
 from hashslide._validation import Csr, check_features, check_same_rows
-from hashslide.auto import Settings, auto_tables
+from hashslide.auto import Settings, selection_of
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 from hashslide.network import Network, effective_threads
-from hashslide.selection import Selection
 from hashslide.training import Plan, TrainingData, learning_rate_at
 
 RANKS = (1, 3, 5)
@@ -280,18 +279,8 @@ def parameters_of(variant: Variant, trials: Trials) -> dict:
     """Return the parameters of a variant; tables are built early enough for a short training."""
     if variant.family is None:
         return variant.settings
-    settings = trials.settings_of({"hash": variant.family})
-    learned = {"centre": True, "bucket_size": 0} if variant.family == "kmeans" else {}
-    selection = Selection(
-        sampler="scored",
-        budget=variant.budget,
-        hash=variant.family,
-        **{"tables": settings.tables, "hashes": settings.hashes, "probes": settings.probes}
-        | auto_tables(variant.family)
-        | learned,
-        rehash_first=max(1, round(FIRST_BUILD * trials.steps)),
-    )
-    return {"hash": selection}
+    selection = selection_of(variant.family, trials.settings_of(variant.settings))
+    return {"hash": replace(selection, rehash_first=max(1, round(FIRST_BUILD * trials.steps)))}
 
 
 class Comparison:

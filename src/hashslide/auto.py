@@ -154,7 +154,11 @@ def selection_of(family, settings: Settings) -> Selection:
             return Selection(sampler=settings.sampler, budget=settings.budget)
         return Selection()
     names = ("sampler", "budget", "tables", "hashes", "probes")
-    chosen = {name: getattr(settings, name) for name in names}
+    return hashed_selection(family, **{name: getattr(settings, name) for name in names})
+
+
+def hashed_selection(family, **settings) -> Selection:
+    """Return a choice of labels by a family's tables, with what its buckets need."""
     is_learned = isinstance(family, str) and family == "kmeans"
     learned = {"centre": True, "bucket_size": 0, "rehash_every": 20} if is_learned else {}
-    return Selection(hash=family, **chosen, **learned)
+    return Selection(hash=family, **learned, **settings)

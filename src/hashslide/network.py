@@ -154,10 +154,13 @@ class Network:
         x = self._check_features(X)
         return self._core.logits(x.indptr, x.indices, x.data, n_threads)
 
-    def hidden(self, X, n_threads: int = 1) -> NDArray[np.float32]:
-        """Return the activations of the last hidden layer, shape (n, width)."""
+    def hidden(self, X, n_threads: int = 1, layers: int | None = None) -> NDArray[np.float32]:
+        """Return the activations after the first `layers` hidden layers, by default all, shape (n, width)."""
         x = self._check_features(X)
-        return self._core.hidden(x.indptr, x.indices, x.data, n_threads)
+        most, first = len(self.config.hidden), self.config.hidden[0]
+        if layers is not None:
+            check_int("layers", layers, int(first.selection.sampler == "all"), most)
+        return self._core.hidden(x.indptr, x.indices, x.data, n_threads, most if layers is None else layers)
 
     def set_label_prior(self, counts: NDArray[np.int64], n_examples: int, reset_bias: bool = True) -> None:
         """Tell how often each label occurs among `n_examples` examples.

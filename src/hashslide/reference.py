@@ -136,10 +136,10 @@ class Network:
         by_labels = (self.prior.mean_labels / n_targets) ** self.config.example_power
         return (by_labels * sample_weight).astype(np.float32)
 
-    def hidden(self, x_indptr, x_indices, x_data, n_threads=1) -> NDArray[np.float32]:
-        """Activations of the last hidden layer, (n, width)."""
+    def hidden(self, x_indptr, x_indices, x_data, n_threads=1, layers=None) -> NDArray[np.float32]:
+        """Activations after the first `layers` hidden layers, by default all, (n, width)."""
         a = self._inputs(self._features(x_indptr, x_indices, x_data))
-        for layer in self.layers:
+        for layer in self.layers[:layers]:
             a = layer.predict(a)
         return a.values
 

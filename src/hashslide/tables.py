@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from hashslide import _core
 from hashslide._counter_rng import mix
 from hashslide._validation import check_features
-from hashslide.auto import AUTO, auto_tables
+from hashslide.auto import AUTO, auto_tables, hashed_selection
 from hashslide.errors import InputError
 from hashslide.network import Network
-from hashslide.selection import Layer, Selection, check_family
+from hashslide.selection import Selection, check_family
 
 __all__ = [
     "LayerTables",
@@ -158,11 +158,9 @@ def _tables_of(network: Network, i: int) -> LayerTables | None:
 def what_if(network: Network, family: str, n_threads: int = 1) -> LayerTables:
     """Return the tables that a family would have over the output layer, with the default settings."""
     check_family(family)
-    state, settings = network.state(), {name: AUTO[name] for name in ("tables", "hashes", "probes")}
-    learned = {"centre": True, "bucket_size": 0} if family == "kmeans" else {}
-    selection = Selection(
-        sampler="scored", budget=AUTO["budget"], hash=family, **settings | auto_tables(family) | learned
-    )
+    tables = {name: AUTO[name] for name in ("tables", "hashes", "probes")} | auto_tables(family)
+    selection = hashed_selection(family, sampler="scored", budget=AUTO["budget"], **tables)
+    state = network.state()
     weight, bias = state["output.weight"], state["output.bias"]
     most = MOST_PROBES_OF_ONE if selection.tables == 1 else MOST_PROBES
     index = _new_index(selection, weight.shape, network.config.seed, most)
@@ -229,32 +227,10 @@ def queries_of(network: Network, X) -> dict[str, NDArray[np.float32]]:
     -------
     dict of layer name to float32 array of shape (n, width of the layer before)
     """
-    config, x = network.config, check_features(X)
-    result = {"output": network.hidden(x)}
-    inputs = x.to_scipy() * np.float32(config.input_scale)
-    state = network.state()
-    for i, layer in enumerate(config.hidden):
-        name = f"hidden{i}"
-        if i == 0 and layer.selection.sampler == "all":
-            inputs = _activate(inputs @ state["input.weight"] + state["input.bias"], layer)
-            continue
-        inputs = np.ascontiguousarray(inputs.todense() if i == 0 else inputs, np.float32)
-        result[name] = inputs
-        outputs = _activate(inputs @ state[f"{name}.weight"].T + state[f"{name}.bias"], layer)
-        if layer.selection.looks_up or layer.selection.sampler == "exact":
-            weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
-            own = _tables_of(network, i)
-            begin, ids = selected(layer.selection, weight, bias, inputs, own and own.own_index)
-            chosen = np.zeros_like(outputs)
-            chosen[np.repeat(np.arange(len(outputs)), np.diff(begin)), ids] = 1
-            outputs *= chosen
-        inputs = outputs
-    return result
-
-
-def _activate(z: NDArray, layer: Layer) -> NDArray[np.float32]:
-    functions = {"identity": lambda z: z, "relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}
-    return np.ascontiguousarray(functions[layer.activation](z), np.float32)
+    x, layers = check_features(X), network.config.hidden
+    first = int(layers[0].selection.sampler == "all")
+    result = {f"hidden{i}": network.hidden(x, layers=i) for i in range(first, len(layers))}
+    return result | {"output": network.hidden(x)}
 
 
 def selected(selection: Selection, weight, bias, queries, index=None) -> tuple[NDArray, NDArray]:

@@ -67,6 +67,14 @@ def test_data_list():
     assert re.search(r"pubmed-mesh +train +27,268 +28,551 +11,336", run("data", "list").stdout)
 
 
+@pytest.mark.parametrize("suffix", [".svmlight", ".libsvm.gz", ".xmc", ".feather"])
+def test_a_folder_may_hold_any_format(folder, suffix, tmp_path):
+    data.convert(folder / "test.txt.gz", tmp_path / f"test{suffix}")
+    facts = json.loads(run("data", "describe", tmp_path, "--part", "test", "--json").stdout)
+    path = tmp_path / f"test{suffix}"
+    assert facts == {"file": str(path)} | data.describe(*data.load(path))
+
+
 def test_data_describe(folder):
     facts = json.loads(run("data", "describe", folder, "--part", "test", "--json").stdout)
     assert facts == {"file": str(folder / "test.txt.gz")} | data.describe(*data.load(folder / "test.txt.gz"))

@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix
 
 from hashslide import data
 from hashslide.cli._console import note
+from hashslide.data.formats import suffixes
 from hashslide.errors import DataFileError, InputError
 
 
@@ -87,5 +88,4 @@ def find_names(given: Path | None, beside: Path, stem: str, count: int) -> NDArr
 
 
 def _file_in(folder: Path, part: str) -> Path | None:
-    suffixes = (".txt.gz", ".txt", ".svm.gz", ".svm", ".npz", ".parquet")
-    return next((path for suffix in suffixes if (path := folder / f"{part}{suffix}").is_file()), None)
+    return next((path for suffix in suffixes() if (path := folder / f"{part}{suffix}").is_file()), None)

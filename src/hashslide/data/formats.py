@@ -113,6 +113,11 @@ def convert(
     return X, Y
 
 
+def suffixes() -> list[str]:
+    """Return every suffix that `load` knows, compressed text first."""
+    return [s + z for form in _FORMATS for s in form.suffixes for z in ([".gz", ""] if form.text else [""])]
+
+
 def _format_of(path: str | os.PathLike) -> _Format:
     name = Path(path).name.lower()
     for form in _FORMATS:
