@@ -1,10 +1,10 @@
 // What flows from one layer to the next: all units of each example, or only its active ones.
 #pragma once
 
-#include <algorithm>
 #include <vector>
 
 #include "types.h"
+#include "vectors.h"
 
 namespace hashslide {
 
@@ -40,16 +40,7 @@ struct Activations {
         values.push_back(value);
     }
 
-    // All units of examples first .. last, 0 where not active. out: (last - first, width).
-    void read(Index first, Index last, float* out) const {
-        if (!sparse) {
-            std::copy(values.begin() + first * width, values.begin() + last * width, out);
-            return;
-        }
-        std::fill_n(out, (last - first) * width, 0.0f);
-        for (Index b = first; b < last; ++b)
-            for (Index e = begin[b]; e < begin[b + 1]; ++e) out[(b - first) * width + ids[e]] = values[e];
-    }
+    Vectors view() const { return {n, width, sparse, values.data(), begin.data(), ids.data()}; }
 };
 
 }  // namespace hashslide

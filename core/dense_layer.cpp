@@ -14,11 +14,11 @@ constexpr Index tile = 128;  // neurons, or examples, of one product
 
 }  // namespace
 
-void dense_products(const Neurons& neurons, const float* in, Index n, float* z, int n_threads) {
-    const Index units = neurons.n(), width = neurons.width();
+void dense_products(const Neurons& neurons, const Vectors& in, float* z, int n_threads) {
+    const Index units = neurons.n();
     parallel_for(n_threads, 0, units, tile, [&](Index first, Index last) {
-        kernels().products(n, last - first, width, in, neurons.row(first), nullptr, z + first, units);
-        for (Index b = 0; b < n; ++b)
+        products(in, neurons.row(first), nullptr, last - first, z + first, units);
+        for (Index b = 0; b < in.n; ++b)
             kernels().axpy(last - first, 1.0f, neurons.bias.data() + first, z + b * units + first);
     });
 }

@@ -7,8 +7,8 @@
 
 namespace hashslide {
 
-// z: (examples, neurons) of the given rows of inputs (n, width), without activation.
-void dense_products(const Neurons& neurons, const float* in, Index n, float* z, int n_threads);
+// z: (examples, neurons), without activation.
+void dense_products(const Neurons& neurons, const Vectors& in, float* z, int n_threads);
 
 // out.gradients hold dLoss/da on entry. Sets in.gradients (dense), then updates all neurons. Work: (neurons, width).
 void dense_backward_and_update(Neurons& neurons, Activation activation, Activations& in, Activations& out, float rate,

@@ -27,12 +27,12 @@ void ElementaryFamily::draw(std::uint64_t round, int n_threads) {
     draw_hashes(rng, n_threads);
 }
 
-void ElementaryFamily::hash(const float* vectors, Index n, Id* buckets) const {
+void ElementaryFamily::hash(const Vectors& vectors, Id* buckets) const {
     std::vector<Id> values(n_hashes() * lanes);
     std::vector<std::uint64_t> sums(n_tables() * lanes);
-    for (Index begin = 0; begin < n; begin += lanes) {
-        const Index size = std::min(lanes, n - begin);
-        hash_block(vectors + begin * width(), size, values.data());
+    for (Index begin = 0; begin < vectors.n; begin += lanes) {
+        const Index size = std::min(lanes, vectors.n - begin);
+        hash_block(vectors.part(begin, begin + size), values.data());
         codes_.combine(values.data(), sums.data());
         for (Index i = 0; i < size; ++i)
             for (Index t = 0; t < n_tables(); ++t)
@@ -40,14 +40,14 @@ void ElementaryFamily::hash(const float* vectors, Index n, Id* buckets) const {
     }
 }
 
-void ElementaryFamily::probe(const float* queries, Index n, Index probes, Id* buckets) const {
+void ElementaryFamily::probe(const Vectors& queries, Index probes, Id* buckets) const {
     std::vector<Id> values(n_hashes() * lanes), seconds(n_hashes() * lanes);
     std::vector<float> gaps(n_hashes() * lanes);
     std::vector<std::uint64_t> sums(n_tables() * lanes);
     MultiProbe multi_probe(codes_);
-    for (Index begin = 0; begin < n; begin += lanes) {
-        const Index size = std::min(lanes, n - begin);
-        probe_block(queries + begin * width(), size, values.data(), seconds.data(), gaps.data());
+    for (Index begin = 0; begin < queries.n; begin += lanes) {
+        const Index size = std::min(lanes, queries.n - begin);
+        probe_block(queries.part(begin, begin + size), values.data(), seconds.data(), gaps.data());
         codes_.combine(values.data(), sums.data());
         for (Index i = 0; i < size; ++i)
             for (Index t = 0; t < n_tables(); ++t)
@@ -56,9 +56,16 @@ void ElementaryFamily::probe(const float* queries, Index n, Index probes, Id* bu
     }
 }
 
-float* transposed(const float* vectors, Index n, Index width, float zero) {
-    float* out = scratch<slot>(width * lanes);
-    kernels().transpose(n, width, vectors, zero, out);
+float* transposed(const Vectors& vectors, float zero) {
+    float* out = scratch<slot>(vectors.width * lanes);
+    if (!vectors.sparse) {
+        kernels().transpose(vectors.n, vectors.width, vectors.values, zero, out);
+        return out;
+    }
+    std::fill_n(out, vectors.width * lanes, zero);
+    for (Index i = 0; i < vectors.n; ++i)
+        for (Index e = vectors.begin[i]; e < vectors.begin[i + 1]; ++e)
+            if (vectors.values[e] != 0.0f) out[vectors.ids[e] * lanes + i] = vectors.values[e];
     return out;
 }
 

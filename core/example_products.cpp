@@ -37,12 +37,6 @@ struct SparseSum {
     }
 };
 
-float sparse_dot(const Activations& in, Index example, const float* row) {
-    float sum = 0;
-    for (Index e = in.begin[example]; e < in.begin[example + 1]; ++e) sum += in.values[e] * row[in.ids[e]];
-    return sum;
-}
-
 }  // namespace
 
 void ExampleProducts::set(const std::vector<Index>& begin, const std::vector<Id>& ids) {
@@ -65,23 +59,22 @@ void ExampleProducts::set(const std::vector<Index>& begin, const std::vector<Id>
 
 // One for each pair and active input.
 double ExampleProducts::multiplications_of(const Activations& in) const {
-    if (!in.sparse) return static_cast<double>(pairs_.size()) * static_cast<double>(in.width);
+    const Vectors inputs = in.view();
     double sum = 0;
-    for (const Pair p : pairs_) sum += static_cast<double>(in.begin[p.example + 1] - in.begin[p.example]);
+    for (const Pair p : pairs_) sum += static_cast<double>(inputs.size(p.example));
     return sum;
 }
 
 void ExampleProducts::forward(const Neurons& neurons, const Activations& in, float* z, int n_threads) {
     const Index n = static_cast<Index>(touched_.ids().size());
+    const Vectors inputs = in.view();
     parallel_for(n_threads, 0, n, neuron_grain, [&](Index first, Index last) {
         for (Index t = first; t < last; ++t) {
             if (t + prefetched < n) neurons.prefetch_neuron(touched_.ids()[t + prefetched]);
             const Id neuron = touched_.ids()[t];
             const float* row = neurons.row(neuron);
             const float bias = neurons.bias[neuron];
-            for (const Pair p : pairs(t))
-                z[p.pair] = bias + (in.sparse ? sparse_dot(in, p.example, row)
-                                              : kernels().dot(in.width, row, in.values.data() + p.example * in.width));
+            for (const Pair p : pairs(t)) z[p.pair] = bias + inputs.dot(p.example, row);
         }
     });
     multiplications += multiplications_of(in);

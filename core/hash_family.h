@@ -8,6 +8,7 @@
 
 #include "state.h"
 #include "types.h"
+#include "vectors.h"
 
 namespace hashslide {
 
@@ -39,16 +40,15 @@ public:
     virtual void follow(const float* /*vectors*/, Index /*n*/, const Id* /*buckets*/, const Index* /*sizes*/) {}
     virtual bool follows() const { return false; }
 
-    // Bucket of each vector in each table. vectors: (n, width) dense; buckets: (n, n_tables). Safe to call from
-    // several threads.
-    virtual void hash(const float* vectors, Index n, Id* buckets) const = 0;
+    // Bucket of each vector in each table. buckets: (n, n_tables). Safe to call from several threads.
+    virtual void hash(const Vectors& vectors, Id* buckets) const = 0;
 
     // The `probes` buckets of each table that promise most to each query, best first, -1 where the table has no more.
-    // queries: (n, width) dense; buckets: (n, n_tables, probes). Safe to call from several threads.
-    virtual void probe(const float* queries, Index n, Index probes, Id* buckets) const = 0;
+    // buckets: (n, n_tables, probes). Safe to call from several threads.
+    virtual void probe(const Vectors& queries, Index probes, Id* buckets) const = 0;
 
-    // Multiplications that the hash of one vector takes; signs, comparisons and minima take none.
-    virtual double multiplications() const { return 0; }
+    // Multiplications that the hash of a vector of so many entries takes; signs, comparisons and minima take none.
+    virtual double multiplications(Index /*entries*/) const { return 0; }
     // Those of learn() from n vectors.
     virtual double learning_multiplications(Index /*n*/) const { return 0; }
 

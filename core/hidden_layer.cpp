@@ -14,7 +14,7 @@ std::uint64_t layer_seed(std::uint64_t seed, int number) { return mix(seed ^ sta
 const Activations& as_dense(const Activations& in, Activations& copy) {
     if (!in.sparse) return in;
     copy.resize_dense(in.n, in.width);
-    in.read(0, in.n, copy.values.data());
+    in.view().copy(copy.values.data());
     return copy;
 }
 
@@ -73,7 +73,7 @@ void HiddenLayer::forward(const Activations& in, Activations& out, Work& work, s
 
 void HiddenLayer::forward_dense(const Activations& in, Activations& out, int n_threads) const {
     out.resize_dense(in.n, neurons.n());
-    dense_products(neurons, in.values.data(), in.n, out.values.data(), n_threads);
+    dense_products(neurons, in.view(), out.values.data(), n_threads);
     activate(config_.activation, in.n * neurons.n(), out.values.data());
 }
 
@@ -118,10 +118,8 @@ void HiddenLayer::backward_and_update(Activations& in, bool in_gradient, Activat
 void HiddenLayer::predict(const Activations& in, Activations& out, int n_threads) const {
     const SamplerKind kind = config_.selection.sampler.kind;
     if (kind == SamplerKind::all || kind == SamplerKind::uniform || kind == SamplerKind::standout) {
-        Activations copy;
-        const Activations& dense = as_dense(in, copy);
         out.resize_dense(in.n, neurons.n());
-        dense_products(neurons, dense.values.data(), in.n, out.values.data(), n_threads);
+        dense_products(neurons, in.view(), out.values.data(), n_threads);
         std::vector<float> chance;
         if (kind == SamplerKind::standout) chance = out.values;
         activate(config_.activation, out.entries(), out.values.data());

@@ -121,7 +121,7 @@ void HiddenStack::predict(const CsrView& x, Index first, Index n, std::size_t n_
         layers_[i].predict(in, next, n_threads);
         std::swap(in, next);
     }
-    in.read(0, n, out);
+    in.view().copy(out);
 }
 
 // Only above a dense first layer: one that selects its neurons has as many weights in each as there were features.

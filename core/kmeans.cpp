@@ -57,7 +57,7 @@ void KMeansCells::learn(const VectorSource& neurons, int n_threads) {
 // Of the assignments: all of the sample in every round that moves the centres, a quarter in those that only balance.
 double KMeansCells::learning_multiplications(Index n) const {
     constexpr double rounds = iterations + balancing / 4.0;
-    return rounds * static_cast<double>(std::min(n, sample_per_cell * n_buckets_)) * multiplications();
+    return rounds * static_cast<double>(std::min(n, sample_per_cell * n_buckets_)) * multiplications(width_);
 }
 
 // A random sample without replacement in random order: the beginning of a Fisher-Yates shuffle of 0 .. n - 1, of which
@@ -104,7 +104,7 @@ void KMeansCells::assign(const VectorSource& neurons, Index table, Sample& sampl
     parallel_for(n_threads, 0, static_cast<Index>(sample.ids.size()), block, [&](Index first, Index last) {
         float* rows = scratch<0>((last - first) * width_);
         neurons.read(sample.ids.data() + first, last - first, rows);
-        const float* z = scores(rows, last - first, table);
+        const float* z = scores(Vectors::dense(rows, last - first, width_), table);
         for (Index i = first; i < last; ++i) {
             const Nearest found = nearest(z + (i - first) * n_buckets_, table);
             sample.cells[i] = found.cell;
@@ -157,10 +157,15 @@ void KMeansCells::update_offsets() {
 }
 
 // (n, cells) products of the vectors with the centres of one table.
-const float* KMeansCells::scores(const float* vectors, Index n, Index table) const {
-    float* z = scratch<1>(n * n_buckets_);
-    kernels().products(n, n_buckets_, width_, vectors, centres_.data() + table * n_buckets_ * width_, nullptr, z,
-                       n_buckets_);
+const float* KMeansCells::scores(const Vectors& vectors, Index table) const {
+    float* z = scratch<1>(vectors.n * n_buckets_);
+    const float* centres = centres_.data() + table * n_buckets_ * width_;
+    if (!vectors.sparse) {
+        kernels().products(vectors.n, n_buckets_, width_, vectors.values, centres, nullptr, z, n_buckets_);
+        return z;
+    }
+    for (Index i = 0; i < vectors.n; ++i)
+        for (Index c = 0; c < n_buckets_; ++c) z[i * n_buckets_ + c] = vectors.dot(i, centres + c * width_);
     return z;
 }
 
@@ -181,24 +186,24 @@ KMeansCells::Nearest KMeansCells::nearest(const float* scores, Index table) cons
     return {cell, n_buckets_ > 1 ? best - second : 0.0f};
 }
 
-void KMeansCells::hash(const float* vectors, Index n, Id* buckets) const {
-    for (Index first = 0; first < n; first += block) {
-        const Index size = std::min(block, n - first);
+void KMeansCells::hash(const Vectors& vectors, Id* buckets) const {
+    for (Index first = 0; first < vectors.n; first += block) {
+        const Index size = std::min(block, vectors.n - first);
         for (Index t = 0; t < n_tables_; ++t) {
-            const float* z = scores(vectors + first * width_, size, t);
+            const float* z = scores(vectors.part(first, first + size), t);
             for (Index i = 0; i < size; ++i) buckets[(first + i) * n_tables_ + t] = nearest(z + i * n_buckets_, t).cell;
         }
     }
 }
 
-void KMeansCells::probe(const float* queries, Index n, Index probes, Id* buckets) const {
+void KMeansCells::probe(const Vectors& queries, Index probes, Id* buckets) const {
     std::vector<Id> order(n_buckets_);
     const Index cells = std::min(probes, n_buckets_);
-    std::fill_n(buckets, n * n_tables_ * probes, -1);
-    for (Index first = 0; first < n; first += block) {
-        const Index size = std::min(block, n - first);
+    std::fill_n(buckets, queries.n * n_tables_ * probes, -1);
+    for (Index first = 0; first < queries.n; first += block) {
+        const Index size = std::min(block, queries.n - first);
         for (Index t = 0; t < n_tables_; ++t) {
-            const float* scored = scores(queries + first * width_, size, t);
+            const float* scored = scores(queries.part(first, first + size), t);
             for (Index i = 0; i < size; ++i) {
                 const float* z = scored + i * n_buckets_;
                 std::iota(order.begin(), order.end(), 0);

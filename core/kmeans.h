@@ -24,11 +24,13 @@ public:
     // Each centre moves towards the vectors that have been hashed into its cell again, by their share of its size.
     void follow(const float* vectors, Index n, const Id* buckets, const Index* sizes) override;
     bool follows() const override { return true; }
-    // O(n * tables * cells * width), as products of matrices.
-    void hash(const float* vectors, Index n, Id* buckets) const override;
-    void probe(const float* queries, Index n, Index probes, Id* buckets) const override;
+    // O(entries * tables * cells), of dense vectors as products of matrices.
+    void hash(const Vectors& vectors, Id* buckets) const override;
+    void probe(const Vectors& queries, Index probes, Id* buckets) const override;
 
-    double multiplications() const override { return static_cast<double>(n_tables_ * n_buckets_ * width_); }
+    double multiplications(Index entries) const override {
+        return static_cast<double>(n_tables_ * n_buckets_ * entries);
+    }
     double learning_multiplications(Index n) const override;
 
     State learned() const override { return {{"centres", centres_}, {"penalties", penalties_}}; }
@@ -55,7 +57,7 @@ private:
     void move_centres(const VectorSource& neurons, Index table, const Sample& sample, int n_threads);
     void balance(Index table, const Sample& sample);
     void update_offsets();
-    const float* scores(const float* vectors, Index n, Index table) const;
+    const float* scores(const Vectors& vectors, Index table) const;
     Nearest nearest(const float* scores, Index table) const;
 
     std::uint64_t seed_, round_ = 0;

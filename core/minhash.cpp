@@ -37,22 +37,29 @@ void MinHash::draw_hashes(const CounterRng& rng, int n_threads) {
     for (std::size_t i = 0; i < donors_.size(); ++i) donors_[i] = static_cast<Id>(rng.below(donor_counter + i, bins_));
 }
 
-void MinHash::find_support(const float* vector, std::vector<Id>& support) const {
+// In the order of the ids.
+void MinHash::find_support(const Vectors& vectors, Index i, std::vector<Entry>& support) const {
     support.clear();
-    for (Index j = 0; j < width(); ++j)
-        if (vector[j] != 0.0f) support.push_back(static_cast<Id>(j));
-    if (static_cast<Index>(support.size()) <= top_) return;
-    const auto larger = [vector](Id i, Id j) { return vector[i] != vector[j] ? vector[i] > vector[j] : i < j; };
-    std::nth_element(support.begin(), support.begin() + top_ - 1, support.end(), larger);
-    support.resize(top_);
+    const Index first = vectors.sparse ? vectors.begin[i] : i * width();
+    for (Index e = first; e < first + vectors.size(i); ++e)
+        if (vectors.values[e] != 0.0f)
+            support.push_back({vectors.sparse ? vectors.ids[e] : static_cast<Id>(e - first), vectors.values[e]});
+    if (static_cast<Index>(support.size()) > top_) {
+        const auto larger = [](const Entry& a, const Entry& b) {
+            return a.value != b.value ? a.value > b.value : a.id < b.id;
+        };
+        std::nth_element(support.begin(), support.begin() + top_ - 1, support.end(), larger);
+        support.resize(top_);
+    }
+    std::ranges::sort(support, {}, &Entry::id);
 }
 
 // The bins of all permutations: (permutations, bins).
-void MinHash::find_minima(const std::vector<Id>& support, std::vector<Bin>& bins) const {
+void MinHash::find_minima(const std::vector<Entry>& support, std::vector<Bin>& bins) const {
     bins.assign(permutations_ * bins_, Bin{});
-    for (const Id j : support)
+    for (const Entry& entry : support)
         for (Index p = 0; p < permutations_; ++p) {
-            const std::uint64_t word = words_[j * permutations_ + p];
+            const std::uint64_t word = words_[entry.id * permutations_ + p];
             Bin& bin = bins[p * bins_ + static_cast<Index>((word >> 32) * bins_ >> 32)];
             bin.second = std::min(bin.second, std::max(bin.first, word));
             bin.first = std::min(bin.first, word);
@@ -71,44 +78,43 @@ const MinHash::Bin& MinHash::filled(Index hash, const std::vector<Bin>& bins) co
     return bins[next];
 }
 
-// Calls f(hash, bin) for all hashes of a vector.
+// Calls f(hash, bin, support) for all hashes of a vector.
 template <class F>
-void MinHash::for_each_hash(const float* vector, F&& f) const {
-    thread_local std::vector<Id> support;
+void MinHash::for_each_hash(const Vectors& vectors, Index i, F&& f) const {
+    thread_local std::vector<Entry> support;
     thread_local std::vector<Bin> bins;
-    find_support(vector, support);
+    find_support(vectors, i, support);
     find_minima(support, bins);
-    for (Index hash = 0; hash < n_hashes(); ++hash) f(hash, filled(hash, bins));
+    for (Index hash = 0; hash < n_hashes(); ++hash) f(hash, filled(hash, bins), support);
 }
 
-void MinHash::hash_block(const float* vectors, Index n, Id* values) const {
-    for (Index i = 0; i < n; ++i)
-        for_each_hash(vectors + i * width(),
-                      [&](Index hash, const Bin& bin) { values[hash * lanes + i] = value_of(bin.first); });
+void MinHash::hash_block(const Vectors& vectors, Id* values) const {
+    for (Index i = 0; i < vectors.n; ++i)
+        for_each_hash(vectors, i, [&](Index hash, const Bin& bin, const std::vector<Entry>&) {
+            values[hash * lanes + i] = value_of(bin.first);
+        });
 }
 
 // A minimum of small magnitude is likely to be missing from a neighbour's support, whose minimum then is the second.
-void MinHash::probe_block(const float* vectors, Index n, Id* values, Id* seconds, float* gaps) const {
-    for (Index i = 0; i < n; ++i) {
-        const float* vector = vectors + i * width();
-        for_each_hash(vector, [&](Index hash, const Bin& bin) {
+void MinHash::probe_block(const Vectors& vectors, Id* values, Id* seconds, float* gaps) const {
+    for (Index i = 0; i < vectors.n; ++i)
+        for_each_hash(vectors, i, [&](Index hash, const Bin& bin, const std::vector<Entry>& support) {
             const Index at = hash * lanes + i;
             values[at] = value_of(bin.first);
             seconds[at] = value_of(bin.second);
-            gaps[at] =
-                bin.second == empty ? std::numeric_limits<float>::infinity() : std::abs(vector[bin.first & low_half]);
+            gaps[at] = std::numeric_limits<float>::infinity();
+            if (bin.second == empty) return;
+            const Id id = static_cast<Id>(bin.first & low_half);
+            gaps[at] = std::abs(std::ranges::lower_bound(support, id, {}, &Entry::id)->value);
         });
-    }
 }
 
 double MinHash::collision_probability(const float* a, const float* b) const {
-    std::vector<Id> of_a, of_b, both;
-    find_support(a, of_a);
-    find_support(b, of_b);
+    std::vector<Entry> of_a, of_b, both;
+    find_support(Vectors::dense(a, 1, width()), 0, of_a);
+    find_support(Vectors::dense(b, 1, width()), 0, of_b);
     if (of_a.empty() && of_b.empty()) return 1.0;
-    std::sort(of_a.begin(), of_a.end());
-    std::sort(of_b.begin(), of_b.end());
-    std::set_intersection(of_a.begin(), of_a.end(), of_b.begin(), of_b.end(), std::back_inserter(both));
+    std::ranges::set_intersection(of_a, of_b, std::back_inserter(both), {}, &Entry::id, &Entry::id);
     const double common = static_cast<double>(both.size());
     const double jaccard = common / (static_cast<double>(of_a.size() + of_b.size()) - common);
     return jaccard + (1.0 - jaccard) / (1 << value_bits);

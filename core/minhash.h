@@ -21,18 +21,22 @@ public:
 
 private:
     void draw_hashes(const CounterRng& rng, int n_threads) override;
-    void hash_block(const float* vectors, Index n, Id* values) const override;
-    void probe_block(const float* vectors, Index n, Id* values, Id* seconds, float* gaps) const override;
+    void hash_block(const Vectors& vectors, Id* values) const override;
+    void probe_block(const Vectors& vectors, Id* values, Id* seconds, float* gaps) const override;
 
-    void find_support(const float* vector, std::vector<Id>& support) const;
+    struct Entry {
+        Id id;
+        float value;
+    };
+    void find_support(const Vectors& vectors, Index i, std::vector<Entry>& support) const;
     static constexpr std::uint64_t empty = ~std::uint64_t{0};
     struct Bin {
         std::uint64_t first = empty, second = empty;  // its two smallest words
     };
-    void find_minima(const std::vector<Id>& support, std::vector<Bin>& bins) const;
+    void find_minima(const std::vector<Entry>& support, std::vector<Bin>& bins) const;
     const Bin& filled(Index hash, const std::vector<Bin>& bins) const;
     template <class F>
-    void for_each_hash(const float* vector, F&& f) const;
+    void for_each_hash(const Vectors& vectors, Index i, F&& f) const;
 
     Index top_;                         // coordinates of a support
     Index bins_, permutations_;         // bins of one permutation, a power of two

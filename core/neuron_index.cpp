@@ -13,8 +13,10 @@ namespace hashslide {
 namespace {
 
 constexpr int slot = 4;       // of the scratch memory; families use those before
-constexpr Index block = 128;  // neurons or queries hashed at once
-constexpr Index part = 4096;  // touched neurons whose codes are held at once
+constexpr Index block = 128;  // queries hashed at once
+
+// Neurons whose vectors are held at once: at most so many, of 16 MB together.
+Index at_once(Index most, Index width) { return std::clamp<Index>((Index{1} << 22) / width, 1, most); }
 
 State with_prefix(const std::string& prefix, const State& from, State into) {
     for (const auto& [name, values] : from) into[prefix + name] = values;
@@ -67,17 +69,16 @@ void NeuronIndex::grow(Index n_neurons) {
 }
 
 // Range r of the neurons has the buckets from r * n_buckets on.
-void NeuronIndex::look_up(const float* queries, Index n, std::vector<Id>& found, int n_threads) const {
-    const Index width = map_.width(), ranges = map_.ranges(), looks = n_tables() * probes_;
+void NeuronIndex::look_up(const Vectors& queries, std::vector<Id>& found, int n_threads) const {
+    const Index ranges = map_.ranges(), looks = n_tables() * probes_;
     const Id n_buckets = static_cast<Id>(family_->n_buckets());
-    found.resize(n * looks * ranges);
-    parallel_for(n_threads, 0, n, block, [&](Index first, Index last) {
-        const Index size = last - first, query_width = width - config_.mips.bias - config_.mips.augment;
-        float* vectors = scratch<slot>(size * width);
-        map_.map_queries(queries + first * query_width, size, vectors);
+    found.resize(queries.n * looks * ranges);
+    parallel_for(n_threads, 0, queries.n, block, [&](Index first, Index last) {
+        thread_local VectorList memory;
+        const Vectors vectors = map_.map_queries(queries.part(first, last), memory);
         Id* out = found.data() + first * looks * ranges;
-        std::vector<Id> codes(ranges > 1 ? size * looks : 0);
-        family_->probe(vectors, size, probes_, ranges > 1 ? codes.data() : out);
+        std::vector<Id> codes(ranges > 1 ? vectors.n * looks : 0);
+        family_->probe(vectors, probes_, ranges > 1 ? codes.data() : out);
         for (std::size_t i = 0; i < codes.size(); ++i)
             for (Index r = ranges - 1; r >= 0; --r)
                 *out++ = codes[i] < 0 ? Id{-1} : static_cast<Id>(r * n_buckets + codes[i]);
@@ -112,7 +113,7 @@ void NeuronIndex::hash(const NeuronView& neurons, const Id* ids, Index n, std::s
     buckets.resize(n * n_tables());
     ranges.resize(n);
     map_.map_neurons(neurons, ids, n, vectors, ranges.data());
-    family_->hash(vectors, n, buckets.data());
+    family_->hash(Vectors::dense(vectors, n, map_.width()), buckets.data());
     for (Id& r : ranges) r *= static_cast<Id>(family_->n_buckets());
     const auto is_zero = [&](Index i) {
         const float* row = neurons.weight + ids[i] * neurons.width;
@@ -128,16 +129,17 @@ void NeuronIndex::build(const NeuronView& neurons, int n_threads) {
     family_->draw(static_cast<std::uint64_t>(builds_++), n_threads);
     map_.fit(neurons, n_threads);
     family_->learn(NeuronVectors(neurons, map_), n_threads);
-    multiplications_ +=
-        family_->learning_multiplications(neurons.n) + static_cast<double>(neurons.n) * family_->multiplications();
+    multiplications_ += family_->learning_multiplications(neurons.n) +
+                        static_cast<double>(neurons.n) * family_->multiplications(map_.width());
     std::vector<Id*> codes;
     for (HashTable& table : tables_) codes.push_back(table.assign(neurons.n).data());
-    parallel_for(n_threads, 0, neurons.n, block, [&](Index first, Index last) {
+    const Index grain = at_once(128, map_.width());
+    parallel_for(n_threads, 0, neurons.n, grain, [&](Index first, Index last) {
         std::vector<Id> ids(last - first);
         std::iota(ids.begin(), ids.end(), static_cast<Id>(first));
         std::vector<Id*> here = codes;
         for (Id*& c : here) c += first;
-        hash(neurons, ids.data(), last - first, here, scratch<slot>(block * map_.width()));
+        hash(neurons, ids.data(), last - first, here, scratch<slot>(grain * map_.width()));
     });
     parallel_for(n_threads, 0, n_tables(), 1, [&](Index t, Index) { tables_[t].build(); });
     touched_.clear();
@@ -147,6 +149,7 @@ void NeuronIndex::build(const NeuronView& neurons, int n_threads) {
 // Re-hashes the touched neurons, part by part, and moves those whose bucket has changed. One thread a table.
 void NeuronIndex::refresh(const NeuronView& neurons, int n_threads) {
     const std::vector<Id>& ids = touched_.ids();
+    const Index part = std::min(at_once(4096, map_.width()), std::max<Index>(1, touched_.size()));
     std::vector<Id> codes(n_tables() * part);
     std::vector<float> vectors(part * map_.width());
     std::vector<Index> moved(n_tables(), 0);
@@ -160,22 +163,22 @@ void NeuronIndex::refresh(const NeuronView& neurons, int n_threads) {
         parallel_for(n_threads, 0, n_tables(), 1, [&](Index t, Index) {
             for (Index i = 0; i < size; ++i) moved[t] += tables_[t].move(ids[begin + i], codes[t * part + i]);
         });
-        if (family_->follows()) follow(vectors, size, codes);
+        if (family_->follows()) follow(vectors, size, codes, part);
     }
-    multiplications_ += static_cast<double>(touched_.size()) * family_->multiplications();
+    multiplications_ += static_cast<double>(touched_.size()) * family_->multiplications(map_.width());
     changed_ += std::accumulate(moved.begin(), moved.end(), Index{0});
     touched_.clear();
 }
 
 // Shows the family those of the vectors that are in buckets.
-void NeuronIndex::follow(const std::vector<float>& vectors, Index n, const std::vector<Id>& codes) {
+void NeuronIndex::follow(const std::vector<float>& vectors, Index n, const std::vector<Id>& codes, Index stride) {
     const Index n_buckets = family_->n_buckets(), width = map_.width();
     std::vector<Id> buckets;
     std::vector<float> placed;
     for (Index i = 0; i < n; ++i) {
         if (codes[i] < 0) continue;
         placed.insert(placed.end(), vectors.begin() + i * width, vectors.begin() + (i + 1) * width);
-        for (Index t = 0; t < n_tables(); ++t) buckets.push_back(static_cast<Id>(codes[t * part + i] % n_buckets));
+        for (Index t = 0; t < n_tables(); ++t) buckets.push_back(static_cast<Id>(codes[t * stride + i] % n_buckets));
     }
     std::vector<Index> sizes(n_tables() * n_buckets, 0);
     for (Index t = 0; t < n_tables(); ++t)

@@ -38,9 +38,9 @@ public:
     // Buckets that a look-up returns for each table, norm ranges included.
     Index probes() const { return probes_ * map_.ranges(); }
 
-    // The buckets to look into, best first within a table: found: (n, n_tables, probes), -1: none. queries: (n, width)
-    // hidden activations. Among the norm ranges, the longer neurons come first.
-    void look_up(const float* queries, Index n, std::vector<Id>& found, int n_threads) const;
+    // The buckets to look into, best first within a table: found: (n, n_tables, probes), -1: none. queries: hidden
+    // activations. Among the norm ranges, the longer neurons come first.
+    void look_up(const Vectors& queries, std::vector<Id>& found, int n_threads) const;
     std::span<const Id> bucket(Index table, Id b) const { return tables_[table].bucket(b); }
     const HashTable& table(Index t) const { return tables_[t]; }
 
@@ -61,7 +61,7 @@ public:
 private:
     void hash(const NeuronView& neurons, const Id* ids, Index n, std::span<Id* const> codes, float* vectors) const;
     void refresh(const NeuronView& neurons, int n_threads);
-    void follow(const std::vector<float>& vectors, Index n, const std::vector<Id>& codes);
+    void follow(const std::vector<float>& vectors, Index n, const std::vector<Id>& codes, Index stride);
 
     IndexConfig config_;
     Index n_neurons_;

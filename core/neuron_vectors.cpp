@@ -75,13 +75,15 @@ void MipsMap::map_neurons(const NeuronView& neurons, const Id* ids, Index n, flo
     }
 }
 
-void MipsMap::map_queries(const float* queries, Index n, float* vectors) const {
-    for (Index i = 0; i < n; ++i) {
-        float* vector = vectors + i * width();
-        std::copy_n(queries + i * width_, width_, vector);
-        if (config_.bias) vector[width_] = 1.0f;
-        if (config_.augment) vector[width_ + config_.bias] = 0.0f;
+Vectors MipsMap::map_queries(const Vectors& queries, VectorList& memory) const {
+    if (width() == width_) return queries;
+    memory.start(width(), queries.sparse);
+    for (Index i = 0; i < queries.n; ++i) {
+        memory.append(queries, i);
+        if (config_.bias) memory.extend(static_cast<Id>(width_), 1.0f);
+        if (config_.augment) memory.extend(static_cast<Id>(width() - 1), 0.0f);
     }
+    return memory.view();
 }
 
 State MipsMap::state() const { return {{"mean", mean_}, {"longest", longest_}}; }

@@ -31,6 +31,7 @@ public:
     MipsMap(const MipsConfig& config, Index width)
         : config_(config), width_(width), mean_(config.centre ? width + config.bias : 0) {}
 
+    Index neurons_width() const { return width_; }
     Index width() const { return width_ + config_.bias + config_.augment; }  // of the vectors
     Index ranges() const { return config_.norm_ranges; }
 
@@ -38,8 +39,8 @@ public:
     void fit(const NeuronView& neurons, int n_threads);
     // vectors: (n, width()); ranges: (n,) the part of each neuron, 0: the shortest ones; may be null.
     void map_neurons(const NeuronView& neurons, const Id* ids, Index n, float* vectors, Id* ranges) const;
-    // queries: (n, neurons' width); vectors: (n, width()).
-    void map_queries(const float* queries, Index n, float* vectors) const;
+    // The queries, of the neurons' width, as vectors of width(): in `memory`, unless they are the same.
+    Vectors map_queries(const Vectors& queries, VectorList& memory) const;
 
     State state() const;
     void restore(const State& state);

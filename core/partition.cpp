@@ -25,11 +25,11 @@ double log_sum_exp(const std::vector<double>& x) {
 WeightedSelection weigh_found(const Selection& found, const NeuronIndex& index, Index hashes, const NeuronView& neurons,
                               const float* queries, int n_threads) {
     WeightedSelection out{found, std::vector<double>(found.ids.size())};
-    const Index width = index.map().width();
     parallel_for(n_threads, 0, static_cast<Index>(found.begin.size()) - 1, 1, [&](Index q, Index) {
-        float* query = scratch<0>(width);
-        float* neuron = scratch<1>(width);
-        index.map().map_queries(queries + q * neurons.width, 1, query);
+        VectorList memory;
+        const Vectors given = Vectors::dense(queries + q * neurons.width, 1, neurons.width);
+        const float* query = index.map().map_queries(given, memory).values;
+        float* neuron = scratch(index.map().width());
         for (Index i = found.begin[q]; i < found.begin[q + 1]; ++i) {
             index.map().map_neurons(neurons, &found.ids[i], 1, neuron, nullptr);
             const double p = index.family().collision_probability(neuron, query);
@@ -45,7 +45,8 @@ WeightedSelection add_uniform(const Selection& found, Index n_neurons, Index dra
     const SamplerConfig config{.kind = SamplerKind::uniform, .budget = draws};
     WeightedSelection out;
     Selection drawn;
-    sample(config, nullptr, {nullptr, nullptr, n_neurons, 0}, nullptr, n, &found, rng, drawn, n_threads);
+    sample(config, nullptr, {nullptr, nullptr, n_neurons, 0}, Vectors::dense(nullptr, n, 0), &found, rng, drawn,
+           n_threads);
     const double chance = inclusion_probability(1.0 / static_cast<double>(n_neurons), 1, draws);
     out.chosen.begin.assign(1, 0);
     for (Index q = 0; q < n; ++q) {

@@ -31,22 +31,28 @@ void run(const SampleTask& task, Selection& out) {
 
 // Those of hashing the queries and of looking at every neuron; sample_scored() adds its own.
 double multiplications_of(const SampleTask& task) {
-    const double n = static_cast<double>(task.n);
-    if (looks_up(task.config.kind)) return n * task.index->family().multiplications();
     const bool sees_all = task.config.kind == SamplerKind::exact || task.config.kind == SamplerKind::standout;
-    return sees_all ? n * static_cast<double>(task.neurons.n * task.neurons.width) : 0.0;
+    const bool hashes = looks_up(task.config.kind);
+    const Index added = hashes ? task.index->map().width() - task.neurons.width : 0;
+    double sum = 0;
+    for (Index q = 0; q < task.n() && (hashes || sees_all); ++q) {
+        const Index entries = task.queries.size(q);
+        sum += hashes ? task.index->family().multiplications(entries + added)
+                      : static_cast<double>(entries) * static_cast<double>(task.neurons.n);
+    }
+    return sum;
 }
 
 }  // namespace
 
-void sample(const SamplerConfig& config, const NeuronIndex* index, const NeuronView& neurons, const float* queries,
-            Index n, const Selection* exclude, const CounterRng& rng, Selection& out, int n_threads, bool same_draws) {
+void sample(const SamplerConfig& config, const NeuronIndex* index, const NeuronView& neurons, const Vectors& queries,
+            const Selection* exclude, const CounterRng& rng, Selection& out, int n_threads, bool same_draws) {
     out.multiplications = 0;
     if (looks_up(config.kind) && !index->ready()) {
-        out.begin.assign(n + 1, 0);
+        out.begin.assign(queries.n + 1, 0);
         out.ids.clear();
     } else {
-        const SampleTask task{config, index, neurons, queries, n, exclude, rng, n_threads, same_draws};
+        const SampleTask task{config, index, neurons, queries, exclude, rng, n_threads, same_draws};
         run(task, out);
         out.multiplications += multiplications_of(task);
     }

@@ -16,13 +16,13 @@ struct SampleTask {
     const SamplerConfig& config;
     const NeuronIndex* index;
     const NeuronView& neurons;
-    const float* queries;
-    Index n;
+    const Vectors& queries;
     const Selection* exclude;
     const CounterRng& rng;
     int n_threads;
     bool same_draws;
 
+    Index n() const { return queries.n; }
     std::span<const Id> excluded(Index query) const {
         if (!exclude) return {};
         return {exclude->ids.data() + exclude->begin[query], exclude->ids.data() + exclude->begin[query + 1]};
@@ -47,7 +47,7 @@ class LookUps {
 public:
     explicit LookUps(const SampleTask& task)
         : index_(*task.index), tables_(index_.n_tables()), probes_(index_.probes()) {
-        index_.look_up(task.queries, task.n, found_, task.n_threads);
+        index_.look_up(task.queries, found_, task.n_threads);
     }
 
     Index tables() const { return tables_; }
@@ -78,9 +78,9 @@ private:
 template <class F>
 void choose_each(const SampleTask& task, Selection& out, F&& choose) {
     constexpr Index grain = 16;
-    std::vector<std::vector<Id>> pieces((task.n + grain - 1) / grain);
-    out.begin.assign(task.n + 1, 0);
-    parallel_for(task.n_threads, 0, task.n, grain, [&](Index first, Index last) {
+    std::vector<std::vector<Id>> pieces((task.n() + grain - 1) / grain);
+    out.begin.assign(task.n() + 1, 0);
+    parallel_for(task.n_threads, 0, task.n(), grain, [&](Index first, Index last) {
         std::vector<Id>& ids = pieces[first / grain];
         if (task.config.budget > 0) ids.reserve((last - first) * task.limit());
         for (Index q = first; q < last; ++q) {
@@ -89,11 +89,11 @@ void choose_each(const SampleTask& task, Selection& out, F&& choose) {
         }
     });
     Index before = 0;
-    for (Index q = 0; q < task.n; ++q) {
+    for (Index q = 0; q < task.n(); ++q) {
         out.begin[q + 1] += before;
         if ((q + 1) % grain == 0) before = out.begin[q + 1];
     }
-    out.ids.resize(before = out.begin[task.n]);
+    out.ids.resize(before = out.begin[task.n()]);
     parallel_for(task.n_threads, 0, static_cast<Index>(pieces.size()), 1, [&](Index i, Index) {
         std::copy(pieces[i].begin(), pieces[i].end(), out.ids.begin() + out.begin[i * grain]);
     });

@@ -13,17 +13,16 @@ namespace {
 constexpr Index query_block = 64, neuron_block = 512;  // a block's logits stay in the second-level cache
 
 // Calls f(query, first, z, n) with the logits z[i] of the neurons first + i, for all neurons block by block.
-// O(n * neurons * width).
+// O(entries of the queries * neurons).
 template <class F>
 void for_all_logits(const SampleTask& task, Index first_query, Index last_query, F&& f) {
     const NeuronView& neurons = task.neurons;
-    const Index n = last_query - first_query, width = neurons.width;
+    const Vectors queries = task.queries.part(first_query, last_query);
     float* z = scratch(query_block * neuron_block);
     for (Index first = 0; first < neurons.n; first += neuron_block) {
         const Index size = std::min(neuron_block, neurons.n - first);
-        kernels().products(n, size, width, task.queries + first_query * width, neurons.weight + first * width, nullptr,
-                           z, size);
-        for (Index q = 0; q < n; ++q) {
+        products(queries, neurons.weight + first * neurons.width, nullptr, size, z, size);
+        for (Index q = 0; q < queries.n; ++q) {
             kernels().axpy(size, 1.0f, neurons.bias + first, z + q * size);
             f(first_query + q, first, z + q * size, size);
         }
@@ -32,7 +31,7 @@ void for_all_logits(const SampleTask& task, Index first_query, Index last_query,
 
 template <class F>
 void for_query_blocks(const SampleTask& task, F&& f) {
-    parallel_for(task.n_threads, 0, task.n, query_block, f);
+    parallel_for(task.n_threads, 0, task.n(), query_block, f);
 }
 
 // Lists by query, one after the other.
@@ -60,7 +59,7 @@ void sample_uniform(const SampleTask& task, Selection& out) {
 }
 
 void sample_exact(const SampleTask& task, Selection& out) {
-    std::vector<BestK> best(task.n, BestK(task.limit()));
+    std::vector<BestK> best(task.n(), BestK(task.limit()));
     for_query_blocks(task, [&](Index begin, Index end) {
         for_all_logits(task, begin, end, [&](Index q, Index first, const float* z, Index n) {
             const std::span<const Id> excluded = task.excluded(q);
@@ -78,7 +77,7 @@ void sample_exact(const SampleTask& task, Selection& out) {
 }
 
 void sample_standout(const SampleTask& task, Selection& out) {
-    std::vector<std::vector<Id>> lists(task.n);
+    std::vector<std::vector<Id>> lists(task.n());
     for_query_blocks(task, [&](Index begin, Index end) {
         for_all_logits(task, begin, end, [&](Index q, Index first, const float* z, Index n) {
             const std::span<const Id> excluded = task.excluded(q);

@@ -43,16 +43,16 @@ bool is_excluded(const SampleTask& task, Index query, Id id) {
 
 // hits[look] = the best of the bucket for the look's query.
 void score_group(const SampleTask& task, const Group& group, Index looks_a_query, std::vector<std::vector<Hit>>& hits) {
-    const Index width = task.neurons.width, n_looks = static_cast<Index>(group.looks.size());
+    const Index n_looks = static_cast<Index>(group.looks.size());
     const std::span<const Id> bucket = task.index->bucket(group.table, group.bucket);
-    float* queries = scratch<0>(n_looks * width);
-    for (Index i = 0; i < n_looks; ++i)
-        std::copy_n(task.queries + group.looks[i] / looks_a_query * width, width, queries + i * width);
+    thread_local VectorList queries;
+    queries.start(task.queries.width, task.queries.sparse);
+    for (const Index look : group.looks) queries.append(task.queries, look / looks_a_query);
     float* z = scratch<2>(n_looks * tile);
     std::vector<BestK> best(n_looks, BestK(task.limit()));
     for (std::size_t first = 0; first < bucket.size(); first += tile) {
         const std::span<const Id> part = bucket.subspan(first, std::min<std::size_t>(tile, bucket.size() - first));
-        kernels().products(n_looks, std::ssize(part), width, queries, task.neurons.weight, part.data(), z, tile);
+        products(queries.view(), task.neurons.weight, part.data(), std::ssize(part), z, tile);
         for (Index l = 0; l < n_looks; ++l)
             for (std::size_t i = 0; i < part.size(); ++i) {
                 const Hit hit{z[l * tile + i] + task.neurons.bias[part[i]], part[i]};

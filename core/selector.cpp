@@ -8,13 +8,7 @@ Selector::Selector(const SelectionConfig& config, Index n_neurons, Index width, 
 
 void Selector::select(const NeuronView& neurons, const Activations& in, const Selection* exclude, const CounterRng& rng,
                       Selection& out, int n_threads, bool same_draws) const {
-    if (!in.sparse) {
-        sample(config_.sampler, index(), neurons, in.values.data(), in.n, exclude, rng, out, n_threads, same_draws);
-        return;
-    }
-    std::vector<float> dense(in.n * in.width);
-    in.read(0, in.n, dense.data());
-    sample(config_.sampler, index(), neurons, dense.data(), in.n, exclude, rng, out, n_threads, same_draws);
+    sample(config_.sampler, index(), neurons, in.view(), exclude, rng, out, n_threads, same_draws);
 }
 
 }  // namespace hashslide

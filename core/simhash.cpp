@@ -42,14 +42,14 @@ double SimHash::collision_probability(const float* a, const float* b) const {
     return 1.0 - std::acos(std::clamp(cosine, -1.0, 1.0)) / std::numbers::pi;
 }
 
-void SimHash::hash_block(const float* vectors, Index n, Id* values) const {
+void SimHash::hash_block(const Vectors& vectors, Id* values) const {
     float* projections = scratch<projection_slot>(n_hashes() * lanes);
-    project(transposed(vectors, n, width(), 0.0f), projections);
+    project(vectors, projections);
     for (Index i = 0; i < n_hashes() * lanes; ++i) values[i] = projections[i] > 0.0f;
 }
 
-void SimHash::probe_block(const float* vectors, Index n, Id* values, Id* seconds, float* gaps) const {
-    project(transposed(vectors, n, width(), 0.0f), gaps);
+void SimHash::probe_block(const Vectors& vectors, Id* values, Id* seconds, float* gaps) const {
+    project(vectors, gaps);
     for (Index i = 0; i < n_hashes() * lanes; ++i) {
         values[i] = gaps[i] > 0.0f;
         seconds[i] = 1 - values[i];
@@ -62,12 +62,22 @@ DenseSimHash::DenseSimHash(const HashFamilyConfig& config, Index width, Index ne
 
 void DenseSimHash::draw_hashes(const CounterRng& rng, int n_threads) {
     parallel_for(n_threads, 0, static_cast<Index>(directions_.size()), 4096, [&](Index first, Index last) {
-        for (Index i = first; i < last; ++i) directions_[i] = normal(rng, i);
+        for (Index i = first; i < last; ++i) directions_[i] = normal(rng, i % n_hashes() * width() + i / n_hashes());
     });
 }
 
-void DenseSimHash::project(const float* x, float* projections) const {
-    kernels().project(n_hashes(), width(), directions_.data(), x, projections);
+void DenseSimHash::project(const Vectors& x, float* projections) const {
+    if (!x.sparse) {
+        kernels().project(n_hashes(), width(), directions_.data(), transposed(x, 0.0f), projections);
+        return;
+    }
+    float* sums = scratch<work_slot>(n_hashes());
+    for (Index i = 0; i < x.n; ++i) {
+        std::fill_n(sums, n_hashes(), 0.0f);
+        for (Index e = x.begin[i]; e < x.begin[i + 1]; ++e)
+            kernels().axpy(n_hashes(), x.values[e], directions_.data() + x.ids[e] * n_hashes(), sums);
+        for (Index hash = 0; hash < n_hashes(); ++hash) projections[hash * lanes + i] = sums[hash];
+    }
 }
 
 SparseSimHash::SparseSimHash(const HashFamilyConfig& config, Index width, Index neurons, std::uint64_t seed)
@@ -84,10 +94,22 @@ void SparseSimHash::draw_hashes(const CounterRng& rng, int) {
         std::copy_n(permutation.shuffle(size_, rng, r * size_), size_, coordinates_.data() + r * size_);
         for (Index i = r * size_; i < (r + 1) * size_; ++i) plus_[r] += rng.bits(sign_counter + i) >> 63;
     }
+    occurrences_.find(coordinates_, width());
 }
 
-void SparseSimHash::project(const float* x, float* projections) const {
-    kernels().project_signs(n_hashes(), size_, coordinates_.data(), plus_.data(), x, projections);
+void SparseSimHash::project(const Vectors& x, float* projections) const {
+    if (!x.sparse) {
+        const float* columns = transposed(x, 0.0f);
+        kernels().project_signs(n_hashes(), size_, coordinates_.data(), plus_.data(), columns, projections);
+        return;
+    }
+    std::fill_n(projections, n_hashes() * lanes, 0.0f);
+    for (Index i = 0; i < x.n; ++i)
+        for (Index e = x.begin[i]; e < x.begin[i + 1]; ++e)
+            for (const Id at : occurrences_.of(x.ids[e])) {
+                const Index hash = at / size_;
+                projections[hash * lanes + i] += at % size_ < plus_[hash] ? x.values[e] : -x.values[e];
+            }
 }
 
 FastSimHash::FastSimHash(const HashFamilyConfig& config, Index width, Index neurons, std::uint64_t seed)
@@ -99,11 +121,12 @@ void FastSimHash::draw_hashes(const CounterRng& rng, int) {
     for (std::size_t i = 0; i < signs_.size(); ++i) signs_[i] = rng.bits(i) >> 63 ? 1.0f : -1.0f;
 }
 
-void FastSimHash::project(const float* x, float* projections) const {
+void FastSimHash::project(const Vectors& x, float* projections) const {
+    const float* columns = transposed(x, 0.0f);
     float* work = scratch<work_slot>(padded_ * lanes);
     const float* signs = signs_.data();
     for (Index begin = 0; begin < n_hashes(); begin += padded_) {
-        std::copy_n(x, width() * lanes, work);
+        std::copy_n(columns, width() * lanes, work);
         std::fill(work + width() * lanes, work + padded_ * lanes, 0.0f);
         for (Index i = 0; i < rounds; ++i, signs += padded_) kernels().hadamard(padded_, signs, work);
         std::copy_n(work, std::min(padded_, n_hashes() - begin) * lanes, projections + begin * lanes);

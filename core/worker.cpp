@@ -108,7 +108,7 @@ Activations& Worker::copy_head(const Model& model, const Batch& batch) {
     const bool dropped = model.config.hidden_dropout > 0;
     if (!dropped && !last.sparse) return last;
     head_.resize_dense(last.n, last.width);
-    last.read(0, last.n, head_.values.data());
+    last.view().copy(head_.values.data());
     if (dropped) dropout(model, batch, head_.values);
     return head_;
 }

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <utility>
 
 #include "permutation.h"
+#include "scratch.h"
 #include "simd/kernels.h"
 
 namespace hashslide {
@@ -12,6 +14,7 @@ namespace {
 
 constexpr std::uint64_t donor_counter = std::uint64_t{1} << 61;
 constexpr Index attempts = 16;
+constexpr int gap_slot = 103;
 
 // Chance that `drawn` of n coordinates, without replacement, are all among `good` ones.
 double chance_of_all(Index good, Index n, Index drawn) {
@@ -42,6 +45,7 @@ void WinnerTakesAll::draw_hashes(const CounterRng& rng, int) {
     }
     for (std::size_t i = 0; i < donors_.size(); ++i)
         donors_[i] = static_cast<Id>(rng.below(donor_counter + i, n_hashes()));
+    if (densified_) occurrences_.find(coordinates_, width());
 }
 
 // The bin that an empty one borrows from: the first of its donors that is not empty, or the next bin that is not. The
@@ -68,17 +72,55 @@ void WinnerTakesAll::densify(Index lane, Id* places, Id* seconds, float* gaps) c
     }
 }
 
-void WinnerTakesAll::hash_block(const float* vectors, Index n, Id* values) const {
-    const float* x = transposed(vectors, n, width(), absent());
-    const Id smallest = kernels().winners(n_hashes(), bin_size_, coordinates_.data(), x, densified_ ? -1 : 0, values);
-    for (Index i = 0; smallest < 0 && i < n; ++i) densify(i, values, nullptr, nullptr);
+// What Kernels::winners_and_seconds finds, from the entries of sparse vectors alone: absent coordinates cannot win.
+void WinnerTakesAll::find_present(const Vectors& vectors, Id* places, Id* seconds, float* gaps) const {
+    constexpr float none = -std::numeric_limits<float>::infinity();
+    std::vector<float> best(n_hashes() * lanes, none), next(n_hashes() * lanes, none);
+    std::fill_n(places, n_hashes() * lanes, -1);
+    std::fill_n(seconds, n_hashes() * lanes, -1);
+    const auto wins = [](float v, Id place, float other, Id other_place) {
+        return v > other || (v == other && place < other_place);
+    };
+    for (Index i = 0; i < vectors.n; ++i)
+        for (Index e = vectors.begin[i]; e < vectors.begin[i + 1]; ++e) {
+            const float v = vectors.values[e];
+            if (v == 0.0f) continue;
+            for (const Id occurrence : occurrences_.of(vectors.ids[e])) {
+                const Index at = occurrence / bin_size_ * lanes + i;
+                const Id place = static_cast<Id>(occurrence % bin_size_);
+                if (wins(v, place, best[at], places[at])) {
+                    next[at] = std::exchange(best[at], v);
+                    seconds[at] = std::exchange(places[at], place);
+                } else if (wins(v, place, next[at], seconds[at])) {
+                    next[at] = v;
+                    seconds[at] = place;
+                }
+            }
+        }
+    for (Index at = 0; at < n_hashes() * lanes; ++at) gaps[at] = next[at] == none ? -none : best[at] - next[at];
 }
 
-void WinnerTakesAll::probe_block(const float* vectors, Index n, Id* values, Id* seconds, float* gaps) const {
-    const float* x = transposed(vectors, n, width(), absent());
-    const Id smallest = kernels().winners_and_seconds(n_hashes(), bin_size_, coordinates_.data(), x,
-                                                      densified_ ? -1 : 0, values, seconds, gaps);
-    for (Index i = 0; smallest < 0 && i < n; ++i) densify(i, values, seconds, gaps);
+void WinnerTakesAll::hash_block(const Vectors& vectors, Id* values) const {
+    Id smallest = -1;
+    if (vectors.sparse && densified_) {
+        std::vector<Id> seconds(n_hashes() * lanes);
+        find_present(vectors, values, seconds.data(), scratch<gap_slot>(n_hashes() * lanes));
+    } else {
+        const float* x = transposed(vectors, absent());
+        smallest = kernels().winners(n_hashes(), bin_size_, coordinates_.data(), x, densified_ ? -1 : 0, values);
+    }
+    for (Index i = 0; smallest < 0 && i < vectors.n; ++i) densify(i, values, nullptr, nullptr);
+}
+
+void WinnerTakesAll::probe_block(const Vectors& vectors, Id* values, Id* seconds, float* gaps) const {
+    Id smallest = -1;
+    if (vectors.sparse && densified_)
+        find_present(vectors, values, seconds, gaps);
+    else
+        smallest =
+            kernels().winners_and_seconds(n_hashes(), bin_size_, coordinates_.data(), transposed(vectors, absent()),
+                                          densified_ ? -1 : 0, values, seconds, gaps);
+    for (Index i = 0; smallest < 0 && i < vectors.n; ++i) densify(i, values, seconds, gaps);
 }
 
 // Does b, present, win over a?

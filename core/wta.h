@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "elementary_family.h"
+#include "occurrences.h"
 
 namespace hashslide {
 
 // Permutations of the coordinates are cut into bins of bin_size, one bin a hash of log2(bin_size) bits (Yagnik,
 // Strelow, Ross & Lin 2011). Densified (Chen & Shrivastava 2018): zeros are absent, and a bin without any present
-// coordinate borrows the place of another bin, chosen by a hash of its own number. K L bin_size comparisons a vector.
+// coordinate borrows the place of another bin, chosen by a hash of its own number. K L bin_size comparisons a vector;
+// densified and sparse K L bin_size / width an entry, and the bins that borrow.
 class WinnerTakesAll : public ElementaryFamily {
 public:
     WinnerTakesAll(const HashFamilyConfig& config, bool densified, Index width, Index neurons, std::uint64_t seed);
@@ -20,8 +22,9 @@ public:
 private:
     bool below(float a, float b) const;
     void draw_hashes(const CounterRng& rng, int n_threads) override;
-    void hash_block(const float* vectors, Index n, Id* values) const override;
-    void probe_block(const float* vectors, Index n, Id* values, Id* seconds, float* gaps) const override;
+    void hash_block(const Vectors& vectors, Id* values) const override;
+    void probe_block(const Vectors& vectors, Id* values, Id* seconds, float* gaps) const override;
+    void find_present(const Vectors& vectors, Id* values, Id* seconds, float* gaps) const;
     Index donor(Index bin, const Id* places) const;
     void densify(Index lane, Id* places, Id* seconds, float* gaps) const;
     float absent() const;
@@ -29,6 +32,7 @@ private:
     Index bin_size_;
     bool densified_;
     std::vector<Id> coordinates_;  // (n_hashes, bin_size)
+    Occurrences occurrences_;      // densified: of each coordinate in coordinates_
     std::vector<Id> donors_;       // (n_hashes, attempts): bins to borrow from
 };
 

@@ -1,6 +1,16 @@
 """Hash families written in Python, for the tests."""
 
 import numpy as np
+from scipy.sparse import csr_matrix
+
+
+def as_sparse(x, seed=0):
+    """The (indptr, indices, data) of a matrix, the entries of a row in random order."""
+    x = csr_matrix(x)
+    rng = np.random.default_rng(seed)
+    rows = np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))
+    order = np.lexsort((rng.random(x.nnz), rows))
+    return x.indptr.astype(np.int64), x.indices[order].astype(np.int32), x.data[order].astype(np.float32)
 
 
 class Signs:

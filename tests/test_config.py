@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hashslide import _core
-from hashslide.config import MAX_HASHED_FEATURES, NetworkConfig
+from hashslide.config import NetworkConfig
 from hashslide.errors import InputError
 from hashslide.layers import Dense, Hashed, LowRank
 from hashslide.selection import Layer, Selection
@@ -95,7 +95,6 @@ def test_bad_values_are_refused(name, value, accepted):
     ("values", "message"),
     [
         ({"hidden": ()}, "hidden is empty"),
-        ({"hidden": [Hashed(8, 2)], "n_features": MAX_HASHED_FEATURES + 1}, "Put a dense layer before it"),
         ({"hidden": (4, 4), "hidden_length": 2.0}, "hidden_length is 2.0; with more than one dense"),
         ({"hidden": Hashed(8, 2), "hidden_dropout": 0.5}, "hidden_dropout is 0.5; where hidden layers"),
         ({"active": "per_example", "direct": 3}, 'direct is 3; with active="per_example" only 0'),

@@ -2,6 +2,8 @@
 
 import itertools
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -47,6 +49,34 @@ def quick(family, sampler="top", active="per_batch", update="owner", **settings)
     fixed = {"hidden": 32, "epochs": 6, "batch_size": 30, "learning_rate": 0.3, "random_state": 0}
     modes = {"n_jobs": 2, "hash": selection, "active": active, "update": update}
     return SlideClassifier(**fixed | modes | settings)
+
+
+WIDE = """
+import resource
+import numpy as np
+from scipy.sparse import csr_matrix
+from hashslide import SlideClassifier
+from hashslide.layers import Hashed
+
+n, n_features, rng = 512, 1_000_000, np.random.default_rng(0)
+y = rng.integers(0, 10, n)
+indices = np.sort(y[:, None] * 50_000 + rng.integers(0, 50_000, (n, 20)))
+X = csr_matrix((np.ones(n * 20, np.float32), indices.ravel(), np.arange(0, n * 20 + 1, 20)), (n, n_features))
+X.sum_duplicates()
+layer = Hashed(12, 8, hash={family!r}, tables=20, hashes=2, rehash_first=1, rehash_every=2)
+model = SlideClassifier(hidden=[layer], epochs=3, batch_size=256, direct=0, n_jobs=2, random_state=0)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+model.fit(X, y).predict(X)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize("family", ["dwta", "minhash", "sparse_simhash"])
+def test_a_hashed_layer_never_makes_examples_dense(family):
+    """Those of one batch would take 1,024 MB; the layer's weights take 48."""
+    script = WIDE.replace("{family!r}", repr(family))
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert int(done.stdout) < 700 * 1024
 
 
 def frequency_ndcg(data):
@@ -271,7 +301,6 @@ WRONG = {
     "no tables": (dict(sampler="vanilla"), "'vanilla', which looks up hash tables, but hash is None"),
     "twice": (dict(hash=Selection(), tables=4), "hash is a Selection, which sets tables too"),
     "direct": (dict(active="per_example", direct=5), "direct is 5; with active=.per_example. only 0"),
-    "features": (dict(hidden=Hashed(8, 2)), "the first hidden layer selects its neurons and there are 70000"),
     "shape": (dict(hash=Wrong(lambda codes: codes[:, 1:])), "hash.. is of shape"),
     "type": (dict(hash=Wrong(lambda codes: codes * 1.0)), "hash.. is of type float64"),
     "range": (dict(hash=Wrong(lambda codes: codes + 99)), "hash.. is the bucket"),
@@ -281,7 +310,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("settings", "message"), WRONG.values(), ids=WRONG.keys())
 def test_wrong_settings_are_refused(settings, message):
-    X = sparse.csr_matrix((np.ones(300, np.float32), (np.arange(300), np.arange(300))), (300, 70_000))
+    X = sparse.csr_matrix((np.ones(300, np.float32), (np.arange(300), np.arange(300))), (300, 300))
     with pytest.raises(InputError, match=message):
         SlideClassifier(**{"hidden": 8, **settings}, batch_size=3, epochs=2).fit(X, np.arange(300) % 7)
 

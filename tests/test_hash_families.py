@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from hash_helpers import as_sparse
 
 from hashslide import _core
 from hashslide import _reference_families as reference
@@ -86,6 +87,33 @@ def test_a_code_depends_on_its_vector_seed_and_round_alone(name):
     other_seed = _core.hash_family(name, 30, 5000, 8, 5, seed=4)
     other_seed.draw(2)
     assert (other_round != expected).mean() > 0.3 and (other_seed.hash(x) != expected).mean() > 0.3
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, "kmeans"])
+@pytest.mark.parametrize("density", [0.02, 0.3, 1.0])
+def test_sparse_vectors_get_the_buckets_of_dense_ones(name, density):
+    family = _core.hash_family(name, 200, 5000, 6, 4, cells=16)
+    family.draw(1)
+    family.learn(np.rint(4 * vectors(300, 200, seed=1)))  # whole numbers: sums do not depend on their order
+    x = np.rint(4 * vectors(90, 200, density))
+    x[7] = 0
+    sparse = as_sparse(x)
+    if name == "kmeans":  # its centres are no whole numbers
+        assert (family.hash(sparse) == family.hash(x)).mean() > 0.99
+        assert (family.probe(sparse, 3) == family.probe(x, 3)).mean() > 0.99
+        return
+    np.testing.assert_array_equal(family.hash(sparse, n_threads=2), family.hash(x))
+    np.testing.assert_array_equal(family.probe(sparse, 5, n_threads=2), family.probe(x, 5))
+
+
+def test_explicit_zeros_are_absent():
+    x = vectors(20, 60, 0.2)
+    indptr = np.arange(21, dtype=np.int64) * 60
+    with_zeros = (indptr, np.tile(np.arange(60, dtype=np.int32), 20), x.ravel())
+    for name in FAMILIES:
+        family = _core.hash_family(name, 60, 5000, 6, 4)
+        family.draw(0)
+        np.testing.assert_array_equal(family.probe(with_zeros, 3), family.probe(as_sparse(x), 3))
 
 
 def pairs(name, width=128):

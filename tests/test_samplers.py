@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hash_helpers import as_sparse
 
 from hashslide import _core
 from hashslide import _reference_samplers as reference
@@ -72,6 +73,19 @@ def test_core_chooses_as_the_twin(kind, budget, settings):
         chosen = as_lists(*_core.sample(kind, weight, bias, queries, index, **options, **core))
         assert chosen == expected
         assert any(chosen) or (kind == "uniform" and budget == 0) or kind == "threshold"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("settings", [{}, {"augment": True, "probes": 2}, {"bias": False, "norm_ranges": 3}])
+def test_sparse_queries_choose_as_dense_ones(kind, settings):
+    weight, bias, queries = layer()
+    queries *= np.random.default_rng(3).random(queries.shape) < 0.5
+    index = make_index(weight, bias, **settings)
+    sparse, exclude = as_sparse(queries), as_arrays(some_ids(len(weight), len(queries)))
+    np.testing.assert_array_equal(index.look_up(sparse, 2), index.look_up(queries, 1))
+    options = {"budget": 30, "alpha": 0.3, **exclude}
+    dense = as_lists(*_core.sample(kind, weight, bias, queries, index, **options))
+    assert as_lists(*_core.sample(kind, weight, bias, sparse, index, n_threads=2, **options)) == dense
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from hashslide import Selection, SlideClassifier, tables
 from hashslide.errors import InputError
@@ -114,6 +115,17 @@ def test_active_share_keeps_to_the_budget(network, layers, queries):
     assert 0 < tables.active_share(layers["hidden1"], found["hidden1"]) <= 12 / 60
     share = tables.active_share(layers["output"], found["output"])
     assert 0 < share <= 20 / network.config.n_labels
+
+
+def test_a_first_layer_looks_up_the_features_as_they_are(pubmed_small, queries):
+    hidden = [Hashed(60, 12, hash="dwta", tables=10, hashes=2)]
+    network = trained(pubmed_small, hidden=hidden, direct=0).network_
+    (layer,) = tables.hashed_layers(network)
+    features = tables.queries_of(network, queries)["hidden0"]
+    assert sparse.issparse(features)
+    few = features[:20]
+    assert tables.recall(layer, few) == tables.recall(layer, few.toarray())
+    assert tables.active_share(layer, few) == tables.active_share(layer, few.toarray()) > 0
 
 
 def test_tables_that_a_model_does_not_have(pubmed_small, queries):

@@ -23,9 +23,7 @@ PREDICT_BATCH = 512
 class TwoLayers(nn.Module):
     """A network with one hidden layer on sparse input."""
 
-    def __init__(
-        self, n_features: int, n_labels: int, *, sparse_output: bool, hidden: int = HIDDEN
-    ) -> None:
+    def __init__(self, n_features: int, n_labels: int, *, sparse_output: bool, hidden: int = HIDDEN) -> None:
         super().__init__()
         # Tables, not nn.Linear, so that a step touches only the rows of the batch's features and labels.
         self.input = nn.Embedding(n_features, hidden, sparse=True)

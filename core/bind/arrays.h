@@ -3,8 +3,13 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/variant.h>
 
 #include <algorithm>
+#include <tuple>
+
+#include <variant>
 
 #include "neuron_vectors.h"
 
@@ -22,6 +27,18 @@ auto to_array(const Values& values) {
     std::copy(values.begin(), values.end(), copy);
     const nanobind::capsule owner(copy, [](void* p) noexcept { delete[] static_cast<T*>(p); });
     return nanobind::ndarray<nanobind::numpy, T, nanobind::ndim<1>>(copy, {values.size()}, owner);
+}
+
+// Vectors from Python: a matrix, or the (indptr, indices, data) of a CSR matrix, whose content is not checked.
+using VectorsIn = std::variant<Matrix, std::tuple<In<Index>, In<Id>, In<float>>>;
+
+inline Vectors vectors_of(const VectorsIn& given, Index width) {
+    if (const Matrix* m = std::get_if<Matrix>(&given)) {
+        if (static_cast<Index>(m->shape(1)) != width) throw std::invalid_argument("vectors of another width");
+        return Vectors::dense(m->data(), static_cast<Index>(m->shape(0)), width);
+    }
+    const auto& [indptr, indices, data] = std::get<1>(given);
+    return {static_cast<Index>(indptr.size()) - 1, width, true, data.data(), indptr.data(), indices.data()};
 }
 
 inline NeuronView neuron_view(const Matrix& weight, const In<float>& bias) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "arrays.h"
 #include "hash_family.h"
 #include "parallel.h"
 #include "python_family.h"
@@ -20,7 +21,6 @@ namespace {
 
 constexpr Index grain = 512;
 
-using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Buckets = nb::ndarray<nb::numpy, Id, nb::c_contig>;
 
@@ -69,26 +69,25 @@ void learn(HashFamily& family, const Matrix& vectors, int n_threads) {
     family.learn(Rows(vectors), n_threads);
 }
 
-Buckets hash(const HashFamily& family, const Matrix& vectors, int n_threads) {
-    check_width(family, vectors.shape(1));
-    Buckets out = fresh({vectors.shape(0), static_cast<std::size_t>(family.n_tables())});
+Buckets hash(const HashFamily& family, const VectorsIn& given, int n_threads) {
+    const Vectors vectors = vectors_of(given, family.width());
+    Buckets out = fresh({static_cast<std::size_t>(vectors.n), static_cast<std::size_t>(family.n_tables())});
     Id* buckets = out.data();
     const nb::gil_scoped_release release;
-    parallel_for(n_threads, 0, static_cast<Index>(vectors.shape(0)), grain, [&](Index first, Index last) {
-        family.hash(vectors.data() + first * family.width(), last - first, buckets + first * family.n_tables());
+    parallel_for(n_threads, 0, vectors.n, grain, [&](Index first, Index last) {
+        family.hash(vectors.part(first, last), buckets + first * family.n_tables());
     });
     return out;
 }
 
-Buckets probe(const HashFamily& family, const Matrix& queries, Index probes, int n_threads) {
-    check_width(family, queries.shape(1));
-    Buckets out =
-        fresh({queries.shape(0), static_cast<std::size_t>(family.n_tables()), static_cast<std::size_t>(probes)});
+Buckets probe(const HashFamily& family, const VectorsIn& given, Index probes, int n_threads) {
+    const Vectors queries = vectors_of(given, family.width());
+    Buckets out = fresh({static_cast<std::size_t>(queries.n), static_cast<std::size_t>(family.n_tables()),
+                         static_cast<std::size_t>(probes)});
     Id* buckets = out.data();
     const nb::gil_scoped_release release;
-    parallel_for(n_threads, 0, static_cast<Index>(queries.shape(0)), grain, [&](Index first, Index last) {
-        family.probe(queries.data() + first * family.width(), last - first, probes,
-                     buckets + first * family.n_tables() * probes);
+    parallel_for(n_threads, 0, queries.n, grain, [&](Index first, Index last) {
+        family.probe(queries.part(first, last), probes, buckets + first * family.n_tables() * probes);
     });
     return out;
 }
@@ -108,9 +107,10 @@ void bind_hash_families(nb::module_& m) {
         .def_prop_ro("n_buckets", &HashFamily::n_buckets)
         .def("draw", &draw, "round"_a, "n_threads"_a = 1)
         .def("learn", &learn, "vectors"_a, "n_threads"_a = 1)
-        .def("hash", &hash, "vectors"_a, "n_threads"_a = 1, "Buckets (n, n_tables) of vectors (n, width).")
+        .def("hash", &hash, "vectors"_a, "n_threads"_a = 1,
+             "Buckets (n, n_tables) of vectors: (n, width), or (indptr, indices, data) of a CSR matrix.")
         .def("probe", &probe, "queries"_a, "probes"_a, "n_threads"_a = 1,
-             "The best buckets (n, n_tables, probes) for queries (n, width); -1: no more.")
+             "The best buckets (n, n_tables, probes) for queries, given like the vectors of hash(); -1: no more.")
         .def("collision_probability", &collision_probability, "a"_a, "b"_a);
     m.def("hash_family", &hash_family, "name"_a, "width"_a, "neurons"_a, "tables"_a = 50, "hashes"_a = 6,
           "bin_size"_a = 8, "top"_a = 32, "cells"_a = 0, "seed"_a = 0);

@@ -91,14 +91,14 @@ IndexConfig parse_config(const nb::dict& settings) {
     return config;
 }
 
-nb::object look_up(const NeuronIndex& self, const Matrix& queries, int n_threads) {
+nb::object look_up(const NeuronIndex& self, const VectorsIn& given, int n_threads) {
     std::vector<Id> found;
-    const Index n = static_cast<Index>(queries.shape(0));
+    const Vectors queries = vectors_of(given, self.map().neurons_width());
     {
         const nb::gil_scoped_release release;
-        self.look_up(queries.data(), n, found, n_threads);
+        self.look_up(queries, found, n_threads);
     }
-    return nb::cast(to_array(found), nb::rv_policy::move).attr("reshape")(n, self.n_tables(), self.probes());
+    return nb::cast(to_array(found), nb::rv_policy::move).attr("reshape")(queries.n, self.n_tables(), self.probes());
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ Selection selection(const In<Index>& begin, const In<Id>& ids) {
     return {{begin.data(), begin.data() + begin.size()}, {ids.data(), ids.data() + ids.size()}};
 }
 
-std::pair<Out<Index>, Out<Id>> sample_arrays(const std::string& kind, Matrix weight, In<float> bias, Matrix queries,
+std::pair<Out<Index>, Out<Id>> sample_arrays(const std::string& kind, Matrix weight, In<float> bias, VectorsIn queries,
                                              const NeuronIndex* index, Index budget, Index min_count, float alpha,
                                              float beta, std::optional<In<Index>> exclude_begin,
                                              std::optional<In<Id>> exclude_ids, std::uint64_t seed, std::uint64_t step,
@@ -38,8 +38,9 @@ std::pair<Out<Index>, Out<Id>> sample_arrays(const std::string& kind, Matrix wei
     {
         const nb::gil_scoped_release release;
         const Selection exclude = exclude_begin ? selection(*exclude_begin, *exclude_ids) : Selection{};
-        sample(config, index, neuron_view(weight, bias), queries.data(), static_cast<Index>(queries.shape(0)),
-               exclude_begin ? &exclude : nullptr, CounterRng(seed, Stream::sampler, step), out, n_threads);
+        const NeuronView neurons = neuron_view(weight, bias);
+        sample(config, index, neurons, vectors_of(queries, neurons.width), exclude_begin ? &exclude : nullptr,
+               CounterRng(seed, Stream::sampler, step), out, n_threads);
     }
     return {to_array(out.begin), to_array(out.ids)};
 }

@@ -32,11 +32,13 @@ Index positive(const nb::object& object, const char* name) {
     return number;
 }
 
-// A copy, which Python may keep.
-nb::object matrix(const float* rows, Index n, Index width) {
-    const nb::ndarray<nb::numpy, const float> view(rows,
-                                                   {static_cast<std::size_t>(n), static_cast<std::size_t>(width)});
-    return nb::cast(view, nb::rv_policy::copy);
+// A copy with all zeros, which Python may keep.
+nb::object matrix(const Vectors& vectors) {
+    const std::size_t n = static_cast<std::size_t>(vectors.n), width = static_cast<std::size_t>(vectors.width);
+    float* copy = new float[n * width];
+    const nb::capsule owner(copy, [](void* p) noexcept { delete[] static_cast<float*>(p); });
+    vectors.copy(copy);
+    return nb::cast(nb::ndarray<nb::numpy, float>(copy, {n, width}, owner));
 }
 
 // Copies the buckets of `what` after checking that they are integers of the shape in lowest .. n_buckets - 1.
@@ -88,7 +90,7 @@ void PythonFamily::learn(const VectorSource& source, int n_threads) {
         source.read(ids.data() + first, last - first, rows.data() + first * width());
     });
     const nb::gil_scoped_acquire gil;
-    object_.attr("learn")(matrix(rows.data(), source.n(), width()));
+    object_.attr("learn")(matrix(Vectors::dense(rows.data(), source.n(), width())));
 }
 
 State PythonFamily::learned() const {
@@ -108,15 +110,15 @@ void PythonFamily::restore(const State& state) {
     object_.attr("restore")(nb::cast(view, nb::rv_policy::copy));
 }
 
-void PythonFamily::hash(const float* vectors, Index n, Id* buckets) const {
+void PythonFamily::hash(const Vectors& vectors, Id* buckets) const {
     const nb::gil_scoped_acquire gil;
-    take("hash()", object_.attr("hash")(matrix(vectors, n, width())), {n, n_tables()}, 0, n_buckets(), buckets);
+    take("hash()", object_.attr("hash")(matrix(vectors)), {vectors.n, n_tables()}, 0, n_buckets(), buckets);
 }
 
-void PythonFamily::probe(const float* queries, Index n, Index probes, Id* buckets) const {
+void PythonFamily::probe(const Vectors& queries, Index probes, Id* buckets) const {
     const nb::gil_scoped_acquire gil;
-    take("probe()", object_.attr("probe")(matrix(queries, n, width()), probes), {n, n_tables(), probes}, -1,
-         n_buckets(), buckets);
+    take("probe()", object_.attr("probe")(matrix(queries), probes), {queries.n, n_tables(), probes}, -1, n_buckets(),
+         buckets);
 }
 
 }  // namespace hashslide

@@ -21,8 +21,8 @@ public:
     void learn(const VectorSource& source, int n_threads) override;
     State learned() const override;
     void restore(const State& state) override;
-    void hash(const float* vectors, Index n, Id* buckets) const override;
-    void probe(const float* queries, Index n, Index probes, Id* buckets) const override;
+    void hash(const Vectors& vectors, Id* buckets) const override;
+    void probe(const Vectors& queries, Index probes, Id* buckets) const override;
 
 private:
     nanobind::object object_;

@@ -149,11 +149,11 @@ inline void store(Floats v, float* x, int part) { *reinterpret_cast<Floats*>(x +
 inline void store(Ints v, Id* x, int part) { *reinterpret_cast<Ints*>(x + part * simd_floats) = v; }
 
 template <int rows>
-void project_rows(Index width, const float* directions, const float* x, float* out) {
+void project_rows(Index n, Index width, const float* directions, const float* x, float* out) {
     Floats sums[rows][parts] = {};
     for (Index j = 0; j < width; ++j)
         for (int r = 0; r < rows; ++r)
-            for (int p = 0; p < parts; ++p) sums[r][p] += directions[r * width + j] * floats(x + j * lanes, p);
+            for (int p = 0; p < parts; ++p) sums[r][p] += directions[j * n + r] * floats(x + j * lanes, p);
     for (int r = 0; r < rows; ++r)
         for (int p = 0; p < parts; ++p) store(sums[r][p], out + r * lanes, p);
 }
@@ -161,8 +161,8 @@ void project_rows(Index width, const float* directions, const float* x, float* o
 void project(Index n, Index width, const float* directions, const float* x, float* out) {
     constexpr int rows = 4;
     Index r = 0;
-    for (; r + rows <= n; r += rows) project_rows<rows>(width, directions + r * width, x, out + r * lanes);
-    for (; r < n; ++r) project_rows<1>(width, directions + r * width, x, out + r * lanes);
+    for (; r + rows <= n; r += rows) project_rows<rows>(n, width, directions + r, x, out + r * lanes);
+    for (; r < n; ++r) project_rows<1>(n, width, directions + r, x, out + r * lanes);
 }
 
 void project_signs(Index n, Index size, const Id* coordinates, const Id* plus, const float* x, float* out) {

@@ -37,7 +37,7 @@ struct Kernels {
 
     // x (n, width), n <= lanes, becomes out (width, lanes), padded with zeros; zeros become `zero`.
     void (*transpose)(Index n, Index width, const float* x, float zero, float* out);
-    // out (n, lanes) = directions (n, width) x (width, lanes).
+    // out (n, lanes) = directions' x, of directions (width, n) and x (width, lanes).
     void (*project)(Index n, Index width, const float* directions, const float* x, float* out);
     // The same for directions of `size` coordinates each (n, size) with the factors 1, the first plus[r] of direction
     // r, and -1.

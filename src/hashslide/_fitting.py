@@ -67,7 +67,7 @@ def check_parameters(model) -> None:
     check_int("verbose", int(model.verbose) if isinstance(model.verbose, bool) else model.verbose, 0, 2**31)
     check_bool("early_stopping", model.early_stopping)
     if not (is_auto(model.approximate) or isinstance(model.approximate, bool | np.bool_)):
-        raise InputError(f"approximate is {model.approximate!r}; accepted are \"auto\", True and False.")
+        raise InputError(f'approximate is {model.approximate!r}; accepted are "auto", True and False.')
     check_callbacks(model.callbacks)
     effective_threads(model.n_jobs)
 

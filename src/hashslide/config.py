@@ -12,7 +12,6 @@ LOSSES = ("bce", "softmax")
 OPTIMIZERS = ("adagrad", "adam", "sgd")
 UPDATES = ("owner", "hogwild")
 ACTIVE = ("per_batch", "per_example")
-MAX_HASHED_FEATURES = 2**16  # of a first layer that selects its neurons: it reads examples as dense rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,12 +141,6 @@ class NetworkConfig:
 
     def _check_combination(self) -> None:
         selects = [layer.selection.sampler != "all" for layer in self.hidden]
-        if selects[0] and self.n_features > MAX_HASHED_FEATURES:
-            raise InputError(
-                f"the first hidden layer selects its neurons and there are {self.n_features} features; "
-                f"accepted are at most {MAX_HASHED_FEATURES}. Put a dense layer before it, such as "
-                "hidden=(256, ...)."
-            )
         if (len(selects) > 1 or selects[0]) and self.hidden_length:
             raise InputError(
                 f"hidden_length is {self.hidden_length}; with more than one dense hidden layer only 0 "

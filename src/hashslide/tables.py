@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, issparse
 
 from hashslide import _core
 from hashslide._counter_rng import mix
@@ -43,6 +44,7 @@ SETTINGS = {  # of `Selection`, by their names in the core
     "policy": "bucket_policy",
 }
 _QUERIES_AT_ONCE = 64
+Queries = NDArray[np.float32] | csr_matrix
 
 
 @dataclass(frozen=True)
@@ -215,8 +217,8 @@ def occupancy(layer: LayerTables) -> Occupancy:
     )
 
 
-def queries_of(network: Network, X) -> dict[str, NDArray[np.float32]]:
-    """Return what each layer behind the first gets from some examples: what it hashes to look them up.
+def queries_of(network: Network, X) -> dict[str, Queries]:
+    """Return what each layer with a sampler gets from some examples: what it hashes to look them up.
 
     Parameters
     ----------
@@ -226,21 +228,32 @@ def queries_of(network: Network, X) -> dict[str, NDArray[np.float32]]:
     Returns
     -------
     dict of layer name to float32 array of shape (n, width of the layer before)
+        The scaled features, a CSR matrix, for a first layer with a sampler.
     """
     x, layers = check_features(X), network.config.hidden
-    first = int(layers[0].selection.sampler == "all")
-    result = {f"hidden{i}": network.hidden(x, layers=i) for i in range(first, len(layers))}
-    return result | {"output": network.hidden(x)}
+    result: dict[str, Queries] = {"output": network.hidden(x)}
+    result |= {f"hidden{i}": network.hidden(x, layers=i) for i in range(1, len(layers))}
+    if layers[0].selection.sampler != "all":
+        values = x.data * np.float32(network.config.input_scale)
+        result["hidden0"] = csr_matrix((values, x.indices, x.indptr), (len(x.indptr) - 1, x.n_columns))
+    return result
 
 
 def selected(selection: Selection, weight, bias, queries, index=None) -> tuple[NDArray, NDArray]:
     """Return (begin, ids): a sampler chooses the neurons ids[begin[q] : begin[q + 1]] for query q."""
     names = ("budget", "min_count", "alpha", "beta")
     settings = {name: getattr(selection, name) for name in names}
-    return _core.sample(selection.sampler, weight, bias, queries, index=index, **settings)
+    return _core.sample(selection.sampler, weight, bias, _for_core(queries), index=index, **settings)
 
 
-def recall(layer: LayerTables, queries: NDArray[np.float32]) -> list[Recall]:
+def _for_core(queries: Queries):
+    """Return a matrix as the core takes it: an array, or the parts of CSR."""
+    if not issparse(queries):
+        return queries
+    return queries.indptr.astype(np.int64), queries.indices.astype(np.int32), queries.data
+
+
+def recall(layer: LayerTables, queries: Queries) -> list[Recall]:
     """Return what look-ups find: in 1, 2, 4, ... tables, then in all of them with 2, 4, 8, ... probes.
 
     Against the true best neurons of the layer, by the inner product with the query and the bias. Each sees of
@@ -249,7 +262,7 @@ def recall(layer: LayerTables, queries: NDArray[np.float32]) -> list[Recall]:
     Parameters
     ----------
     layer : LayerTables
-    queries : float32 array of shape (n, width)
+    queries : float32 array or CSR matrix of shape (n, width)
         See `queries_of`.
     """
     index, n = layer.index, len(layer.bias)
@@ -259,10 +272,11 @@ def recall(layer: LayerTables, queries: NDArray[np.float32]) -> list[Recall]:
     tables = [index.table(t) for t in range(index.n_tables)]
     found, scored = np.zeros((len(grid), len(RANKS))), np.zeros(len(grid))
     seen = np.zeros(n, bool)
-    for first in range(0, len(queries), _QUERIES_AT_ONCE):
+    n_queries = queries.shape[0]
+    for first in range(0, n_queries, _QUERIES_AT_ONCE):
         part = queries[first : first + _QUERIES_AT_ONCE]
         best = _best(layer, part)
-        for buckets, truth in zip(index.look_up(part, 1), best, strict=True):
+        for buckets, truth in zip(index.look_up(_for_core(part), 1), best, strict=True):
             seen[:] = False
             met: set[tuple[int, int]] = set()
             for g, (n_tables, n_probes) in enumerate(grid):
@@ -273,14 +287,14 @@ def recall(layer: LayerTables, queries: NDArray[np.float32]) -> list[Recall]:
                             seen[tables[t].bucket(b)] = True
                 scored[g] += seen.sum()
                 found[g] += [seen[truth[:k]].mean() for k in RANKS]
-    found, scored = found / max(1, len(queries)), scored / max(1, len(queries) * n)
+    found, scored = found / max(1, n_queries), scored / max(1, n_queries * n)
     return [
         Recall(t, p, dict(zip(RANKS, map(float, found[g]), strict=True)), float(scored[g]))
         for g, (t, p) in enumerate(grid)
     ]
 
 
-def _best(layer: LayerTables, queries: NDArray[np.float32]) -> NDArray[np.int64]:
+def _best(layer: LayerTables, queries: Queries) -> NDArray[np.int64]:
     """Return the true best neurons of each query, best first."""
     z = queries @ layer.weight.T + layer.bias
     k = min(max(RANKS), z.shape[1])
@@ -294,7 +308,7 @@ def _powers(most: int) -> list[int]:
     return sorted({min(2**i, most) for i in range(most.bit_length() + 1)})
 
 
-def active_share(layer: LayerTables, queries: NDArray[np.float32]) -> float:
+def active_share(layer: LayerTables, queries: Queries) -> float:
     """Return the mean share of the neurons that the layer's sampler chooses for an example."""
     _, ids = selected(layer.selection, layer.weight, layer.bias, queries, layer.own_index)
-    return len(ids) / max(1, len(queries) * len(layer.bias))
+    return len(ids) / max(1, queries.shape[0] * len(layer.bias))
