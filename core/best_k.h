@@ -16,10 +16,13 @@ struct Hit {
     bool operator<(const Hit& other) const { return score != other.score ? score > other.score : label < other.label; }
 };
 
-// NaN has no order: it counts as the least score.
-inline Hit ranked(float score, Id label) {
-    return {score == score ? score : -std::numeric_limits<float>::infinity(), label};
+// NaN has no order, and sorting by it is undefined behaviour: it counts as the least number.
+template <class T>
+T ordered(T x) {
+    return x == x ? x : -std::numeric_limits<T>::infinity();
 }
+
+inline Hit ranked(float score, Id label) { return {ordered(score), label}; }
 
 // A heap with the worst of the k on top: O(log k) for an improvement, O(1) otherwise.
 class BestK {

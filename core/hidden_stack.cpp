@@ -79,23 +79,28 @@ void HiddenStack::forward(const BatchFeatures& batch, Work& work, std::uint64_t 
 
 void HiddenStack::backward_and_update(const BatchFeatures& batch, Work& work, float rate, Index step, int n_threads) {
     const std::size_t offset = input_ ? 1 : 0;
-    for (std::size_t i = layers_.size(); i-- > 0;) {
-        const bool over_units = i + offset > 0;
-        Activations& in = over_units ? work.activations[i + offset - 1] : work.input;
-        layers_[i].backward_and_update(in, over_units, work.activations[i + offset], work.layers[i], rate, step,
-                                       n_threads);
-    }
+    for (std::size_t i = layers_.size(); i-- > 0;)
+        layers_[i].backward_and_update(inputs(work, i), i + offset > 0, work.activations[i + offset], work.layers[i],
+                                       rate, step, n_threads);
     if (!input_) return;
     Activations& first = work.activations.front();
     input_->backward(batch, work.scales, first.values.data(), first.gradients.data(), rate, step, n_threads);
     work.multiplications += touched_features(batch) * static_cast<double>(input_->hidden());
 }
 
+Activations& HiddenStack::inputs(Work& work, std::size_t i) const {
+    const std::size_t before = i + (input_ ? 1 : 0);
+    return before > 0 ? work.activations[before - 1] : work.input;
+}
+
 void HiddenStack::rehash(const std::vector<Work*>& works, Index step, int n_threads) {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         NeuronIndex* index = layers_[i].selector().index();
         if (!index) continue;
-        for (const Work* work : works) index->touch(work->layers[i].products.touched());
+        for (Work* work : works) {
+            index->observe(inputs(*work, i).view());
+            index->touch(work->layers[i].products.touched());
+        }
         index->maintain(layers_[i].neurons.view(), step, n_threads);
     }
 }

@@ -58,6 +58,8 @@ public:
     const std::vector<HiddenLayer>& layers() const { return layers_; }
 
 private:
+    Activations& inputs(Work& work, std::size_t i) const;  // of layers_[i]
+
     Index n_features_;
     std::unique_ptr<InputLayer> input_;
     std::vector<HiddenLayer> layers_;

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "best_k.h"
 #include "parallel.h"
 #include "rng.h"
 #include "scratch.h"
@@ -91,7 +92,7 @@ std::vector<Id> KMeansCells::first_centres(const VectorSource& neurons, const st
     const double mean = std::accumulate(keys.begin(), keys.end(), 0.0) / static_cast<double>(n);
     for (Index i = 0; i < n; ++i) {
         const double u = 1.0 - rng.uniform(static_cast<std::uint64_t>(neurons.n() + i));
-        keys[i] = -std::log(u) / (mean + keys[i]);
+        keys[i] = ordered(-std::log(u) / (mean + keys[i]));
     }
     std::vector<Id> order(n), cells(n, -1);
     std::iota(order.begin(), order.end(), 0);
@@ -108,7 +109,7 @@ void KMeansCells::assign(const VectorSource& neurons, Index table, Sample& sampl
         for (Index i = first; i < last; ++i) {
             const Nearest found = nearest(z + (i - first) * n_buckets_, table);
             sample.cells[i] = found.cell;
-            sample.margins[i] = found.margin;
+            sample.margins[i] = ordered(found.margin);
         }
     });
 }
@@ -208,7 +209,7 @@ void KMeansCells::probe(const Vectors& queries, Index probes, Id* buckets) const
                 const float* z = scored + i * n_buckets_;
                 std::iota(order.begin(), order.end(), 0);
                 std::partial_sort(order.begin(), order.begin() + cells, order.end(),
-                                  [z](Id a, Id b) { return z[a] != z[b] ? z[a] > z[b] : a < b; });
+                                  [z](Id a, Id b) { return ranked(z[a], a) < ranked(z[b], b); });
                 std::copy_n(order.begin(), cells, buckets + ((first + i) * n_tables_ + t) * probes);
             }
         }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "best_k.h"
 #include "id_map.h"
 #include "parallel.h"
 
@@ -71,7 +72,7 @@ void LabelLists::absorb(const Members& members, const CsrView& y, Index n_labels
                 counter.add(labels[i], counts[i]);
             lists[g] = counter.entries();
             if (tie_break)
-                for (Entry& entry : lists[g]) entry.tie = tie_break(g, entry.label);
+                for (Entry& entry : lists[g]) entry.tie = ordered(tie_break(g, entry.label));
             keep_best(lists[g], longest);
         }
     });

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "best_k.h"
 #include "parallel.h"
 #include "simd/kernels.h"
 
@@ -46,7 +47,7 @@ void MinHash::find_support(const Vectors& vectors, Index i, std::vector<Entry>& 
             support.push_back({vectors.sparse ? vectors.ids[e] : static_cast<Id>(e - first), vectors.values[e]});
     if (static_cast<Index>(support.size()) > top_) {
         const auto larger = [](const Entry& a, const Entry& b) {
-            return a.value != b.value ? a.value > b.value : a.id < b.id;
+            return ranked(a.value, a.id) < ranked(b.value, b.id);
         };
         std::nth_element(support.begin(), support.begin() + top_ - 1, support.end(), larger);
         support.resize(top_);

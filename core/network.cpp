@@ -75,7 +75,10 @@ void Network::rehash(int n_threads) {
     hidden_.rehash(works, step, n_threads);
     NeuronIndex* index = selector_.index();
     if (!index) return;
-    for (const auto& worker : used_workers()) index->touch(worker->touched_labels());
+    for (const auto& worker : used_workers()) {
+        index->observe(worker->hidden().last().view());
+        index->touch(worker->touched_labels());
+    }
     index->maintain(output_.view(), step, n_threads);
 }
 

@@ -129,8 +129,8 @@ void NeuronIndex::build(const NeuronView& neurons, int n_threads) {
     family_->draw(static_cast<std::uint64_t>(builds_++), n_threads);
     map_.fit(neurons, n_threads);
     family_->learn(NeuronVectors(neurons, map_), n_threads);
-    multiplications_ += family_->learning_multiplications(neurons.n) +
-                        static_cast<double>(neurons.n) * family_->multiplications(map_.width());
+    multiplications_ +=
+        family_->learning_multiplications(neurons.n) + static_cast<double>(neurons.n) * multiplications_of_neuron();
     std::vector<Id*> codes;
     for (HashTable& table : tables_) codes.push_back(table.assign(neurons.n).data());
     const Index grain = at_once(128, map_.width());
@@ -165,7 +165,7 @@ void NeuronIndex::refresh(const NeuronView& neurons, int n_threads) {
         });
         if (family_->follows()) follow(vectors, size, codes, part);
     }
-    multiplications_ += static_cast<double>(touched_.size()) * family_->multiplications(map_.width());
+    multiplications_ += static_cast<double>(touched_.size()) * multiplications_of_neuron();
     changed_ += std::accumulate(moved.begin(), moved.end(), Index{0});
     touched_.clear();
 }
@@ -219,8 +219,8 @@ void NeuronIndex::restore(const State& state, int n_threads) {
     changed_ = progress[4];
     touched_.clear();
     touch(touched);
+    map_.restore(without_prefix("map.", state), ready());
     if (!ready()) return;
-    map_.restore(without_prefix("map.", state));
     family_->draw(static_cast<std::uint64_t>(builds_ - 1), n_threads);
     family_->restore(without_prefix("family.", state));
     const std::span<const Id> buckets = array_of<Id>(state, "buckets"), members = array_of<Id>(state, "members");

@@ -44,6 +44,7 @@ public:
     std::span<const Id> bucket(Index table, Id b) const { return tables_[table].bucket(b); }
     const HashTable& table(Index t) const { return tables_[t]; }
 
+    void observe(const Vectors& queries) { map_.observe(queries); }  // of each step: see MipsMap
     // Step 8, after each update: re-hashes the touched neurons when due, rebuilds everything on the schedule.
     void touch(std::span<const Id> neurons);
     void maintain(const NeuronView& neurons, Index step, int n_threads);
@@ -60,6 +61,9 @@ public:
 
 private:
     void hash(const NeuronView& neurons, const Id* ids, Index n, std::span<Id* const> codes, float* vectors) const;
+    double multiplications_of_neuron() const {
+        return family_->multiplications(map_.width()) + static_cast<double>(map_.multiplications());
+    }
     void refresh(const NeuronView& neurons, int n_threads);
     void follow(const std::vector<float>& vectors, Index n, const std::vector<Id>& codes, Index stride);
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <string>
 
+#include "best_k.h"
 #include "parallel.h"
 #include "scratch.h"
 #include "simd/kernels.h"
@@ -15,7 +17,28 @@ constexpr Index block = 1024;  // neurons of one piece of work
 
 }  // namespace
 
+// The mean of the batches so far, of later ones with rates that do not fall below 1 / 64: it follows the training.
+void MipsMap::observe(const Vectors& queries) {
+    if (!config_.centre_queries || queries.n == 0) return;
+    constexpr float least_rate = 1.0f / 64;
+    const float rate = std::max(1.0f / static_cast<float>(++seen_), least_rate);
+    const float share = rate / static_cast<float>(queries.n);
+    kernels().scale(width_, 1.0f - rate, query_mean_.data());
+    query_square_ *= 1.0f - rate;
+    for (Index i = 0; i < queries.n; ++i) {
+        const Index first = queries.sparse ? queries.begin[i] : i * width_, size = queries.size(i);
+        query_square_ += share * kernels().sum_of_squares(size, queries.values + first);
+        if (!queries.sparse) {
+            kernels().axpy(width_, share, queries.values + first, query_mean_.data());
+            continue;
+        }
+        for (Index e = first; e < first + size; ++e) query_mean_[queries.ids[e]] += share * queries.values[e];
+    }
+}
+
 void MipsMap::fit(const NeuronView& neurons, int n_threads) {
+    origin_ = query_mean_;
+    if (config_.centre_queries) fit_balance(neurons, n_threads);
     if (config_.centre) fit_mean(neurons, n_threads);
     if (!needs_norms() || neurons.n == 0) return;
     std::vector<float> norms(neurons.n);
@@ -23,7 +46,7 @@ void MipsMap::fit(const NeuronView& neurons, int n_threads) {
         float* vector = scratch(width());
         for (Index i = first; i < last; ++i) {
             centred(neurons, static_cast<Id>(i), vector);
-            norms[i] = std::sqrt(kernels().sum_of_squares(width_ + config_.bias, vector));
+            norms[i] = ordered(std::sqrt(kernels().sum_of_squares(width_ + config_.bias, vector)));
         }
     });
     longest_.resize(ranges());
@@ -36,25 +59,50 @@ void MipsMap::fit(const NeuronView& neurons, int n_threads) {
     }
 }
 
-// Sums of fixed pieces, added in their order: the same for any number of threads.
-void MipsMap::fit_mean(const NeuronView& neurons, int n_threads) {
-    const Index pieces = (neurons.n + block - 1) / block, d = width_ + config_.bias;
-    std::vector<float> sums(pieces * d);
+template <class F>
+std::vector<float> MipsMap::sum_over(const NeuronView& neurons, Index size, int n_threads, F&& add) const {
+    const Index pieces = (neurons.n + block - 1) / block;
+    std::vector<float> sums(pieces * size), total(size);
     parallel_for(n_threads, 0, neurons.n, block, [&](Index first, Index last) {
-        float* sum = sums.data() + first / block * d;
-        for (Index i = first; i < last; ++i) {
-            kernels().axpy(width_, 1.0f, neurons.weight + i * width_, sum);
-            if (config_.bias) sum[width_] += neurons.bias[i];
-        }
+        for (Index i = first; i < last; ++i) add(static_cast<Id>(i), sums.data() + first / block * size);
     });
-    std::fill(mean_.begin(), mean_.end(), 0.0f);
-    for (Index p = 0; p < pieces; ++p)
-        kernels().axpy(d, 1.0f / static_cast<float>(neurons.n), sums.data() + p * d, mean_.data());
+    for (Index p = 0; p < pieces; ++p) kernels().axpy(size, 1.0f, sums.data() + p * size, total.data());
+    return total;
+}
+
+// b + w . m
+float MipsMap::offset(const NeuronView& neurons, Id id) const {
+    const float* row = neurons.weight + id * width_;
+    return neurons.bias[id] + (origin_.empty() ? 0.0f : kernels().dot(width_, row, origin_.data()));
+}
+
+void MipsMap::fit_mean(const NeuronView& neurons, int n_threads) {
+    mean_ = sum_over(neurons, width_ + config_.bias, n_threads, [&](Id id, float* sum) {
+        kernels().axpy(width_, 1.0f, neurons.weight + id * width_, sum);
+        if (config_.bias) sum[width_] += offset(neurons, id) / balance_;
+    });
+    kernels().scale(std::ssize(mean_), 1.0f / static_cast<float>(neurons.n), mean_.data());
+}
+
+// (|w|^2 + o^2 / c^2) (|h - m|^2 + c^2), in the mean over the neurons, o their offsets, and the queries, is smallest at
+// c^2 = sqrt(o^2 |h - m|^2 / |w|^2).
+void MipsMap::fit_balance(const NeuronView& neurons, int n_threads) {
+    const std::vector<float> sums = sum_over(neurons, 3, n_threads, [&](Id id, float* sum) {
+        const float o = offset(neurons, id);
+        sum[0] += kernels().sum_of_squares(width_, neurons.weight + id * width_);
+        sum[1] += o * o;
+        sum[2] += o;
+    });
+    const float n = static_cast<float>(neurons.n), mean = config_.centre ? sums[2] / n : 0.0f;
+    const float offsets = sums[1] / n - mean * mean;
+    const float queries = query_square_ - kernels().sum_of_squares(width_, origin_.data());
+    const float squared = std::sqrt(std::max(0.0f, offsets) * std::max(0.0f, queries) / (sums[0] / n));
+    balance_ = squared > 0 && std::isfinite(squared) ? std::sqrt(squared) : 1.0f;
 }
 
 void MipsMap::centred(const NeuronView& neurons, Id id, float* vector) const {
     std::copy_n(neurons.weight + id * width_, width_, vector);
-    if (config_.bias) vector[width_] = neurons.bias[id];
+    if (config_.bias) vector[width_] = offset(neurons, id) / balance_;
     if (!mean_.empty()) kernels().axpy(static_cast<Index>(mean_.size()), -1.0f, mean_.data(), vector);
 }
 
@@ -77,18 +125,44 @@ void MipsMap::map_neurons(const NeuronView& neurons, const Id* ids, Index n, flo
 
 Vectors MipsMap::map_queries(const Vectors& queries, VectorList& memory) const {
     if (width() == width_) return queries;
-    memory.start(width(), queries.sparse);
+    memory.start(width(), queries.sparse && origin_.empty());
     for (Index i = 0; i < queries.n; ++i) {
         memory.append(queries, i);
-        if (config_.bias) memory.extend(static_cast<Id>(width_), 1.0f);
+        if (!origin_.empty()) memory.subtract(origin_.data(), width_);
+        if (config_.bias) memory.extend(static_cast<Id>(width_), balance_);
         if (config_.augment) memory.extend(static_cast<Id>(width() - 1), 0.0f);
     }
     return memory.view();
 }
 
-State MipsMap::state() const { return {{"mean", mean_}, {"longest", longest_}}; }
+State MipsMap::state() const {
+    State state{{"mean", mean_}, {"longest", longest_}};
+    if (!config_.centre_queries) return state;
+    state["query_mean"] = query_mean_;
+    state["query_square"] = std::vector<float>{query_square_};
+    state["query_batches"] = std::vector<Index>{seen_};
+    state["origin"] = origin_;
+    state["balance"] = std::vector<float>{balance_};
+    return state;
+}
 
-void MipsMap::restore(const State& state) {
+void MipsMap::restore(const State& state, bool fitted) {
+    if (config_.centre_queries) {
+        const auto array = [&](const char* name, Index size) {
+            const std::vector<float>& values = array_of<float>(state, name);
+            if (std::ssize(values) != size)
+                throw std::invalid_argument(std::string("the tables' array ") + name + " has the wrong size");
+            return values;
+        };
+        const std::vector<Index>& seen = array_of<Index>(state, "query_batches");
+        if (seen.size() != 1 || seen[0] < 0) throw std::invalid_argument("the tables' array query_batches is no count");
+        query_mean_ = array("query_mean", width_);
+        query_square_ = array("query_square", 1)[0];
+        seen_ = seen[0];
+        origin_ = array("origin", width_);
+        balance_ = array("balance", 1)[0];
+    }
+    if (!fitted) return;
     const auto& mean = array_of<float>(state, "mean");
     const auto& longest = array_of<float>(state, "longest");
     const Index n_longest = needs_norms() ? ranges() : 0;

@@ -82,7 +82,6 @@ void choose_each(const SampleTask& task, Selection& out, F&& choose) {
     out.begin.assign(task.n() + 1, 0);
     parallel_for(task.n_threads, 0, task.n(), grain, [&](Index first, Index last) {
         std::vector<Id>& ids = pieces[first / grain];
-        if (task.config.budget > 0) ids.reserve((last - first) * task.limit());
         for (Index q = first; q < last; ++q) {
             choose(q, ids);
             out.begin[q + 1] = static_cast<Index>(ids.size());

@@ -34,12 +34,21 @@ void VectorList::start(Index width, bool sparse) {
 }
 
 void VectorList::append(const Vectors& from, Index i) {
+    ++n_;
+    if (from.sparse && !sparse_) {
+        values_.resize(values_.size() + from.width);
+        from.part(i, i + 1).copy(values_.data() + values_.size() - from.width);
+        return;
+    }
     const Index first = sparse_ ? from.begin[i] : i * from.width, last = first + from.size(i);
     values_.insert(values_.end(), from.values + first, from.values + last);
-    ++n_;
     if (!sparse_) return;
     ids_.insert(ids_.end(), from.ids + first, from.ids + last);
     begin_.push_back(std::ssize(ids_));
+}
+
+void VectorList::subtract(const float* from, Index n) {
+    kernels().axpy(n, -1.0f, from, values_.data() + values_.size() - n);
 }
 
 void VectorList::extend(Id coordinate, float value) {

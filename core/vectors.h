@@ -44,7 +44,8 @@ class VectorList {
 public:
     void start(Index width, bool sparse);
     void append(const Vectors& from, Index i);
-    void extend(Id coordinate, float value);  // the last vector; dense: by its next coordinate
+    void subtract(const float* from, Index n);  // from the last n coordinates; dense only
+    void extend(Id coordinate, float value);    // the last vector; dense: by its next coordinate
     Vectors view() const { return {n_, width_, sparse_, values_.data(), begin_.data(), ids_.data()}; }
 
 private:

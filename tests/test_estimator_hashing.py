@@ -155,6 +155,11 @@ SAVED = {
     "hashed layers": dict(
         family="simhash", hidden=[16, Hashed(40, 8, hash="kmeans", tables=3, rehash_first=3), Hashed(24, 6)]
     ),
+    "queries centred": dict(
+        family="simhash",
+        hidden=[16, Hashed(40, 8, centre_queries=True), Hashed(24, 6, hash="kmeans", centre_queries=True)],
+        hash=Selection(sampler="top", budget=9, hash="kmeans", centre_queries=True, rehash_first=5),
+    ),
     "own": dict(family=Signs()),
 }
 

@@ -1,5 +1,7 @@
 """The index of a layer's neurons: against its twin, schedule, threads, saving, growth, mapping, cells."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -32,8 +34,8 @@ def make(n=N, **settings):
 
 
 def make_twin(cells=25, tables=2, n=N, **settings):
-    mips = {k: settings.pop(k) for k in ("bias", "centre", "augment", "norm_ranges") if k in settings}
-    mips = MipsMap(**{"centre": True} | mips)
+    options = ("bias", "centre", "centre_queries", "augment", "norm_ranges")
+    mips = MipsMap(WIDTH, **{"centre": True} | {k: settings.pop(k) for k in options if k in settings})
     family = KMeansCells(cells, WIDTH + mips.bias + mips.augment, tables, SEED)
     return NeuronIndex(family, n, SEED, mips=mips, **{"probes": 3} | settings)
 
@@ -49,6 +51,8 @@ def train(index, weight, bias, steps, rng, n_threads=1):
     for step in steps:
         ids = rng.choice(len(weight), 40, replace=False).astype(np.int32)
         weight, bias = changed(weight, bias, ids, rng)
+        queries = (1 + rng.normal(size=(30, WIDTH))).astype(np.float32)
+        (index if isinstance(index, _core.NeuronIndex) else index.map).observe(queries)
         index.touch(ids)
         index.maintain(weight, bias, step, *([n_threads] if isinstance(index, _core.NeuronIndex) else []))
     return weight, bias
@@ -62,6 +66,8 @@ def train(index, weight, bias, steps, rng, n_threads=1):
         {"augment": True},
         {"norm_ranges": 3, "rebuild_changed": 0.1},
         {"norm_ranges": 2, "augment": True, "bias": False, "centre": False},
+        {"centre_queries": True},
+        {"centre_queries": True, "centre": False, "augment": True, "norm_ranges": 2},
     ],
 )
 def test_equals_its_twin_over_training(settings):
@@ -82,7 +88,9 @@ def test_equals_its_twin_over_training(settings):
     np.testing.assert_array_equal(found, twin.look_up(h))
 
 
-@pytest.mark.parametrize("settings", [{}, {"family": "dwta", "tables": 7, "hashes": 3, "norm_ranges": 2}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"family": "dwta", "tables": 7, "hashes": 3, "norm_ranges": 2}, {"centre_queries": True}]
+)
 def test_is_the_same_for_any_number_of_threads(settings):
     states, found = [], []
     h = np.random.default_rng(2).normal(size=(1000, WIDTH)).astype(np.float32)
@@ -98,9 +106,16 @@ def test_is_the_same_for_any_number_of_threads(settings):
 
 @pytest.mark.parametrize("policy", ["fifo", "reservoir"])
 @pytest.mark.parametrize("saved_after", [1, 5, 9])
-@pytest.mark.parametrize("family", ["kmeans", "simhash"])
-def test_a_restored_index_behaves_the_same(policy, saved_after, family):
-    settings = {"policy": policy, "family": family, "first_build": 3, "refresh": 4, "bucket_limit": 5}
+@pytest.mark.parametrize(("family", "centred"), [("kmeans", False), ("kmeans", True), ("simhash", True)])
+def test_a_restored_index_behaves_the_same(policy, saved_after, family, centred):
+    settings = {
+        "centre_queries": centred,
+        "policy": policy,
+        "family": family,
+        "first_build": 3,
+        "refresh": 4,
+        "bucket_limit": 5,
+    }
     index, copy = make(**settings), make(**settings)
     rng = np.random.default_rng(3)
     weight, bias = train(index, *neurons(), range(1, saved_after + 1), rng)
@@ -238,10 +253,11 @@ def test_probes_are_limited_by_the_buckets():
 
 def test_mapped_inner_products_order_as_logits():
     weight, bias = neurons()
-    h = np.random.default_rng(1).normal(size=(20, WIDTH)).astype(np.float32)
+    h = np.random.default_rng(1).normal(size=(20, WIDTH)).astype(np.float32) + 2
     logits = h @ weight.T + bias
-    for settings in ({}, {"centre": True}, {"augment": True}, {"centre": True, "augment": True}):
-        mips = MipsMap(**settings)
+    for values in product((False, True), repeat=3):
+        mips = MipsMap(WIDTH, **dict(zip(("centre", "centre_queries", "augment"), values, strict=True)))
+        mips.observe(h)
         mips.fit(weight, bias)
         vectors, _ = mips.neurons(weight, bias)
         offset = mips.queries(h) @ vectors.T - logits
@@ -249,6 +265,25 @@ def test_mapped_inner_products_order_as_logits():
         if mips.augment:
             norms = np.linalg.norm(vectors, axis=1)
             np.testing.assert_allclose(norms, norms.max(), rtol=1e-4)
+
+
+def test_centred_queries_find_more_of_their_best_neurons():
+    """What all queries have in common fills most of the angle, which then says little about any of them."""
+    rng = np.random.default_rng(0)
+    weight, bias = neurons()
+    weight[:, 0] *= 0.1
+    h = rng.normal(size=(300, WIDTH)).astype(np.float32)
+    h[:, 0] += 10
+    best = (h @ weight.T + bias).argmax(axis=1)
+    recall, scored = np.zeros(2), np.zeros(2)
+    for centred in (False, True):
+        index = make(family="simhash", tables=20, hashes=6, probes=1, centre_queries=centred)
+        index.observe(h)
+        index.build(weight, bias, 1)
+        for t, buckets in enumerate(index.look_up(h, 1)[:, :, 0].T):
+            recall[int(centred)] += (buckets == index.table(t).buckets[best]).mean() / 20
+            scored[int(centred)] += index.table(t).sizes[buckets].mean() / 20 / N
+    assert recall[1] / scored[1] > 1.7 * recall[0] / scored[0] and recall[1] > 3 * recall[0]
 
 
 def test_norm_ranges_split_the_neurons_into_equal_parts():
@@ -261,6 +296,28 @@ def test_norm_ranges_split_the_neurons_into_equal_parts():
     norms = np.linalg.norm(points - points.mean(axis=0), axis=1)
     assert norms[part == 0].max() < norms[part == 1].min()
     assert norms[part == 1].max() < norms[part == 2].min()
+
+
+@pytest.mark.parametrize("family", ["kmeans", "simhash", "fast_simhash", "wta", "dwta", "minhash"])
+def test_weights_without_an_order_are_hashed(family):
+    """A diverged training leaves NaN and infinity: what is found is arbitrary, but there is no crash."""
+    rng = np.random.default_rng(0)
+    weight, bias = neurons()
+    weight[rng.random(weight.shape) < 0.3] = np.nan
+    weight[rng.random(weight.shape) < 0.3] = np.inf
+    bias[::3] = -np.inf
+    h = weight[:50].copy()
+    for settings in ({}, {"augment": True, "norm_ranges": 3, "centre_queries": True}):
+        index = make(family=family, hashes=3, top=4, refresh=1, first_build=1, **settings)
+        for step in (1, 2):
+            index.observe(h)
+            index.touch(np.arange(N, dtype=np.int32))
+            index.maintain(weight, bias, step, 2)
+        found = index.look_up(h, 2)
+        assert found.max() < index.table(0).n_buckets
+        for kind in ("vanilla", "top", "scored", "exact"):
+            _, ids = _core.sample(kind, weight, bias, h, index, budget=20, n_threads=2)
+            assert len(ids) == 0 or (ids.min() >= 0 and ids.max() < N)
 
 
 def test_cells_are_balanced():

@@ -161,6 +161,14 @@ SELECTIONS = {
         "cells": 6,
         "centre": True,
     },
+    "top simhash, queries centred": {
+        "sampler": "top",
+        "budget": 5,
+        "hash": "simhash",
+        "tables": 4,
+        "hashes": 3,
+        "centre_queries": True,
+    },
     "exact": {"sampler": "exact", "budget": 6},
     "uniform only": {},
 }

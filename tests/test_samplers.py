@@ -80,7 +80,8 @@ def test_core_chooses_as_the_twin(kind, budget, settings):
 def test_sparse_queries_choose_as_dense_ones(kind, settings):
     weight, bias, queries = layer()
     queries *= np.random.default_rng(3).random(queries.shape) < 0.5
-    index = make_index(weight, bias, **settings)
+    index = _core.NeuronIndex(*weight.shape, 0, family="simhash", tables=6, hashes=4, **settings)
+    index.build(weight, bias, 1)
     sparse, exclude = as_sparse(queries), as_arrays(some_ids(len(weight), len(queries)))
     np.testing.assert_array_equal(index.look_up(sparse, 2), index.look_up(queries, 1))
     options = {"budget": 30, "alpha": 0.3, **exclude}

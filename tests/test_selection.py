@@ -23,12 +23,13 @@ def test_the_core_has_the_same_attributes():
 
 def test_every_attribute_reaches_the_core():
     changed = {"sampler": "top", "bin_size": 16, "bias": False, "centre": True, "augment": True}
-    changed |= {"bucket_policy": "fifo"}
+    changed |= {"bucket_policy": "fifo", "centre_queries": False}
     for i, field in enumerate(dataclasses.fields(Selection)):
         if field.name not in (*changed, "hash"):
             changed[field.name] = field.type(i + 17)
     core = Selection(**changed, hash="wta").to_core(5)
     assert {name: getattr(core, name) for name in changed} == changed and core.family == "wta"
+    assert Selection(centre_queries=True).to_core(5).centre_queries
     layer = Layer(9, "tanh", Selection(sampler="exact", budget=3)).to_core(5)
     assert (layer.width, layer.activation, layer.selection.sampler) == (9, "tanh", "exact")
 

@@ -77,6 +77,7 @@ IndexConfig parse_config(const nb::dict& settings) {
     set("cells", config.family.cells);
     set("bias", config.mips.bias);
     set("centre", config.mips.centre);
+    set("centre_queries", config.mips.centre_queries);
     set("augment", config.mips.augment);
     set("norm_ranges", config.mips.norm_ranges);
     set("bucket_limit", config.bucket_limit);
@@ -118,6 +119,12 @@ void bind_neuron_index(nb::module_& m) {
         .def_prop_ro("memory_bytes", &NeuronIndex::memory_bytes)
         .def("look_up", &look_up, "queries"_a, "n_threads"_a,
              "(n, n_tables, probes) buckets for the activations (n, width), best first, -1: none.")
+        .def(
+            "observe",
+            [](NeuronIndex& self, const VectorsIn& queries) {
+                self.observe(vectors_of(queries, self.map().neurons_width()));
+            },
+            "queries"_a)
         .def("table", &NeuronIndex::table, "t"_a, nb::rv_policy::reference_internal)
         .def(
             "touch", [](NeuronIndex& self, const In<Id>& neurons) { self.touch(span(neurons)); }, "neurons"_a)

@@ -174,8 +174,7 @@ nb::dict state(nb::handle_t<Network> self_object) {
     for (const auto& [layer, index] : self.indexes())
         for (const auto& [name, values] : index->state())
             std::visit([&, key = layer + ".index." + name](const auto& v) { out[key.c_str()] = to_array(v); }, values);
-    const std::vector<Index>& counts = self.label_counts();
-    out["label_counts"] = to_array(counts);
+    out["label_counts"] = to_array(self.label_counts());
     auto progress = make_array<Index>({2});
     progress.data()[0] = self.step;
     progress.data()[1] = self.n_examples_seen();
@@ -289,6 +288,7 @@ void bind_selection(nb::module_& m) {
     plain(bound, "cells", &S::index, &I::family, &HashFamilyConfig::cells);
     plain(bound, "bias", &S::index, &I::mips, &MipsConfig::bias);
     plain(bound, "centre", &S::index, &I::mips, &MipsConfig::centre);
+    plain(bound, "centre_queries", &S::index, &I::mips, &MipsConfig::centre_queries);
     plain(bound, "augment", &S::index, &I::mips, &MipsConfig::augment);
     plain(bound, "norm_ranges", &S::index, &I::mips, &MipsConfig::norm_ranges);
     named(bound, "bucket_policy", policy_names, &S::index, &I::policy);
@@ -413,6 +413,12 @@ void bind_network(nb::module_& m) {
         .def_static("from_state", &from_state, "config"_a, "state"_a, "copy"_a,
                     "A network with the arrays of state(); copy=False borrows them until the first train_batch.")
         .def_prop_ro("config", &Network::config, nb::rv_policy::reference_internal)
+        .def_prop_ro(
+            "step", [](const Network& self) { return self.step; }, "Batches trained so far.")
+        .def_prop_ro("n_examples_seen", &Network::n_examples_seen, "Examples behind the label counts.")
+        .def_prop_ro(
+            "label_counts", [](const Network& self) { return to_array(self.label_counts()); }, nb::rv_policy::move,
+            "Examples of each label, (n_labels,).")
         .def_prop_ro(
             "active_labels",
             [](const Network& self) {

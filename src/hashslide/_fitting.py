@@ -247,14 +247,13 @@ def grow(model, X, x: Csr, target: Target, classes, weight) -> tuple[TrainingDat
     labels = model._labels.grown(target, classes)
     data = training_data(x, labels.encode(target, classes), weight)
     network, counts = model.network_, label_counts(data)
-    state = network.state()
-    if labels.n == network.config.n_labels and _continues(model, state, counts, len(data.rows)):
+    if labels.n == network.config.n_labels and _continues(model, counts, len(data.rows)):
         weight = label_weights(model, counts, len(data.rows))  # a loaded network has lost them
         if weight is not None:
             network.set_label_weight(weight)
         return data, model._planned_epochs
-    n_seen = int(state["progress"][1]) + len(data.rows)
-    counts[: network.config.n_labels] += state["label_counts"]
+    n_seen = network.n_examples_seen + len(data.rows)
+    counts[: network.config.n_labels] += network.label_counts
     weight = label_weights(model, counts, n_seen)
     network.grow(x.n_columns, labels.n)
     network.set_label_prior(counts, n_seen, reset_bias=False)
@@ -266,9 +265,10 @@ def grow(model, X, x: Csr, target: Target, classes, weight) -> tuple[TrainingDat
     return data, 0
 
 
-def _continues(model, state: dict[str, NDArray], counts: NDArray[np.int64], n_examples: int) -> bool:
+def _continues(model, counts: NDArray[np.int64], n_examples: int) -> bool:
     """Tell whether an interrupted fit was on these data: as many examples, and each label as often."""
-    same_data = n_examples == state["progress"][1] and np.array_equal(counts, state["label_counts"])
+    network = model.network_
+    same_data = n_examples == network.n_examples_seen and np.array_equal(counts, network.label_counts)
     return model.n_iter_ < model._planned_epochs and same_data
 
 

@@ -123,7 +123,7 @@ class InputLayer(Parameters):
     def build_tables(self) -> None:
         """There are none."""
 
-    def rehash(self, step: int) -> None:
+    def rehash(self, inputs: NDArray, step: int) -> None:
         """There are no tables."""
 
     def grow(self, n_features: int) -> None:
@@ -177,9 +177,10 @@ class Neurons(Parameters):
         }:
             self.selector.index.restore(saved)
 
-    def rehash(self, step: int) -> None:
-        """Step 8, where there are tables."""
+    def rehash(self, inputs: NDArray, step: int) -> None:
+        """Step 8, where there are tables; inputs: of this step."""
         if index := self.selector.index:
+            index.map.observe(inputs)
             index.touch(self.touched)
             index.maintain(self.weight, self.bias[:, 0], step)
 

@@ -31,7 +31,8 @@ def make_family(selection: Selection, n_neurons: int, width: int, seed: int):
 def make_index(selection: Selection, n_neurons: int, width: int, seed: int) -> NeuronIndex:
     """The hash tables of a selection for neurons of `width` inputs."""
     s = selection
-    mips = MipsMap(bias=s.bias, centre=s.centre, augment=s.augment, norm_ranges=s.norm_ranges)
+    options = ("bias", "centre", "centre_queries", "augment", "norm_ranges")
+    mips = MipsMap(width, **{name: getattr(s, name) for name in options})
     return NeuronIndex(
         make_family(s, n_neurons, width + s.bias + s.augment, seed),
         n_neurons,

@@ -81,13 +81,33 @@ class HashTable:
 class MipsMap:
     """Neurons (w, b) and queries h as vectors whose inner products order as the logits do."""
 
-    def __init__(self, *, bias=True, centre=False, augment=False, norm_ranges=1):
-        self.bias, self.centre, self.augment, self.norm_ranges = bias, centre, augment, norm_ranges
+    def __init__(
+        self, width: int, *, bias=True, centre=False, centre_queries=False, augment=False, norm_ranges=1
+    ):
+        self.bias, self.centre, self.centre_queries = bias, centre, centre_queries
+        self.augment, self.norm_ranges = augment, norm_ranges
         self.mean, self.longest = 0.0, np.zeros(norm_ranges, np.float32)
+        self.query_mean, self.query_square, self.batches = np.zeros(width, np.float32), np.float32(0), 0
+        self.origin, self.balance = self.query_mean, np.float32(1)
+
+    def observe(self, h: NDArray) -> None:
+        """Follow the mean of the queries and of their squared length."""
+        if not self.centre_queries or not len(h):
+            return
+        self.batches += 1
+        rate = np.float32(max(1 / self.batches, 1 / 64))
+        self.query_mean = (1 - rate) * self.query_mean + rate * h.mean(axis=0)
+        self.query_square = (1 - rate) * self.query_square + rate * (h**2).sum(axis=1).mean()
 
     def fit(self, weight: NDArray, bias: NDArray) -> None:
-        """Mean, and the longest neuron of each part, shortest part first."""
-        self.mean = 0.0
+        """Means, and the longest neuron of each part, shortest part first."""
+        self.mean, self.origin, self.balance = 0.0, self.query_mean, np.float32(1)
+        if self.centre_queries:
+            offsets = self._centred(weight, bias)[:, -1]
+            spread = offsets.var() if self.centre else (offsets**2).mean()
+            squared = max(0, self.query_square - self.origin @ self.origin) * spread
+            squared /= max((weight**2).sum(axis=1).mean(), np.finfo(np.float32).tiny)
+            self.balance = np.float32(squared**0.25 if squared > 0 else 1)
         points = self._centred(weight, bias)
         self.mean = points.mean(axis=0) if self.centre else 0.0
         norms, n = np.sort(np.linalg.norm(self._centred(weight, bias), axis=1)), len(weight)
@@ -95,7 +115,8 @@ class MipsMap:
         self.longest = norms[np.maximum(0, parts * n // self.norm_ranges - 1)]
 
     def _centred(self, weight: NDArray, bias: NDArray) -> NDArray:
-        return (np.column_stack([weight, bias]) if self.bias else weight) - self.mean
+        offsets = (bias + weight @ self.origin) / self.balance
+        return (np.column_stack([weight, offsets]) if self.bias else weight) - self.mean
 
     def neurons(self, weight: NDArray, bias: NDArray) -> tuple[NDArray, NDArray]:
         """Vectors (n, width) and the part of each neuron (n,)."""
@@ -109,24 +130,33 @@ class MipsMap:
             vectors = vectors / np.where(longest > 0, longest, 1)[:, None]
         return vectors.astype(np.float32), part
 
+    def queries(self, h: NDArray) -> NDArray:
+        """Vectors (n, width) of the activations h."""
+        last = np.full((len(h), int(self.bias)), self.balance)
+        return np.column_stack([h - self.origin, last, np.zeros((len(h), int(self.augment)))]).astype(
+            np.float32
+        )
+
     def state(self) -> dict[str, NDArray]:
         """What the last fit found; empty where it does not matter."""
         lengths = self.augment or self.norm_ranges > 1
         mean = np.atleast_1d(self.mean) if self.centre else []
-        return {
-            "mean": np.array(mean, np.float32),
-            "longest": np.array(self.longest if lengths else [], np.float32),
-        }
+        arrays = {"mean": mean, "longest": self.longest if lengths else []}
+        if self.centre_queries:
+            arrays |= {"query_mean": self.query_mean, "query_square": [self.query_square]}
+            arrays |= {"origin": self.origin, "balance": [self.balance]}
+        arrays = {name: np.array(array, np.float32) for name, array in arrays.items()}
+        return arrays | ({"query_batches": np.array([self.batches])} if self.centre_queries else {})
 
-    def restore(self, state: dict[str, NDArray]) -> None:
+    def restore(self, state: dict[str, NDArray], fitted: bool) -> None:
         """Return to a state."""
-        self.mean = state["mean"].copy() if self.centre else 0.0
-        self.longest = state["longest"].copy() if len(state["longest"]) else np.zeros(1, np.float32)
-
-    def queries(self, h: NDArray) -> NDArray:
-        """Vectors (n, width) of the activations h."""
-        one, zero = np.ones((len(h), int(self.bias))), np.zeros((len(h), int(self.augment)))
-        return np.column_stack([h, one, zero]).astype(np.float32)
+        if self.centre_queries:
+            self.query_mean, self.query_square = state["query_mean"].copy(), state["query_square"][0]
+            self.origin, self.balance = state["origin"].copy(), state["balance"][0]
+            self.batches = int(state["query_batches"][0])
+        if fitted:
+            self.mean = state["mean"].copy() if self.centre else 0.0
+            self.longest = state["longest"].copy() if len(state["longest"]) else np.zeros(1, np.float32)
 
 
 class NeuronIndex:
@@ -229,9 +259,10 @@ class NeuronIndex:
         """Return to a state."""
         _, self.builds, self.next_build, self.next_refresh, self.changed = state["progress"].tolist()
         self.touched = state["touched"].tolist()
+        of_map = {name.removeprefix("map."): a for name, a in state.items() if name.startswith("map.")}
+        self.map.restore(of_map, self.builds > 0)
         if not self.builds:
             return
-        self.map.restore({name: state[f"map.{name}"] for name in ("mean", "longest")})
         self.family.draw(self.builds - 1)
         for name, array in getattr(self.family, "learned", dict)().items():
             array[:] = state[f"family.{name}"].reshape(array.shape)

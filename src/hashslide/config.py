@@ -12,6 +12,7 @@ LOSSES = ("bce", "softmax")
 OPTIMIZERS = ("adagrad", "adam", "sgd")
 UPDATES = ("owner", "hogwild")
 ACTIVE = ("per_batch", "per_example")
+MAX_CENTRED = 2**16  # features of examples that are made dense
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +142,12 @@ class NetworkConfig:
 
     def _check_combination(self) -> None:
         selects = [layer.selection.sampler != "all" for layer in self.hidden]
+        if self.hidden[0].selection.centre_queries and self.n_features > MAX_CENTRED:
+            raise InputError(
+                f"the first hidden layer centres its queries and there are {self.n_features} features; "
+                f"accepted are at most {MAX_CENTRED}, because centred features are dense. Set "
+                "centre_queries=False."
+            )
         if (len(selects) > 1 or selects[0]) and self.hidden_length:
             raise InputError(
                 f"hidden_length is {self.hidden_length}; with more than one dense hidden layer only 0 "

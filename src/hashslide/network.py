@@ -204,7 +204,17 @@ class Network:
     @property
     def step(self) -> int:
         """Batches trained so far."""
-        return int(self._core.state()["progress"][0])
+        return self._core.step
+
+    @property
+    def n_examples_seen(self) -> int:
+        """Examples behind `label_counts`."""
+        return self._core.n_examples_seen
+
+    @property
+    def label_counts(self) -> NDArray[np.int64]:
+        """Examples of each label so far, a copy of shape (n_labels,)."""
+        return self._core.label_counts
 
     @property
     def multiplications(self) -> float:

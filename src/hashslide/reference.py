@@ -70,9 +70,10 @@ class Network:
         x = self._features(x_indptr, x_indices, x_data)[rows]
         targets = [y_indices[y_indptr[row] : y_indptr[row + 1]] for row in rows]
 
-        a = self._inputs(self._drop_features(x))
+        flow = [self._inputs(self._drop_features(x))]
         for layer in self.layers:
-            a = layer.forward(a, self.step)
+            flow.append(layer.forward(flow[-1], self.step))
+        a = flow[-1]
         dropout = self._hidden_dropout(a.values.shape)
         a = Activations(a.values * dropout, a.active, a.sparse)
 
@@ -87,8 +88,8 @@ class Network:
         self.direct.update(x, dz, rate)
         for layer in reversed(self.layers):
             gradient = layer.backward_and_update(gradient, rate, self.step)
-        for layer in [*self.layers, self.output]:
-            layer.rehash(self.step)
+        for layer, inputs in zip([*self.layers, self.output], flow, strict=True):
+            layer.rehash(inputs.values, self.step)
         return StepStats(float(losses @ weights), sets.size)
 
     def _features(self, indptr, indices, data) -> sparse.csr_matrix:

@@ -83,8 +83,9 @@ class Selection:
         Largest coordinates that are the set which "minhash" hashes.
     cells : int >= 0
         Buckets of a table of "kmeans"; 0: twice the square root of the number of neurons.
-    bias, centre, augment : bool
-        Neurons are hashed as (w, b); minus the mean of all; with a coordinate that makes all equally long.
+    bias, centre, centre_queries, augment : bool
+        Neurons are hashed as (w, b); minus the mean of all; queries minus their own mean, which the neurons'
+        last coordinate makes up for (needs `bias`); with a coordinate that makes all neurons equally long.
     norm_ranges : int >= 1
         Parts of equal size into which neurons are split by length, each with buckets of its own.
     bucket_policy : {"reservoir", "fifo"}
@@ -122,6 +123,7 @@ class Selection:
     cells: int = 0
     bias: bool = True
     centre: bool = False
+    centre_queries: bool = False
     augment: bool = False
     norm_ranges: int = 1
     bucket_policy: str = "reservoir"
@@ -145,8 +147,10 @@ class Selection:
         check_int("bin_size", self.bin_size, 2, 2**16)
         if self.bin_size & (self.bin_size - 1):
             raise InputError(f"bin_size is {self.bin_size}; accepted is a power of two, such as 8.")
-        for name in ("bias", "centre", "augment"):
+        for name in ("bias", "centre", "centre_queries", "augment"):
             check_bool(name, getattr(self, name))
+        if self.centre_queries and not self.bias:
+            raise InputError("centre_queries needs bias=True: what the queries lose is added to the biases.")
         check_float("alpha", self.alpha, -math.inf, math.inf, "()")
         check_float("beta", self.beta, -math.inf, math.inf, "()")
         check_float("rehash_growth", self.rehash_growth, 1, math.inf, "()")

@@ -38,6 +38,7 @@ SETTINGS = {  # of `Selection`, by their names in the core
     "cells": "cells",
     "bias": "bias",
     "centre": "centre",
+    "centre_queries": "centre_queries",
     "augment": "augment",
     "norm_ranges": "norm_ranges",
     "bucket_limit": "bucket_size",

@@ -154,7 +154,7 @@ def _propensity(
     classifier: SlideClassifier, n_labels: int, constants: tuple[float, float]
 ) -> NDArray[np.float64]:
     """Return the propensity of each label; one that training did not have counts as seen never."""
-    state = classifier.network_.state()
+    network = classifier.network_
     counts = np.zeros(n_labels, np.int64)
-    counts[: len(state["label_counts"])] = state["label_counts"]
-    return metrics.propensity(counts, int(state["progress"][1]), *constants)
+    counts[: network.config.n_labels] = network.label_counts
+    return metrics.propensity(counts, network.n_examples_seen, *constants)
