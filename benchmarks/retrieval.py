@@ -97,12 +97,17 @@ class Queries:
 def families() -> Iterator[dict]:
     """Yield the settings of every index."""
     common = {"centre": True, "bucket_limit": 0}
+    switches = itertools.product((False, True), repeat=2)
+    maps = [{"centre_queries": centred, "augment": long} for long, centred in switches]
     for family, hashes in HASHES.items():
-        for k, centred in itertools.product(hashes, (False, True) if "simhash" in family else (False,)):
-            settings = {"family": family, "hashes": k, "tables": TABLES, "centre_queries": centred}
-            yield from (common | settings | {"probes": p} for p in (PROBES if "simhash" in family else (1,)))
-    for tables, centred, probes in itertools.product((1, 3), (False, True), CELL_PROBES):
-        yield common | {"family": "kmeans", "tables": tables, "centre_queries": centred, "probes": probes}
+        if "simhash" in family:
+            grid = itertools.product(hashes, PROBES, maps)
+        else:
+            grid = itertools.product(hashes, (1,), maps[:1])
+        for k, probes, options in grid:
+            yield common | {"family": family, "hashes": k, "tables": TABLES, "probes": probes} | options
+    for tables, options, probes in itertools.product((1, 3), maps[:2], CELL_PROBES):
+        yield common | {"family": "kmeans", "tables": tables, "probes": probes} | options
 
 
 def recall_of_index(problem: Problem, queries: Queries, settings: dict) -> dict:
@@ -173,7 +178,8 @@ def recall(problem: Problem) -> list[dict]:
 def print_recall(record: dict) -> None:
     """Print one line of the table."""
     unsaid = ("family", "centre", "bucket_limit")
-    shown = ", ".join(f"{name} {value}" for name, value in record["settings"].items() if name not in unsaid)
+    named = {name: value for name, value in record["settings"].items() if value and name not in unsaid}
+    shown = ", ".join(f"{name} {value}" for name, value in named.items())
     figures = " | ".join(f"{record[name]:.1%}" for name in ("top1", "top5", "top1_of_most") if name in record)
     print(f"| {record['method']} | {shown} | {record['share']:.2%} | {figures} |", flush=True)
 

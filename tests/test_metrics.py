@@ -299,8 +299,9 @@ def test_bad_propensities(propensity, found):
         (([np.nan], 2), "values nan to nan"),
         (([[1]], 2), r"shape \(1, 1\)"),
         ((["a"], 3), "label_counts holds text that is no number"),
-        (([1], 2, 0), "a is 0 and b is 1.5. Both constants must be positive"),
-        (([1], 2, 0.5, -1), "a is 0.5 and b is -1"),
+        (([1], 2, 0), r"a is 0; accepted is a number in \(0, inf\)"),
+        (([1], 2, 0.5, -1), "b is -1"),
+        (([1], 2, "x"), "a is 'x'"),
     ],
 )
 def test_bad_counts(arguments, message):

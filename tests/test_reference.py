@@ -229,7 +229,7 @@ NETS = {
     "hashed first": {"hidden": HASHED, "input_dropout": 0.2},
     "dropout first": {"hidden": (Dropout(14, 6), 8), "input_dropout": 0.2},
     "winners of the chosen": {"hidden": (9, Hashed(40, 20, winners=7), Hashed(30, 15, "tanh", winners=6))},
-    "winners of random ones": {"hidden": (9, Layer(20, "relu", Selection(sampler="uniform", budget=9), 4))},
+    "winners of all": {"hidden": (9, Layer(20, "relu", Selection(sampler="exact", budget=9), 4))},
     "hashed, hashed, dense": {"hidden": (HASHED, HASHED, Layer(10, "tanh"))},
     **{name: {"hidden": (8, Layer(30, "tanh", selection(name)))} for name in LOOKING_UP},
     "minhash": {"hidden": (9, Hashed(30, 8, hash="minhash", tables=4, hashes=2, top=5))},

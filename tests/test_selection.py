@@ -9,7 +9,7 @@ import pytest
 from hashslide import _core
 from hashslide.errors import InputError
 from hashslide.layers import TABLES, AdaptiveDropout, Dense, Dropout, Hashed, LowRank, WinnerTakeAll
-from hashslide.selection import MAX_PARTS, Layer, Selection
+from hashslide.selection import FAMILIES, MAX_CENTRED, MAX_PARTS, Layer, Selection
 
 
 def test_the_core_has_the_same_attributes():
@@ -29,9 +29,23 @@ def test_every_attribute_reaches_the_core():
             changed[field.name] = field.type(i + 17)
     core = Selection(**changed, hash="wta").to_core(5)
     assert {name: getattr(core, name) for name in changed} == changed and core.family == "wta"
-    assert Selection(centre_queries=True).to_core(5).centre_queries
+    assert Selection(hash="wta", centre_queries=True).to_core(5).centre_queries
     layer = Layer(9, "tanh", Selection(sampler="exact", budget=3)).to_core(5)
     assert (layer.width, layer.activation, layer.selection.sampler) == (9, "tanh", "exact")
+
+
+def test_queries_are_centred_where_that_helps():
+    for family in FAMILIES:
+        gains = "simhash" in family or family == "kmeans"
+        assert Selection(hash=family).to_core(MAX_CENTRED).centre_queries == gains
+        assert not Selection(hash=family).to_core(MAX_CENTRED + 1).centre_queries
+        assert not Selection(hash=family, bias=False).to_core(5).centre_queries
+        assert not Selection(hash=family, centre_queries=False).to_core(5).centre_queries
+    assert Selection.from_dict(Selection().to_dict()) == Selection()
+    with pytest.raises(InputError, match="centre_queries needs bias=True"):
+        Selection(bias=False, centre_queries=True)
+    with pytest.raises(InputError, match="centre_queries is 'yes'"):
+        Selection(centre_queries="yes")
 
 
 def test_the_core_has_the_same_defaults():
@@ -103,7 +117,12 @@ def test_short_forms():
         (lambda: Layer(3, "relu", Selection(hash="user:Mine")), "needs its hash family 'user:Mine'"),
         (lambda: Hashed(9, 0), "budget is 0"),
         (lambda: Hashed(9, 3, winners=-1), "winners is -1"),
-        (lambda: Layer(9, winners=3), "winners is 3, but the layer computes all neurons"),
+        (lambda: Layer(9, winners=3), 'winners is 3, but sampler="all" does not look for'),
+        (
+            lambda: dataclasses.replace(Dropout(9, 4), winners=3),
+            'winners is 3, but sampler="uniform" does not',
+        ),
+        (lambda: Hashed(9, 3, sampler="exact"), "sampler is 'exact'; accepted are 'vanilla'"),
     ],
 )
 def test_bad_layers_are_refused(make, message):

@@ -21,7 +21,9 @@ def check_int(name: str, value, low: int, high: int) -> int:
     """Return `value` as an int in [low, high]; NumPy integers are accepted, booleans are not."""
     number = as_int(value)
     if number is None or not low <= number <= high:
-        raise InputError(f"{name} is {value!r}; accepted is an integer from {low} to {high}.")
+        is_long = number is not None and abs(number) >= 10**100  # Python does not print the longest ones
+        found = "an integer of more than 100 digits" if is_long else repr(value)
+        raise InputError(f"{name} is {found}; accepted is an integer from {low} to {high}.")
     return number
 
 

@@ -31,8 +31,8 @@ def make_family(selection: Selection, n_neurons: int, width: int, seed: int):
 def make_index(selection: Selection, n_neurons: int, width: int, seed: int) -> NeuronIndex:
     """The hash tables of a selection for neurons of `width` inputs."""
     s = selection
-    options = ("bias", "centre", "centre_queries", "augment", "norm_ranges")
-    mips = MipsMap(width, **{name: getattr(s, name) for name in options})
+    options = {name: getattr(s, name) for name in ("bias", "centre", "augment", "norm_ranges")}
+    mips = MipsMap(width, centre_queries=s.centres_queries(width), **options)
     return NeuronIndex(
         make_family(s, n_neurons, width + s.bias + s.augment, seed),
         n_neurons,

@@ -122,7 +122,7 @@ def load_classifier(cls, path, mmap: bool, family=None):
     """
     if family is not None:
         check_own_family(family)
-    arrays, metadata = model_file.load_model(path, mmap=mmap)
+    arrays, metadata = model_file.load_model(path, mmap=check_bool("mmap", mmap))
     if metadata.get("kind") != KIND:
         raise ModelFileError(
             f"{path} holds a {metadata.get('kind')!r}, not a {KIND}. Use hashslide.model_file to read it."

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field, fields
 from hashslide import _core
 from hashslide._checks import check_bool, check_choice, check_float, check_int
 from hashslide.errors import InputError
-from hashslide.selection import ACTIVATIONS, MAX_IDS, Layer, Selection, check_hidden
+from hashslide.selection import ACTIVATIONS, MAX_CENTRED, MAX_IDS, Layer, Selection, check_hidden
 
 LOSSES = ("bce", "softmax")
 OPTIMIZERS = ("adagrad", "adam", "sgd")
 UPDATES = ("owner", "hogwild")
 ACTIVE = ("per_batch", "per_example")
-MAX_CENTRED = 2**16  # features of examples that are made dense
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,8 @@ Each returns a `Layer`, or a list of them, for use in a sequence:
 ``hidden=[Hashed(1000, 50), *LowRank(1000, 64)]``.
 """
 
-from hashslide.selection import Layer, Selection
+from hashslide._checks import check_choice
+from hashslide.selection import LOOK_UPS, Layer, Selection
 
 __all__ = ["AdaptiveDropout", "Dense", "Dropout", "Hashed", "Layer", "LowRank", "Selection", "WinnerTakeAll"]
 
@@ -39,6 +40,7 @@ def Hashed(
     -------
     Layer
     """
+    check_choice("sampler", sampler, LOOK_UPS)
     return Layer(
         width, activation, Selection(sampler=sampler, budget=budget, **TABLES | selection), winners=winners
     )

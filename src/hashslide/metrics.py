@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix, issparse
 
-from hashslide._checks import as_int
+from hashslide._checks import as_int, check_float
 from hashslide._validation import as_numeric
 from hashslide.errors import InputError
 
@@ -167,8 +167,8 @@ def propensity(label_counts: ArrayLike, n: int, a: float = 0.55, b: float = 1.5)
             f"label_counts must hold one count from 0 to n = {n} for each label, but has {_extent(counts)}. "
             "Count the labels of the n training points."
         )
-    if not (a > 0 and b > 0):
-        raise InputError(f"a is {a} and b is {b}. Both constants must be positive, such as a=0.55, b=1.5.")
+    for name, constant in (("a", a), ("b", b)):
+        check_float(name, constant, 0, np.inf, "()")
     c = max(np.log(max(n, 1)) - 1, 0.0) * (b + 1) ** a
     return 1 / (1 + c * (counts + b) ** -a)
 

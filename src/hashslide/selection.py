@@ -16,6 +16,8 @@ SAMPLERS = ("all", "uniform", "vanilla", "top", "threshold", "scored", "exact", 
 LOOK_UPS = ("vanilla", "top", "threshold", "scored")  # the samplers that need hash tables
 FAMILIES = ("simhash", "sparse_simhash", "fast_simhash", "wta", "dwta", "minhash", "kmeans")
 PROTOCOL = ("n_tables", "n_buckets", "draw", "hash", "probe")  # of a hash family written in Python
+CENTRED = ("simhash", "sparse_simhash", "fast_simhash", "kmeans")  # families that gain by centre_queries
+MAX_CENTRED = 2**16  # inputs of a layer: centred queries are dense
 LEARNING = ("learn", "learned", "restore")  # and of one that learns
 POLICIES = ("fifo", "reservoir")
 USER_FAMILY = "user:"  # what a saved model says of a hash family written in Python, before its class
@@ -83,9 +85,12 @@ class Selection:
         Largest coordinates that are the set which "minhash" hashes.
     cells : int >= 0
         Buckets of a table of "kmeans"; 0: twice the square root of the number of neurons.
-    bias, centre, centre_queries, augment : bool
-        Neurons are hashed as (w, b); minus the mean of all; queries minus their own mean, which the neurons'
-        last coordinate makes up for (needs `bias`); with a coordinate that makes all neurons equally long.
+    bias, centre, augment : bool
+        Neurons are hashed as (w, b); minus the mean of all; with a coordinate that makes all equally long.
+    centre_queries : bool or None
+        Queries are hashed minus their mean, which the neurons' last coordinate makes up for (needs
+        `bias`). None: where the family gains by it, "simhash", "sparse_simhash", "fast_simhash" and
+        "kmeans", unless the layer has more than 65,536 inputs.
     norm_ranges : int >= 1
         Parts of equal size into which neurons are split by length, each with buckets of its own.
     bucket_policy : {"reservoir", "fifo"}
@@ -123,7 +128,7 @@ class Selection:
     cells: int = 0
     bias: bool = True
     centre: bool = False
-    centre_queries: bool = False
+    centre_queries: bool | None = None
     augment: bool = False
     norm_ranges: int = 1
     bucket_policy: str = "reservoir"
@@ -147,9 +152,9 @@ class Selection:
         check_int("bin_size", self.bin_size, 2, 2**16)
         if self.bin_size & (self.bin_size - 1):
             raise InputError(f"bin_size is {self.bin_size}; accepted is a power of two, such as 8.")
-        for name in ("bias", "centre", "centre_queries", "augment"):
+        for name in ("bias", "centre", "augment"):
             check_bool(name, getattr(self, name))
-        if self.centre_queries and not self.bias:
+        if self.centre_queries is not None and check_bool("centre_queries", self.centre_queries) > self.bias:
             raise InputError("centre_queries needs bias=True: what the queries lose is added to the biases.")
         check_float("alpha", self.alpha, -math.inf, math.inf, "()")
         check_float("beta", self.beta, -math.inf, math.inf, "()")
@@ -162,6 +167,13 @@ class Selection:
     def looks_up(self) -> bool:
         """Whether the sampler needs hash tables."""
         return self.sampler in LOOK_UPS
+
+    def centres_queries(self, width: int) -> bool:
+        """Tell whether a layer of `width` inputs subtracts the mean of its queries."""
+        if self.centre_queries is None:
+            gains = isinstance(self.hash, str) and self.hash in CENTRED
+            return gains and bool(self.bias) and width <= MAX_CENTRED
+        return bool(self.centre_queries)
 
     @property
     def is_lost_family(self) -> bool:
@@ -176,6 +188,7 @@ class Selection:
         core = _core.SelectionConfig()
         for name, value in self._plain().items():
             setattr(core, name, value)
+        core.centre_queries = self.centres_queries(width)
         if self.is_lost_family:
             core.sampler = "all"
         elif isinstance(self.hash, str):
@@ -190,7 +203,8 @@ class Selection:
 
     def to_dict(self) -> dict:
         """Return plain Python values, for metadata; a family of the user's own is only named."""
-        return self._plain() | {"hash": family_name(self.hash)}
+        centred = self.centre_queries if self.centre_queries is None else bool(self.centre_queries)
+        return self._plain() | {"hash": family_name(self.hash), "centre_queries": centred}
 
     @classmethod
     def from_dict(cls, values: dict, family=None) -> "Selection":
@@ -199,7 +213,8 @@ class Selection:
         return selection if family is None else selection.with_family(family)
 
     def _plain(self) -> dict:
-        return {f.name: f.type(getattr(self, f.name)) for f in fields(self) if f.name != "hash"}
+        special = ("hash", "centre_queries")
+        return {f.name: f.type(getattr(self, f.name)) for f in fields(self) if f.name not in special}
 
 
 @dataclass(frozen=True)
@@ -231,10 +246,11 @@ class Layer:
                 "accepted is a Selection."
             )
         check_int("winners", self.winners, 0, MAX_IDS)
-        if self.winners and self.selection.sampler == "all":
+        if self.winners and self.selection.sampler not in (*LOOK_UPS, "exact"):
             raise InputError(
-                f'winners is {self.winners}, but the layer computes all neurons (sampler="all"); accepted '
-                'is 0, or a selection such as Selection(sampler="exact", budget=...).'
+                f'winners is {self.winners}, but sampler="{self.selection.sampler}" does not look for the '
+                'largest activations; accepted is 0, or a selection such as Selection(sampler="exact", '
+                "budget=...)."
             )
         if self.selection.is_lost_family:
             raise InputError(

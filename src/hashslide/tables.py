@@ -38,7 +38,6 @@ SETTINGS = {  # of `Selection`, by their names in the core
     "cells": "cells",
     "bias": "bias",
     "centre": "centre",
-    "centre_queries": "centre_queries",
     "augment": "augment",
     "norm_ranges": "norm_ranges",
     "bucket_limit": "bucket_size",
@@ -158,8 +157,17 @@ def _tables_of(network: Network, i: int) -> LayerTables | None:
     return _restored(name, selection, network.state(), seed)
 
 
-def what_if(network: Network, family: str, n_threads: int = 1) -> LayerTables:
-    """Return the tables that a family would have over the output layer, with the default settings."""
+def what_if(network: Network, family: str, queries: Queries | None = None, n_threads: int = 1) -> LayerTables:
+    """Return the tables that a family would have over the output layer, with the default settings.
+
+    Parameters
+    ----------
+    network : Network
+    family : str
+    queries : float32 array of shape (n, width), optional
+        Activations by whose mean queries are centred, where the family does that; without them, they are not.
+    n_threads : int
+    """
     check_family(family)
     tables = {name: AUTO[name] for name in ("tables", "hashes", "probes")} | auto_tables(family)
     selection = hashed_selection(family, sampler="scored", budget=AUTO["budget"], **tables)
@@ -167,6 +175,8 @@ def what_if(network: Network, family: str, n_threads: int = 1) -> LayerTables:
     weight, bias = state["output.weight"], state["output.bias"]
     most = MOST_PROBES_OF_ONE if selection.tables == 1 else MOST_PROBES
     index = _new_index(selection, weight.shape, network.config.seed, most)
+    if queries is not None:
+        index.observe(queries)
     index.build(weight, bias, n_threads)
     return LayerTables("output", selection, weight, bias, index)
 
@@ -188,6 +198,7 @@ def _new_index(selection: Selection, shape: tuple[int, int], seed: int, probes: 
         name = selection.to_dict()["hash"]
         raise InputError(f"the hash family {name} is written in Python; only built-in ones can be inspected.")
     settings = {core: getattr(selection, name) for core, name in SETTINGS.items()}
+    settings["centre_queries"] = selection.centres_queries(shape[1])
     return _core.NeuronIndex(*shape, seed, **settings, probes=probes)
 
 

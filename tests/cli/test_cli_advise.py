@@ -84,7 +84,7 @@ def test_tables_that_a_model_might_have(model, folder):
 
 
 def test_options_of_tables_alone(model, folder):
-    for arguments in ([folder], ["--hash", "kmeans"], ["--plot", "a.png"]):
+    for arguments in ([folder], ["--hash", "kmeans"], ["--queries", 5], ["--plot", "a.png"]):
         assert "goes with --tables only" in run("inspect", model, *arguments, code=1).stderr
 
 

@@ -34,8 +34,9 @@ def inspect(
         ),
     ] = None,
     queries: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Rows of DATA to look up, at most.", rich_help_panel=PANEL)
-    ] = 300,
+        int | None,
+        typer.Option(metavar="N", min=1, help="Rows of DATA to look up (300).", rich_help_panel=PANEL),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -59,9 +60,9 @@ def inspect(
         hashslide inspect mesh.hashslide pubmed-mesh --tables --hash kmeans
     """
     if tables:
-        inspect_tables(model, source, hash, queries, plot, jobs, json)
+        inspect_tables(model, source, hash, queries or 300, plot, jobs, json)
         return
-    for name, value in (("DATA", source), ("--hash", hash), ("--plot", plot)):
+    for name, value in (("DATA", source), ("--hash", hash), ("--queries", queries), ("--plot", plot)):
         if value is not None:
             raise InputError(f"{name} goes with --tables only. Add --tables, or leave it out.")
     summary = model_file.inspect(model)
@@ -84,7 +85,7 @@ def _readable(metadata: dict[str, Any]) -> dict[str, Any]:
     if not (isinstance(network, dict) and isinstance(parameters, dict) and "hidden" in network):
         return metadata
     layers = [
-        {"layer": f"hidden {i}", "width": layer["width"], "neurons": _selection_line(layer["selection"])}
+        {"layer": f"hidden {i}", "width": layer["width"], "neurons": _layer_line(layer)}
         for i, layer in enumerate(network["hidden"], 1)
     ]
     chosen = _selection_line(network["selection"])
@@ -92,6 +93,12 @@ def _readable(metadata: dict[str, Any]) -> dict[str, Any]:
     plain = {name: value for name, value in network.items() if name not in ("hidden", "selection")}
     given = {name: "see layers" if isinstance(value, dict) else value for name, value in parameters.items()}
     return metadata | {"parameters": given, "network": plain, "layers": [*layers, output]}
+
+
+def _layer_line(layer: dict[str, Any]) -> str:
+    """Return in words how a hidden layer chooses its neurons and how many stay."""
+    winners = f", {layer['winners']} winners" if layer["winners"] else ""
+    return _selection_line(layer["selection"]) + winners
 
 
 def _selection_line(selection: dict[str, Any]) -> str:

@@ -67,7 +67,10 @@ def inspect_tables(
 
 
 def _reports(network: Network, family: str | None, inputs: dict | None) -> Iterator[dict[str, Any]]:
-    layers = [tables.what_if(network, family)] if family else tables.hashed_layers(network)
+    if family:
+        layers = [tables.what_if(network, family, inputs["output"] if inputs else None)]
+    else:
+        layers = tables.hashed_layers(network)
     for layer in layers:
         selection = layer.selection
         report = {
@@ -80,7 +83,7 @@ def _reports(network: Network, family: str | None, inputs: dict | None) -> Itera
         report |= asdict(tables.occupancy(layer))
         if inputs is not None and report["built"]:
             queries = inputs[layer.name]
-            report["queries"] = len(queries)
+            report["queries"] = queries.shape[0]
             report["recall"] = [asdict(point) for point in tables.recall(layer, queries)]
             if layer.own_index is not None:
                 report["active_share"] = tables.active_share(layer, queries)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hashslide._checks import random_generator
+from hashslide._checks import check_float, random_generator
 from hashslide.errors import InputError
 
 from ._csr import as_csr, without_zeros
@@ -89,8 +89,7 @@ def train_validation_split(
     x, y = as_csr(X, "X"), as_csr(Y, "Y")
     _check_rows(x, y)
     n_points = x.shape[0]
-    if not 0 < fraction < 1:
-        raise InputError(f"fraction is {fraction!r}. Give a share between 0 and 1, such as 0.1.")
+    check_float("fraction", fraction, 0, 1, "()")
     if n_points < 2:
         raise InputError(f"X has {n_points} rows. A division needs two points at least.")
     n_validation = min(max(round(fraction * n_points), 1), n_points - 1)
