@@ -38,26 +38,26 @@ from hashslide.layers import AdaptiveDropout, Dense, Dropout, Hashed, Layer, Low
 WIDTH = 1000
 RAPL = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 # An image has more active pixels than a layer has active neurons, so the first layer's neurons cost most.
-FIRST_LAYER = 0.6
+FIRST_LAYER = {2: 0.6, 3: 0.5}
+SHARES = {2: 0.14, 3: 0.17}  # of active neurons in the further layers, by the number of layers
 # A hashed layer computes so many times the neurons that it activates: counts of tables are no exact ranking.
-CANDIDATES = 2
+CANDIDATES = 2.1
 HALF = 693  # draws of 1,000 that hit half of them: 1 - (1 - 1/1000)^693
 # Counting a neuron in one more table is an addition, so that many tables of short codes rank all of them.
 HASHING: Record = {
-    "hash": "dwta",
+    "hash": "sparse_simhash",
     "hashes": 1,
     "tables": 600,
     "bucket_size": 0,
-    "augment": True,
     "rehash_first": 1,
-    "rehash_every": 10,
+    "rehash_every": 20,
 }
 TUNED: dict[str, Record] = {
-    "dwta, K = 1, L = 600": HASHING,
-    "dwta, K = 1, L = 200": HASHING | {"tables": 200},
-    "dwta, K = 2, L = 50": HASHING | {"hashes": 2, "tables": 50},
-    "sparse_simhash, K = 3, L = 50": HASHING | {"hash": "sparse_simhash", "hashes": 3, "tables": 50},
-    "simhash, K = 3, L = 50": HASHING | {"hash": "simhash", "hashes": 3, "tables": 50},
+    "sparse_simhash, K = 1, L = 600": HASHING,
+    "the same, queries as they are": HASHING | {"centre_queries": False},
+    "sparse_simhash, K = 1, L = 200": HASHING | {"tables": 200},
+    "sparse_simhash, K = 3, L = 50": HASHING | {"hashes": 3, "tables": 50},
+    "dwta, K = 1, L = 600": HASHING | {"hash": "dwta"},
     "kmeans, 64 cells, 8 probed": HASHING | {"hash": "kmeans", "tables": 1, "cells": 64, "probes": 8},
 }
 TRAINING: Record = {
@@ -69,18 +69,22 @@ TRAINING: Record = {
     "uniform": 0,
     "popular": 10,  # all classes
 }
-LEARNING_RATE = {"dense": 0.03, "sparse": 0.08}
+LEARNING_RATE = {"dense": 0.03, "sparse": 0.05}
 GENERATED = {"CONVEX": image_sets.convex, "RECTANGLES": image_sets.rectangles}
 Images = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def layers(method: str, share: float, depth: int, hashing: Record) -> list[Layer]:
-    """Return the hidden layers of a method with about this share of active neurons."""
-    budgets = [round(FIRST_LAYER * share * WIDTH)] + [round(share * WIDTH)] * (depth - 1)
+    """Return the hidden layers of a method with about this share of active neurons.
+
+    Winners keep their inner products: the choice is the non-linearity, and a ReLU would let losers die.
+    """
+    first = round(FIRST_LAYER.get(depth, 1.0) * share * WIDTH)
+    budgets = [first] + [round(share * WIDTH)] * (depth - 1)
     if method == "hashed":
-        return [Hashed(WIDTH, CANDIDATES * n, winners=n, **hashing) for n in budgets]
+        return [Hashed(WIDTH, round(CANDIDATES * n), "identity", winners=n, **hashing) for n in budgets]
     if method == "winner-take-all":
-        return [WinnerTakeAll(WIDTH, budget) for budget in budgets]
+        return [WinnerTakeAll(WIDTH, budget, "identity") for budget in budgets]
     if method == "dropout":
         return [Dropout(WIDTH, HALF) for _ in budgets]
     if method == "adaptive dropout":
@@ -136,12 +140,13 @@ def train(
     }
 
 
-def variants(options: argparse.Namespace) -> list[tuple[str, float, str]]:
-    """Return (method, share, hashing) of every network that is trained."""
+def variants(options: argparse.Namespace, depth: int) -> list[tuple[str, float, str]]:
+    """Return (method, share, hashing) of every network of so many layers that is trained."""
+    shares = options.shares or [SHARES.get(depth, 0.17)]
     if options.tune:
-        return [("dense", 1.0, "")] + [("hashed", share, name) for name in TUNED for share in options.shares]
+        return [("dense", 1.0, "")] + [("hashed", share, name) for name in TUNED for share in shares]
     chosen = next(iter(TUNED))
-    return [(m, s, chosen) for m in options.methods for s in (options.shares if m in SHARED else [1.0])]
+    return [(m, s, chosen) for m in options.methods for s in (shares if m in SHARED else [1.0])]
 
 
 def run_images(arguments: argparse.Namespace, report: Report) -> None:
@@ -154,7 +159,7 @@ def run_images(arguments: argparse.Namespace, report: Report) -> None:
     for seed in range(arguments.runs):
         for data in sets:
             for depth in arguments.depths:
-                for method, share, hashing in variants(arguments):
+                for method, share, hashing in variants(arguments, depth):
                     hidden = layers(method, share, depth, TUNED.get(hashing, {}))
                     is_dense = method in ("dense", "low rank")
                     result = fresh(train, data, hidden, is_dense, options, seed)
@@ -176,7 +181,7 @@ def image_table(report: Report, sets: list[str], arguments: argparse.Namespace) 
     for data in sets:
         for depth in arguments.depths:
             dense = report.select(data=data, depth=depth, method="dense")
-            for method, share, hashing in variants(arguments):
+            for method, share, hashing in variants(arguments, depth):
                 found = report.select(data=data, depth=depth, method=method, share=share, hashing=hashing)
                 part = {key: middle(found, key) / middle(dense, key) for key in ("mults", "wall")}
                 energy = middle(found, "joules")
@@ -266,9 +271,9 @@ def parse_arguments() -> argparse.Namespace:
         "--labels-data", type=Path, help="folder of train.txt.gz: count an output of many labels"
     )
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
-    parser.add_argument("--shares", type=float, nargs="+", default=[0.19], help="of active neurons")
+    parser.add_argument("--shares", type=float, nargs="+", help="of active neurons; default: by depth")
     parser.add_argument("--depths", type=int, nargs="+", default=[2, 3], help="numbers of hidden layers")
-    parser.add_argument("--examples", type=int, default=4_000, help="size of the training part")
+    parser.add_argument("--examples", type=int, default=8_000, help="size of the training part")
     parser.add_argument("--test", type=int, default=5_000, help="size of the test or validation part")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--runs", type=int, default=1)

@@ -45,6 +45,14 @@ HASHES = {name: (7, 10) for name in ("simhash", "sparse_simhash", "fast_simhash"
 HASHES |= {name: (2, 3) for name in ("wta", "dwta", "minhash")}
 TABLES = 50
 PROBES = (1, 4)
+CENTRED = (False, True)
+MAPS = (  # from inner products to angles
+    {"centre": False},
+    {"bias": False},
+    {"norm_ranges": 4},
+    {"augment": True},
+    {"augment": True, "centre_queries": True},
+)
 CELL_PROBES = (1, 2, 4, 8, 16)
 EFFORTS = [2**i for i in range(13)]
 
@@ -97,17 +105,17 @@ class Queries:
 def families() -> Iterator[dict]:
     """Yield the settings of every index."""
     common = {"centre": True, "bucket_limit": 0}
-    switches = itertools.product((False, True), repeat=2)
-    maps = [{"centre_queries": centred, "augment": long} for long, centred in switches]
     for family, hashes in HASHES.items():
-        if "simhash" in family:
-            grid = itertools.product(hashes, PROBES, maps)
-        else:
-            grid = itertools.product(hashes, (1,), maps[:1])
-        for k, probes, options in grid:
-            yield common | {"family": family, "hashes": k, "tables": TABLES, "probes": probes} | options
-    for tables, options, probes in itertools.product((1, 3), maps[:2], CELL_PROBES):
-        yield common | {"family": "kmeans", "tables": tables, "probes": probes} | options
+        is_angle = "simhash" in family
+        for k, probes, centred in itertools.product(
+            hashes, *((PROBES, CENTRED) if is_angle else ((1,), (False,)))
+        ):
+            settings = {"family": family, "hashes": k, "tables": TABLES, "probes": probes}
+            yield common | settings | {"centre_queries": centred}
+    for options in MAPS:
+        yield common | {"family": "simhash", "hashes": 10, "tables": TABLES, "probes": 4} | options
+    for tables, centred, probes in itertools.product((1, 3), CENTRED, CELL_PROBES):
+        yield common | {"family": "kmeans", "tables": tables, "probes": probes, "centre_queries": centred}
 
 
 def recall_of_index(problem: Problem, queries: Queries, settings: dict) -> dict:
@@ -177,9 +185,8 @@ def recall(problem: Problem) -> list[dict]:
 
 def print_recall(record: dict) -> None:
     """Print one line of the table."""
-    unsaid = ("family", "centre", "bucket_limit")
-    named = {name: value for name, value in record["settings"].items() if value and name not in unsaid}
-    shown = ", ".join(f"{name} {value}" for name, value in named.items())
+    usual = {"family": record["method"], "centre": True, "centre_queries": False, "bucket_limit": 0}
+    shown = ", ".join(f"{k} {v}" for k, v in record["settings"].items() if usual.get(k) != v)
     figures = " | ".join(f"{record[name]:.1%}" for name in ("top1", "top5", "top1_of_most") if name in record)
     print(f"| {record['method']} | {shown} | {record['share']:.2%} | {figures} |", flush=True)
 
