@@ -50,7 +50,7 @@ HASHING: Record = {
     "tables": 600,
     "bucket_size": 0,
     "rehash_first": 1,
-    "rehash_every": 20,
+    "rehash_every": 10,
 }
 TUNED: dict[str, Record] = {
     "sparse_simhash, K = 1, L = 600": HASHING,
@@ -69,7 +69,7 @@ TRAINING: Record = {
     "uniform": 0,
     "popular": 10,  # all classes
 }
-LEARNING_RATE = {"dense": 0.03, "sparse": 0.05}
+LEARNING_RATE = {"dense": 0.03, "sparse": 0.08}
 GENERATED = {"CONVEX": image_sets.convex, "RECTANGLES": image_sets.rectangles}
 Images = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hashslide import data
+from hashslide import SlideClassifier, data
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +29,17 @@ def pubmed_small(pubmed) -> data.Dataset:
         pubmed.feature_names[features],
         pubmed.label_names[labels],
     )
+
+
+@pytest.fixture(scope="session")
+def text(pubmed_small) -> tuple[data.Dataset, SlideClassifier]:
+    """The slice and a model of it. Do not change them."""
+    d = pubmed_small
+    model = SlideClassifier(hidden=32, random_state=0).fit(d.X_train, d.Y_train, classes=d.label_names)
+    return d, model
+
+
+@pytest.fixture
+def small(pubmed_small) -> tuple:
+    """A quarter of the slice, for many fits."""
+    return pubmed_small.X_train[:400], pubmed_small.Y_train[:400]

@@ -9,20 +9,6 @@ from hashslide import metrics
 from hashslide.estimator import SlideClassifier
 
 
-@pytest.fixture(scope="module")
-def text(pubmed_small):
-    """A real multi-label problem and a model of it. Do not change them."""
-    d = pubmed_small
-    model = SlideClassifier(hidden=32, random_state=0).fit(d.X_train, d.Y_train, classes=d.label_names)
-    return d, model
-
-
-@pytest.fixture
-def small(pubmed_small):
-    """A quarter of the same problem, for many fits."""
-    return pubmed_small.X_train[:400], pubmed_small.Y_train[:400]
-
-
 def test_defaults_learn_real_text(text):
     d = text[0]
     topk = SlideClassifier(random_state=1).fit(d.X_train, d.Y_train).predict_topk(d.X_test)[0]

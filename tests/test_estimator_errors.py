@@ -6,22 +6,6 @@ import pytest
 from estimator_helpers import fast, state
 
 from hashslide.errors import InputError
-from hashslide.estimator import SlideClassifier
-
-
-@pytest.fixture(scope="module")
-def text(pubmed_small):
-    """A real multi-label problem and a model of it. Do not change them."""
-    d = pubmed_small
-    model = SlideClassifier(hidden=32, random_state=0).fit(d.X_train, d.Y_train, classes=d.label_names)
-    return d, model
-
-
-@pytest.fixture
-def small(pubmed_small):
-    """A quarter of the same problem, for many fits."""
-    return pubmed_small.X_train[:400], pubmed_small.Y_train[:400]
-
 
 BAD_PARAMETERS = {
     "hidden": (0, "hidden is 0; accepted is an integer from 1"),

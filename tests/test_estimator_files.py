@@ -9,13 +9,6 @@ from hashslide.callbacks import Callback
 from hashslide.errors import ModelFileError
 from hashslide.estimator import SlideClassifier
 
-
-@pytest.fixture
-def small(pubmed_small):
-    """A quarter of the same problem, for many fits."""
-    return pubmed_small.X_train[:400], pubmed_small.Y_train[:400]
-
-
 LABELS = {
     "ids": lambda Y: Y,
     "dense": lambda Y: Y.toarray().astype(np.uint8),

@@ -10,20 +10,6 @@ from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 
 
-@pytest.fixture(scope="module")
-def text(pubmed_small):
-    """A real multi-label problem and a model of it. Do not change them."""
-    d = pubmed_small
-    model = SlideClassifier(hidden=32, random_state=0).fit(d.X_train, d.Y_train, classes=d.label_names)
-    return d, model
-
-
-@pytest.fixture
-def small(pubmed_small):
-    """A quarter of the same problem, for many fits."""
-    return pubmed_small.X_train[:400], pubmed_small.Y_train[:400]
-
-
 def test_topk_is_exact(text):
     d, model = text
     logits = model.decision_function(d.X_test)

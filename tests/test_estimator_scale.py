@@ -10,12 +10,6 @@ from hashslide._validation import check_features
 from hashslide.estimator import SlideClassifier
 
 
-@pytest.fixture
-def small(pubmed_small):
-    """A real multi-label problem for many fits."""
-    return pubmed_small.X_train[:400], pubmed_small.Y_train[:400]
-
-
 def root_mean_square_length(X):
     return np.sqrt(X.astype(np.float64).power(2).sum(axis=1).mean())
 
