@@ -39,6 +39,7 @@ public:
     // sizes: (n_tables, n_buckets), the number of vectors in each bucket.
     virtual void follow(const float* /*vectors*/, Index /*n*/, const Id* /*buckets*/, const Index* /*sizes*/) {}
     virtual bool follows() const { return false; }
+    virtual bool takes_sparse() const { return true; }  // and does not make all vectors of a call dense at once
 
     // Bucket of each vector in each table. buckets: (n, n_tables). Safe to call from several threads.
     virtual void hash(const Vectors& vectors, Id* buckets) const = 0;

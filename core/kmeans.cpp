@@ -21,7 +21,7 @@ constexpr Index sample_per_cell = 64;
 constexpr int iterations = 4;      // that move the centres
 constexpr int balancing = 8;       // more that only balance, on the first quarter of the sample
 constexpr Index largest_cell = 3;  // times the mean
-constexpr Index block = 128;       // vectors of one product with all centres
+constexpr Index most_rows = 128;   // of one product with all centres
 
 }  // namespace
 
@@ -31,6 +31,8 @@ KMeansCells::KMeansCells(Index n_cells, Index width, Index n_tables, std::uint64
       centres_(n_tables * n_cells * width),
       penalties_(n_tables * n_cells),
       offsets_(n_tables * n_cells) {}
+
+Index KMeansCells::block() const { return at_once(most_rows, width_); }
 
 void KMeansCells::learn(const VectorSource& neurons, int n_threads) {
     std::fill(penalties_.begin(), penalties_.end(), 0.0f);
@@ -84,7 +86,7 @@ std::vector<Id> KMeansCells::first_centres(const VectorSource& neurons, const st
                                            const CounterRng& rng, int n_threads) const {
     const Index n = static_cast<Index>(ids.size());
     std::vector<double> keys(n);
-    parallel_for(n_threads, 0, n, block, [&](Index first, Index last) {
+    parallel_for(n_threads, 0, n, block(), [&](Index first, Index last) {
         float* rows = scratch<0>((last - first) * width_);
         neurons.read(ids.data() + first, last - first, rows);
         for (Index i = first; i < last; ++i) keys[i] = kernels().sum_of_squares(width_, rows + (i - first) * width_);
@@ -102,7 +104,7 @@ std::vector<Id> KMeansCells::first_centres(const VectorSource& neurons, const st
 }
 
 void KMeansCells::assign(const VectorSource& neurons, Index table, Sample& sample, int n_threads) const {
-    parallel_for(n_threads, 0, static_cast<Index>(sample.ids.size()), block, [&](Index first, Index last) {
+    parallel_for(n_threads, 0, static_cast<Index>(sample.ids.size()), block(), [&](Index first, Index last) {
         float* rows = scratch<0>((last - first) * width_);
         neurons.read(sample.ids.data() + first, last - first, rows);
         const float* z = scores(Vectors::dense(rows, last - first, width_), table);
@@ -124,8 +126,8 @@ void KMeansCells::move_centres(const VectorSource& neurons, Index table, const S
             const Index size = static_cast<Index>(members[c].size());
             float* centre = centres_.data() + (table * n_buckets_ + c) * width_;
             if (size > 0) std::fill_n(centre, width_, 0.0f);
-            for (Index begin = 0; begin < size; begin += block) {
-                const Index n = std::min(block, size - begin);
+            for (Index begin = 0; begin < size; begin += block()) {
+                const Index n = std::min(block(), size - begin);
                 float* rows = scratch<0>(n * width_);
                 neurons.read(members[c].data() + begin, n, rows);
                 for (Index i = 0; i < n; ++i)
@@ -188,8 +190,8 @@ KMeansCells::Nearest KMeansCells::nearest(const float* scores, Index table) cons
 }
 
 void KMeansCells::hash(const Vectors& vectors, Id* buckets) const {
-    for (Index first = 0; first < vectors.n; first += block) {
-        const Index size = std::min(block, vectors.n - first);
+    for (Index first = 0; first < vectors.n; first += block()) {
+        const Index size = std::min(block(), vectors.n - first);
         for (Index t = 0; t < n_tables_; ++t) {
             const float* z = scores(vectors.part(first, first + size), t);
             for (Index i = 0; i < size; ++i) buckets[(first + i) * n_tables_ + t] = nearest(z + i * n_buckets_, t).cell;
@@ -201,8 +203,8 @@ void KMeansCells::probe(const Vectors& queries, Index probes, Id* buckets) const
     std::vector<Id> order(n_buckets_);
     const Index cells = std::min(probes, n_buckets_);
     std::fill_n(buckets, queries.n * n_tables_ * probes, -1);
-    for (Index first = 0; first < queries.n; first += block) {
-        const Index size = std::min(block, queries.n - first);
+    for (Index first = 0; first < queries.n; first += block()) {
+        const Index size = std::min(block(), queries.n - first);
         for (Index t = 0; t < n_tables_; ++t) {
             const float* scored = scores(queries.part(first, first + size), t);
             for (Index i = 0; i < size; ++i) {

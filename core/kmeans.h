@@ -57,6 +57,7 @@ private:
     void move_centres(const VectorSource& neurons, Index table, const Sample& sample, int n_threads);
     void balance(Index table, const Sample& sample);
     void update_offsets();
+    Index block() const;  // vectors of one product with all centres
     const float* scores(const Vectors& vectors, Index table) const;
     Nearest nearest(const float* scores, Index table) const;
 

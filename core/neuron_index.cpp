@@ -15,9 +15,6 @@ namespace {
 constexpr int slot = 4;       // of the scratch memory; families use those before
 constexpr Index block = 128;  // queries hashed at once
 
-// Neurons whose vectors are held at once: at most so many, of 16 MB together.
-Index at_once(Index most, Index width) { return std::clamp<Index>((Index{1} << 22) / width, 1, most); }
-
 State with_prefix(const std::string& prefix, const State& from, State into) {
     for (const auto& [name, values] : from) into[prefix + name] = values;
     return into;
@@ -73,7 +70,9 @@ void NeuronIndex::look_up(const Vectors& queries, std::vector<Id>& found, int n_
     const Index ranges = map_.ranges(), looks = n_tables() * probes_;
     const Id n_buckets = static_cast<Id>(family_->n_buckets());
     found.resize(queries.n * looks * ranges);
-    parallel_for(n_threads, 0, queries.n, block, [&](Index first, Index last) {
+    const bool stays_sparse = queries.sparse && family_->takes_sparse() && !map_.centres_queries();
+    const Index grain = stays_sparse ? block : at_once(block, map_.width());
+    parallel_for(n_threads, 0, queries.n, grain, [&](Index first, Index last) {
         thread_local VectorList memory;
         const Vectors vectors = map_.map_queries(queries.part(first, last), memory);
         Id* out = found.data() + first * looks * ranges;
@@ -105,8 +104,7 @@ void NeuronIndex::maintain(const NeuronView& neurons, Index step, int n_threads)
 }
 
 // Codes of at most `block` neurons, by table: codes[t] (n,). vectors: (n, width) workspace, left filled.
-// A neuron whose weights are all 0 has not been trained yet and has no direction to be found by: it is in no bucket.
-// Otherwise all of them would share one.
+// A neuron that is not hashed is in no bucket; otherwise all of them would share one.
 void NeuronIndex::hash(const NeuronView& neurons, const Id* ids, Index n, std::span<Id* const> codes,
                        float* vectors) const {
     thread_local std::vector<Id> buckets, ranges;
@@ -115,13 +113,9 @@ void NeuronIndex::hash(const NeuronView& neurons, const Id* ids, Index n, std::s
     map_.map_neurons(neurons, ids, n, vectors, ranges.data());
     family_->hash(Vectors::dense(vectors, n, map_.width()), buckets.data());
     for (Id& r : ranges) r *= static_cast<Id>(family_->n_buckets());
-    const auto is_zero = [&](Index i) {
-        const float* row = neurons.weight + ids[i] * neurons.width;
-        return std::all_of(row, row + neurons.width, [](float w) { return w == 0; });
-    };
     for (Index i = 0; i < n; ++i) {
-        const bool hidden = is_zero(i);
-        for (Index t = 0; t < n_tables(); ++t) codes[t][i] = hidden ? -1 : ranges[i] + buckets[i * n_tables() + t];
+        const bool found = is_hashed(neurons, ids[i]);
+        for (Index t = 0; t < n_tables(); ++t) codes[t][i] = found ? ranges[i] + buckets[i * n_tables() + t] : -1;
     }
 }
 
@@ -129,8 +123,9 @@ void NeuronIndex::build(const NeuronView& neurons, int n_threads) {
     family_->draw(static_cast<std::uint64_t>(builds_++), n_threads);
     map_.fit(neurons, n_threads);
     family_->learn(NeuronVectors(neurons, map_), n_threads);
-    multiplications_ +=
-        family_->learning_multiplications(neurons.n) + static_cast<double>(neurons.n) * multiplications_of_neuron();
+    multiplications_ += family_->learning_multiplications(neurons.n) +
+                        static_cast<double>(neurons.n) *
+                            (multiplications_of_neuron() + static_cast<double>(map_.fitting_multiplications()));
     std::vector<Id*> codes;
     for (HashTable& table : tables_) codes.push_back(table.assign(neurons.n).data());
     const Index grain = at_once(128, map_.width());

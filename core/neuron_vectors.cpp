@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 
@@ -15,19 +16,30 @@ namespace {
 
 constexpr Index block = 1024;  // neurons of one piece of work
 
+Index first_entry(const Vectors& queries, Index i) { return queries.sparse ? queries.begin[i] : i * queries.width; }
+
 }  // namespace
 
-// The mean of the batches so far, of later ones with rates that do not fall below 1 / 64: it follows the training.
+bool is_hashed(const NeuronView& neurons, Id id) {
+    const float* row = neurons.weight + id * neurons.width;
+    return std::any_of(row, row + neurons.width, [](float w) { return w != 0; });
+}
+
+// The mean of the batches so far, of later ones with rates that do not fall below 1 / 64: it follows the training. A
+// batch that has diverged is not counted, so that the mean stays finite.
 void MipsMap::observe(const Vectors& queries) {
     if (!config_.centre_queries || queries.n == 0) return;
+    float square = 0;
+    for (Index i = 0; i < queries.n; ++i)
+        square += kernels().sum_of_squares(queries.size(i), queries.values + first_entry(queries, i));
+    if (!std::isfinite(square)) return;
     constexpr float least_rate = 1.0f / 64;
     const float rate = std::max(1.0f / static_cast<float>(++seen_), least_rate);
     const float share = rate / static_cast<float>(queries.n);
     kernels().scale(width_, 1.0f - rate, query_mean_.data());
-    query_square_ *= 1.0f - rate;
+    query_square_ = (1.0f - rate) * query_square_ + share * square;
     for (Index i = 0; i < queries.n; ++i) {
-        const Index first = queries.sparse ? queries.begin[i] : i * width_, size = queries.size(i);
-        query_square_ += share * kernels().sum_of_squares(size, queries.values + first);
+        const Index first = first_entry(queries, i), size = queries.size(i);
         if (!queries.sparse) {
             kernels().axpy(width_, share, queries.values + first, query_mean_.data());
             continue;
@@ -60,13 +72,21 @@ void MipsMap::fit(const NeuronView& neurons, int n_threads) {
 }
 
 template <class F>
-std::vector<float> MipsMap::sum_over(const NeuronView& neurons, Index size, int n_threads, F&& add) const {
+std::vector<float> MipsMap::mean_over(const NeuronView& neurons, Index size, int n_threads, F&& add) const {
     const Index pieces = (neurons.n + block - 1) / block;
     std::vector<float> sums(pieces * size), total(size);
+    std::vector<Index> added(pieces);
     parallel_for(n_threads, 0, neurons.n, block, [&](Index first, Index last) {
-        for (Index i = first; i < last; ++i) add(static_cast<Id>(i), sums.data() + first / block * size);
+        const Index piece = first / block;
+        for (Index i = first; i < last; ++i) {
+            if (!is_hashed(neurons, static_cast<Id>(i))) continue;
+            add(static_cast<Id>(i), sums.data() + piece * size);
+            ++added[piece];
+        }
     });
     for (Index p = 0; p < pieces; ++p) kernels().axpy(size, 1.0f, sums.data() + p * size, total.data());
+    const Index n = std::accumulate(added.begin(), added.end(), Index{0});
+    kernels().scale(size, 1.0f / static_cast<float>(std::max<Index>(1, n)), total.data());
     return total;
 }
 
@@ -77,26 +97,24 @@ float MipsMap::offset(const NeuronView& neurons, Id id) const {
 }
 
 void MipsMap::fit_mean(const NeuronView& neurons, int n_threads) {
-    mean_ = sum_over(neurons, width_ + config_.bias, n_threads, [&](Id id, float* sum) {
+    mean_ = mean_over(neurons, width_ + config_.bias, n_threads, [&](Id id, float* sum) {
         kernels().axpy(width_, 1.0f, neurons.weight + id * width_, sum);
         if (config_.bias) sum[width_] += offset(neurons, id) / balance_;
     });
-    kernels().scale(std::ssize(mean_), 1.0f / static_cast<float>(neurons.n), mean_.data());
 }
 
 // (|w|^2 + o^2 / c^2) (|h - m|^2 + c^2), in the mean over the neurons, o their offsets, and the queries, is smallest at
 // c^2 = sqrt(o^2 |h - m|^2 / |w|^2).
 void MipsMap::fit_balance(const NeuronView& neurons, int n_threads) {
-    const std::vector<float> sums = sum_over(neurons, 3, n_threads, [&](Id id, float* sum) {
+    const std::vector<float> means = mean_over(neurons, 3, n_threads, [&](Id id, float* sum) {
         const float o = offset(neurons, id);
         sum[0] += kernels().sum_of_squares(width_, neurons.weight + id * width_);
         sum[1] += o * o;
         sum[2] += o;
     });
-    const float n = static_cast<float>(neurons.n), mean = config_.centre ? sums[2] / n : 0.0f;
-    const float offsets = sums[1] / n - mean * mean;
+    const float offsets = means[1] - (config_.centre ? means[2] * means[2] : 0.0f);
     const float queries = query_square_ - kernels().sum_of_squares(width_, origin_.data());
-    const float squared = std::sqrt(std::max(0.0f, offsets) * std::max(0.0f, queries) / (sums[0] / n));
+    const float squared = std::sqrt(std::max(0.0f, offsets) * std::max(0.0f, queries) / means[0]);
     balance_ = squared > 0 && std::isfinite(squared) ? std::sqrt(squared) : 1.0f;
 }
 
@@ -152,15 +170,19 @@ void MipsMap::restore(const State& state, bool fitted) {
             const std::vector<float>& values = array_of<float>(state, name);
             if (std::ssize(values) != size)
                 throw std::invalid_argument(std::string("the tables' array ") + name + " has the wrong size");
+            if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); }))
+                throw std::invalid_argument(std::string("the tables' array ") + name + " is not finite");
             return values;
         };
         const std::vector<Index>& seen = array_of<Index>(state, "query_batches");
-        if (seen.size() != 1 || seen[0] < 0) throw std::invalid_argument("the tables' array query_batches is no count");
+        if (seen.size() != 1 || seen[0] < 0 || seen[0] > Index{1} << 62)
+            throw std::invalid_argument("the tables' array query_batches is no count");
         query_mean_ = array("query_mean", width_);
         query_square_ = array("query_square", 1)[0];
         seen_ = seen[0];
         origin_ = array("origin", width_);
         balance_ = array("balance", 1)[0];
+        if (!(balance_ > 0)) throw std::invalid_argument("the tables' array balance is not positive");
     }
     if (!fitted) return;
     const auto& mean = array_of<float>(state, "mean");

@@ -29,6 +29,9 @@ struct MipsConfig {
                             // longest, with buckets of its own (Yan et al. 2018)
 };
 
+// A neuron whose weights are all 0 has not been trained yet and has no direction to be found by: it is not hashed.
+bool is_hashed(const NeuronView& neurons, Id id);
+
 // The mapping of the neurons and queries of one layer. The means and the lengths are those of the last fit(); a neuron
 // that has become longer than the longest counts as long as that.
 class MipsMap {
@@ -40,6 +43,7 @@ public:
           origin_(query_mean_.size()),
           mean_(config.centre ? width + config.bias : 0) {}
 
+    bool centres_queries() const { return config_.centre_queries; }
     Index neurons_width() const { return width_; }
     Index width() const { return width_ + config_.bias + config_.augment; }  // of the vectors
     Index ranges() const { return config_.norm_ranges; }
@@ -53,20 +57,29 @@ public:
     // The queries, of the neurons' width, as vectors of width(): in `memory`, unless they are the same.
     Vectors map_queries(const Vectors& queries, VectorList& memory) const;
 
-    // Multiplications that mapping one neuron takes.
-    Index multiplications() const { return (config_.centre_queries ? width_ : 0) + (needs_norms() ? width_ : 0); }
+    // Entries of a mapped query.
+    Index entries_of(const Vectors& queries, Index i) const {
+        return queries.sparse && origin_.empty() ? queries.size(i) + config_.bias : width();
+    }
+    // Multiplications that mapping one neuron takes, and fit() for each of them.
+    Index multiplications() const { return offset_multiplications() + (needs_norms() ? width_ : 0); }
+    Index fitting_multiplications() const {
+        const Index balance = config_.centre_queries ? offset_multiplications() + width_ : 0;
+        return balance + (config_.centre ? offset_multiplications() : 0) + (needs_norms() ? multiplications() : 0);
+    }
 
     State state() const;
     void restore(const State& state, bool fitted);
 
 private:
-    // Sums of fixed pieces of the neurons, added in their order: the same for any number of threads. add(i, sum) adds
-    // neuron i to sum (size,).
+    // The mean over the neurons that are hashed, zeros if there are none; add(i, sum) adds neuron i to sum (size,).
+    // Pieces of fixed size are added in their order: the same for any number of threads.
     template <class F>
-    std::vector<float> sum_over(const NeuronView& neurons, Index size, int n_threads, F&& add) const;
+    std::vector<float> mean_over(const NeuronView& neurons, Index size, int n_threads, F&& add) const;
     void fit_mean(const NeuronView& neurons, int n_threads);
     void fit_balance(const NeuronView& neurons, int n_threads);
     float offset(const NeuronView& neurons, Id id) const;
+    Index offset_multiplications() const { return config_.centre_queries ? width_ : 0; }
     void centred(const NeuronView& neurons, Id id, float* vector) const;
     bool needs_norms() const { return config_.augment || config_.norm_ranges > 1; }
 

@@ -33,12 +33,10 @@ void run(const SampleTask& task, Selection& out) {
 double multiplications_of(const SampleTask& task) {
     const bool sees_all = task.config.kind == SamplerKind::exact || task.config.kind == SamplerKind::standout;
     const bool hashes = looks_up(task.config.kind);
-    const Index added = hashes ? task.index->map().width() - task.neurons.width : 0;
     double sum = 0;
     for (Index q = 0; q < task.n() && (hashes || sees_all); ++q) {
-        const Index entries = task.queries.size(q);
-        sum += hashes ? task.index->family().multiplications(entries + added)
-                      : static_cast<double>(entries) * static_cast<double>(task.neurons.n);
+        sum += hashes ? task.index->family().multiplications(task.index->map().entries_of(task.queries, q))
+                      : static_cast<double>(task.queries.size(q)) * static_cast<double>(task.neurons.n);
     }
     return sum;
 }

@@ -92,8 +92,9 @@ void sample_scored(const SampleTask& task, Selection& out) {
         for (Index g = first; g < last; ++g) score_group(task, groups[g], looks_a_query, hits);
     });
     for (const Group& group : groups)
-        out.multiplications += static_cast<double>(group.looks.size()) * static_cast<double>(task.neurons.width) *
-                               static_cast<double>(task.index->bucket(group.table, group.bucket).size());
+        for (const Index look : group.looks)
+            out.multiplications += static_cast<double>(task.queries.size(look / looks_a_query)) *
+                                   static_cast<double>(task.index->bucket(group.table, group.bucket).size());
     choose_each(task, out, [&](Index q, std::vector<Id>& ids) {
         merge(task, {hits.data() + q * looks_a_query, static_cast<std::size_t>(looks_a_query)}, ids);
     });

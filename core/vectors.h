@@ -1,6 +1,7 @@
 // Vectors as hash families and samplers read them: all coordinates, or only those that are not 0.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "simd/kernels.h"
@@ -35,6 +36,9 @@ struct Vectors {
     // All of them with their zeros. out: (n, width).
     void copy(float* out) const;
 };
+
+// Vectors that are held as dense ones at once: at most so many, of 16 MB together.
+inline Index at_once(Index most, Index width) { return std::clamp<Index>((Index{1} << 22) / width, 1, most); }
 
 // out[i * ld + r] = vector i . row ids[r] of rows (., width); ids null: rows 0, 1, ...
 void products(const Vectors& vectors, const float* rows, const Id* ids, Index n_rows, float* out, Index ld);

@@ -8,7 +8,7 @@ from hashslide import _core
 from hashslide.config import NetworkConfig
 from hashslide.errors import InputError
 from hashslide.layers import Dense, Hashed, LowRank
-from hashslide.selection import Layer, Selection
+from hashslide.selection import MAX_CENTRED, Layer, Selection
 
 
 def test_the_core_has_the_same_attributes():
@@ -97,6 +97,14 @@ def test_bad_values_are_refused(name, value, accepted):
         ({"hidden": ()}, "hidden is empty"),
         ({"hidden": (4, 4), "hidden_length": 2.0}, "hidden_length is 2.0; with more than one dense"),
         ({"hidden": Hashed(8, 2), "hidden_dropout": 0.5}, "hidden_dropout is 0.5; where hidden layers"),
+        (
+            {"hidden": Hashed(8, 2, centre_queries=True), "n_features": MAX_CENTRED + 1},
+            "a layer of 65537 inputs centres its queries",
+        ),
+        (
+            {"hidden": MAX_CENTRED + 1, "selection": Selection(sampler="top", budget=1, centre_queries=True)},
+            "a layer of 65537 inputs centres its queries",
+        ),
         ({"active": "per_example", "direct": 3}, 'direct is 3; with active="per_example" only 0'),
     ],
 )

@@ -286,6 +286,51 @@ def test_centred_queries_find_more_of_their_best_neurons():
     assert recall[1] / scored[1] > 1.7 * recall[0] / scored[0] and recall[1] > 3 * recall[0]
 
 
+def test_untrained_neurons_do_not_move_the_mean_or_the_balance():
+    """They have biases from the label frequencies, and are in no bucket."""
+    weight, bias = neurons()
+    h = np.random.default_rng(1).normal(size=(300, WIDTH)).astype(np.float32) + 1
+    states = []
+    for n_untrained in (0, 3 * N):
+        index = make(N + n_untrained, centre_queries=True)
+        index.observe(h)
+        index.build(
+            np.pad(weight, ((0, n_untrained), (0, 0))), np.pad(bias, (0, n_untrained), constant_values=-12), 1
+        )
+        states.append(index.state())
+    for name in ("balance", "mean", "origin"):
+        np.testing.assert_allclose(states[0][f"map.{name}"], states[1][f"map.{name}"], rtol=1e-5, atol=1e-6)
+
+
+def test_a_batch_that_has_diverged_does_not_move_the_queries_mean():
+    index = make(centre_queries=True)
+    h = np.ones((5, WIDTH), np.float32)
+    index.observe(h)
+    before = index.state()
+    index.observe(h * np.float32(np.inf))
+    index.observe(h * np.nan)
+    assert_same_state(before, index.state())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("balance", [np.nan], "balance is not finite"),
+        ("balance", [0.0], "balance is not positive"),
+        ("origin", [1.0], "origin has the wrong size"),
+        ("query_mean", np.full(WIDTH, np.inf), "query_mean is not finite"),
+        ("query_batches", np.array([2**63 - 1]), "query_batches is no count"),
+    ],
+)
+def test_means_of_queries_that_cannot_be_are_refused(name, value, message):
+    index = make(centre_queries=True)
+    index.build(*neurons(), 1)
+    state = index.state()
+    state[f"map.{name}"] = np.array(value, state[f"map.{name}"].dtype)
+    with pytest.raises(ValueError, match=message):
+        make(centre_queries=True).restore(state, 1)
+
+
 def test_norm_ranges_split_the_neurons_into_equal_parts():
     index = make(norm_ranges=3)
     index.build(*neurons(), 1)

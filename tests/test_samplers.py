@@ -5,9 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from hash_helpers import as_sparse
+from scipy.sparse import csr_matrix
 
 from hashslide import _core
 from hashslide import _reference_samplers as reference
+from hashslide._validation import check_features
+from hashslide.config import NetworkConfig
+from hashslide.network import Network
+from hashslide.selection import Layer, Selection
 
 KINDS = ("all", "uniform", "vanilla", "top", "threshold", "scored", "exact", "standout")
 SIGMAS = 4.5  # a fixed seed that fails here by chance: 7 in a million
@@ -87,6 +92,27 @@ def test_sparse_queries_choose_as_dense_ones(kind, settings):
     options = {"budget": 30, "alpha": 0.3, **exclude}
     dense = as_lists(*_core.sample(kind, weight, bias, queries, index, **options))
     assert as_lists(*_core.sample(kind, weight, bias, sparse, index, n_threads=2, **options)) == dense
+
+
+@pytest.mark.parametrize(
+    ("sampler", "centred", "chosen"),
+    [("vanilla", False, (0, 0)), ("scored", False, (1, 2 * 20 * 40 * 3)), ("vanilla", True, (0, 0))],
+)
+def test_multiplications_are_those_of_the_entries(sampler, centred, chosen):
+    """Of a step on 20 examples of 3 of 500 features: hashing, choosing, and the chosen pairs."""
+    x = csr_matrix((np.ones(60, np.float32), (np.repeat(np.arange(20), 3), np.arange(60))), (20, 500))
+    settings = {"hash": "simhash", "tables": 2, "hashes": 1, "rehash_first": 1, "rehash_growth": 1e9}
+    selection = Selection(sampler=sampler, budget=40, centre_queries=centred, **settings)
+    config = NetworkConfig(n_features=500, n_labels=1, hidden=Layer(40, selection=selection), uniform=0)
+    network = Network(config)
+    data = check_features(x), check_features(csr_matrix(np.ones((20, 1)))), np.arange(20)
+    network.train_batch(*data, 0.0)  # builds the tables
+    before = network.multiplications
+    network.train_batch(*data, 0.0)
+    hashing = 20 * 2 * (501 if centred else 4)
+    pairs = 20 * 40 * (3 + 3)  # forward and update; there is no gradient of the features
+    output = 20 * 40 * 3
+    assert hashing + chosen[0] <= network.multiplications - before <= hashing + chosen[1] + pairs + output
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -21,6 +21,7 @@ public:
     void learn(const VectorSource& source, int n_threads) override;
     State learned() const override;
     void restore(const State& state) override;
+    bool takes_sparse() const override { return false; }
     void hash(const Vectors& vectors, Id* buckets) const override;
     void probe(const Vectors& queries, Index probes, Id* buckets) const override;
 

@@ -102,14 +102,16 @@ class MipsMap:
     def fit(self, weight: NDArray, bias: NDArray) -> None:
         """Means, and the longest neuron of each part, shortest part first."""
         self.mean, self.origin, self.balance = 0.0, self.query_mean, np.float32(1)
-        if self.centre_queries:
-            offsets = self._centred(weight, bias)[:, -1]
+        hashed = (weight != 0).any(axis=1)
+        if self.centre_queries and hashed.any():
+            offsets = self._centred(weight, bias)[hashed, -1]
             spread = offsets.var() if self.centre else (offsets**2).mean()
             squared = max(0, self.query_square - self.origin @ self.origin) * spread
-            squared /= max((weight**2).sum(axis=1).mean(), np.finfo(np.float32).tiny)
+            squared /= (weight[hashed] ** 2).sum(axis=1).mean()
             self.balance = np.float32(squared**0.25 if squared > 0 else 1)
         points = self._centred(weight, bias)
-        self.mean = points.mean(axis=0) if self.centre else 0.0
+        if self.centre:
+            self.mean = points[hashed].mean(axis=0) if hashed.any() else np.zeros_like(points[0])
         norms, n = np.sort(np.linalg.norm(self._centred(weight, bias), axis=1)), len(weight)
         parts = np.arange(1, self.norm_ranges + 1)
         self.longest = norms[np.maximum(0, parts * n // self.norm_ranges - 1)]

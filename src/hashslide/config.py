@@ -141,12 +141,15 @@ class NetworkConfig:
 
     def _check_combination(self) -> None:
         selects = [layer.selection.sampler != "all" for layer in self.hidden]
-        if self.hidden[0].selection.centre_queries and self.n_features > MAX_CENTRED:
-            raise InputError(
-                f"the first hidden layer centres its queries and there are {self.n_features} features; "
-                f"accepted are at most {MAX_CENTRED}, because centred features are dense. Set "
-                "centre_queries=False."
-            )
+        widths = [self.n_features, *(layer.width for layer in self.hidden)]
+        for width, selection in zip(
+            widths, [*(c.selection for c in self.hidden), self.selection], strict=True
+        ):
+            if selection.looks_up and selection.centre_queries and width > MAX_CENTRED:
+                raise InputError(
+                    f"a layer of {width} inputs centres its queries; accepted are at most {MAX_CENTRED} "
+                    "inputs, because what is centred is dense. Set centre_queries=False."
+                )
         if (len(selects) > 1 or selects[0]) and self.hidden_length:
             raise InputError(
                 f"hidden_length is {self.hidden_length}; with more than one dense hidden layer only 0 "

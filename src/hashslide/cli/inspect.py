@@ -97,7 +97,7 @@ def _readable(metadata: dict[str, Any]) -> dict[str, Any]:
 
 def _layer_line(layer: dict[str, Any]) -> str:
     """Return in words how a hidden layer chooses its neurons and how many stay."""
-    winners = f", {layer['winners']} winners" if layer["winners"] else ""
+    winners = f", {layer['winners']} winners" if layer.get("winners") else ""
     return _selection_line(layer["selection"]) + winners
 
 
