@@ -38,14 +38,9 @@ def array_api(monkeypatch):
 
 
 @parametrize_with_checks(
-    MODELS[:1], expected_failed_checks=lambda estimator: EXPECTED_FAILURES, xfail_strict=True
+    MODELS, expected_failed_checks=lambda estimator: EXPECTED_FAILURES, xfail_strict=True
 )
 def test_the_contract_of_estimators(estimator, check):
-    check(estimator)
-
-
-@parametrize_with_checks(MODELS[1:], expected_failed_checks=lambda estimator: EXPECTED_FAILURES)
-def test_the_contract_with_other_settings(estimator, check):
     check(estimator)
 
 

@@ -4,7 +4,8 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 
-from hashslide._targets import LabelNames, parse_target
+from hashslide._label_names import LabelNames
+from hashslide._targets import parse_target
 from hashslide.errors import InputError
 
 INDICATOR = np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1]])

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide._fitting import new_network, settings_for
-from hashslide._targets import LabelNames, parse_target
+from hashslide._label_names import LabelNames
+from hashslide._targets import parse_target
 from hashslide._validation import Csr, check_features, check_same_rows
 from hashslide.auto import Settings, selection_of
 from hashslide.errors import InputError

@@ -9,7 +9,8 @@ from sklearn.utils.validation import validate_data
 
 from hashslide import _approximate, metrics
 from hashslide._checks import check_bool, check_choice, check_float, check_int, is_auto, random_generator
-from hashslide._targets import LabelNames, Target, parse_target
+from hashslide._label_names import LabelNames
+from hashslide._targets import Target, parse_target
 from hashslide._validation import (
     Csr,
     blocks,

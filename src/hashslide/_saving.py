@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hashslide import _core, model_file
 from hashslide._checks import check_bool, check_float, check_int
-from hashslide._targets import LabelNames
+from hashslide._label_names import LabelNames
 from hashslide.config import NetworkConfig
 from hashslide.errors import InputError, ModelFileError
 from hashslide.network import CandidateSettings, Network

@@ -27,9 +27,10 @@ from hashslide._fitting import (
     settings_for,
     training_data,
 )
+from hashslide._label_names import LabelNames
 from hashslide._predicting import Predictor, check_dense
 from hashslide._saving import load_classifier, save_classifier
-from hashslide._targets import LabelNames, parse_target
+from hashslide._targets import parse_target
 from hashslide._validation import Csr, check_features, check_not_empty, check_same_rows, check_sample_weight
 from hashslide.errors import InputError
 from hashslide.network import effective_threads
