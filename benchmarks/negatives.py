@@ -26,8 +26,8 @@ from methods.matrices import load_matrices
 from scipy.sparse import csr_matrix
 
 from hashslide import SlideClassifier
-from hashslide._fitting import draw_seed, new_network, settings_for, training_data
 from hashslide._validation import check_features
+from hashslide.estimator._fitting import draw_seed, new_network, settings_for, training_data
 from hashslide.network import Network
 from hashslide.selection import Selection
 from hashslide.training import TrainingData

@@ -33,9 +33,9 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from hashslide import SlideClassifier, _core
-from hashslide._approximate import tune
 from hashslide._validation import Csr, check_features
 from hashslide.data import load_xmc
+from hashslide.estimator._approximate import tune
 from hashslide.metrics import precision_at_k
 from hashslide.network import CandidateSettings, Network
 

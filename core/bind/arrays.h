@@ -11,7 +11,7 @@
 
 #include <variant>
 
-#include "neuron_vectors.h"
+#include "tables/neuron_vectors.h"
 
 namespace hashslide {
 

@@ -3,8 +3,8 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
-#include "xmc_reader.h"
-#include "xmc_writer.h"
+#include "data/xmc_reader.h"
+#include "data/xmc_writer.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <memory>
 
-#include "arrays.h"
-#include "hash_family.h"
-#include "parallel.h"
-#include "python_family.h"
+#include "base/parallel.h"
+#include "bind/arrays.h"
+#include "bind/python_family.h"
+#include "hashing/hash_family.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -4,10 +4,10 @@
 
 #include <stdexcept>
 
-#include "arrays.h"
-#include "bind_state.h"
-#include "names.h"
-#include "neuron_index.h"
+#include "bind/arrays.h"
+#include "bind/bind_state.h"
+#include "bind/names.h"
+#include "tables/neuron_index.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

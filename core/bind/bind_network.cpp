@@ -10,12 +10,12 @@
 #include <stdexcept>
 #include <utility>
 
-#include "arrays.h"
-#include "bind_state.h"
-#include "names.h"
-#include "network.h"
-#include "parallel.h"
-#include "python_family.h"
+#include "base/parallel.h"
+#include "bind/arrays.h"
+#include "bind/bind_state.h"
+#include "bind/names.h"
+#include "bind/python_family.h"
+#include "network/network.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -10,10 +10,10 @@
 #include <string>
 #include <utility>
 
-#include "arrays.h"
-#include "names.h"
-#include "partition.h"
-#include "sampler.h"
+#include "bind/arrays.h"
+#include "bind/names.h"
+#include "sampling/partition.h"
+#include "sampling/sampler.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

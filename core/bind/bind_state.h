@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "state.h"
+#include "base/state.h"
 
 namespace hashslide {
 

@@ -2,8 +2,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include "gemm.h"
-#include "parallel.h"
+#include "base/gemm.h"
+#include "base/parallel.h"
 #include "simd/kernels.h"
 
 namespace nb = nanobind;

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "sampler.h"
+#include "sampling/sampler.h"
 
 namespace hashslide {
 

@@ -1,4 +1,4 @@
-#include "python_family.h"
+#include "bind/python_family.h"
 
 #include <limits>
 #include <numeric>
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "parallel.h"
+#include "base/parallel.h"
 
 namespace nb = nanobind;
 

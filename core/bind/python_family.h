@@ -4,7 +4,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include "hash_family.h"
+#include "hashing/hash_family.h"
 
 namespace hashslide {
 

@@ -3,7 +3,7 @@
 // depend on the other rows of the request.
 #pragma once
 
-#include "types.h"
+#include "base/types.h"
 
 namespace hashslide::HASHSLIDE_ISA {
 

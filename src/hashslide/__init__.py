@@ -11,7 +11,7 @@ except RuntimeError as error:
     raise CpuError(str(error)) from None
 
 from hashslide._core import available_cpus, build_info
-from hashslide.advise import Advice, advise
+from hashslide.diagnostics.advice import Advice, advise
 from hashslide.estimator import SlideClassifier
 from hashslide.network import Network
 from hashslide.selection import Layer, Selection

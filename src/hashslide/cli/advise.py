@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from hashslide import plots
-from hashslide._advise_plot import draw
-from hashslide._advise_runs import RANKS, Outcome, Run
-from hashslide._advise_words import STAGES
-from hashslide.advise import FAMILIES, SHARES, Advice
-from hashslide.advise import advise as find_advice
 from hashslide.cli._console import note, print_facts, print_json, print_table
 from hashslide.cli._options import DataArgument, Hidden, Jobs, Json, Lenient
 from hashslide.cli._sources import load_part, part_path
+from hashslide.diagnostics import plots
+from hashslide.diagnostics._advise_plot import draw
+from hashslide.diagnostics._trials import RANKS, Outcome, Run
+from hashslide.diagnostics._verdict import STAGES
+from hashslide.diagnostics.advice import FAMILIES, SHARES, Advice
+from hashslide.diagnostics.advice import advise as find_advice
 
 SPENT = ("choosing the active set", "re-hashing", "output layer")
 SPEED_COLUMNS = ("active set", "labels", "examples/s", "seconds", "choosing", "re-hashing", "output layer")

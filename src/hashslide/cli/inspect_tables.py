@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from hashslide import plots, tables
-from hashslide._tables_plot import draw
 from hashslide.cli._console import note, print_facts, print_json, print_table, readable_bytes
 from hashslide.cli._models import fit_features, load_classifier
 from hashslide.cli._sources import load_part, part_path
+from hashslide.diagnostics import plots, tables
+from hashslide.diagnostics._tables_plot import draw
 from hashslide.network import Network
 
 RECALL_COLUMNS = ("tables", "probes", "true top 1 found", "true top 5 found", "neurons scored")

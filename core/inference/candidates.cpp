@@ -1,0 +1,83 @@
+#include "inference/candidates.h"
+
+#include <algorithm>
+
+#include "simd/kernels.h"
+
+namespace hashslide {
+namespace {
+
+constexpr double dense_share = 0.25;  // of the features, in an average example
+
+bool is_dense(const CsrView& x, Index n_features) {
+    return static_cast<double>(x.indptr[x.n_rows]) >
+           dense_share * static_cast<double>(n_features) * static_cast<double>(x.n_rows);
+}
+
+// The memory of a feature that a query reads is at random places: it is asked for before it is needed.
+void prefetch(const LabelLists& lists, const DirectTerm& direct, std::span<const Id> ids) {
+    for (const Id id : ids) {
+        if (id < lists.n()) __builtin_prefetch(&lists.begin[id]);
+        __builtin_prefetch(&direct.begin[id]);
+    }
+    for (const Id id : ids) {
+        if (id < lists.n()) {
+            __builtin_prefetch(lists.labels.data() + lists.begin[id]);
+            __builtin_prefetch(lists.counts.data() + lists.begin[id]);
+        }
+        __builtin_prefetch(direct.labels.data() + direct.begin[id]);
+        __builtin_prefetch(direct.weight.data() + direct.begin[id]);
+    }
+}
+
+// The direct term of the candidates, without a branch: other labels have the slot 0.
+void direct_scores(const DirectTerm& direct, std::span<const Id> ids, std::span<const float> values,
+                   CandidateWork& work) {
+    work.scores.assign(work.candidates.size() + 1, 0.0f);
+    if (!direct.enabled()) return;
+    const Id *labels = direct.labels.data(), *slots = work.slots.data();
+    const float* weight = direct.weight.data();
+    float* scores = work.scores.data();
+    for (std::size_t j = 0; j < ids.size(); ++j)
+        for (Index entry = direct.begin[ids[j]]; entry < direct.begin[ids[j] + 1]; ++entry)
+            scores[slots[labels[entry]]] += values[j] * weight[entry];
+}
+
+}  // namespace
+
+void Candidates::absorb(const HiddenStack& stack, const OutputLayer& output, const CsrView& x, const CsrView& y,
+                        Index n_features, std::uint64_t seed, int n_threads) {
+    const bool is_new = empty();
+    if (is_new) cells.learn_centres(stack, x, output.n_labels(), seed, n_threads);
+    cells.absorb(stack, output, x, y, n_threads);
+    if (is_new ? !is_dense(x, n_features) : features.lists.n() > 0)
+        features.absorb(x, y, n_features, output.n_labels(), n_threads);
+}
+
+std::span<const Hit> Candidates::topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct,
+                                      const CsrView& x, Index row, Index k) const {
+    thread_local CandidateWork work;
+    work.prepare(output.n_labels(), stack.width());
+    const std::span<const Id> ids = x.ids(row);
+    prefetch(features.lists, direct, ids);
+    stack.predict(x, row, 1, work.hidden.data(), 1);
+    features.add_candidates(ids, x.values(row), settings.feature_labels, work);
+    cells.add_candidates(settings.cell_labels, settings.probes, k, work);
+
+    const std::vector<Id>& labels = work.candidates;
+    const Index n = static_cast<Index>(labels.size());
+    direct_scores(direct, ids, x.values(row), work);
+    work.products.resize(n);
+    kernels().products(1, n, stack.width(), work.hidden.data(), output.weight.data(), labels.data(),
+                       work.products.data(), n);
+    work.reset_slots();
+
+    work.hits.clear();
+    for (Index i = 0; i < n; ++i)
+        work.hits.push_back(ranked(work.products[i] + output.bias[labels[i]] + work.scores[i + 1], labels[i]));
+    const Index found = std::min(k, n);
+    std::partial_sort(work.hits.begin(), work.hits.begin() + found, work.hits.end());
+    return {work.hits.data(), static_cast<std::size_t>(found)};
+}
+
+}  // namespace hashslide

@@ -1,0 +1,90 @@
+#include "inference/label_lists.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/best_k.h"
+#include "base/id_map.h"
+#include "base/parallel.h"
+
+namespace hashslide {
+namespace {
+
+constexpr Index group_grain = 16;
+
+struct Entry {
+    float count, tie;
+    Id label;
+    bool operator<(const Entry& other) const {
+        return std::tuple(-count, -tie, label) < std::tuple(-other.count, -other.tie, other.label);
+    }
+};
+
+// Counts of the labels that it has been given since the last clear().
+class Counter {
+public:
+    void clear(Index n_labels) {
+        if (map_.capacity() < n_labels) map_.grow(n_labels);
+        map_.clear();
+        counts_.clear();
+    }
+    void add(Id label, float count) {
+        const std::size_t position = static_cast<std::size_t>(map_.insert(label));
+        if (position == counts_.size()) counts_.push_back(0.0f);
+        counts_[position] += count;
+    }
+    std::vector<Entry> entries() const {
+        std::vector<Entry> all;
+        all.reserve(counts_.size());
+        for (std::size_t i = 0; i < counts_.size(); ++i) all.push_back({counts_[i], 0.0f, map_.ids()[i]});
+        return all;
+    }
+
+private:
+    IdMap map_;
+    std::vector<float> counts_;
+};
+
+Counter& thread_counter(Index n_labels) {
+    thread_local Counter counter;
+    counter.clear(n_labels);
+    return counter;
+}
+
+void keep_best(std::vector<Entry>& entries, Index longest) {
+    const auto end = entries.begin() + std::min<Index>(longest, static_cast<Index>(entries.size()));
+    std::partial_sort(entries.begin(), end, entries.end());
+    entries.erase(end, entries.end());
+}
+
+}  // namespace
+
+void LabelLists::absorb(const Members& members, const CsrView& y, Index n_labels, Index longest,
+                        const TieBreak& tie_break, int n_threads) {
+    const Index n_groups = static_cast<Index>(members.size()), n_old = n();
+    std::vector<std::vector<Entry>> lists(n_groups);
+    parallel_for(n_threads, 0, n_groups, group_grain, [&](Index first, Index last) {
+        for (Index g = first; g < last; ++g) {
+            Counter& counter = thread_counter(n_labels);
+            for (const Index row : members[g])
+                for (const Id label : y.ids(row)) counter.add(label, 1.0f);
+            for (Index i = g < n_old ? begin[g] : 0; i < (g < n_old ? begin[g + 1] : 0); ++i)
+                counter.add(labels[i], counts[i]);
+            lists[g] = counter.entries();
+            if (tie_break)
+                for (Entry& entry : lists[g]) entry.tie = ordered(tie_break(g, entry.label));
+            keep_best(lists[g], longest);
+        }
+    });
+    begin = Array<Index>(n_groups + 1);
+    for (Index g = 0; g < n_groups; ++g) begin[g + 1] = begin[g] + static_cast<Index>(lists[g].size());
+    labels = Array<Id>(begin[n_groups]);
+    counts = Array<float>(begin[n_groups]);
+    for (Index g = 0; g < n_groups; ++g)
+        for (std::size_t i = 0; i < lists[g].size(); ++i) {
+            labels[begin[g] + static_cast<Index>(i)] = lists[g][i].label;
+            counts[begin[g] + static_cast<Index>(i)] = lists[g][i].count;
+        }
+}
+
+}  // namespace hashslide

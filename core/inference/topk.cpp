@@ -1,0 +1,160 @@
+#include "inference/topk.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "base/best_k.h"
+#include "base/gemm.h"
+#include "base/parallel.h"
+#include "base/scratch.h"
+#include "simd/kernels.h"
+
+namespace hashslide {
+namespace {
+
+constexpr Index example_block = 128;  // examples that share one pass over the weights
+constexpr Index label_block = 256;    // labels of one product
+constexpr Index range_blocks = 16;    // blocks of one piece of work
+constexpr Index scan_block = 64;      // logits compared with the threshold at once
+
+float norm(Index n, const float* x) { return std::sqrt(kernels().sum_of_squares(n, x)); }
+
+// What scores a label: z = (h . w + b) + direct term, added up in this order everywhere: so a label has the same score,
+// bit for bit, however it was found and whatever rows come with its own.
+struct Model {
+    const HiddenStack& stack;
+    const OutputLayer& output;
+    const DirectTerm& direct;
+
+    std::vector<float> hidden(const CsrView& x, Index first, Index n, int n_threads) const {
+        std::vector<float> h(n * stack.width());
+        stack.predict(x, first, n, h.data(), n_threads);
+        return h;
+    }
+};
+
+// h W^T + b of the labels first .. last for n examples; z: rows of last - first floats. Block by block, so that the
+// rows of the weights are read once for all examples. Returns max |w| + max |b|.
+float approximate_logits(const OutputLayer& output, Index n, const float* h, Index first, Index last, float* z) {
+    const Index width = output.width(), ldz = last - first;
+    float largest_square = 0, largest_bias = 0;
+    for (Index block = first; block < last; block += label_block) {
+        const Index end = std::min(last, block + label_block);
+        float* out = z + block - first;
+        for (Index i = 0; i < n; ++i) std::copy(output.bias.data() + block, output.bias.data() + end, out + i * ldz);
+        gemm_nt(n, end - block, width, h, width, output.row(block), width, 1.0f, out, ldz);
+        for (Index label = block; label < end; ++label) {
+            largest_square = std::max(largest_square, kernels().sum_of_squares(width, output.row(label)));
+            largest_bias = std::max(largest_bias, std::abs(output.bias[label]));
+        }
+    }
+    constexpr float lost = 1e-12f;  // vectors shorter than 1e-19 have squares of 0
+    return std::sqrt(largest_square) + largest_bias + lost;
+}
+
+// Offers the labels first .. first + n, whose logits are z but for rounding errors of at most `slack` and for `extra`,
+// their direct term. Most blocks hold nothing above the k-th best and cost one vectorised maximum.
+void scan(const OutputLayer& output, const float* h, Index first, Index n, const float* z, const float* extra,
+          float slack, BestK& best) {
+    for (Index i = 0; i < n; i += scan_block) {
+        const Index end = std::min(n, i + scan_block);
+        if (best.full() && kernels().maximum(end - i, z + i) < best.worst().score - slack) continue;
+        for (Index j = i; j < end; ++j)
+            if (!best.full() || !(z[j] < best.worst().score - slack))
+                best.offer({output.logit(first + j, h) + extra[j], static_cast<Id>(first + j)});
+    }
+}
+
+// Workers take ranges of labels; each lane of ranges keeps its own best, merged at the end. The number of lanes bounds
+// the memory. A product of matrices only chooses whose score is worth computing: its sums depend on the other rows.
+void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index n, Index k, std::int64_t* labels,
+                   float* scores, int n_threads) {
+    constexpr Index max_lanes = 64, range = label_block * range_blocks;
+    const OutputLayer& output = model.output;
+    const Index n_labels = output.n_labels(), n_ranges = (n_labels + range - 1) / range, width = output.width();
+    const Index n_lanes = std::min(max_lanes, n_ranges);
+    const std::vector<float> h = model.hidden(x, first_row, n, n_threads);
+    std::vector<BestK> best(n_lanes * n, BestK(k));
+    parallel_for(n_threads, 0, n_lanes, 1, [&](Index lane, Index) {
+        float* z = scratch<0>(n * std::min(range, n_labels));
+        float* extra = scratch<1>(std::min(range, n_labels));
+        for (Index r = lane; r < n_ranges; r += n_lanes) {
+            const Index first = r * range, last = std::min(n_labels, first + range), size = last - first;
+            const float largest = approximate_logits(output, n, h.data(), first, last, z);
+            for (Index i = 0; i < n; ++i) {
+                float* row = z + i * size;
+                const float* hidden = h.data() + i * width;
+                std::fill_n(extra, size, 0.0f);
+                model.direct.add(x.ids(first_row + i), x.values(first_row + i), static_cast<Id>(first),
+                                 static_cast<Id>(last), extra);
+                if (model.direct.enabled()) kernels().axpy(size, 1.0f, extra, row);
+                const float error =
+                    rounding_error(width) * (largest * std::max(1.0f, norm(width, hidden)) + norm(size, extra));
+                scan(output, hidden, first, size, row, extra, error, best[lane * n + i]);
+            }
+        }
+    });
+    parallel_for(n_threads, 0, n, 16, [&](Index a, Index b) {
+        for (Index i = a; i < b; ++i) {
+            BestK all(k);
+            for (Index lane = 0; lane < n_lanes; ++lane) all.offer(best[lane * n + i].hits());
+            write_hits(std::move(all).sorted(), labels + (first_row + i) * k, scores + (first_row + i) * k);
+        }
+    });
+}
+
+}  // namespace
+
+void write_hits(std::span<const Hit> hits, std::int64_t* labels, float* scores) {
+    for (std::size_t j = 0; j < hits.size(); ++j) {
+        labels[j] = hits[j].label;
+        scores[j] = hits[j].score;
+    }
+}
+
+void blocked_topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
+                  Index k, std::int64_t* labels, float* scores, int n_threads) {
+    for (Index row = 0; row < x.n_rows; row += example_block)
+        topk_of_block({stack, output, direct}, x, row, std::min(example_block, x.n_rows - row), k, labels, scores,
+                      n_threads);
+}
+
+void screened_topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const Screen& screen,
+                   const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) {
+    std::vector<float> h(stack.width());
+    for (Index row = 0; row < x.n_rows; ++row) {
+        stack.predict(x, row, 1, h.data(), n_threads);
+        const std::vector<Hit> hits = screen.topk(output, direct, x, row, h.data(), k, n_threads);
+        if (hits.empty())
+            topk_of_block({stack, output, direct}, x, row, 1, k, labels, scores, n_threads);
+        else
+            write_hits(hits, labels + row * k, scores + row * k);
+    }
+}
+
+void all_logits(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
+                float* logits, int n_threads) {
+    constexpr Index rows = 64;
+    const Index n_labels = output.n_labels(), hidden = stack.width();
+    const Model model{stack, output, direct};
+    parallel_for(n_threads, 0, x.n_rows, rows, [&](Index begin, Index end) {
+        const std::vector<float> h = model.hidden(x, begin, end - begin, 1);
+        float* z = scratch(rows * label_block);
+        for (Index i = begin; i < end; ++i) {
+            std::fill_n(logits + i * n_labels, n_labels, 0.0f);
+            direct.add(x.ids(i), x.values(i), 0, static_cast<Id>(n_labels), logits + i * n_labels);
+        }
+        for (Index first = 0; first < n_labels; first += label_block) {
+            const Index n = std::min(label_block, n_labels - first);
+            kernels().products(end - begin, n, hidden, h.data(), output.row(first), nullptr, z, n);
+            for (Index i = begin; i < end; ++i) {
+                float* row = z + (i - begin) * n;
+                kernels().axpy(n, 1.0f, output.bias.data() + first, row);
+                kernels().axpy(n, 1.0f, row, logits + i * n_labels + first);
+            }
+        }
+    });
+}
+
+}  // namespace hashslide

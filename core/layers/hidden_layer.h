@@ -1,0 +1,71 @@
+// One hidden layer over other units: dense, or only the neurons that its selector picks for each example.
+#pragma once
+
+#include "layers/example_products.h"
+#include "learning/activation.h"
+#include "learning/neurons.h"
+#include "sampling/selector.h"
+#include "sparse/activations.h"
+
+namespace hashslide {
+
+struct LayerConfig {
+    Index width = 256;
+    Activation activation = Activation::identity;
+    SelectionConfig selection;  // sampler all: a dense layer
+    Index winners = 0;          // active neurons of an example: the largest activations of the chosen; 0: all of them
+};
+
+// A chosen neuron of `uniform`, which draws with replacement, counts 1 / (1 - (1 - 1/n)^budget) times and of `standout`
+// once in training, so that with all neurons, weighted by their chance to be chosen, a prediction has the same mean
+// (Srivastava et al. 2014; Ba & Frey 2013). The other samplers choose for a prediction as they do in training: the
+// selection is part of the function.
+class HiddenLayer {
+public:
+    HiddenLayer(const LayerConfig& config, Index width_in, const OptimizerConfig& optimizer, std::uint64_t seed,
+                int number);
+
+    // Random weights; they are 0 before.
+    void initialise();
+    // Builds the hash tables, if there are some and they are not ready: unlike those of the output, the weights mean
+    // something from the start, and without tables no neuron would be active.
+    void build_tables(int n_threads);
+
+    // Memory of one worker for one batch.
+    struct Work {
+        explicit Work(Index n_neurons) : products(n_neurons) {}
+        Selection selection;
+        std::vector<float> activations;  // of the selection
+        ExampleProducts products;        // of those that are not 0, after forward
+        Activations dense_in;            // of a dense layer over sparse activations
+        double multiplications = 0;
+    };
+
+    // seed: of this batch's draws; the network's own, or that of a worker (worker.h).
+    void forward(const Activations& in, Activations& out, Work& work, std::uint64_t seed, Index step,
+                 int n_threads) const;
+    // out.gradients: dLoss/dout on entry. Sets in.gradients where they are wanted and updates the touched neurons.
+    void backward_and_update(Activations& in, bool in_gradient, Activations& out, Work& work, float rate, Index step,
+                             int n_threads);
+    // The same function without dropout. out: activations of the examples.
+    void predict(const Activations& in, Activations& out, int n_threads) const;
+
+    bool is_dense() const { return config_.selection.sampler.kind == SamplerKind::all; }
+    const Selector& selector() const { return selector_; }
+    Selector& selector() { return selector_; }
+
+    Neurons neurons;
+
+private:
+    void forward_dense(const Activations& in, Activations& out, int n_threads) const;
+    // A neuron whose activation is 0 adds nothing to the next layer and has no gradient: it is left out of `out`.
+    void forward_selected(const Activations& in, Activations& out, Work& work, int n_threads) const;
+    float training_factor() const;
+
+    LayerConfig config_;
+    Selector selector_;
+    std::uint64_t seed_;
+    int number_;
+};
+
+}  // namespace hashslide

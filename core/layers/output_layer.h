@@ -1,0 +1,41 @@
+// Hidden layer to logits, on the active set of a batch: z = h W[active]^T + b[active]. One row of W a label.
+#pragma once
+
+#include <vector>
+
+#include "learning/loss.h"
+#include "learning/neurons.h"
+#include "sampling/active_set.h"
+
+namespace hashslide {
+
+class OutputLayer : public Neurons {
+public:
+    using Neurons::Neurons;
+    Index n_labels() const { return n(); }
+
+    // Memory of one worker for one batch.
+    struct Work {
+        std::vector<float> rows;    // (active, hidden): the gathered weights
+        std::vector<float> logits;  // (batch, active): logits, then their gradients
+    };
+
+    // Step 4. Gathers the active rows and computes the logits of the batch, tile by tile. h: (batch, hidden).
+    void forward(const ActiveSet& active, const float* h, Index batch, Work& work, int n_threads) const;
+
+    // Steps 6 and 7. h_gradient: (batch, hidden), set to dLoss/dh. Then each active row is updated by the one thread
+    // that computed its gradient.
+    void backward_and_update(const ActiveSet& active, const float* h, Index batch, Work& work, float* h_gradient,
+                             float rate, Index step, int n_threads);
+
+private:
+    void update_tile(const ActiveSet& active, Index first, Index last, const float* h, Index batch, const Work& work,
+                     float rate, Index step);
+};
+
+// Step 5. The logits of the active set become gradients; returns the summed loss. shift as in loss.h; row_weight and
+// label_weight may be null; label_weight is indexed by label.
+double active_set_loss(LossKind kind, const ActiveSet& active, Index batch, float* logits, const float* shift,
+                       const float* row_weight, const float* label_weight, int n_threads);
+
+}  // namespace hashslide

@@ -1,0 +1,281 @@
+#include "network/network.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "base/parallel.h"
+#include "inference/topk.h"
+#include "simd/kernels.h"
+
+namespace hashslide {
+namespace {
+
+// Up to this many rows, reading the weights costs more than the arithmetic, and the 8-bit screen wins.
+constexpr Index screened_rows = 4;
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+// Worker 0 draws from the network's own seed, so that one worker is the serial algorithm.
+std::uint64_t worker_seed(std::uint64_t seed, Index worker) {
+    return worker == 0 ? seed : mix(seed ^ (static_cast<std::uint64_t>(worker) << 32));
+}
+
+}  // namespace
+
+Network::Network(const NetworkConfig& config, bool initialise)
+    : config_(config),
+      hidden_(config.n_features, config.hidden, config.hidden_length, config.input_init, config.optimizer, config.seed),
+      output_(config.n_labels, hidden_.width(), config.optimizer),
+      direct_(config.direct, config.n_features),
+      prior_(config.n_labels),
+      selector_(config.selection, config.n_labels, hidden_.width(), config.seed) {
+    if (!initialise) return;
+    hidden_.initialise();
+    build_tables();
+}
+
+StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<const Index> rows,
+                               const float* sample_weight, float rate, int n_threads) {
+    const FlushDenormals flush;
+    const Index batch = static_cast<Index>(rows.size());
+    if (batch == 0) return {0.0, 0};
+    own_arrays();
+    drop_screen();
+    ++step;
+    const Index wanted = config_.update == UpdateMode::hogwild ? std::min<Index>(n_threads, batch) : 1;
+    Model parts = model();
+    while (static_cast<Index>(workers_.size()) < wanted) workers_.push_back(std::make_unique<Worker>(parts));
+    const Index part = (batch + wanted - 1) / wanted;
+    used_workers_ = (batch + part - 1) / part;
+    const int threads_each = wanted == 1 ? n_threads : 1;
+    std::vector<StepStats> stats(wanted, StepStats{0.0, 0});
+    parallel_for(static_cast<int>(wanted), 0, batch, part, [&](Index first, Index last) {
+        // Gradients are sums over the batch; the adaptive optimisers do not see the factor, plain SGD takes the mean.
+        const bool is_sgd = config_.optimizer.kind == OptimizerKind::sgd;
+        const float mean_rate = is_sgd ? rate / static_cast<float>(last - first) : rate;
+        const Index worker = first / part;
+        stats[worker] = workers_[worker]->train(parts,
+                                                {x, y, rows.subspan(first, last - first), sample_weight, mean_rate,
+                                                 step, worker_seed(config_.seed, worker)},
+                                                threads_each);
+    });
+    const double start = now();
+    rehash(n_threads);
+    rehash_seconds_ += now() - start;
+    StepStats sum{0.0, 0};
+    for (const StepStats& s : stats) sum = {sum.loss + s.loss, std::max(sum.active, s.active)};
+    return sum;
+}
+
+void Network::rehash(int n_threads) {
+    std::vector<HiddenStack::Work*> works;
+    for (const auto& worker : used_workers()) works.push_back(&worker->hidden());
+    hidden_.rehash(works, step, n_threads);
+    NeuronIndex* index = selector_.index();
+    if (!index) return;
+    for (const auto& worker : used_workers()) {
+        index->observe(worker->hidden().last().view());
+        index->touch(worker->touched_labels());
+    }
+    index->maintain(output_.view(), step, n_threads);
+}
+
+StageSeconds Network::stage_seconds() const {
+    StageSeconds sum = past_seconds_;
+    for (const auto& worker : workers_)
+        for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += worker->seconds()[i];
+    sum[static_cast<int>(Stage::rehash)] = rehash_seconds_;
+    return sum;
+}
+
+double Network::multiplications() const {
+    double sum = past_multiplications_;
+    for (const auto& worker : workers_) sum += worker->multiplications();
+    for (const HiddenLayer& layer : hidden_.layers())
+        if (const NeuronIndex* index = layer.selector().index()) sum += index->multiplications();
+    return selector_.index() ? sum + selector_.index()->multiplications() : sum;
+}
+
+void Network::rebuild_tables(int n_threads) {
+    const FlushDenormals flush;
+    for (HiddenLayer& layer : hidden_.layers())
+        if (NeuronIndex* index = layer.selector().index()) index->build(layer.neurons.view(), n_threads);
+    if (NeuronIndex* index = selector_.index()) index->build(output_.view(), n_threads);
+}
+
+std::vector<Id> Network::active_labels() const {
+    std::vector<Id> labels;
+    for (const auto& worker : used_workers())
+        labels.insert(labels.end(), worker->touched_labels().begin(), worker->touched_labels().end());
+    return labels;
+}
+
+void Network::hidden(const CsrView& x, std::size_t n_layers, float* out, int n_threads) const {
+    const FlushDenormals flush;
+    std::vector<float> values;
+    constexpr Index block = 512;  // rows whose activations are held at once
+    const CsrView features = scaled(x, values);
+    const Index width = hidden_.width_after(n_layers);
+    for (Index row = 0; row < x.n_rows; row += block)
+        hidden_.predict(features, row, std::min(block, x.n_rows - row), n_layers, out + row * width, n_threads);
+}
+
+void Network::predict_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
+    const FlushDenormals flush;
+    std::vector<float> values;
+    const CsrView features = scaled(x, values);
+    exact_topk(features, k, labels, scores, n_threads);
+}
+
+// Few rows by the screen, but for the first ones since the weights have changed: making it costs more than they do.
+void Network::exact_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
+    const auto few = x.n_rows <= screened_rows ? screen(n_threads) : nullptr;
+    if (few)
+        screened_topk(hidden_, output_, direct_, *few, x, k, labels, scores, n_threads);
+    else
+        blocked_topk(hidden_, output_, direct_, x, k, labels, scores, n_threads);
+}
+
+void Network::approximate_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
+    const FlushDenormals flush;
+    std::vector<float> values;
+    const CsrView features = scaled(x, values);
+    std::vector<char> is_short(x.n_rows);
+    parallel_for(n_threads, 0, x.n_rows, 4, [&](Index first, Index last) {
+        for (Index row = first; row < last; ++row) {
+            const std::span<const Hit> hits = candidates_.topk(hidden_, output_, direct_, features, row, k);
+            is_short[row] = std::ssize(hits) < k;
+            if (!is_short[row]) write_hits(hits, labels + row * k, scores + row * k);
+        }
+    });
+    for (Index row = 0; row < x.n_rows; ++row)
+        if (is_short[row])
+            exact_topk({features.indptr + row, features.indices, features.data, 1}, k, labels + row * k,
+                       scores + row * k, n_threads);
+}
+
+void Network::learn_candidates(const CsrView& x, const CsrView& y, int n_threads) {
+    const FlushDenormals flush;
+    std::vector<float> values;
+    candidates_.absorb(hidden_, output_, scaled(x, values), y, config_.n_features, config_.seed, n_threads);
+}
+
+// x with its values times input_scale, kept in `values`.
+CsrView Network::scaled(const CsrView& x, std::vector<float>& values) const {
+    if (config_.input_scale == 1.0f) return x;
+    values.assign(x.data, x.data + x.indptr[x.n_rows]);
+    kernels().scale(static_cast<Index>(values.size()), config_.input_scale, values.data());
+    return {x.indptr, x.indices, values.data(), x.n_rows};
+}
+
+void Network::drop_screen() {
+    const std::lock_guard lock(screen_mutex_);
+    screen_.reset();
+    is_screen_wanted_ = false;
+}
+
+std::shared_ptr<const Screen> Network::screen(int n_threads) const {
+    const std::lock_guard lock(screen_mutex_);
+    if (!std::exchange(is_screen_wanted_, true)) return nullptr;
+    if (!screen_) screen_ = std::make_shared<const Screen>(output_, output_.width(), n_threads);
+    return screen_;
+}
+
+void Network::logits(const CsrView& x, float* out, int n_threads) const {
+    const FlushDenormals flush;
+    std::vector<float> values;
+    all_logits(hidden_, output_, direct_, scaled(x, values), out, n_threads);
+}
+
+void Network::set_label_prior(const Index* counts, Index n_examples, bool reset_bias) {
+    prior_.set(counts, n_examples, config_.active.popular);
+    if (!reset_bias) return;
+    own_arrays();
+    drop_screen();
+    for (Index label = 0; label < config_.n_labels; ++label) {
+        const double f = prior_.frequency(static_cast<Id>(label));
+        output_.bias[label] = static_cast<float>(config_.loss == LossKind::bce ? std::log(f / (1.0 - f)) : std::log(f));
+    }
+}
+
+void Network::set_label_weight(const float* weight) { label_weight_.assign(weight, weight + config_.n_labels); }
+
+void Network::choose_direct_pairs(const CsrView& x, const CsrView& y, int n_threads) {
+    direct_.choose_pairs(x, y, prior_.counts(), n_threads);
+    drop_screen();
+}
+
+void Network::grow(Index n_features, Index n_labels) {
+    drop_screen();
+    n_features = std::max(n_features, config_.n_features);
+    n_labels = std::max(n_labels, config_.n_labels);
+    if (n_features > config_.n_features) {
+        hidden_.grow(n_features);
+        direct_.grow(n_features);
+    }
+    if (n_labels > config_.n_labels) {
+        output_.grow(n_labels);
+        prior_.grow(n_labels);
+        if (selector_.index()) selector_.index()->grow(n_labels);
+        if (!label_weight_.empty()) label_weight_.resize(n_labels, 1.0f);
+    }
+    config_.n_features = n_features;
+    config_.n_labels = n_labels;
+    dismiss_workers();
+}
+
+// Their memory has the size of the layers; what they counted stays.
+void Network::dismiss_workers() {
+    for (const auto& worker : workers_) {
+        for (std::size_t i = 0; i < past_seconds_.size(); ++i) past_seconds_[i] += worker->seconds()[i];
+        past_multiplications_ += worker->multiplications();
+    }
+    workers_.clear();
+    used_workers_ = 0;
+}
+
+// Of layer i of those that are not the input layer; layers are counted from the input.
+std::string Network::hidden_name(std::size_t i) const {
+    return "hidden" + std::to_string(i + config_.hidden.size() - hidden_.layers().size());
+}
+
+std::vector<Network::NamedArray> Network::arrays() {
+    std::vector<NamedArray> weights, states;
+    const auto add = [&](const std::string& name, Array<float>& array, Optimizer& optimizer, Index rows,
+                         Index columns) {
+        weights.push_back({name, &array, rows, columns, false});
+        for (const Optimizer::NamedArray& a : optimizer.arrays())
+            states.push_back(
+                {name + "." + a.name, a.array, a.array->size() / a.width, a.width == 1 ? 0 : a.width, true});
+    };
+    const auto add_neurons = [&](const std::string& name, Neurons& neurons) {
+        add(name + ".weight", neurons.weight, neurons.weight_optimizer, neurons.n(), neurons.width());
+        add(name + ".bias", neurons.bias, neurons.bias_optimizer, neurons.n(), 0);
+    };
+    if (InputLayer* input = hidden_.input()) {
+        add("input.weight", input->weight, input->weight_optimizer, config_.n_features, input->hidden());
+        add("input.bias", input->bias, input->bias_optimizer, input->hidden(), 0);
+    }
+    for (std::size_t i = 0; i < hidden_.layers().size(); ++i) add_neurons(hidden_name(i), hidden_.layers()[i].neurons);
+    add_neurons("output", output_);
+    weights.insert(weights.end(), states.begin(), states.end());
+    return weights;
+}
+
+std::vector<std::pair<std::string, NeuronIndex*>> Network::indexes() {
+    std::vector<std::pair<std::string, NeuronIndex*>> all;
+    for (std::size_t i = 0; i < hidden_.layers().size(); ++i)
+        if (NeuronIndex* index = hidden_.layers()[i].selector().index()) all.emplace_back(hidden_name(i), index);
+    if (selector_.index()) all.emplace_back("output", selector_.index());
+    return all;
+}
+
+void Network::own_arrays() {
+    for (const NamedArray& a : arrays()) a.array->own();
+    direct_.weight.own();
+    direct_.accumulator.own();
+}
+
+}  // namespace hashslide

@@ -1,0 +1,131 @@
+// The network: its parameters, its training batch by batch (worker.h), its predictions, its state.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "inference/candidates.h"
+#include "inference/screen.h"
+#include "network/worker.h"
+
+namespace hashslide {
+
+// How several threads train on one batch.
+//   owner    each touched row is summed and updated by one thread: the same bits for any number of threads
+//   hogwild  each thread takes steps of its own on a part of the batch, on the shared weights and without locks (Niu et
+//            al. 2011): what comes out depends on the race
+enum class UpdateMode { owner, hogwild };
+
+struct NetworkConfig {
+    Index n_features = 1, n_labels = 1;
+    std::vector<LayerConfig> hidden{LayerConfig{}};
+    LossKind loss = LossKind::bce;
+    OptimizerConfig optimizer;
+    UpdateMode update = UpdateMode::owner;
+    float hidden_length = 0.0f;  // Euclidean length of every activation of a single dense hidden layer; 0: free
+    float example_power = 0.0f;  // an example's loss is weighted by (mean labels / its labels)^power
+    float input_scale = 1.0f;    // all feature values are multiplied by it
+    float input_init = 0.05f;    // standard deviation of the weights of a dense first layer; output weights start at 0
+    float input_dropout = 0.0f;
+    float hidden_dropout = 0.0f;
+    float prior_correction = 1.0f;  // share of log r that is taken off the logits in training (loss.h)
+    ActiveSetConfig active;
+    SelectionConfig selection;  // of labels for each example; sampler all: none
+    DirectTermConfig direct;
+    std::uint64_t seed = 0;
+
+    bool samples_labels() const { return selection.sampler.kind != SamplerKind::all; }
+};
+
+class Network {
+public:
+    // initialise: draw the first weights; otherwise they are 0 (the arrays are about to be restored).
+    explicit Network(const NetworkConfig& config, bool initialise = true);
+    // Builds the hash tables of hidden layers that have not been restored.
+    void build_tables() { hidden_.build_tables(1); }
+
+    // One step on the given rows of x and y. sample_weight: one for each row of x, or null.
+    StepStats train_batch(const CsrView& x, const CsrView& y, std::span<const Index> rows, const float* sample_weight,
+                          float rate, int n_threads);
+
+    void predict_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const;
+    // The same among the candidates of the settings' size alone; if there are fewer than k, the row is predicted
+    // exactly. Not before learn_candidates().
+    void approximate_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const;
+    void logits(const CsrView& x, float* out, int n_threads) const;
+    // Activations after the first n_layers of hidden_stack().layers(): out (x.n_rows, width_after(n_layers)).
+    void hidden(const CsrView& x, std::size_t n_layers, float* out, int n_threads) const;
+
+    // How often each label occurred among n_examples. reset_bias: the bias starts at the label's log odds.
+    void set_label_prior(const Index* counts, Index n_examples, bool reset_bias);
+    void set_label_weight(const float* weight);
+    // Chooses the pairs of the direct term from training data; after set_label_prior.
+    void choose_direct_pairs(const CsrView& x, const CsrView& y, int n_threads);
+    // Makes or extends the lists of approximate_topk() from training data. They are not updated by train_batch().
+    void learn_candidates(const CsrView& x, const CsrView& y, int n_threads);
+    void grow(Index n_features, Index n_labels);
+
+    const NetworkConfig& config() const { return config_; }
+    StageSeconds stage_seconds() const;
+    // Of all steps so far: products and hashing, without the optimiser and the direct term.
+    double multiplications() const;
+    void rebuild_tables(int n_threads);  // of all layers, with fresh functions, now
+
+    // Every array that makes up the model and its optimiser, for saving and restoring.
+    struct NamedArray {
+        std::string name;
+        Array<float>* array;
+        Index rows, columns;  // columns 0: a vector
+        bool is_optimizer_state;
+    };
+    std::vector<NamedArray> arrays();
+    // The hash tables, by the name of their layer.
+    std::vector<std::pair<std::string, NeuronIndex*>> indexes();
+    DirectTerm& direct() { return direct_; }
+    Candidates& candidates() { return candidates_; }
+    const Candidates& candidates() const { return candidates_; }
+    const OutputLayer& output() const { return output_; }
+    const HiddenStack& hidden_stack() const { return hidden_; }
+    std::vector<Id> active_labels() const;  // of the last batch
+    const std::vector<Index>& label_counts() const { return prior_.counts(); }
+    Index n_examples_seen() const { return prior_.n_examples(); }
+    Index step = 0;  // batches trained so far
+
+private:
+    void own_arrays();
+    std::string hidden_name(std::size_t i) const;
+    Model model() { return {config_, hidden_, output_, direct_, selector_, prior_, label_weight_}; }
+    void rehash(int n_threads);
+    CsrView scaled(const CsrView& x, std::vector<float>& values) const;
+    void exact_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const;
+    // Null at the first call since drop_screen().
+    std::shared_ptr<const Screen> screen(int n_threads) const;
+    void drop_screen();
+    std::span<const std::unique_ptr<Worker>> used_workers() const {
+        return {workers_.data(), static_cast<std::size_t>(used_workers_)};
+    }
+    void dismiss_workers();
+
+    NetworkConfig config_;
+    HiddenStack hidden_;
+    OutputLayer output_;
+    DirectTerm direct_;
+    Candidates candidates_;
+    LabelPrior prior_;
+    Selector selector_;
+    std::vector<float> label_weight_;  // empty: all 1
+    std::vector<std::unique_ptr<Worker>> workers_;
+    Index used_workers_ = 0;  // in the last batch: the first ones
+    double rehash_seconds_ = 0;
+    StageSeconds past_seconds_{};  // of workers that were dismissed
+    double past_multiplications_ = 0;
+
+    // Made at the first prediction of a few rows, dropped when the weights change.
+    mutable std::mutex screen_mutex_;
+    mutable std::shared_ptr<const Screen> screen_;
+    mutable bool is_screen_wanted_ = false;  // a prediction of few rows has been made with these weights
+};
+
+}  // namespace hashslide

@@ -1,0 +1,57 @@
+#include "sampling/active_set.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace hashslide {
+
+void LabelPrior::set(const Index* counts, Index n_examples, Index n_popular) {
+    std::copy_n(counts, counts_.size(), counts_.begin());
+    n_examples_ = n_examples;
+    const double total = static_cast<double>(std::accumulate(counts_.begin(), counts_.end(), Index{0}));
+    mean_labels_ = static_cast<float>(std::max(1.0, total) / static_cast<double>(std::max<Index>(1, n_examples)));
+    popular_.resize(counts_.size());
+    std::iota(popular_.begin(), popular_.end(), 0);
+    const auto middle = popular_.begin() + std::min<Index>(n_popular, static_cast<Index>(popular_.size()));
+    std::partial_sort(popular_.begin(), middle, popular_.end(),
+                      [&](Id a, Id b) { return counts_[a] != counts_[b] ? counts_[a] > counts_[b] : a < b; });
+    popular_.erase(middle, popular_.end());
+    popular_.shrink_to_fit();
+}
+
+double LabelPrior::frequency(Id label) const {
+    return (static_cast<double>(counts_[label]) + 0.5) / (static_cast<double>(n_examples_) + 1.0);
+}
+
+float LabelPrior::log_inclusion(Id label, Index batch, Index uniform) const {
+    const double absent_from_batch = static_cast<double>(batch) * std::log1p(-frequency(label));
+    const double missed = std::log1p(-1.0 / static_cast<double>(counts_.size()));  // by one draw
+    const double undrawn = uniform > 0 ? static_cast<double>(uniform) * missed : 0.0;
+    return static_cast<float>(std::log(-std::expm1(absent_from_batch + undrawn)));
+}
+
+void ActiveSet::start(const std::vector<Id>& certain) {
+    map_.clear();
+    add(certain);
+    n_certain_ = map_.size();
+}
+
+void ActiveSet::add_true_labels(const CsrView& y, const Index* rows, Index n_rows) {
+    targets_.clear();
+    target_begin_.assign(1, 0);
+    for (Index b = 0; b < n_rows; ++b) {
+        for (const Id label : y.ids(rows[b])) targets_.push_back(map_.insert(label));
+        target_begin_.push_back(static_cast<Index>(targets_.size()));
+    }
+}
+
+void ActiveSet::add(const std::vector<Id>& labels) {
+    for (const Id label : labels) map_.insert(label);
+}
+
+void ActiveSet::add_uniform(Index draws, Index n_labels, const CounterRng& rng) {
+    for (Index i = 0; i < draws; ++i) map_.insert(static_cast<Id>(rng.below(static_cast<std::uint64_t>(i), n_labels)));
+}
+
+}  // namespace hashslide

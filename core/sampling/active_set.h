@@ -1,0 +1,72 @@
+// Step 3: which neurons take part in a batch. Candidates come from named sources; the union is one set for the batch.
+#pragma once
+
+#include <vector>
+
+#include "base/id_map.h"
+#include "base/rng.h"
+#include "sparse/csr.h"
+
+namespace hashslide {
+
+struct ActiveSetConfig {
+    bool per_example = false;  // a set for each example instead of one for the batch (Chen et al. 2020)
+    bool in_batch = true;      // per_example: the labels of a batch are active for all its examples
+    Index uniform = 0;         // draws with replacement from all labels, for each batch
+    Index popular = 0;         // the most frequent labels, in every set
+};
+
+// How often each label occurred, and so how likely it is to be active.
+class LabelPrior {
+public:
+    explicit LabelPrior(Index n_labels = 0) : counts_(static_cast<std::size_t>(n_labels), 0) {}
+
+    void grow(Index n_labels) { counts_.resize(static_cast<std::size_t>(n_labels), 0); }
+    void set(const Index* counts, Index n_examples, Index n_popular);
+
+    // Share of the examples that carry the label, add-half smoothed: (count + 1/2) / (n + 1).
+    double frequency(Id label) const;
+    float mean_labels() const { return mean_labels_; }  // of an example; 1 before set()
+    const std::vector<Id>& popular() const { return popular_; }
+    const std::vector<Index>& counts() const { return counts_; }
+    Index n_examples() const { return n_examples_; }
+
+    // log of the probability that the label is in the set of a batch: among the labels of `batch` random examples or
+    // among `uniform` draws from `n_labels`: r = 1 - (1 - f)^batch (1 - 1/n_labels)^uniform.
+    float log_inclusion(Id label, Index batch, Index uniform) const;
+
+private:
+    std::vector<Index> counts_;
+    std::vector<Id> popular_;
+    Index n_examples_ = 0;
+    float mean_labels_ = 1.0f;
+};
+
+class ActiveSet {
+public:
+    explicit ActiveSet(Index n_labels = 0) : map_(n_labels) {}
+
+    // Starts a new set with labels that are in every set.
+    void start(const std::vector<Id>& certain);
+    void add_true_labels(const CsrView& y, const Index* rows, Index n_rows);
+    void add_uniform(Index draws, Index n_labels, const CounterRng& rng);
+    void add(const std::vector<Id>& labels);
+
+    Index n_certain() const { return n_certain_; }  // positions 0 .. n_certain - 1
+    Index size() const { return map_.size(); }
+    const std::vector<Id>& ids() const { return map_.ids(); }
+    bool contains(Id label) const { return map_.contains(label); }
+    Id position(Id label) const { return map_.position(label); }
+
+    // The true labels of example b of the batch are at the positions targets()[target_begin()[b] ..].
+    const std::vector<Index>& target_begin() const { return target_begin_; }
+    const std::vector<Id>& targets() const { return targets_; }
+
+private:
+    IdMap map_;
+    Index n_certain_ = 0;
+    std::vector<Index> target_begin_;
+    std::vector<Id> targets_;
+};
+
+}  // namespace hashslide

@@ -1,0 +1,53 @@
+#include "sparse/batch_features.h"
+
+namespace hashslide {
+
+void BatchFeatures::gather(const CsrView& x, const Index* rows, Index n_rows, float scale, float dropout,
+                           const CounterRng& rng) {
+    indptr_.assign(1, 0);
+    ids_.clear();
+    values_.clear();
+    kept_values_.clear();
+    const float keep = 1.0f / (1.0f - dropout);
+    for (Index b = 0; b < n_rows; ++b) {
+        const auto row_ids = x.ids(rows[b]);
+        const auto row_values = x.values(rows[b]);
+        for (std::size_t j = 0; j < row_ids.size(); ++j) {
+            const std::uint64_t draw = (static_cast<std::uint64_t>(b) << 32) | j;
+            const bool dropped = dropout > 0 && rng.uniform(draw) < dropout;
+            ids_.push_back(row_ids[j]);
+            values_.push_back(row_values[j] * scale);
+            kept_values_.push_back(dropped ? 0.0f : values_.back() * keep);
+        }
+        indptr_.push_back(static_cast<Index>(ids_.size()));
+    }
+    group_by_feature();
+}
+
+// Counting sort of the entries by feature; within a feature they keep the order of the batch.
+void BatchFeatures::group_by_feature() {
+    touched_.clear();
+    by_feature_.assign(1, 0);
+    positions_.clear();
+    for (const Id id : ids_) {
+        const Id position = touched_.insert(id);
+        positions_.push_back(position);
+        if (static_cast<std::size_t>(position) + 1 == by_feature_.size()) by_feature_.push_back(0);
+        ++by_feature_[position + 1];
+    }
+    for (std::size_t i = 1; i < by_feature_.size(); ++i) by_feature_[i] += by_feature_[i - 1];
+    by_feature_examples_.resize(ids_.size());
+    by_feature_values_.resize(ids_.size());
+    by_feature_kept_values_.resize(ids_.size());
+    next_.assign(by_feature_.begin(), by_feature_.end() - 1);
+    for (Index b = 0; b < n_examples(); ++b) {
+        for (Index j = indptr_[b]; j < indptr_[b + 1]; ++j) {
+            const Index entry = next_[positions_[j]]++;
+            by_feature_examples_[entry] = static_cast<Id>(b);
+            by_feature_values_[entry] = values_[j];
+            by_feature_kept_values_[entry] = kept_values_[j];
+        }
+    }
+}
+
+}  // namespace hashslide

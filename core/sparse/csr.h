@@ -1,0 +1,30 @@
+// Read-only view of a compressed sparse row matrix that somebody else owns.
+#pragma once
+
+#include <cassert>
+#include <span>
+#include <vector>
+
+#include "base/types.h"
+
+namespace hashslide {
+
+struct CsrView {
+    const Index* indptr = nullptr;  // n_rows + 1 offsets
+    const Id* indices = nullptr;    // sorted and unique within a row
+    const float* data = nullptr;    // null for a pattern (labels)
+    Index n_rows = 0;
+
+    std::span<const Id> ids(Index row) const {
+        assert(row >= 0 && row < n_rows);
+        return {indices + indptr[row], static_cast<std::size_t>(indptr[row + 1] - indptr[row])};
+    }
+    std::span<const float> values(Index row) const {
+        return {data + indptr[row], static_cast<std::size_t>(indptr[row + 1] - indptr[row])};
+    }
+};
+
+// Transposes the pattern: the rows in which each column occurs, ascending.
+std::vector<std::vector<Index>> rows_by_column(const CsrView& x, Index n_columns);
+
+}  // namespace hashslide

@@ -1,0 +1,82 @@
+// Steps 2 and 8: the neurons of one layer in hash tables: look-ups, re-hashing in place, scheduled rebuilds.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/id_map.h"
+#include "base/state.h"
+#include "hashing/hash_family.h"
+#include "tables/hash_tables.h"
+#include "tables/neuron_vectors.h"
+
+namespace hashslide {
+
+struct IndexConfig {
+    HashFamilyConfig family;
+    MipsConfig mips;
+    BucketPolicy policy = BucketPolicy::reservoir;
+    Index bucket_limit = 128;      // members of a bucket that a look-up sees; 0: all
+    Index probes = 1;              // buckets looked up in each table, in each norm range
+    Index first_build = 50;        // step of the first build
+    double rebuild_growth = 1.5;   // each full rebuild comes after so many times as many steps: at steps first_build *
+                                   // growth^i, an exponentially decaying rate (Chen et al. 2020)
+    double rebuild_changed = 1.0;  // or when so many codes have changed since the last, as a share of all neurons
+                                   // times tables
+    Index refresh = 200;           // steps between two re-hashes of the touched neurons
+};
+
+class NeuronIndex {
+public:
+    // family: null: make_hash_family(config.family); otherwise the user's own, for vectors of MipsMap::width().
+    NeuronIndex(const IndexConfig& config, Index n_neurons, Index width, std::uint64_t seed,
+                std::shared_ptr<HashFamily> family = nullptr);
+
+    bool ready() const { return builds_ > 0; }  // built at least once
+    Index n_tables() const { return static_cast<Index>(tables_.size()); }
+    // Buckets that a look-up returns for each table, norm ranges included.
+    Index probes() const { return probes_ * map_.ranges(); }
+
+    // The buckets to look into, best first within a table: found: (n, n_tables, probes), -1: none. queries: hidden
+    // activations. Among the norm ranges, the longer neurons come first.
+    void look_up(const Vectors& queries, std::vector<Id>& found, int n_threads) const;
+    std::span<const Id> bucket(Index table, Id b) const { return tables_[table].bucket(b); }
+    const HashTable& table(Index t) const { return tables_[t]; }
+
+    void observe(const Vectors& queries) { map_.observe(queries); }  // of each step: see MipsMap
+    // Step 8, after each update: re-hashes the touched neurons when due, rebuilds everything on the schedule.
+    void touch(std::span<const Id> neurons);
+    void maintain(const NeuronView& neurons, Index step, int n_threads);
+    // Full rebuild with fresh functions, now. O(n L K) and the sorting of n L codes.
+    void build(const NeuronView& neurons, int n_threads);
+
+    void grow(Index n_neurons);  // new neurons are found only after they have been touched and re-hashed
+    State state() const;
+    void restore(const State& state, int n_threads);
+    Index memory_bytes() const;                                  // of the tables and the list of touched neurons
+    double multiplications() const { return multiplications_; }  // of hashing neurons so far; look-ups not included
+    const HashFamily& family() const { return *family_; }
+    const MipsMap& map() const { return map_; }
+
+private:
+    void hash(const NeuronView& neurons, const Id* ids, Index n, std::span<Id* const> codes, float* vectors) const;
+    double multiplications_of_neuron() const {
+        return family_->multiplications(map_.width()) + static_cast<double>(map_.multiplications());
+    }
+    void refresh(const NeuronView& neurons, int n_threads);
+    void follow(const std::vector<float>& vectors, Index n, const std::vector<Id>& codes, Index stride);
+
+    IndexConfig config_;
+    Index n_neurons_;
+    MipsMap map_;
+    std::shared_ptr<HashFamily> family_;
+    Index probes_;
+    std::vector<HashTable> tables_;
+    IdMap touched_;
+    Index next_build_, next_refresh_ = 0, builds_ = 0;
+    Index changed_ = 0;  // codes since the last build
+    double multiplications_ = 0;
+};
+
+}  // namespace hashslide

@@ -1,0 +1,5 @@
+"""What hashing would bring, and what hash tables hold and find."""
+
+from .advice import Advice, advise
+
+__all__ = ["Advice", "advise"]

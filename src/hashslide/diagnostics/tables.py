@@ -1,0 +1,326 @@
+"""What the hash tables of a model's layers hold and find: `hashslide inspect MODEL --tables`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, issparse
+
+from hashslide import _core
+from hashslide._validation import check_features
+from hashslide.errors import InputError
+from hashslide.estimator.auto import AUTO, auto_tables, hashed_selection
+from hashslide.network import Network
+from hashslide.reference.rng import mix
+from hashslide.selection import Selection, check_family
+
+__all__ = [
+    "LayerTables",
+    "Occupancy",
+    "Recall",
+    "active_share",
+    "hashed_layers",
+    "occupancy",
+    "queries_of",
+    "recall",
+    "what_if",
+]
+
+RANKS = (1, 5)  # of the true best neurons that are looked for
+MOST_PROBES, MOST_PROBES_OF_ONE = 16, 64  # in each table; where there is one table
+SETTINGS = {  # of `Selection`, by their names in the core
+    "family": "hash",
+    "tables": "tables",
+    "hashes": "hashes",
+    "bin_size": "bin_size",
+    "top": "top",
+    "cells": "cells",
+    "bias": "bias",
+    "centre": "centre",
+    "augment": "augment",
+    "norm_ranges": "norm_ranges",
+    "bucket_limit": "bucket_size",
+    "policy": "bucket_policy",
+}
+_QUERIES_AT_ONCE = 64
+Queries = NDArray[np.float32] | csr_matrix
+
+
+@dataclass(frozen=True)
+class LayerTables:
+    """A layer with hash tables over its neurons.
+
+    Attributes
+    ----------
+    name : str
+        "hidden0", "hidden1", ... or "output".
+    selection : Selection
+    weight : float32 array of shape (neurons, width)
+    bias : float32 array of shape (neurons,)
+    index : `_core.NeuronIndex`
+        With more probes than the layer makes.
+    own_index : `_core.NeuronIndex` or None
+        As the layer uses it; None for tables that it does not have.
+    """
+
+    name: str
+    selection: Selection
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    index: "_core.NeuronIndex"
+    own_index: "_core.NeuronIndex | None" = None
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """How the neurons of a layer lie in its buckets.
+
+    Attributes
+    ----------
+    neurons, tables, buckets : int
+        Buckets of one table.
+    built : bool
+        False: the training ended before the first build; everything else is 0.
+    used : float
+        Share of the buckets that hold a neuron.
+    mean, median, p99 : float
+        Size of a bucket that does.
+    largest : int
+    full : float
+        Share of the neurons that are in a bucket with more members than a look-up sees.
+    collisions : float
+        Chance that two neurons are in the same bucket of a table; 1 / buckets is the least.
+    histogram : list of (int, int)
+        Buckets of at least 0, 1, 2, 4, 8, ... members, and fewer than the next.
+    memory_bytes : int
+    """
+
+    neurons: int
+    tables: int
+    buckets: int
+    built: bool
+    used: float
+    mean: float
+    median: float
+    p99: float
+    largest: int
+    full: float
+    collisions: float
+    histogram: list[tuple[int, int]]
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Recall:
+    """What the look-ups in some of the tables find.
+
+    Attributes
+    ----------
+    tables, probes : int
+        The first tables, and buckets in each (in each norm range).
+    recall : dict of int to float
+        Share of the true best k neurons (by inner product and bias) that are found.
+    scored : float
+        Share of the neurons that are found, and so have to be scored.
+    """
+
+    tables: int
+    probes: int
+    recall: dict[int, float]
+    scored: float
+
+
+def hashed_layers(network: Network) -> Iterator[LayerTables]:
+    """Yield the layers of a network that have hash tables, from the input to the output.
+
+    Raises
+    ------
+    InputError
+        A layer has a hash family written in Python, or that of a file from which it was not restored.
+    """
+    for i in range(len(network.config.hidden) + 1):
+        layer = _tables_of(network, i)
+        if layer is not None:
+            yield layer
+
+
+def _tables_of(network: Network, i: int) -> LayerTables | None:
+    """Return the tables of layer i, the output being the last, if it has any."""
+    config = network.config
+    is_output = i == len(config.hidden)
+    selection = config.selection if is_output else config.hidden[i].selection
+    if not selection.looks_up:
+        return None
+    name = "output" if is_output else f"hidden{i}"
+    seed = config.seed if is_output else int(mix(np.uint64(config.seed) ^ np.uint64(i + 1)))
+    return _restored(name, selection, network.state(), seed)
+
+
+def what_if(network: Network, family: str, queries: Queries | None = None, n_threads: int = 1) -> LayerTables:
+    """Return the tables that a family would have over the output layer, with the default settings.
+
+    Parameters
+    ----------
+    network : Network
+    family : str
+    queries : float32 array of shape (n, width), optional
+        Activations by whose mean queries are centred, where the family does that; without them, they are not.
+    n_threads : int
+    """
+    check_family(family)
+    tables = {name: AUTO[name] for name in ("tables", "hashes", "probes")} | auto_tables(family)
+    selection = hashed_selection(family, sampler="scored", budget=AUTO["budget"], **tables)
+    state = network.state()
+    weight, bias = state["output.weight"], state["output.bias"]
+    most = MOST_PROBES_OF_ONE if selection.tables == 1 else MOST_PROBES
+    index = _new_index(selection, weight.shape, network.config.seed, most)
+    if queries is not None:
+        index.observe(queries)
+    index.build(weight, bias, n_threads)
+    return LayerTables("output", selection, weight, bias, index)
+
+
+def _restored(name: str, selection: Selection, state: dict[str, NDArray], seed: int) -> LayerTables:
+    weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+    prefix = f"{name}.index."
+    saved = {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}
+    most = max(selection.probes, MOST_PROBES_OF_ONE if selection.tables == 1 else MOST_PROBES)
+    indexes = [_new_index(selection, weight.shape, seed, probes) for probes in (most, selection.probes)]
+    for index in indexes:
+        if saved:
+            index.restore(saved, 1)
+    return LayerTables(name, selection, weight, bias, *indexes)
+
+
+def _new_index(selection: Selection, shape: tuple[int, int], seed: int, probes: int) -> "_core.NeuronIndex":
+    if not isinstance(selection.hash, str) or selection.is_lost_family:
+        name = selection.to_dict()["hash"]
+        raise InputError(f"the hash family {name} is written in Python; only built-in ones can be inspected.")
+    settings = {core: getattr(selection, name) for core, name in SETTINGS.items()}
+    settings["centre_queries"] = selection.centres_queries(shape[1])
+    return _core.NeuronIndex(*shape, seed, **settings, probes=probes)
+
+
+def occupancy(layer: LayerTables) -> Occupancy:
+    """Return how the neurons lie in the buckets."""
+    index, n = layer.index, len(layer.bias)
+    limit = layer.selection.bucket_size or n
+    sizes = [index.table(t).sizes for t in range(index.n_tables)]
+    size = np.concatenate(sizes).astype(np.int64)
+    held = size[size > 0] if size.any() else np.zeros(1, np.int64)
+    pairs = max(1, n * (n - 1)) * len(sizes)
+    edges = [0, *(2**i for i in range(int(held.max()).bit_length() + 1))]
+    counts = np.histogram(size, [*edges])[0]
+    return Occupancy(
+        neurons=n,
+        tables=len(sizes),
+        buckets=len(sizes[0]),
+        built=index.ready,
+        used=float((size > 0).mean()),
+        mean=float(held.mean()),
+        median=float(np.median(held)),
+        p99=float(np.percentile(held, 99)),
+        largest=int(held.max()),
+        full=float(held[held > limit].sum() / max(1, held.sum())),
+        collisions=float((size * (size - 1)).sum() / pairs),
+        histogram=[(edge, int(count)) for edge, count in zip(edges, counts, strict=False)],
+        memory_bytes=index.memory_bytes,
+    )
+
+
+def queries_of(network: Network, X) -> dict[str, Queries]:
+    """Return what each layer with a sampler gets from some examples: what it hashes to look them up.
+
+    Parameters
+    ----------
+    network : Network
+    X : array-like or sparse matrix of shape (n, n_features)
+
+    Returns
+    -------
+    dict of layer name to float32 array of shape (n, width of the layer before)
+        The scaled features, a CSR matrix, for a first layer with a sampler.
+    """
+    x, layers = check_features(X), network.config.hidden
+    result: dict[str, Queries] = {"output": network.hidden(x)}
+    result |= {f"hidden{i}": network.hidden(x, layers=i) for i in range(1, len(layers))}
+    if layers[0].selection.sampler != "all":
+        values = x.data * np.float32(network.config.input_scale)
+        result["hidden0"] = csr_matrix((values, x.indices, x.indptr), (len(x.indptr) - 1, x.n_columns))
+    return result
+
+
+def selected(selection: Selection, weight, bias, queries, index=None) -> tuple[NDArray, NDArray]:
+    """Return (begin, ids): a sampler chooses the neurons ids[begin[q] : begin[q + 1]] for query q."""
+    names = ("budget", "min_count", "alpha", "beta")
+    settings = {name: getattr(selection, name) for name in names}
+    return _core.sample(selection.sampler, weight, bias, _for_core(queries), index=index, **settings)
+
+
+def _for_core(queries: Queries):
+    """Return a matrix as the core takes it: an array, or the parts of CSR."""
+    if not issparse(queries):
+        return queries
+    return queries.indptr.astype(np.int64), queries.indices.astype(np.int32), queries.data
+
+
+def recall(layer: LayerTables, queries: Queries) -> list[Recall]:
+    """Return what look-ups find: in 1, 2, 4, ... tables, then in all of them with 2, 4, 8, ... probes.
+
+    Against the true best neurons of the layer, by the inner product with the query and the bias. Each sees of
+    a bucket what the layer's bucket size allows. O(queries x neurons).
+
+    Parameters
+    ----------
+    layer : LayerTables
+    queries : float32 array or CSR matrix of shape (n, width)
+        See `queries_of`.
+    """
+    index, n = layer.index, len(layer.bias)
+    ranges = max(1, layer.selection.norm_ranges)
+    grid = [(t, 1) for t in _powers(index.n_tables)]
+    grid += [(index.n_tables, p) for p in _powers(index.probes // ranges)[1:]]
+    tables = [index.table(t) for t in range(index.n_tables)]
+    found, scored = np.zeros((len(grid), len(RANKS))), np.zeros(len(grid))
+    seen = np.zeros(n, bool)
+    n_queries = queries.shape[0]
+    for first in range(0, n_queries, _QUERIES_AT_ONCE):
+        part = queries[first : first + _QUERIES_AT_ONCE]
+        best = _best(layer, part)
+        for buckets, truth in zip(index.look_up(_for_core(part), 1), best, strict=True):
+            seen[:] = False
+            met: set[tuple[int, int]] = set()
+            for g, (n_tables, n_probes) in enumerate(grid):
+                for t in range(n_tables):
+                    for b in buckets[t, : n_probes * ranges].tolist():
+                        if b >= 0 and (t, b) not in met:
+                            met.add((t, b))
+                            seen[tables[t].bucket(b)] = True
+                scored[g] += seen.sum()
+                found[g] += [seen[truth[:k]].mean() for k in RANKS]
+    found, scored = found / max(1, n_queries), scored / max(1, n_queries * n)
+    return [
+        Recall(t, p, dict(zip(RANKS, map(float, found[g]), strict=True)), float(scored[g]))
+        for g, (t, p) in enumerate(grid)
+    ]
+
+
+def _best(layer: LayerTables, queries: Queries) -> NDArray[np.int64]:
+    """Return the true best neurons of each query, best first."""
+    z = queries @ layer.weight.T + layer.bias
+    k = min(max(RANKS), z.shape[1])
+    best = np.argpartition(-z, k - 1, axis=1)[:, :k]
+    order = np.argsort(-np.take_along_axis(z, best, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(best, order, axis=1)
+
+
+def _powers(most: int) -> list[int]:
+    """Return 1, 2, 4, ... and `most`."""
+    return sorted({min(2**i, most) for i in range(most.bit_length() + 1)})
+
+
+def active_share(layer: LayerTables, queries: Queries) -> float:
+    """Return the mean share of the neurons that the layer's sampler chooses for an example."""
+    _, ids = selected(layer.selection, layer.weight, layer.bias, queries, layer.own_index)
+    return len(ids) / max(1, queries.shape[0] * len(layer.bias))

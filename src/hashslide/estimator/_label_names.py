@@ -1,0 +1,204 @@
+"""The labels of a model: names to ids, ids back to names, and room for new ones."""
+
+import contextlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hashslide._validation import Csr
+from hashslide.errors import InputError
+from hashslide.estimator._targets import Target, as_array, check_class_items
+from hashslide.selection import MAX_IDS
+
+
+@dataclass(frozen=True)
+class LabelNames:
+    """The labels of a model: label id i is called ``names[i]``, or i itself if it has no names.
+
+    Attributes
+    ----------
+    n : int
+        Number of labels.
+    names : array of shape (n,), or None
+    """
+
+    n: int
+    names: NDArray | None = None
+
+    @classmethod
+    def learn(cls, target: Target, classes: ArrayLike | None = None) -> "LabelNames":
+        """Return the labels of a target, sorted, or in the order of `classes` where given."""
+        names = _check_classes(classes) if classes is not None else target.columns
+        if target.n_columns is not None:
+            if target.n_columns == 0 or target.n_columns > MAX_IDS:
+                raise InputError(f"y has {target.n_columns} columns; accepted are 1 to {MAX_IDS} labels.")
+            if names is not None and len(names) != target.n_columns:
+                raise InputError(
+                    f"classes holds {len(names)} names but y has {target.n_columns} columns. "
+                    "Give one for each."
+                )
+            return cls(target.n_columns, names)
+        if names is None:
+            if len(target.items) == 0:
+                raise InputError("y holds no label at all: at least one label or class is needed.")
+            names = np.unique(target.items)
+        return cls(len(names), names)
+
+    def grown(self, target: Target, classes: ArrayLike | None = None) -> "LabelNames":
+        """Return these labels followed by the new ones among the target's and `classes`.
+
+        Raises
+        ------
+        InputError
+            The target cannot be matched to these labels (ids against names, an indicator of another width).
+        """
+        named = classes if classes is not None else target.columns
+        if self.names is None:
+            return self._grown_ids(target, named)
+        if target.n_columns is not None and named is None:
+            if target.n_columns != self.n:
+                raise InputError(
+                    f"y has {target.n_columns} columns, the model {self.n} named labels. "
+                    "Name y's by classes=."
+                )
+            return self
+        seen = [] if named is None else [_check_classes(named)]
+        if target.n_columns is None:
+            seen.append(target.items)
+        elif len(seen[0]) != target.n_columns:
+            raise InputError(
+                f"classes holds {len(seen[0])} names but y has {target.n_columns} columns. Give one for each."
+            )
+        known = set(self.names.tolist())
+        new = sorted({name for names in seen for name in names.tolist()} - known, key=_type_and_value)
+        if not new:
+            return self
+        old = self.names[:1].tolist()[0]
+        for name in new:
+            if _kind(name) is not _kind(old):
+                raise InputError(
+                    f"y or classes holds the label {name!r}, but the model's labels are like {old!r}. "
+                    "Use one type."
+                )
+        return LabelNames(self.n + len(new), _appended(self.names, new))
+
+    def _grown_ids(self, target: Target, named) -> "LabelNames":
+        if target.n_columns is None or named is not None:
+            raise InputError(
+                "The model was trained on an indicator without names; pass an indicator here, "
+                "without classes."
+            )
+        if target.n_columns < self.n:
+            raise InputError(
+                f"y has {target.n_columns} columns but the model has {self.n} labels. Add empty columns to y."
+            )
+        return LabelNames(target.n_columns)
+
+    def encode(self, target: Target, classes: ArrayLike | None = None, *, drop_unknown: bool = False) -> Csr:
+        """Return the target as a pattern (examples x labels).
+
+        Parameters
+        ----------
+        target : Target
+        classes : array-like, optional
+            Names of the columns of an indicator.
+        drop_unknown : bool
+            Leave out labels that the model does not have, instead of refusing them.
+
+        Raises
+        ------
+        InputError
+            A label is unknown or occurs twice in a row, or an indicator has the wrong width.
+        """
+        columns = _check_classes(classes) if classes is not None else target.columns
+        if target.n_columns is None:
+            ids = self._ids(target.items)
+        elif columns is None or self.names is None:
+            if target.n_columns != self.n:
+                raise InputError(
+                    f"y has {target.n_columns} columns but the model has {self.n} labels. Give one for each."
+                )
+            return Csr(target.indptr, target.items, None, self.n)
+        elif np.array_equal(columns, self.names):
+            return Csr(target.indptr, target.items, None, self.n)
+        else:
+            ids = self._ids(columns)[target.items]
+        indptr = target.indptr
+        if (ids < 0).any():
+            if not drop_unknown:
+                at = int(np.flatnonzero(ids < 0)[0])
+                names = target.items if target.n_columns is None else columns[target.items]
+                label = names[at : at + 1].tolist()[0]
+                raise InputError(
+                    f"y holds the label {label!r}, which is not among the model's {self.n} classes."
+                )
+            known = np.concatenate([[0], np.cumsum(ids >= 0)])
+            ids, indptr = ids[ids >= 0], known[indptr]
+        return _sorted_pattern(indptr, ids, self)
+
+    def _ids(self, names: NDArray) -> NDArray[np.int32]:
+        """Return the ids of names, -1 where unknown."""
+        if self.names is None:
+            raise InputError(
+                "The model was trained on an indicator; its labels have no names. Pass an indicator here."
+            )
+        lookup = {name: i for i, name in enumerate(self.names.tolist())}
+        return np.fromiter((lookup.get(name, -1) for name in names.tolist()), np.int32, len(names))
+
+    def decode(self, ids: NDArray[np.int64]) -> NDArray:
+        """Return the names of label ids; the ids themselves if the labels have no names."""
+        return ids if self.names is None else self.names[ids]
+
+    def array(self) -> NDArray:
+        """Return the name of every label, in the order of the ids."""
+        return np.arange(self.n) if self.names is None else self.names
+
+
+def _type_and_value(name) -> tuple:
+    return isinstance(name, str), name
+
+
+def _kind(name) -> type:
+    return next((kind for kind in (str, bool) if isinstance(name, kind)), float)
+
+
+def _appended(names: NDArray, new: list) -> NDArray:
+    """Return the names and new ones of their kind; numbers in a type that holds all of them exactly."""
+    if names.dtype.kind not in "iuf":
+        return np.concatenate([names, np.array(new)])
+    types = (np.float64,) if names.dtype.kind == "f" else (names.dtype, np.int64, np.uint64)
+    for dtype in types:
+        with contextlib.suppress(OverflowError):
+            joined = np.concatenate([names.astype(dtype), np.array(new, dtype)])
+            if joined.tolist() == [*names.tolist(), *new]:
+                return joined
+    raise InputError(
+        f"no number type of 64 bits holds the model's labels and the new ones, {new[0]} to {new[-1]}. "
+        "Use strings."
+    )
+
+
+def _check_classes(classes: ArrayLike) -> NDArray:
+    array = as_array(classes)
+    if array.ndim != 1 or len(array) == 0:
+        raise InputError(f"classes has shape {array.shape}; accepted is a non-empty list of label names.")
+    array = check_class_items(array)
+    unique, counts = np.unique(array, return_counts=True)
+    if len(unique) != len(array):
+        raise InputError(
+            f"classes holds {unique[counts > 1].tolist()[0]!r} more than once. Names must be unique."
+        )
+    return array
+
+
+def _sorted_pattern(indptr: NDArray[np.int64], ids: NDArray[np.int32], labels: LabelNames) -> Csr:
+    row = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    if len(ids) > len(indptr) - 1 or (np.diff(indptr) > 1).any():
+        ids = ids[np.lexsort((ids, row))]
+        twice = np.flatnonzero((ids[1:] == ids[:-1]) & (row[1:] == row[:-1]))
+        if len(twice):
+            at = twice[0]
+            name = labels.decode(ids[at : at + 1].astype(np.int64)).tolist()[0]
+            raise InputError(f"y holds the label {name!r} twice in row {row[at]}. Give each label once.")
+    return Csr(np.ascontiguousarray(indptr, np.int64), ids, None, labels.n)

@@ -1,0 +1,204 @@
+"""A fitted classifier as the arrays and metadata of a model file; specified in docs/estimator.md."""
+
+import inspect
+import math
+import numbers
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import sklearn
+from numpy.typing import NDArray
+
+from hashslide import _core, model_file
+from hashslide._checks import check_bool, check_float, check_int
+from hashslide.config import NetworkConfig
+from hashslide.errors import InputError, ModelFileError
+from hashslide.estimator._label_names import LabelNames
+from hashslide.network import CandidateSettings, Network
+from hashslide.selection import Layer, Selection, check_own_family, family_name, is_own_name
+
+KIND = "SlideClassifier"
+NETWORK = "network."  # prefix of the network's arrays
+OPTIMIZER_STATES = (".adagrad", ".adam_m", ".adam_v", ".velocity")
+
+
+def save_classifier(classifier, path, optimizer_state: bool) -> None:
+    """Write a fitted classifier to a model file."""
+    arrays = {
+        NETWORK + name: array
+        for name, array in classifier.network_.state().items()
+        if optimizer_state or not name.endswith(OPTIMIZER_STATES)
+    }
+    names = classifier._labels.names
+    if names is not None:
+        arrays["classes"] = names.astype(np.uint8) if names.dtype.kind == "b" else names
+    if hasattr(classifier, "feature_names_in_"):
+        arrays["feature_names"] = classifier.feature_names_in_
+    if isinstance(classifier.label_weight, list | tuple | np.ndarray):
+        arrays["label_weight"] = np.asarray(classifier.label_weight, np.float32)
+    model_file.save_model(path, arrays, _metadata(classifier))
+
+
+def _metadata(classifier) -> dict[str, Any]:
+    names, dense_dtype = classifier._labels.names, classifier._dense_dtype
+    return {
+        "kind": KIND,
+        "parameters": _plain_parameters(classifier.get_params(deep=False)),
+        "network": classifier.network_.config.to_dict(),
+        "multilabel": classifier.multilabel_,
+        "classes_kind": None if names is None else names.dtype.kind,
+        "approximate": getattr(classifier, "approximate_", None),
+        "dense_dtype": None if dense_dtype is None else dense_dtype.str,
+        "training": {
+            "seed": classifier._seed,
+            "planned_epochs": classifier._planned_epochs,
+            "history": [_finite(record) for record in classifier.history_],
+        },
+        "versions": {
+            "hashslide": _core.build_info()["version"],
+            "numpy": np.__version__,
+            "scikit-learn": sklearn.__version__,
+        },
+    }
+
+
+def _plain_parameters(parameters: dict) -> dict:
+    """Return the parameters as JSON.
+
+    Callbacks, generators and the number of threads, which belongs to a machine and not to a model, take their
+    default on loading. The weights of labels are saved as an array.
+    """
+    family = parameters["hash"]
+    if family is not None and not isinstance(family, Selection):
+        parameters = parameters | {"hash": family_name(family)}
+    kept = parameters.keys() - {"n_jobs", "callbacks"}
+    return {
+        name: _to_json(parameters[name])
+        for name in sorted(kept)
+        if name not in ("random_state", "label_weight") or _is_scalar(parameters[name])
+    }
+
+
+def _is_scalar(value) -> bool:
+    return value is None or isinstance(value, bool | str | numbers.Number | np.generic)
+
+
+def _to_json(value):
+    """Return a parameter as JSON: a scalar, or the name of its type with its contents."""
+    if isinstance(value, Layer | Selection):
+        return {type(value).__name__: value.to_dict()}
+    if isinstance(value, tuple):
+        return {"tuple": [_to_json(item) for item in value]}
+    if isinstance(value, list | np.ndarray):
+        return {"list": [_to_json(item) for item in value]}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _from_json(value, family):
+    """Return the parameter that `_to_json` wrote."""
+    if not isinstance(value, dict):
+        return value
+    ((kind, contents),) = value.items()
+    if kind in ("tuple", "list"):
+        items = [_from_json(item, family) for item in contents]
+        return tuple(items) if kind == "tuple" else items
+    if kind not in ("Layer", "Selection"):
+        raise InputError(f"a parameter is of the unknown type {kind!r}")
+    return (Layer if kind == "Layer" else Selection).from_dict(contents, family)
+
+
+def _finite(record: dict) -> dict:
+    return {name: value if math.isfinite(value) else None for name, value in record.items()}
+
+
+def load_classifier(cls, path, mmap: bool, family=None):
+    """Return the classifier of a model file.
+
+    Raises
+    ------
+    ModelFileError
+        The file is not one that `save_classifier` wrote, or its parts do not fit each other.
+    """
+    if family is not None:
+        check_own_family(family)
+    arrays, metadata = model_file.load_model(path, mmap=check_bool("mmap", mmap))
+    if metadata.get("kind") != KIND:
+        raise ModelFileError(
+            f"{path} holds a {metadata.get('kind')!r}, not a {KIND}. Use hashslide.model_file to read it."
+        )
+    try:
+        _check_family(path, metadata["network"], family)
+        return _restore(cls, arrays, metadata, family)
+    except ModelFileError:
+        raise
+    except (InputError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ModelFileError(f"{path} is not a whole {KIND}: {error}. Save the model again.") from error
+
+
+def _check_family(path, network: dict[str, Any], family) -> None:
+    """Compare the hash family of the user's own that the file wants with the one that is given."""
+    hidden = [layer["selection"]["hash"] for layer in network["hidden"]]
+    own = [name for name in (*hidden, network["selection"]["hash"]) if is_own_name(name)]
+    if family is None and any(is_own_name(name) for name in hidden):
+        raise ModelFileError(
+            f"{path} needs the hash family {own[0]!r}, which it only names. Pass it: load(path, hash=...)."
+        )
+    if family is not None and not own:
+        raise ModelFileError(f"{path} names no hash family of your own. Load it without hash=...")
+
+
+def _restore(cls, arrays: dict[str, NDArray], metadata: dict[str, Any], family):
+    known = set(inspect.signature(cls).parameters)
+    parameters = {
+        name: _from_json(value, family) for name, value in metadata["parameters"].items() if name in known
+    }
+    if family is not None and is_own_name(parameters.get("hash")):
+        parameters["hash"] = family
+    if "label_weight" in arrays:
+        parameters["label_weight"] = np.array(arrays["label_weight"])
+    classifier = cls(**parameters)
+    config = NetworkConfig.from_dict(metadata["network"], family)
+    state = {name.removeprefix(NETWORK): array for name, array in arrays.items() if name.startswith(NETWORK)}
+    network = Network.from_state(config, state, copy=False)
+    training = metadata["training"]
+    classifier._labels = _restore_labels(arrays.get("classes"), metadata["classes_kind"], config.n_labels)
+    classifier._dense_dtype = _restore_dtype(metadata["dense_dtype"])
+    classifier._seed = check_int("the seed", training["seed"], 0, 2**63 - 1)
+    classifier._planned_epochs = check_int("the planned epochs", training["planned_epochs"], 0, 2**31)
+    classifier.history_ = [dict(record) for record in training["history"]]
+    classifier.multilabel_ = check_bool("multilabel", metadata["multilabel"])
+    classifier.n_features_in_ = config.n_features
+    classifier.classes_ = classifier._labels.array()
+    if "feature_names" in arrays:
+        classifier.feature_names_in_ = arrays["feature_names"]
+    if network.has_candidates:
+        classifier.approximate_ = _restore_approximate(metadata["approximate"])
+    classifier.network_ = network
+    return classifier
+
+
+def _restore_labels(names: NDArray | None, kind: str | None, n_labels: int) -> LabelNames:
+    if kind is None:
+        return LabelNames(n_labels)
+    if names is None or names.shape != (n_labels,):
+        raise InputError(f"it lacks the names of its {n_labels} labels")
+    if kind in "Ub":
+        names = names.astype({"U": str, "b": bool}[kind])
+    return LabelNames(n_labels, names)
+
+
+def _restore_approximate(report: dict[str, Any]) -> dict[str, Any]:
+    check_bool("approximate's exact", report["exact"])
+    if not isinstance(report["reason"], str):
+        raise InputError(f"approximate's reason is {report['reason']!r}; accepted is text")
+    CandidateSettings(*(report[field.name] for field in fields(CandidateSettings)))
+    check_float("approximate's cost", report["cost"], 0, math.inf, "[)")
+    return dict(report)
+
+
+def _restore_dtype(name: str | None) -> np.dtype | None:
+    dtype = None if name is None else np.dtype(name)
+    if dtype is not None and dtype.kind not in "biuf":
+        raise InputError(f"its predictions have the dtype {name}")
+    return dtype

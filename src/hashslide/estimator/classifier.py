@@ -1,0 +1,575 @@
+"""SlideClassifier: the network as a scikit-learn estimator."""
+
+import os
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from hashslide._checks import check_bool, check_float, check_int
+from hashslide._validation import Csr, check_features, check_not_empty, check_same_rows, check_sample_weight
+from hashslide.errors import InputError
+from hashslide.estimator._approximate import tune, untuned
+from hashslide.estimator._fitting import (
+    check_eval_set,
+    check_examples,
+    check_known_features,
+    check_parameters,
+    commit,
+    draw_seed,
+    grow,
+    hold_out,
+    learn_approximate,
+    new_network,
+    plan_of,
+    run,
+    settings_for,
+    training_data,
+)
+from hashslide.estimator._label_names import LabelNames
+from hashslide.estimator._predicting import Predictor, check_dense
+from hashslide.estimator._saving import load_classifier, save_classifier
+from hashslide.estimator._targets import parse_target
+from hashslide.network import effective_threads
+
+
+class SlideClassifier(ClassifierMixin, BaseEstimator):
+    """Classifier for enormous numbers of labels: a network that is trained on a small active set of labels.
+
+    Multi-label (an indicator matrix or lists of labels) and single-label (a vector of classes) targets. Each
+    batch updates only its own labels and a sample of others, so that the time of a step does not depend on
+    the number of labels [1]_, [2]_. Prediction is exact. The model is the same for any number of threads.
+
+    Parameters
+    ----------
+    hidden : int, Layer, or sequence of them, default 256
+        Hidden layers, from the input to the output: widths of dense layers, or layers of `hashslide.layers`,
+        which may be hashed.
+    epochs : int or "auto"
+        Passes over the data. "auto" settings are decided by `hashslide.estimator.auto.auto_settings` from the
+        size of the data.
+    batch_size : int or "auto"
+    learning_rate : float or "auto"
+    loss : {"auto", "bce", "softmax"}
+        "auto": one-vs-all binary cross-entropy for multi-label, softmax cross-entropy for single-label
+        targets.
+    optimizer : {"adagrad", "adam", "sgd"}, default "adagrad"
+        Row-wise Adagrad, lazy Adam, or stochastic gradient descent.
+    momentum : float in [0, 1), default 0
+        Of "sgd".
+    activation : {"auto", "identity", "relu", "tanh"}
+        Of the layers in `hidden` that are given by their width. "auto": identity for a single dense layer
+        with active sets per batch, else relu.
+    schedule : {"linear", "cosine", "constant"}, default "linear"
+        How the learning rate falls over the epochs of `fit`.
+    warmup : float in [0, 1), default 0
+        Share of the steps in which it first rises.
+    input_dropout : float in [0, 1) or "auto"
+        Share of the features that a training step leaves out.
+    hidden_dropout : float in [0, 1), default 0
+    weight_decay : float >= 0, default 0
+    active : {"per_batch", "per_example"}, default "per_batch"
+        One active set for all examples of a batch, whose products are those of dense matrices; or what an
+        example finds in the hash tables joins the set of that example alone [1]_.
+    in_batch : bool, default True
+        With ``active="per_example"``: the labels of a batch are active for all its examples. Without, an
+        example has its true labels, those it finds, and random ones, as published.
+    update : {"owner", "hogwild"}, default "owner"
+        Each touched row is updated by one thread, with the same result for any number of threads; or each
+        thread takes steps of its own without locks [3]_, which is not deterministic.
+    uniform : int or "auto"
+        Labels drawn at random for each batch, as negatives.
+    popular : int or "auto"
+        Most frequent labels, which are in every active set.
+    hash : None, str, object or `hashslide.Selection`, default None
+        Hash tables over the output neurons, which each example looks up for labels that may score high
+        without being its own. A family by its name ("simhash", "sparse_simhash", "fast_simhash", "wta",
+        "dwta", "minhash", "kmeans"), one of your own (docs/hash_families.md), or a `Selection` that sets
+        everything. None: no tables.
+    tables, hashes : int or "auto"
+        L tables of K hashes each.
+    sampler : str or "auto"
+        How labels are chosen among those in the tables: "vanilla", "top", "threshold" or "scored"
+        (docs/samplers.md). Without `hash`: "exact", "uniform" or "standout", as references.
+    budget : int or "auto"
+        Labels that each example adds to the active set.
+    probes : int or "auto"
+        Buckets looked up in each table.
+    direct : int or "auto"
+        Weights of a sparse linear term beside the network: at most so many labels for each feature. 0: none.
+    hidden_length : float >= 0 or "auto"
+        Euclidean length to which hidden activations are scaled; 0: none.
+    example_power : float >= 0 or "auto"
+        Examples with many labels weigh less: ``(mean number of labels / own number) ** example_power``.
+    prior_correction : float in [0, 1] or "auto"
+        How much of the sampling's bias is corrected in the training logits.
+    label_weight : None, "propensity" or array of shape (n_labels,)
+        Weight of each label's positive term in the loss; "propensity" favours rare labels by the inverse of
+        `hashslide.metrics.propensity`.
+    early_stopping : bool, default False
+        Stop when the metric on `eval_set`, or on a random part of the training data, has not improved for
+        `patience` epochs, and return to the best weights.
+    validation_fraction : float in (0, 1), default 0.1
+        Size of that part, where there is no `eval_set`.
+    patience : int, default 2
+    approximate : {"auto", True, False}
+        Whether fit makes the lists of ``predict_topk(..., approximate=True)`` from its training data. "auto":
+        if there are so many labels that they make predictions faster.
+    callbacks : list of `hashslide.callbacks.Callback`, optional
+    verbose : int, default 0
+        1: show progress.
+    n_jobs : int or None, default None
+        Threads. None: all CPUs that the process may use (but at most ``OMP_NUM_THREADS``); -1: all; -2: all
+        but one. Changes the speed, never the result.
+    random_state : int, RandomState or None, default None
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_labels,)
+        Name of each label, in the order of the columns of `decision_function`; 0 .. n_labels - 1 for an
+        indicator without names.
+    multilabel_ : bool
+    n_features_in_ : int
+    feature_names_in_ : array of str
+        Only if X was a data frame with string column names.
+    network_ : `hashslide.network.Network`
+    history_ : list of dict
+        One record for each epoch; see `hashslide.training.TrainingContext`.
+    n_iter_ : int
+        Epochs trained.
+    approximate_ : dict
+        Only if there are lists for approximate prediction. "exact" and "reason": whether they are left aside,
+        and why; "feature_labels", "cell_labels", "probes": how much of them is read; "cost": of a row, as a
+        share of exact prediction's; after tuning also what was asked for and "reached".
+
+    Notes
+    -----
+    Ctrl-C ends a fit between two batches with `KeyboardInterrupt`. The classifier is then fitted and
+    consistent: it can predict and be saved, and `partial_fit` with the same data goes on with the schedule,
+    one epoch a call.
+
+    References
+    ----------
+    .. [1] Chen et al., "SLIDE: in defense of smart algorithms over hardware acceleration for large-scale
+       deep learning systems", MLSys 2020.
+    .. [2] Spring & Shrivastava, "Scalable and sustainable deep learning via randomized hashing", KDD 2017.
+    .. [3] Niu, Recht, Ré & Wright, "Hogwild!: a lock-free approach to parallelizing stochastic gradient
+       descent", NeurIPS 2011.
+
+    Examples
+    --------
+    >>> from hashslide import SlideClassifier
+    >>> X = [[1, 0], [0, 1], [1, 1]]
+    >>> model = SlideClassifier(random_state=0).fit(X, [["left"], ["right"], ["left", "right"]])
+    >>> labels, scores = model.predict_topk(X, k=1)
+    >>> labels[:2, 0].tolist()
+    ['left', 'right']
+    """
+
+    def __init__(
+        self,
+        hidden=256,
+        *,
+        epochs="auto",
+        batch_size="auto",
+        learning_rate="auto",
+        loss="auto",
+        optimizer="adagrad",
+        momentum=0.0,
+        activation="auto",
+        schedule="linear",
+        warmup=0.0,
+        input_dropout="auto",
+        hidden_dropout=0.0,
+        weight_decay=0.0,
+        active="per_batch",
+        in_batch=True,
+        update="owner",
+        uniform="auto",
+        popular="auto",
+        hash=None,
+        tables="auto",
+        hashes="auto",
+        sampler="auto",
+        budget="auto",
+        probes="auto",
+        direct="auto",
+        hidden_length="auto",
+        example_power="auto",
+        prior_correction="auto",
+        label_weight=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        patience=2,
+        approximate="auto",
+        callbacks=None,
+        verbose=0,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.hidden = hidden
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.loss = loss
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.activation = activation
+        self.schedule = schedule
+        self.warmup = warmup
+        self.input_dropout = input_dropout
+        self.hidden_dropout = hidden_dropout
+        self.weight_decay = weight_decay
+        self.active = active
+        self.in_batch = in_batch
+        self.update = update
+        self.uniform = uniform
+        self.popular = popular
+        self.hash = hash
+        self.tables = tables
+        self.hashes = hashes
+        self.sampler = sampler
+        self.budget = budget
+        self.probes = probes
+        self.direct = direct
+        self.hidden_length = hidden_length
+        self.example_power = example_power
+        self.prior_correction = prior_correction
+        self.label_weight = label_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.approximate = approximate
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(self, X, y, sample_weight=None, eval_set=None, *, classes=None) -> Self:
+        """Train a new model.
+
+        Parameters
+        ----------
+        X : sparse matrix, array-like or data frame of shape (n, n_features)
+            Finite numbers. CSR with sorted int32 indices and float32 data is used in place, other forms are
+            converted.
+        y : sparse matrix, array-like or list of length n
+            A sparse 0/1 indicator (n x labels), a dense one, a vector of classes (integers or strings), or a
+            list of lists of label names.
+        sample_weight : array-like of shape (n,), optional
+            Weight of each example in the loss, 0 or more; examples of weight 0 are left out.
+        eval_set : (X, y), optional
+            Data whose metrics are recorded after each epoch. Labels unknown to the training data are left out
+            of them.
+        classes : array-like, optional
+            Names of the columns of an indicator, or all classes in the wanted order.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            An argument or parameter is not acceptable; the model is then unchanged. Also if training
+            diverges.
+        KeyboardInterrupt
+            On Ctrl-C; the model is usable.
+        """
+        check_parameters(self)
+        x, target, weight = check_examples(self, X, y, sample_weight)
+        labels = LabelNames.learn(target, classes)
+        data = training_data(x, labels.encode(target, classes), weight)
+        evaluate = check_eval_set(self, eval_set, labels, x.n_columns)
+        seed = draw_seed(self.random_state)
+        if self.early_stopping and evaluate is None:
+            data, evaluate = hold_out(self, data, seed)
+        settings = settings_for(self, data, target.multilabel)
+        network = new_network(self, data, settings, seed)
+
+        commit(self, X, labels, target, network, seed)
+        self._planned_epochs = 0 if self.early_stopping else settings.epochs
+        run(self, data, plan_of(self, settings, settings.epochs, 0, settings.epochs), evaluate)
+        self._planned_epochs = 0
+        learn_approximate(self, data, evaluate)
+        return self
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
+        """Train for one more epoch, on these data, with the constant learning rate.
+
+        The model grows for labels never seen before, and for more features than before if X has further
+        columns. If the last `fit` was interrupted and the data are the same, this is its next epoch instead,
+        with the rates of its schedule: once for each missing epoch gives the model of the uninterrupted fit.
+
+        Parameters
+        ----------
+        X : sparse matrix, array-like or data frame of shape (n, >= n_features_in_)
+        y : as in `fit`
+            An indicator has one column for each label of the model, and more for new ones.
+        classes : array-like, optional
+            Names of labels that may come up later, or of the columns of an indicator (in any order).
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            As in `fit`.
+        KeyboardInterrupt
+            On Ctrl-C; the model is usable.
+        """
+        check_parameters(self)
+        x, target, weight = check_examples(self, X, y, sample_weight)
+        if self.__sklearn_is_fitted__():
+            data, planned = grow(self, X, x, target, classes, weight)
+            settings = settings_for(self, data, self.multilabel_)
+        else:
+            labels = LabelNames.learn(target, classes)
+            data = training_data(x, labels.encode(target, classes), weight)
+            seed, settings = draw_seed(self.random_state), settings_for(self, data, target.multilabel)
+            commit(self, X, labels, target, new_network(self, data, settings, seed), seed)
+            self._planned_epochs = planned = 0
+        run(self, data, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
+        learn_approximate(self, data)
+        return self
+
+    def build_approximate(self, X, y) -> Self:
+        """Make the lists of approximate prediction anew, with default settings.
+
+        For a model that has none, or whose lists have grown old over many calls of `partial_fit`.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+            Training data, the more the better. Labels that the model does not have are left out.
+
+        Returns
+        -------
+        self
+        """
+        x, target = self._features(X), parse_target(y)
+        check_same_rows(x.n_rows, target.n_rows)
+        labels = self._labels.encode(target, drop_unknown=True)
+        self.network_.learn_candidates(x, labels, effective_threads(self.n_jobs))
+        self.approximate_ = untuned(self.network_, x)
+        return self
+
+    def tune_approximate(self, X, y=None, k: int = 5, share: float = 0.99) -> dict:
+        """Find the fastest approximate prediction that is good enough on validation data.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+            Data that the model was not trained on; 1,000 rows are used. Without y, the exact best labels
+            count as the true ones.
+        k : int, default 5
+        share : float in (0, 1]
+            Of the exact P@1 and P@k, or without y of the exact labels, that has to be kept.
+
+        Returns
+        -------
+        dict
+            Also kept as `approximate_`. If nothing cheaper than exact prediction reaches the share, its
+            "exact" is True and ``predict_topk(..., approximate=True)`` is exact.
+
+        Raises
+        ------
+        InputError
+            Also if there are no lists: see `build_approximate`.
+        """
+        check_int("k", k, 1, 2**31)
+        check_float("share", share, 0, 1, "(]")
+        x, target = self._features(X), None if y is None else parse_target(y)
+        self._check_approximate()
+        truth = None
+        if target is not None:
+            check_same_rows(x.n_rows, target.n_rows)
+            truth = self._labels.encode(target, drop_unknown=True).to_scipy()
+        k, threads = min(k, self._labels.n), effective_threads(self.n_jobs)
+        self.approximate_ = tune(self.network_, x, truth, k, share, threads)
+        return self.approximate_
+
+    def predict_topk(
+        self, X, k: int = 5, probabilities: bool = False, approximate: bool = False
+    ) -> tuple[NDArray, NDArray[np.float32]]:
+        """Return the k best labels of each example and their scores.
+
+        The only prediction whose memory does not grow with the number of labels.
+
+        Parameters
+        ----------
+        X : sparse matrix, array-like or data frame of shape (n, n_features)
+            A row without any feature gets the labels that are most likely beforehand.
+        k : int, default 5
+            At most the number of labels; a larger k gives all of them.
+        probabilities : bool, default False
+            Return probabilities instead of logits: of each label by itself (multi-label), or of one of all.
+            The latter need all logits, so that nothing is gained by `approximate`.
+        approximate : bool, default False
+            Score only some hundred candidates for each example; see `tune_approximate`. The scores of the
+            labels found are right, but a better one may be missed. Exact where `approximate_` says so.
+
+        Returns
+        -------
+        labels : array of shape (n, min(k, n_labels))
+            Names from `classes_`, best first; equal scores in the order of `classes_`.
+        scores : float32 array of the same shape
+
+        Raises
+        ------
+        InputError
+            Also if `approximate` and there are no lists: see `build_approximate`.
+        """
+        check_int("k", k, 1, 2**31)
+        check_bool("probabilities", probabilities)
+        check_bool("approximate", approximate)
+        x = self._features(X)
+        if approximate:
+            self._check_approximate()
+            approximate = not self.approximate_["exact"]
+        ids, scores = self._predictor().topk(x, k, probabilities, approximate)
+        return self._labels.decode(ids), scores
+
+    def decision_function(self, X) -> NDArray[np.float32]:
+        """Return the logits of all labels.
+
+        Returns
+        -------
+        float32 array of shape (n, n_labels); for two classes of shape (n,): positive for ``classes_[1]``
+
+        Raises
+        ------
+        InputError
+            The result would take more than 2 GiB: use `predict_topk`.
+        """
+        return self._predictor().decision_function(self._features(X))
+
+    def predict_proba(self, X) -> NDArray[np.float64]:
+        """Return the probability of every label, shape (n, n_labels).
+
+        Multi-label: of each label by itself. Single-label: the rows sum to 1.
+
+        Raises
+        ------
+        InputError
+            The result would take more than 2 GiB: use ``predict_topk(X, k, probabilities=True)``.
+        """
+        return self._predictor().predict_proba(self._features(X))
+
+    def predict(self, X) -> NDArray | sparse.csr_matrix:
+        """Return the most likely class of each example, or the labels with a probability above 1/2.
+
+        Returns
+        -------
+        array of shape (n,)
+            Classes, if the model was trained on a vector of classes.
+        CSR matrix of int64 and shape (n, n_labels)
+            0/1 indicator, if it was trained on a sparse indicator or on label lists.
+        array of shape (n, n_labels)
+            0/1 indicator in the dtype of y, if that was dense. Raises `InputError` above 2 GiB.
+        """
+        x, predictor = self._features(X), self._predictor()
+        if not self.multilabel_:
+            return self._labels.decode(predictor.topk(x, 1, False)[0][:, 0])
+        if self._dense_dtype is None:
+            return predictor.likely_labels(x)
+        check_dense(x.n_rows, self._labels.n, 8, "predict")
+        return predictor.likely_labels(x).toarray().astype(self._dense_dtype)
+
+    def score(self, X, y, sample_weight=None) -> float:
+        """Return the share of examples whose best label is right: accuracy, or P@1 for multi-label targets.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+            Labels that the model does not have count as not predicted.
+        sample_weight : array-like of shape (n,), optional
+        """
+        x, target = self._features(X), parse_target(y)
+        check_same_rows(x.n_rows, target.n_rows)
+        weight = check_sample_weight(sample_weight, x.n_rows)
+        Y = self._labels.encode(target, drop_unknown=True).to_scipy()
+        hits = Y[np.arange(x.n_rows), self._predictor().topk(x, 1, False)[0][:, 0]]
+        return float(np.average(np.asarray(hits).ravel(), weights=weight))
+
+    def save(self, path: str | os.PathLike, optimizer_state: bool = True) -> None:
+        """Write the model to a file, atomically; see docs/model_file.md.
+
+        Parameters
+        ----------
+        path : path-like
+        optimizer_state : bool, default True
+            False makes a smaller file; `partial_fit` then starts with a fresh optimiser. The hash tables are
+            part of the file in any case.
+
+        Raises
+        ------
+        ModelFileError
+            The file cannot be written.
+        """
+        check_is_fitted(self)
+        save_classifier(self, path, optimizer_state)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, mmap: bool = True, hash=None) -> Self:
+        """Return the model that `save` wrote.
+
+        Callbacks, a RandomState object and a hash family of your own are not part of the file.
+
+        Parameters
+        ----------
+        path : path-like
+        mmap : bool, default True
+            Leave the weights in the file, from where they are read at their first use; training copies them.
+        hash : object, optional
+            The hash family of your own that the model was trained with, in the state in which it was then
+            made. Without it the model predicts but does not train, and cannot be loaded if a hidden layer
+            needs it.
+
+        Raises
+        ------
+        InputError
+            `hash` lacks a part of the protocol of hash families.
+        ModelFileError
+            The file is missing, damaged or of another kind, or does not go together with `hash`.
+        """
+        return load_classifier(cls, path, mmap, hash)
+
+    @property
+    def n_iter_(self) -> int:
+        """Epochs trained."""
+        return len(self.history_)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "network_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _features(self, X) -> Csr:
+        check_is_fitted(self)
+        x = check_features(X)
+        check_not_empty(x, type(self).__name__)
+        check_known_features(self, X, x)
+        return x
+
+    def _check_approximate(self) -> None:
+        if not self.network_.has_candidates:
+            raise InputError(
+                "approximate prediction needs lists, and this model has none. Call build_approximate(X, y) "
+                "with training data, or fit with approximate=True."
+            )
+
+    def _predictor(self) -> Predictor:
+        check_is_fitted(self)
+        return Predictor(self.network_, self.multilabel_, effective_threads(self.n_jobs))

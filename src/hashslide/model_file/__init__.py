@@ -1,0 +1,278 @@
+"""Model files: one safetensors file that holds named arrays, string tables and JSON metadata.
+
+The format is specified in docs/model_file.md. Writing streams the arrays to a temporary file that replaces
+the target in one step; loading checks every number of the header before it touches the data and runs no code.
+"""
+
+import contextlib
+import itertools
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from hashslide._atomic import atomic_write
+from hashslide.errors import InputError, ModelFileError
+from hashslide.model_file._header import (
+    DATA_ALIGNMENT,
+    DTYPE_CODES,
+    MAX_DIMENSIONS,
+    ModelSummary,
+    TensorInfo,
+    encode_header,
+    fail,
+    read_summary,
+)
+
+__all__ = ["ModelSummary", "TensorInfo", "check_writable", "inspect", "load_model", "save_model"]
+
+_BLOCK_BYTES = 16 * 1024 * 1024
+
+
+def save_model(
+    path: str | os.PathLike, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
+) -> None:
+    """Write arrays and metadata to one file, atomically.
+
+    The data go to a temporary file in the same folder, reach the disk, and then replace `path` in one step:
+    a reader, or a crash at any moment, sees the old file or the new one, never a mixture. The same arguments
+    give the same bytes. Arrays are streamed: strided or big-endian ones are copied in blocks of 16 MiB,
+    others not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        Target; replaced if it is a regular file. A symbolic link is followed.
+    arrays : mapping of str to ndarray
+        Integer or floating arrays of any shape, and one-dimensional arrays of ``str`` (dtype object or
+        ``U``).
+    metadata : mapping of str to JSON value
+        Small things only (the header holds 16 MiB); NumPy scalars become Python numbers.
+
+    Raises
+    ------
+    InputError
+        An array or metadata value that the format does not hold. Nothing is written.
+    ModelFileError
+        The file cannot be written (no such folder, no permission, disk full). An old file stays as it was.
+    """
+    check_writable(path)
+    tensors, tables = _split_string_tables(arrays)
+    ordered = sorted(tensors.items(), key=lambda item: (-_size_alignment(item[1].nbytes), item[0]))
+    header = encode_header(ordered, tables, metadata)
+
+    try:
+        with atomic_write(path) as file:
+            file.write(header)
+            for _, array in ordered:
+                for block in _byte_blocks(array):
+                    file.write(block)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ModelFileError(f"cannot write {path}: {reason}. An old file there is unchanged.") from error
+
+
+def load_model(path: str | os.PathLike, mmap: bool = True) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : path-like
+    mmap : bool, default True
+        True: numeric arrays are read-only views of the memory-mapped file; pages come from the disk when
+        first used and are shared between processes. False: they are read into new writable arrays.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+        As given to `save_model`; arrays of strings come back with dtype object.
+    metadata : dict
+
+    Raises
+    ------
+    ModelFileError
+        The file is missing, truncated, damaged, of another format or from a newer version. Nothing in a file
+        is ever executed.
+
+    Notes
+    -----
+    A mapped file must not be changed in place while it is in use; replacing it, as `save_model` does, is
+    safe.
+    """
+    with _open_regular(path) as file:
+        summary = read_summary(file, Path(path))
+        arrays = _map_tensors(file, summary) if mmap else _read_tensors(file, summary)
+    for table in summary.string_tables:
+        utf8, offsets = arrays.pop(f"{table}.utf8"), arrays.pop(f"{table}.offsets")
+        arrays[table] = _decode_strings(summary.path, table, utf8, offsets)
+    return arrays, summary.metadata
+
+
+def inspect(path: str | os.PathLike) -> ModelSummary:
+    """Read and check the header of a model file; the arrays are not touched.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    ModelSummary
+
+    Raises
+    ------
+    ModelFileError
+        As in `load_model`.
+    """
+    with _open_regular(path) as file:
+        return read_summary(file, Path(path))
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Find out before training whether a model can be saved under a name.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that may or may not exist.
+
+    Raises
+    ------
+    ModelFileError
+        The folder is missing or not writable, or `path` exists and is not a regular file.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise ModelFileError(f"cannot write {path}: it is a folder. Give the name of a file in it.")
+    if target.exists() and not target.is_file():
+        raise ModelFileError(f"cannot write {path}: it is not a regular file. Give the name of a file.")
+    if not target.parent.is_dir():
+        raise ModelFileError(f"cannot write {path}: there is no folder {target.parent}. Create it first.")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise ModelFileError(f"cannot write {path}: no permission in {target.parent}. Choose another folder.")
+
+
+def _split_string_tables(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return the numeric tensors by name, and the names of the string tables among the arrays."""
+    tensors: dict[str, np.ndarray] = {}
+    tables = []
+    for name, array in arrays.items():
+        if not isinstance(name, str) or not name or name == "__metadata__":
+            raise InputError(f"array name {name!r} cannot be stored. Use a string other than '__metadata__'.")
+        if not isinstance(array, np.ndarray | np.generic):
+            found = f"array {name!r} is a {type(array).__name__}"
+            raise InputError(f"{found}; accepted are NumPy arrays: pass np.asarray(...).")
+        if array.dtype.kind in "UO":
+            tables.append(name)
+            utf8, offsets = _encode_strings(name, array)
+            _add_tensor(tensors, f"{name}.utf8", utf8)
+            _add_tensor(tensors, f"{name}.offsets", offsets)
+        else:
+            _add_tensor(tensors, name, array)
+    if clash := set(tables) & set(tensors):
+        raise InputError(f"two arrays would be stored as {min(clash)!r}. Rename one of them.")
+    return tensors, tables
+
+
+def _add_tensor(tensors: dict[str, np.ndarray], name: str, array: np.ndarray) -> None:
+    if array.dtype.newbyteorder("<") not in DTYPE_CODES:
+        raise InputError(
+            f"array {name!r} has dtype {array.dtype}, which a model file does not hold. "
+            f"Accepted: integers and floats of 8 to 64 bits, and one-dimensional arrays of str."
+        )
+    if array.ndim > MAX_DIMENSIONS:
+        raise InputError(f"array {name!r} has {array.ndim} dimensions; accepted are {MAX_DIMENSIONS}.")
+    if name in tensors:
+        raise InputError(f"two arrays would be stored as {name!r}. Rename one of them.")
+    tensors[name] = array
+
+
+def _encode_strings(name: str, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the strings' UTF-8 bytes one after the other, uint8, and their n + 1 bounds, int64."""
+    if array.ndim != 1:
+        raise InputError(f"array {name!r} of strings has {array.ndim} dimensions; accepted is 1.")
+    strings = array.tolist()
+    for i, string in enumerate(strings):
+        if not isinstance(string, str):
+            raise InputError(f"array {name!r} holds {string!r} at position {i}. Accepted are only str.")
+    try:
+        encoded = [string.encode() for string in strings]
+    except UnicodeEncodeError as error:
+        raise InputError(f"array {name!r} holds {error.object!r}, which is not Unicode text.") from None
+    offsets = np.zeros(len(encoded) + 1, np.int64)
+    np.cumsum([len(string) for string in encoded], out=offsets[1:])
+    return np.frombuffer(b"".join(encoded), np.uint8), offsets
+
+
+def _size_alignment(nbytes: int) -> int:
+    """Return the largest power of two up to DATA_ALIGNMENT that divides a size.
+
+    Tensors must follow each other without gaps. Written by falling alignment, each starts at a multiple of
+    its own, which its element size divides.
+    """
+    return min(nbytes & -nbytes, DATA_ALIGNMENT) or DATA_ALIGNMENT
+
+
+def _byte_blocks(array: np.ndarray) -> Iterator[memoryview]:
+    """Yield the elements in C order as little-endian bytes, in blocks of about 16 MiB."""
+    if array.nbytes == 0:
+        return
+    if array.ndim == 0 or array.flags.c_contiguous:
+        array = array.reshape(-1)
+    elif array[0].nbytes > _BLOCK_BYTES:
+        for part in array:
+            yield from _byte_blocks(part)
+        return
+    step = max(1, _BLOCK_BYTES * len(array) // array.nbytes)
+    for start in range(0, len(array), step):
+        block = array[start : start + step]
+        block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<"))
+        yield block.reshape(-1).view(np.uint8).data
+
+
+@contextlib.contextmanager
+def _open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+            fail(Path(path), f"it is {kind}", "Give the model file itself.")
+        with open(path, "rb") as file:
+            yield file
+    except OSError as error:
+        reason = error.strerror or error
+        raise ModelFileError(f"cannot read {path}: {reason}. Check its name and permissions.") from error
+
+
+def _map_tensors(file: BinaryIO, summary: ModelSummary) -> dict[str, np.ndarray]:
+    whole = np.asarray(np.memmap(file, dtype=np.uint8, mode="r", shape=(summary.file_bytes,)))
+    data = whole[summary.data_start :]
+    return {t.name: data[t.begin : t.end].view(t.dtype).reshape(t.shape) for t in summary.tensors}
+
+
+def _read_tensors(file: BinaryIO, summary: ModelSummary) -> dict[str, np.ndarray]:
+    arrays = {}
+    for tensor in summary.tensors:
+        array = np.empty(tensor.shape, tensor.dtype)
+        if file.readinto(array.reshape(-1).view(np.uint8).data) != tensor.nbytes:
+            fail(summary.path, f"it ended inside tensor {tensor.name!r} while it was read")
+        arrays[tensor.name] = array
+    return arrays
+
+
+def _decode_strings(path: Path, table: str, utf8: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return an object array of the str of a table."""
+    bounds = offsets.tolist()
+    rising = len(bounds) > 0 and not (offsets[1:] < offsets[:-1]).any()
+    if not rising or bounds[0] != 0 or bounds[-1] != len(utf8):
+        fail(path, f"the offsets of string table {table!r} do not rise from 0 to its {len(utf8):,} bytes")
+    text = utf8.tobytes()
+    strings = np.empty(len(bounds) - 1, object)
+    try:
+        strings[:] = [text[begin:end].decode() for begin, end in itertools.pairwise(bounds)]
+    except UnicodeDecodeError as error:
+        fail(path, f"string table {table!r} is not UTF-8 ({error.reason})")
+    return strings

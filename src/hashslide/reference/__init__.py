@@ -1,0 +1,5 @@
+"""The whole algorithm in NumPy, without tricks: the specification that the core is tested against."""
+
+from .network import Network
+
+__all__ = ["Network"]

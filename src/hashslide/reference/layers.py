@@ -1,0 +1,278 @@
+"""The layers in NumPy: forward, backward, updates, predictions. Part of the specification in reference.py.
+
+Examples come in rows. Of the units of a layer only some may be active for an example; the others are 0 and
+neither read nor updated.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashslide.reference.active_sets import distinct
+from hashslide.reference.optimizer import Optimizer, pad_rows
+from hashslide.reference.rng import CounterRng, mix
+from hashslide.reference.selector import Selector
+
+ACTIVATIONS = {"identity": lambda z: z, "relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}
+# In terms of a = activation(z).
+DERIVATIVES = {
+    "identity": np.ones_like,
+    "relu": lambda a: (a > 0).astype(a.dtype),
+    "tanh": lambda a: 1 - a * a,
+}
+
+
+@dataclass
+class Activations:
+    """What flows from one layer to the next.
+
+    values : (examples, units), 0 where not active
+    active : bool of the same shape
+    sparse : whether the layer chooses its units; then those with a value of 0 are not active, while all those
+        of a dense layer are
+    """
+
+    values: NDArray[np.float32]
+    active: NDArray[np.bool_]
+    sparse: bool
+
+    @classmethod
+    def dense(cls, values: NDArray) -> "Activations":
+        """All units are active."""
+        return cls(values, np.ones_like(values, bool), False)
+
+
+def first_weights(deviation: float, seed: int, first: int, last: int, width: int) -> NDArray[np.float32]:
+    """Rows first .. last - 1 of a matrix of uniform numbers with the given standard deviation."""
+    uniform = CounterRng(seed, "input_weight", 0).uniform(
+        np.arange(first * width, last * width, dtype=np.uint64)
+    )
+    return (np.float32(deviation * np.sqrt(12)) * (uniform - np.float32(0.5))).reshape(-1, width)
+
+
+class Parameters:
+    """A matrix with one row of weights for each input or neuron, a bias, and their optimisers."""
+
+    def __init__(self, config, weight: NDArray[np.float32], bias: NDArray[np.float32]):
+        self.weight, self.bias = weight, bias
+        self.weight_optimizer = Optimizer(config, weight.shape)
+        self.bias_optimizer = Optimizer(config, bias.shape)
+
+    def arrays(self) -> dict[str, NDArray]:
+        """The parameters; the bias is a vector outside."""
+        return {"weight": self.weight, "bias": self.bias.ravel()}
+
+    def optimizer_arrays(self) -> dict[str, NDArray]:
+        """The state of the optimisers; columns are vectors outside."""
+        return {
+            f"{part}.{name}": array.ravel() if array.shape[1] == 1 else array
+            for part, optimizer in (("weight", self.weight_optimizer), ("bias", self.bias_optimizer))
+            for name, array in optimizer.arrays.items()
+        }
+
+    def index_arrays(self) -> dict[str, NDArray]:
+        """The hash tables, where there are some."""
+        return {}
+
+    def restore(self, name: str, state: dict[str, NDArray]) -> None:
+        """Copy the arrays of this name; those of the optimisers and tables may be missing."""
+        for key, array in self.arrays().items():
+            array[:] = state[f"{name}.{key}"]
+        for key, array in self.optimizer_arrays().items():
+            if f"{name}.{key}" in state:
+                array[:] = state[f"{name}.{key}"]
+
+
+class InputLayer(Parameters):
+    """The first layer, dense: h = s activation(x W + b); s gives h the length `hidden_length`, if not 0.
+
+    One row of W a feature: only the rows of features that occur are touched.
+    """
+
+    def __init__(self, config):
+        layer = config.hidden[0]
+        self.config, self.activation = config, layer.activation
+        weight = first_weights(config.input_init, config.seed, 0, config.n_features, layer.width)
+        super().__init__(config, weight, np.zeros((1, layer.width), np.float32))
+
+    def forward(self, x: Activations, step: int) -> Activations:
+        """In training and in predictions."""
+        a = ACTIVATIONS[self.activation](x.values @ self.weight + self.bias)
+        norm, length = np.linalg.norm(a, axis=1, keepdims=True), self.config.hidden_length
+        free = (norm == 0) | (length == 0)
+        self.x, self.scale = x, np.where(free, 1, length / np.where(free, 1, norm)).astype(np.float32)
+        self.h = a * self.scale
+        return Activations.dense(self.h)
+
+    def predict(self, x: Activations) -> Activations:
+        """The same function."""
+        return self.forward(x, 0)
+
+    def backward_and_update(self, gradient: NDArray, rate: float, step: int) -> None:
+        """gradient: dLoss/dh. With s = length / |a|: dLoss/da = s (g - h (h . g) / length^2)."""
+        length = self.config.hidden_length
+        if length:
+            along = (self.h * gradient).sum(axis=1, keepdims=True) / length**2
+            gradient = (gradient - self.h * along) * self.scale
+        dz = gradient * DERIVATIVES[self.activation](self.h / self.scale)
+        touched = np.flatnonzero(self.x.active.any(axis=0))
+        self.bias_optimizer.update(self.bias, np.array([0]), dz.sum(axis=0)[None, :], rate, step)
+        self.weight_optimizer.update(self.weight, touched, self.x.values[:, touched].T @ dz, rate, step)
+
+    def build_tables(self) -> None:
+        """There are none."""
+
+    def rehash(self, inputs: NDArray, step: int) -> None:
+        """There are no tables."""
+
+    def grow(self, n_features: int) -> None:
+        """New features have random weights."""
+        c, (old, width) = self.config, self.weight.shape
+        new = first_weights(c.input_init, c.seed, old, n_features, width)
+        self.weight = np.concatenate([self.weight, new])
+        self.weight_optimizer.grow(n_features)
+
+
+class Neurons(Parameters):
+    """Neurons over the units of a layer: z = a W^T + b, one row of W a neuron."""
+
+    def __init__(self, config, weight: NDArray[np.float32], selector: Selector):
+        super().__init__(config, weight, np.zeros((len(weight), 1), np.float32))
+        self.selector, self.touched = selector, np.empty(0, np.int64)
+
+    def products(self, a: NDArray) -> NDArray[np.float32]:
+        """Logits of all neurons, (examples, neurons)."""
+        return a @ self.weight.T + self.bias.T
+
+    def select(self, a: NDArray, step: int, exclude: list[NDArray] | None = None) -> list[list[int]]:
+        """The neurons that the selector chooses for each example."""
+        return self.selector.select(self.weight, self.bias[:, 0], a, step, exclude)
+
+    def update(
+        self, a: Activations, dz: NDArray, touched: NDArray, by_pair: bool, rate: float, step: int
+    ) -> None:
+        """Update the touched neurons; dz: (examples, neurons), 0 where not active.
+
+        by_pair: only what the pairs of an example and a neuron with a gradient touch: the weights of units
+        that are active in such an example. Otherwise, and above a dense layer, whole rows.
+        """
+        self.touched = touched
+        dz = dz[:, touched]
+        entries = (dz != 0).T.astype(np.int64) @ a.active > 0 if by_pair and a.sparse else True
+        self.weight_optimizer.update(self.weight, touched, dz.T @ a.values, rate, step, entries)
+        self.bias_optimizer.update(self.bias, touched, dz.sum(axis=0)[:, None], rate, step)
+
+    def index_arrays(self) -> dict[str, NDArray]:
+        """The hash tables, where there are some."""
+        index = self.selector.index
+        return {f"index.{key}": array for key, array in index.state().items()} if index else {}
+
+    def restore(self, name: str, state: dict[str, NDArray]) -> None:
+        """Copy the arrays of this name; those of the optimisers and tables may be missing."""
+        super().restore(name, state)
+        prefix = f"{name}.index."
+        if saved := {
+            key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)
+        }:
+            self.selector.index.restore(saved)
+
+    def rehash(self, inputs: NDArray, step: int) -> None:
+        """Step 8, where there are tables; inputs: of this step."""
+        if index := self.selector.index:
+            index.map.observe(inputs)
+            index.touch(self.touched)
+            index.maintain(self.weight, self.bias[:, 0], step)
+
+    def grow(self, n: int) -> None:
+        """New neurons have weights of 0 and the least bias: they displace none before their first update."""
+        old = len(self.weight)
+        self.weight, self.bias = pad_rows(self.weight, n), pad_rows(self.bias, n)
+        self.bias[old:] = self.bias[:old].min()
+        self.weight_optimizer.grow(n)
+        self.bias_optimizer.grow(n)
+        if self.selector.index:
+            self.selector.index.grow(n)
+
+
+class HiddenLayer(Neurons):
+    """A layer after the first, or a first one that chooses its neurons; dense or with a sampler."""
+
+    def __init__(self, config, layer, width: int, number: int):
+        seed = int(mix(np.uint64(config.seed ^ (number + 1))))
+        deviation = np.sqrt(2 / width)  # He et al. 2015
+        weight = first_weights(deviation, seed, 0, layer.width, width)
+        super().__init__(config, weight, Selector(layer.selection, layer.width, width, seed))
+        self.activation, self.selection, self.winners = layer.activation, layer.selection, layer.winners
+
+    def build_tables(self) -> None:
+        """Build the tables, if there are some and they have not been built."""
+        index = self.selector.index
+        if index and not index.builds:
+            index.build(self.weight, self.bias[:, 0])
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether all neurons are active."""
+        return self.selection.sampler == "all"
+
+    @property
+    def training_factor(self) -> float:
+        """Dropout: a neuron that is drawn counts 1 / its chance to be drawn (Srivastava et al. 2014)."""
+        s, n = self.selection, len(self.weight)
+        return 1 / (1 - (1 - 1 / n) ** s.budget) if s.sampler == "uniform" else 1
+
+    def forward(self, a: Activations, step: int) -> Activations:
+        """In training."""
+        chosen = self._choose(a, step)
+        self.inputs, self.outputs = a, self._activate(a, chosen, np.float32(self.training_factor))
+        chosen = chosen or [np.arange(len(self.weight))]
+        ids = [np.asarray(ids, np.int64) for ids in chosen]
+        self.active_neurons = distinct(*(i[row[i]] for i, row in zip(ids, self.outputs.active, strict=False)))
+        return self.outputs
+
+    def predict(self, a: Activations) -> Activations:
+        """Dropout weighs all neurons by their chance; the other samplers choose as in training, at step 0."""
+        s = self.selection
+        if s.sampler not in ("all", "uniform", "standout"):
+            return self._activate(a, self._choose(a, 0), np.float32(1))
+        z = self.products(a.values)
+        values = ACTIVATIONS[self.activation](z)
+        if s.sampler == "standout":
+            values = values / (1 + np.exp(-(np.float32(s.alpha) * z + np.float32(s.beta))))
+        return Activations.dense(values)
+
+    def _choose(self, a: Activations, step: int) -> list[list[int]] | None:
+        """The active neurons of each example; None: all of them."""
+        return None if self.is_dense else self.select(a.values, step)
+
+    def _activate(self, a: Activations, chosen: list[list[int]] | None, factor: np.float32) -> Activations:
+        values = ACTIVATIONS[self.activation](self.products(a.values)) * factor
+        if chosen is None:
+            return Activations.dense(values)
+        active = np.zeros(values.shape, bool)
+        for row, ids in zip(active, chosen, strict=True):
+            row[ids] = True
+        if self.winners:
+            order = np.lexsort((np.broadcast_to(np.arange(values.shape[1]), values.shape), -values, ~active))
+            np.put_along_axis(active, order[:, self.winners :], False, axis=1)
+        return Activations(np.where(active, values, 0), active & (values != 0), True)
+
+    def backward_and_update(self, gradient: NDArray, rate: float, step: int) -> NDArray[np.float32]:
+        """gradient: dLoss/dout. Returns dLoss/din."""
+        out, factor = self.outputs, np.float32(self.training_factor)
+        dz = gradient * factor * DERIVATIVES[self.activation](out.values / factor) * out.active
+        gradient_in = dz @ self.weight
+        self.update(self.inputs, dz, self.active_neurons, not self.is_dense, rate, step)
+        return gradient_in
+
+
+def make_layers(config) -> list[InputLayer | HiddenLayer]:
+    """All hidden layers, from the input on."""
+    layers = []
+    width = config.n_features
+    for number, layer in enumerate(config.hidden):
+        is_input = number == 0 and layer.selection.sampler == "all"
+        layers.append(InputLayer(config) if is_input else HiddenLayer(config, layer, width, number))
+        width = layer.width
+    return layers

@@ -1,0 +1,220 @@
+"""The whole algorithm in plain NumPy: the executable specification of the C++ core.
+
+`Network` has the interface of ``_core.Network`` and computes the same numbers, up to the rounding of float32:
+the same random numbers, active sets, hash tables and updates. It is written to be read, and to be compared
+with; nothing is fast here. One step is `Network.train_batch`:
+
+    features -> hidden layers -> active sets -> logits -> loss -> gradients -> updates -> re-hash
+
+Each part has a file of its own in this package. Not specified is ``update="hogwild"`` on several threads,
+whose result depends on their race; on one thread it is the same as "owner".
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from hashslide.config import NetworkConfig
+from hashslide.reference.active_sets import ActiveSets, LabelPrior
+from hashslide.reference.direct_term import DirectTerm
+from hashslide.reference.layers import Activations, Neurons, make_layers
+from hashslide.reference.loss import LOSSES
+from hashslide.reference.rng import CounterRng
+from hashslide.reference.selector import Selector
+
+
+@dataclass
+class StepStats:
+    """What one batch reports: the summed loss and the size of the active set."""
+
+    loss: float
+    active: int
+
+
+class Network:
+    """Sparse input -> hidden layers -> output on the active set; interface of ``_core.Network``.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    initialise : bool
+        Whether hash tables of the first weights are built; otherwise the arrays are about to be restored.
+    """
+
+    def __init__(self, config: NetworkConfig, initialise: bool = True):
+        self.config = config
+        self.layers = make_layers(config)
+        weight = np.zeros((config.n_labels, config.width), np.float32)
+        self.output = Neurons(config, weight, Selector(config.selection, *weight.shape, config.seed))
+        self.direct = DirectTerm(config)
+        self.prior = LabelPrior(config.n_labels)
+        self.label_weight = np.ones(config.n_labels, np.float32)
+        self.step = 0
+        if initialise:
+            self._build_tables()
+
+    def _build_tables(self) -> None:
+        """Hidden weights are worth hashing from the start; output weights start at 0 and wait."""
+        for layer in self.layers:
+            layer.build_tables()
+
+    def train_batch(
+        self, x_indptr, x_indices, x_data, y_indptr, y_indices, rows, sample_weight, learning_rate, n_threads
+    ) -> StepStats:
+        """One step on the given rows."""
+        c = self.config
+        self.step += 1
+        rate = learning_rate / len(rows) if c.optimizer == "sgd" else learning_rate
+        x = self._features(x_indptr, x_indices, x_data)[rows]
+        targets = [y_indices[y_indptr[row] : y_indptr[row + 1]] for row in rows]
+
+        flow = [self._inputs(self._drop_features(x))]
+        for layer in self.layers:
+            flow.append(layer.forward(flow[-1], self.step))
+        a = flow[-1]
+        dropout = self._hidden_dropout(a.values.shape)
+        a = Activations(a.values * dropout, a.active, a.sparse)
+
+        self.sets = sets = self._active_sets(a, targets)
+        z = self.output.products(a.values) + self.direct.logits(x)
+        losses, dz = self._losses(z, sets)
+        weights = self._example_weights(targets, 1 if sample_weight is None else sample_weight[rows])
+        dz *= weights[:, None]
+
+        gradient = (dz @ self.output.weight) * dropout
+        self.output.update(a, dz, sets.touched, False, rate, self.step)
+        self.direct.update(x, dz, rate)
+        for layer in reversed(self.layers):
+            gradient = layer.backward_and_update(gradient, rate, self.step)
+        for layer, inputs in zip([*self.layers, self.output], flow, strict=True):
+            layer.rehash(inputs.values, self.step)
+        return StepStats(float(losses @ weights), sets.size)
+
+    def _features(self, indptr, indices, data) -> sparse.csr_matrix:
+        """All rows, scaled."""
+        shape = (len(indptr) - 1, self.config.n_features)
+        return sparse.csr_matrix((data * np.float32(self.config.input_scale), indices, indptr), shape=shape)
+
+    def _inputs(self, x: sparse.csr_matrix) -> Activations:
+        values = x.toarray()
+        return Activations(values, values != 0, True)
+
+    def _drop_features(self, x: sparse.csr_matrix) -> sparse.csr_matrix:
+        """Each stored value is dropped with probability p, or else divided by 1 - p."""
+        p = np.float32(self.config.input_dropout)
+        example = np.repeat(np.arange(x.shape[0], dtype=np.uint64), np.diff(x.indptr))
+        place = (np.arange(x.nnz) - np.repeat(x.indptr[:-1], np.diff(x.indptr))).astype(np.uint64)
+        rng = CounterRng(self.config.seed, "input_dropout", self.step)
+        kept = x.copy()
+        kept.data *= (rng.uniform((example << np.uint64(32)) | place) >= p) / (1 - p)
+        return kept
+
+    def _hidden_dropout(self, shape: tuple[int, int]) -> NDArray[np.float32]:
+        """What the activations of the last hidden layer are multiplied by: 0, or 1 / (1 - p)."""
+        p = np.float32(self.config.hidden_dropout)
+        index = np.arange(shape[0] * shape[1], dtype=np.uint64)
+        kept = CounterRng(self.config.seed, "hidden_dropout", self.step).uniform(index) >= p
+        return (kept / (1 - p)).astype(np.float32).reshape(shape)
+
+    def _active_sets(self, a: Activations, targets: list[NDArray]) -> ActiveSets:
+        sampled: list[list[int]] = [[] for _ in targets]
+        if self.config.selection.sampler != "all":
+            sampled = self.output.select(a.values, self.step, targets)
+        return ActiveSets(self.config, self.prior, targets, sampled, self.step)
+
+    def _losses(self, z: NDArray, sets: ActiveSets) -> tuple[NDArray, NDArray[np.float32]]:
+        """Loss of each example, and dLoss/dz, 0 where not active."""
+        losses, dz = np.zeros(len(z)), np.zeros_like(z)
+        for b, (labels, true, shift) in enumerate(zip(sets.labels, sets.targets, sets.shift, strict=True)):
+            args = z[b, labels], np.isin(labels, true), shift, self.label_weight[labels]
+            losses[b], dz[b, labels] = LOSSES[self.config.loss](*args)
+        return losses, dz
+
+    def _example_weights(self, targets: list[NDArray], sample_weight) -> NDArray[np.float32]:
+        n_targets = np.array([max(1, len(labels)) for labels in targets])
+        by_labels = (self.prior.mean_labels / n_targets) ** self.config.example_power
+        return (by_labels * sample_weight).astype(np.float32)
+
+    def hidden(self, x_indptr, x_indices, x_data, n_threads=1, layers=None) -> NDArray[np.float32]:
+        """Activations after the first `layers` hidden layers, by default all, (n, width)."""
+        a = self._inputs(self._features(x_indptr, x_indices, x_data))
+        for layer in self.layers[:layers]:
+            a = layer.predict(a)
+        return a.values
+
+    def logits(self, x_indptr, x_indices, x_data, n_threads=1) -> NDArray[np.float32]:
+        """Logits of all labels, (n, n_labels)."""
+        x = self._features(x_indptr, x_indices, x_data)
+        return self.output.products(self.hidden(x_indptr, x_indices, x_data)) + self.direct.logits(x)
+
+    def predict_topk(self, x_indptr, x_indices, x_data, k, n_threads=1):
+        """Ids and logits of the k best labels, best first, ties by the smaller id."""
+        z = self.logits(x_indptr, x_indices, x_data)
+        ids = np.argsort(-z, axis=1, kind="stable")[:, :k]
+        return ids, np.take_along_axis(z, ids, axis=1)
+
+    def set_label_prior(self, counts, n_examples: int, reset_bias: bool = True) -> None:
+        """Label frequencies; the output bias starts at the log odds (bce) or the log frequency (softmax)."""
+        self.prior.set(counts, n_examples, self.config.popular)
+        if reset_bias:
+            f = self.prior.frequency(slice(None))
+            self.output.bias[:, 0] = np.log(f / (1 - f)) if self.config.loss == "bce" else np.log(f)
+
+    def set_label_weight(self, weight) -> None:
+        """Weight of each label's positive term in the loss."""
+        self.label_weight = np.array(weight, np.float32)
+
+    def choose_direct_pairs(self, x_indptr, x_indices, y_indptr, y_indices, n_threads=1) -> None:
+        """Choose the pairs of the direct term from training data; after `set_label_prior`."""
+        c, n = self.config, len(x_indptr) - 1
+        if c.direct:
+            x = sparse.csr_matrix((np.ones(len(x_indices)), x_indices, x_indptr), shape=(n, c.n_features))
+            y = sparse.csr_matrix((np.ones(len(y_indices)), y_indices, y_indptr), shape=(n, c.n_labels))
+            self.direct.choose_pairs(x, y, self.prior.counts)
+
+    def grow(self, n_features: int, n_labels: int) -> None:
+        """Add features, below a dense first layer, and labels as likely as the least likely old one."""
+        c = self.config
+        n_features, n_labels = max(n_features, c.n_features), max(n_labels, c.n_labels)
+        self.config = replace(c, n_features=n_features, n_labels=n_labels)
+        self.direct.grow(self.config)
+        if n_features > c.n_features:
+            self.layers[0].grow(n_features)
+        if n_labels > c.n_labels:
+            self.output.grow(n_labels)
+            self.prior.grow(n_labels)
+            self.label_weight = np.pad(self.label_weight, (0, n_labels - c.n_labels), constant_values=1)
+
+    def _parts(self) -> dict[str, object]:
+        """All layers by the names of their arrays."""
+        names = [
+            f"hidden{i}" if isinstance(layer, Neurons) else "input" for i, layer in enumerate(self.layers)
+        ]
+        return dict(zip(names, self.layers, strict=True)) | {"output": self.output}
+
+    def state(self) -> dict[str, NDArray]:
+        """Every array of the model, of its optimiser and of its hash tables, by name."""
+        arrays = {
+            f"{name}.{key}": array
+            for name, part in self._parts().items()
+            for key, array in (part.arrays() | part.optimizer_arrays() | part.index_arrays()).items()
+        }
+        return (
+            arrays
+            | self.direct.arrays()
+            | {"label_counts": self.prior.counts, "progress": np.array([self.step, self.prior.n_examples])}
+        )
+
+    @staticmethod
+    def from_state(config: NetworkConfig, state: dict[str, NDArray], copy: bool = True) -> "Network":
+        """A network with copies of the arrays; those of the optimiser and the tables may be missing."""
+        network = Network(config, initialise=False)
+        for name, part in network._parts().items():
+            part.restore(name, state)
+        network.direct.restore(state)
+        network.step, n_examples = state["progress"].tolist()
+        network.set_label_prior(state["label_counts"], n_examples, reset_bias=False)
+        network._build_tables()
+        return network

@@ -1,0 +1,96 @@
+"""The samplers and the estimators of the partition function in NumPy."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashslide.reference.rng import CounterRng
+
+LOOK_UPS = ("vanilla", "top", "threshold", "scored")
+
+# The ids that one query finds: by table, by probe.
+Found = list[list[NDArray]]
+
+
+def sample(
+    kind: str,
+    weight: NDArray,
+    bias: NDArray,
+    queries: NDArray,
+    found: list[Found] | None = None,
+    *,
+    budget: int = 0,
+    min_count: int = 2,
+    alpha: float = 1.0,
+    beta: float = 0.0,
+    exclude: list[NDArray] | None = None,
+    seed: int = 0,
+    step: int = 0,
+    same_draws: bool = False,
+) -> list[list[int]]:
+    """Neurons of each query in the order of choice. found: None: there are no tables yet.
+
+    same_draws: all queries draw the same random numbers, so that what one finds does not depend on its place.
+    """
+    rng, chosen = CounterRng(seed, "sampler", step), []
+    for q, query in enumerate(queries):
+        number = 0 if same_draws else q
+        excluded = set() if exclude is None else set(exclude[q].tolist())
+        if kind in LOOK_UPS:
+            z = weight @ query + bias
+            ids = [] if found is None else _look_up(kind, found[q], z, min_count, rng, number)
+        else:
+            ids = _reference(kind, weight @ query + bias, budget, alpha, beta, rng, number)
+        ids = [i for i in dict.fromkeys(ids) if i not in excluded]
+        chosen.append(ids if kind in ("all", "uniform", "standout") or budget == 0 else ids[:budget])
+    return chosen
+
+
+def _draws(query: int, draws: NDArray) -> NDArray:
+    return np.uint64(query << 32) | np.asarray(draws, np.uint64)
+
+
+def _look_up(kind: str, found: Found, z: NDArray, min_count: int, rng: CounterRng, query: int) -> list[int]:
+    if kind == "vanilla":
+        return [i for t in table_order(len(found), rng, query) for ids in found[t] for i in ids.tolist()]
+    ids, counts = np.unique(np.concatenate([ids for table in found for ids in table]), return_counts=True)
+    if kind == "scored":
+        return _best_first(ids, z[ids])
+    enough = counts >= (min_count if kind == "threshold" else 1)
+    return _best_first(ids[enough], counts[enough])
+
+
+def _reference(
+    kind: str, z: NDArray, budget: int, alpha: float, beta: float, rng: CounterRng, query: int
+) -> list[int]:
+    neurons = np.arange(len(z))
+    if kind == "uniform":
+        return rng.below(_draws(query, np.arange(budget)), len(z)).tolist()
+    if kind == "exact":
+        return _best_first(neurons, z)
+    if kind == "standout":
+        p = 1 / (1 + np.exp(-(np.float32(alpha) * z + np.float32(beta))))
+        return neurons[rng.uniform(_draws(query, neurons)) < p].tolist()
+    return neurons.tolist()
+
+
+def _best_first(ids: NDArray, score: NDArray) -> list[int]:
+    return ids[np.lexsort((ids, -score))].tolist()
+
+
+def table_order(n_tables: int, rng: CounterRng, query: int) -> list[int]:
+    """A random order of the tables (Fisher & Yates)."""
+    order = list(range(n_tables))
+    for i in range(n_tables):
+        j = i + int(rng.below(_draws(query, i), n_tables - i))
+        order[i], order[j] = order[j], order[i]
+    return order
+
+
+def inclusion_probability(p: NDArray, hashes: int, tables: int) -> NDArray:
+    """Chance to meet in one of L tables of K hashes that agree with chance p each."""
+    return 1 - (1 - np.asarray(p, np.float64) ** hashes) ** tables
+
+
+def log_partition(z: NDArray, probability: NDArray) -> float:
+    """log of sum exp(z) / probability over the chosen neurons (Horvitz & Thompson 1952)."""
+    return float(np.logaddexp.reduce(z - np.log(probability))) if len(z) else -np.inf
