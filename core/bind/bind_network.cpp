@@ -13,8 +13,6 @@
 #include "base/parallel.h"
 #include "bind/arrays.h"
 #include "bind/bind_state.h"
-#include "bind/names.h"
-#include "bind/python_family.h"
 #include "network/network.h"
 
 namespace nb = nanobind;
@@ -25,39 +23,6 @@ namespace {
 
 template <class T>
 using Out = nb::ndarray<nb::numpy, T, nb::c_contig>;
-
-const Names<Activation> activations{
-    {"identity", Activation::identity}, {"relu", Activation::relu}, {"tanh", Activation::tanh}};
-const Names<LossKind> losses{{"bce", LossKind::bce}, {"softmax", LossKind::softmax}};
-const Names<OptimizerKind> optimizers{
-    {"adagrad", OptimizerKind::adagrad}, {"adam", OptimizerKind::adam}, {"sgd", OptimizerKind::sgd}};
-
-const Names<UpdateMode> updates{{"owner", UpdateMode::owner}, {"hogwild", UpdateMode::hogwild}};
-
-// Attributes of a settings class: a member, a member of a member, ..., or one with names for its values.
-template <class Config>
-auto& at(Config& config) {
-    return config;
-}
-template <class Config, class Member, class... Members>
-auto& at(Config& config, Member member, Members... members) {
-    return at(config.*member, members...);
-}
-
-template <class Config, class... Members>
-void plain(nb::class_<Config>& bound, const char* name, Members... members) {
-    using Value = std::remove_cvref_t<decltype(at(std::declval<Config&>(), members...))>;
-    bound.def_prop_rw(
-        name, [members...](const Config& c) { return at(c, members...); },
-        [members...](Config& c, Value v) { at(c, members...) = v; });
-}
-
-template <class Config, class E, class... Members>
-void named(nb::class_<Config>& bound, const char* name, const Names<E>& names, Members... members) {
-    bound.def_prop_rw(
-        name, [&names, members...](const Config& c) { return name_of(names, at(c, members...)); },
-        [&names, members...](Config& c, const std::string& v) { at(c, members...) = parse(names, v); });
-}
 
 CsrView view(const In<Index>& indptr, const In<Id>& indices, const In<float>& data) {
     return {indptr.data(), indices.data(), data.data(), static_cast<Index>(indptr.shape(0)) - 1};
@@ -270,87 +235,7 @@ nb::dict stage_seconds(const Network& self) {
 
 }  // namespace
 
-void bind_selection(nb::module_& m) {
-    nb::class_<SelectionConfig> bound(m, "SelectionConfig", "How a layer chooses its neurons; see hashslide.config.");
-    bound.def(nb::init<>());
-    using S = SelectionConfig;
-    using I = IndexConfig;
-    named(bound, "sampler", sampler_names, &S::sampler, &SamplerConfig::kind);
-    plain(bound, "budget", &S::sampler, &SamplerConfig::budget);
-    plain(bound, "min_count", &S::sampler, &SamplerConfig::min_count);
-    plain(bound, "alpha", &S::sampler, &SamplerConfig::alpha);
-    plain(bound, "beta", &S::sampler, &SamplerConfig::beta);
-    plain(bound, "family", &S::index, &I::family, &HashFamilyConfig::name);
-    plain(bound, "tables", &S::index, &I::family, &HashFamilyConfig::tables);
-    plain(bound, "hashes", &S::index, &I::family, &HashFamilyConfig::hashes);
-    plain(bound, "bin_size", &S::index, &I::family, &HashFamilyConfig::bin_size);
-    plain(bound, "top", &S::index, &I::family, &HashFamilyConfig::top);
-    plain(bound, "cells", &S::index, &I::family, &HashFamilyConfig::cells);
-    plain(bound, "bias", &S::index, &I::mips, &MipsConfig::bias);
-    plain(bound, "centre", &S::index, &I::mips, &MipsConfig::centre);
-    plain(bound, "centre_queries", &S::index, &I::mips, &MipsConfig::centre_queries);
-    plain(bound, "augment", &S::index, &I::mips, &MipsConfig::augment);
-    plain(bound, "norm_ranges", &S::index, &I::mips, &MipsConfig::norm_ranges);
-    named(bound, "bucket_policy", policy_names, &S::index, &I::policy);
-    plain(bound, "bucket_size", &S::index, &I::bucket_limit);
-    plain(bound, "probes", &S::index, &I::probes);
-    plain(bound, "rehash_first", &S::index, &I::first_build);
-    plain(bound, "rehash_growth", &S::index, &I::rebuild_growth);
-    plain(bound, "rehash_changed", &S::index, &I::rebuild_changed);
-    plain(bound, "rehash_every", &S::index, &I::refresh);
-    bound.def(
-        "set_family",
-        [](S& self, nb::object family, Index width) { self.family = std::make_shared<PythonFamily>(family, width); },
-        "family"_a, "width"_a, "Use a hash family written in Python, for vectors of `width` floats.");
-}
-
-void bind_configs(nb::module_& m) {
-    bind_selection(m);
-    nb::class_<LayerConfig> layer(m, "LayerConfig", "One hidden layer.");
-    layer.def(nb::init<>());
-    plain(layer, "width", &LayerConfig::width);
-    named(layer, "activation", activations, &LayerConfig::activation);
-    plain(layer, "selection", &LayerConfig::selection);
-    plain(layer, "winners", &LayerConfig::winners);
-
-    nb::class_<NetworkConfig> config(m, "NetworkConfig",
-                                     "Plain settings of a network; hashslide.config documents and checks them.");
-    config.def(nb::init<>());
-    using C = NetworkConfig;
-    plain(config, "n_features", &C::n_features);
-    plain(config, "n_labels", &C::n_labels);
-    plain(config, "hidden", &C::hidden);
-    plain(config, "hidden_length", &C::hidden_length);
-    plain(config, "example_power", &C::example_power);
-    plain(config, "input_scale", &C::input_scale);
-    plain(config, "input_init", &C::input_init);
-    plain(config, "input_dropout", &C::input_dropout);
-    plain(config, "hidden_dropout", &C::hidden_dropout);
-    plain(config, "prior_correction", &C::prior_correction);
-    plain(config, "seed", &C::seed);
-    named(config, "loss", losses, &C::loss);
-    named(config, "update", updates, &C::update);
-    named(config, "optimizer", optimizers, &C::optimizer, &OptimizerConfig::kind);
-    plain(config, "momentum", &C::optimizer, &OptimizerConfig::momentum);
-    plain(config, "beta1", &C::optimizer, &OptimizerConfig::beta1);
-    plain(config, "beta2", &C::optimizer, &OptimizerConfig::beta2);
-    plain(config, "epsilon", &C::optimizer, &OptimizerConfig::epsilon);
-    plain(config, "initial_accumulator", &C::optimizer, &OptimizerConfig::initial_accumulator);
-    plain(config, "weight_decay", &C::optimizer, &OptimizerConfig::weight_decay);
-    plain(config, "per_example", &C::active, &ActiveSetConfig::per_example);
-    plain(config, "in_batch", &C::active, &ActiveSetConfig::in_batch);
-    plain(config, "uniform", &C::active, &ActiveSetConfig::uniform);
-    plain(config, "popular", &C::active, &ActiveSetConfig::popular);
-    plain(config, "selection", &C::selection);
-    plain(config, "direct", &C::direct, &DirectTermConfig::labels_per_feature);
-    plain(config, "direct_min_count", &C::direct, &DirectTermConfig::min_count);
-    plain(config, "direct_rate", &C::direct, &DirectTermConfig::rate);
-    plain(config, "direct_accumulator", &C::direct, &DirectTermConfig::initial_accumulator);
-}
-
 void bind_network(nb::module_& m) {
-    bind_configs(m);
-
     nb::class_<StepStats>(m, "StepStats", "What one batch reports.")
         .def_ro("loss", &StepStats::loss, "Loss, summed over the examples of the batch.")
         .def_ro("active", &StepStats::active, "Labels in the active set.");

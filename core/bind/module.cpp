@@ -13,6 +13,7 @@ void bind_hash_families(nb::module_& m);
 void bind_network(nb::module_& m);
 void bind_neuron_index(nb::module_& m);
 void bind_sampler(nb::module_& m);
+void bind_settings(nb::module_& m);
 
 namespace {
 
@@ -39,5 +40,6 @@ NB_MODULE(_core, m) {
     bind_hash_families(m);
     bind_neuron_index(m);
     bind_sampler(m);
+    bind_settings(m);
     bind_network(m);
 }
