@@ -26,7 +26,7 @@ from methods.matrices import load_matrices
 from scipy.sparse import csr_matrix
 
 from hashslide import SlideClassifier
-from hashslide._validation import check_features
+from hashslide.csr import as_csr, as_pattern
 from hashslide.estimator._fitting import draw_seed, new_network, settings_for, training_data
 from hashslide.network import Network
 from hashslide.selection import Selection
@@ -54,7 +54,7 @@ def methods(budgets: list[int]) -> dict[str, dict[str, Any]]:
 def prepared(X: csr_matrix, Y: csr_matrix, model: SlideClassifier) -> tuple[Network, TrainingData, Any]:
     """Return what `model.fit` would train: network, data, settings."""
     multilabel = bool((np.diff(Y.indptr) != 1).any())
-    data = training_data(check_features(X), check_features(Y), None)
+    data = training_data(as_csr(X), as_pattern(Y), None)
     settings = settings_for(model, data, multilabel)
     return new_network(model, data, settings, draw_seed(model.random_state)), data, settings
 

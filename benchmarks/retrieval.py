@@ -33,7 +33,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from hashslide import SlideClassifier, _core
-from hashslide._validation import Csr, check_features
+from hashslide.csr import Csr, as_csr
 from hashslide.data import load_xmc
 from hashslide.estimator._approximate import tune
 from hashslide.metrics import precision_at_k
@@ -77,7 +77,7 @@ class Problem:
         halves = chosen[: len(chosen) // 2], chosen[len(chosen) // 2 :]
         columns = np.asarray(model.classes_, np.int64)
         self.tuning, self.measured = (
-            (check_features(x_test[half]), y_test[half][:, columns].tocsr()) for half in halves
+            (as_csr(x_test[half]), y_test[half][:, columns].tocsr()) for half in halves
         )
 
     def exact(self, x: Csr) -> NDArray:

@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from hashslide import _core
 from hashslide._checks import as_int, check_int
 from hashslide._network_state import CandidateSettings, check_counts, check_state
-from hashslide._validation import Csr, as_numeric, check_features, to_float32
+from hashslide._validation import as_numeric, to_float32
 from hashslide.config import NetworkConfig
+from hashslide.csr import Csr, as_csr
 from hashslide.errors import InputError
 
 
@@ -46,7 +47,7 @@ class Network:
         """Make one training step.
 
         Nothing is checked here, as this is called thousands of times a second: `x`, `y` and `sample_weight`
-        come from `check_features`, `LabelNames.encode` and `check_sample_weight`.
+        come from `hashslide.csr.as_csr`, `LabelNames.encode` and `check_sample_weight`.
 
         Parameters
         ----------
@@ -292,7 +293,7 @@ class Network:
         return Network.from_state, (self.config, self.snapshot(), False)
 
     def _check_features(self, X) -> Csr:
-        x = check_features(X)
+        x = as_csr(X)
         if x.n_columns != self.config.n_features:
             raise InputError(
                 f"X has {x.n_columns} features, but the network has {self.config.n_features} as input."

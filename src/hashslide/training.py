@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashslide import metrics
-from hashslide._validation import Csr, blocks
+from hashslide._validation import blocks
+from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.network import Network
 

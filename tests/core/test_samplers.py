@@ -8,8 +8,8 @@ from hash_helpers import as_sparse
 from scipy.sparse import csr_matrix
 
 from hashslide import _core
-from hashslide._validation import check_features
 from hashslide.config import NetworkConfig
+from hashslide.csr import as_csr
 from hashslide.network import Network
 from hashslide.reference import samplers as reference
 from hashslide.selection import Layer, Selection
@@ -105,7 +105,7 @@ def test_multiplications_are_those_of_the_entries(sampler, centred, chosen):
     selection = Selection(sampler=sampler, budget=40, centre_queries=centred, **settings)
     config = NetworkConfig(n_features=500, n_labels=1, hidden=Layer(40, selection=selection), uniform=0)
     network = Network(config)
-    data = check_features(x), check_features(csr_matrix(np.ones((20, 1)))), np.arange(20)
+    data = as_csr(x), as_csr(csr_matrix(np.ones((20, 1)))), np.arange(20)
     network.train_batch(*data, 0.0)  # builds the tables
     before = network.multiplications
     network.train_batch(*data, 0.0)

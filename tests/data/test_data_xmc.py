@@ -340,9 +340,9 @@ BAD_PAIRS = {
     "nan": (
         np.array([[1, 0], [np.nan, 1]]),
         np.ones((2, 2)),
-        "X holds NaN, infinity or a value beyond float32 in row 1",
+        "X contains NaN at row 1, column 0",
     ),
-    "large": (np.array([[1e39]]), np.ones((1, 1)), "beyond float32 in row 0"),
+    "large": (np.array([[1e39]]), np.ones((1, 1)), "X contains 1e.39, a value too large for dtype.'float32'"),
     "vector": (np.ones(3), np.ones((3, 1)), "X is ndarray, not a two-dimensional matrix"),
     "list": (np.ones((1, 1)), [[1]], "Y is list, not a two-dimensional matrix"),
     "wide": (csr_matrix((1, 2**31)), np.ones((1, 1)), "X has 2147483648 columns; at most 2147483647"),

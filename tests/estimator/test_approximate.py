@@ -8,7 +8,7 @@ from estimator_helpers import assert_equal_models, fast, state
 from scipy import sparse
 
 from hashslide import metrics
-from hashslide._validation import check_features
+from hashslide.csr import as_csr
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator import SlideClassifier, _approximate
 from hashslide.estimator._approximate import default_settings
@@ -50,6 +50,25 @@ def assert_equal_lists(found, expected):
 def use(model, feature_labels, cell_labels, probes):
     model.network_.candidate_settings = CandidateSettings(feature_labels, cell_labels, probes)
     model.approximate_["exact"] = False
+
+
+def with_stored_zeros(matrix):
+    """The same matrix with a stored 0 in the first columns of every row that has no value there."""
+    row, column = (i.ravel() for i in np.indices((matrix.shape[0], 40)))
+    zeros = sparse.csr_matrix((np.zeros(len(row), matrix.dtype), (row, column)), shape=matrix.shape)
+    plain, zeros = matrix.tocoo(), zeros.tocoo()
+    parts = ((plain.data, zeros.data), (plain.row, zeros.row), (plain.col, zeros.col))
+    data, row, column = (np.concatenate(pair) for pair in parts)
+    return sparse.csr_matrix((data, (row, column)), shape=matrix.shape)
+
+
+def test_stored_zeros_change_nothing(pubmed_small):
+    d, models = pubmed_small, []
+    X, Y = with_stored_zeros(d.X_train), with_stored_zeros(d.Y_train)
+    assert X.nnz > d.X_train.nnz and Y.nnz > d.Y_train.nnz
+    for x, y in ((d.X_train, d.Y_train), (X, Y)):
+        models.append(fast(approximate=True, direct=5).fit(x, y).partial_fit(x, y))
+    assert_equal_models(*models)
 
 
 def test_feature_lists_hold_the_most_frequent_labels(text):
@@ -236,7 +255,7 @@ def test_too_few_candidates_are_made_up_from_further_cells(text, model):
 
 def test_more_labels_than_the_lists_hold_are_predicted_exactly(text, model):
     d, _ = text
-    model.network_.learn_candidates(check_features(d.X_train[:40]), check_features(d.Y_train[:40]))
+    model.network_.learn_candidates(as_csr(d.X_train[:40]), as_csr(d.Y_train[:40]))
     named = len(np.unique(state(model)["candidates.cells.labels"]))
     use(model, 2, 0, 0)
     x = sparse.vstack([d.X_test[:3], sparse.csr_matrix((1, d.X_test.shape[1]), dtype=np.float32)]).tocsr()
@@ -298,7 +317,7 @@ def test_tuning_takes_the_cheapest_settings_that_are_good_enough(text, model, mo
 
 def test_a_share_out_of_reach_falls_back_to_exact(text, model):
     d, _ = text
-    model.network_.learn_candidates(*(check_features(m) for m in (d.X_train[:30], d.Y_train[:30])))
+    model.network_.learn_candidates(*(as_csr(m) for m in (d.X_train[:30], d.Y_train[:30])))
     report = model.tune_approximate(d.X_test, share=1.0)
     assert report["exact"] and "no settings cheaper" in report["reason"]
     exact, found = (model.predict_topk(d.X_test, 5, approximate=a)[0] for a in (False, True))

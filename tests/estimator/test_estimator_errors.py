@@ -70,6 +70,11 @@ def with_nan():
 
 FIT_ERRORS = {
     "NaN": ((with_nan(), [0, 1, 2]), {}, "X contains NaN at row 1, column 1"),
+    "mixed names": (
+        (pd.DataFrame(np.eye(2), columns=["a", 1]), [0, 1]),
+        {},
+        "the column names of X are not acceptable",
+    ),
     "rows": ((np.eye(3), [0, 1]), {}, "X and Y have inconsistent numbers of samples: 3 and 2"),
     "no rows": ((np.ones((0, 3)), []), {}, r"0 sample\(s\)"),
     "no target": ((np.eye(3), None), {}, "requires y to be passed"),

@@ -5,7 +5,7 @@ import pytest
 from estimator_helpers import assert_equal_models, fast
 from scipy import sparse
 
-from hashslide._validation import check_features
+from hashslide.csr import as_csr
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator._fitting import training_data, unit_scale
 
@@ -90,7 +90,7 @@ def test_examples_of_weight_zero_do_not_scale_the_others(small):
 
 
 def test_the_scale_of_many_rows_is_that_of_the_rows_trained_on(pubmed_small):
-    X, Y = check_features(pubmed_small.X_train), check_features(pubmed_small.Y_train)
+    X, Y = as_csr(pubmed_small.X_train), as_csr(pubmed_small.Y_train)
     weight = (np.arange(1500) % 4 > 0).astype(np.float32)
     kept = np.flatnonzero(weight)
     expected = 1 / root_mean_square_length(pubmed_small.X_train[kept])

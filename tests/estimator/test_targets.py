@@ -154,7 +154,7 @@ BAD = {
     "counts": (INDICATOR * 2, "Unknown label type: .* 2 at row 0, column 1"),
     "repeated entry": (repeated(), "y holds 2 at row 0, column 0 .repeated entries count as their sum"),
     "id out of range": (out_of_range(), "y holds the column id 4; with 4 columns"),
-    "NaN, sparse": (sparse.csr_matrix([[np.nan, 1]]), "Input y contains NaN at row 0, column 0"),
+    "NaN, sparse": (sparse.csr_matrix([[np.nan, 1]]), "y contains NaN at row 0, column 0"),
     "NaN, dense": (np.array([[np.nan, 1]]), "Input y contains nan at row 0, column 0"),
     "NaN, vector": ([1.0, np.nan], "Input y contains NaN"),
     "infinite": ([1.0, np.inf], "Input y contains infinity"),
@@ -162,7 +162,7 @@ BAD = {
     "complex": (np.array([1j, 2j]), "Unknown label type: y has dtype complex128"),
     "sparse complex": (
         sparse.csr_matrix([[1j, 1]]),
-        "y has dtype complex128; an indicator holds only 0 and 1",
+        "Complex data not supported: y has dtype complex128",
     ),
     "sparse vector": (sparse.coo_array(np.array([1, 0])), "y is a sparse array of shape .2,."),
     "cube": (np.zeros((2, 2, 2)), "y should be a 1d array or an indicator, got an array of shape .2, 2, 2."),

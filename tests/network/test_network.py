@@ -5,8 +5,8 @@ import pytest
 from scipy import sparse
 
 from hashslide import _core
-from hashslide._validation import check_features
 from hashslide.config import NetworkConfig
+from hashslide.csr import as_csr
 from hashslide.errors import InputError
 from hashslide.layers import Dense, Hashed, WinnerTakeAll
 from hashslide.network import Network, effective_threads
@@ -19,8 +19,8 @@ D, L = 30, 20
 def data():
     """Clean features and labels, and the rows of a batch."""
     rng = np.random.default_rng(1)
-    x = check_features(sparse.random(50, D, 0.2, "csr", np.float32, random_state=rng))
-    y = check_features(sparse.random(50, L, 0.1, "csr", np.float32, random_state=rng))
+    x = as_csr(sparse.random(50, D, 0.2, "csr", np.float32, random_state=rng))
+    y = as_csr(sparse.random(50, L, 0.1, "csr", np.float32, random_state=rng))
     return x, y, np.arange(40)
 
 
@@ -67,7 +67,7 @@ def test_scores_of_a_row_do_not_depend_on_the_other_rows(data, width, layers):
     network = make(data, hidden=[*layers, Dense(width)], direct=5)
     logits = network.logits(data[0])
     for rows in ([0], [3, 7, 41], range(6), range(13), range(50)):
-        x = check_features(data[0].to_scipy()[list(rows)])
+        x = as_csr(data[0].to_scipy()[list(rows)])
         np.testing.assert_array_equal(network.logits(x, 2), logits[list(rows)])
         labels, scores = network.predict_topk(x, 6)
         np.testing.assert_array_equal(np.take_along_axis(logits[list(rows)], labels, 1), scores)
@@ -158,7 +158,7 @@ def test_a_grown_network_trains_on(data):
     x, y, rows = data
     network = make(data, selection=Selection(sampler="scored", budget=3, hash="kmeans", rehash_first=1))
     network.grow(D, L + 5)
-    wider = check_features(sparse.hstack([y.to_scipy(), np.ones((50, 5), np.float32)], "csr"))
+    wider = as_csr(sparse.hstack([y.to_scipy(), np.ones((50, 5), np.float32)], "csr"))
     for _ in range(30):
         network.train_batch(x, wider, rows, 0.1)
     assert (network.predict_topk(x, 5)[0] >= L).all()
@@ -369,7 +369,7 @@ def test_counters_survive_growth(data):
 
 def test_single_rows_see_each_step(data):
     """The first prediction after a step scores all labels, later ones go through the screen."""
-    network, row = make(data), check_features(data[0].to_scipy()[:1])
+    network, row = make(data), as_csr(data[0].to_scipy()[:1])
     for _ in range(3):
         network.train_batch(*data, 0.1)
         expected = -np.sort(-network.logits(row)[0])[:4]

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from hashslide import metrics, training
-from hashslide._validation import check_features
 from hashslide.callbacks import Callback
 from hashslide.config import NetworkConfig
+from hashslide.csr import as_csr
 from hashslide.errors import InputError
 from hashslide.network import Network
 from hashslide.training import Evaluation, Plan, TrainingData, learning_rate_at, resident_bytes, train
@@ -17,11 +17,11 @@ from hashslide.training import Evaluation, Plan, TrainingData, learning_rate_at,
 def problem(pubmed_small):
     """A fresh network, clean training data and an evaluation, all of real data."""
     d = pubmed_small
-    x, y = check_features(d.X_train[:600]), check_features(d.Y_train[:600])
+    x, y = as_csr(d.X_train[:600]), as_csr(d.Y_train[:600])
     config = NetworkConfig(n_features=x.n_columns, n_labels=y.n_columns, hidden=16, uniform=50)
     network = Network(config)
     network.set_label_prior(np.bincount(y.indices, minlength=y.n_columns), 600)
-    evaluate = Evaluation(check_features(d.X_test), check_features(d.Y_test))
+    evaluate = Evaluation(as_csr(d.X_test), as_csr(d.Y_test))
     return network, TrainingData(x=x, y=y, rows=np.arange(600)), evaluate
 
 
@@ -111,10 +111,10 @@ def test_evaluation_agrees_with_the_metrics(problem, pubmed_small):
 
 
 def test_evaluation_with_fewer_labels_than_ranks():
-    x = check_features(np.eye(3))
+    x = as_csr(np.eye(3))
     network = Network(NetworkConfig(n_features=3, n_labels=2))
     network.set_label_prior(np.array([3, 1]), 3)
-    found = Evaluation(x, check_features([[1, 0], [1, 1], [0, 1]]))(network)
+    found = Evaluation(x, as_csr([[1, 0], [1, 1], [0, 1]]))(network)
     assert found["val_P@1"] == pytest.approx(2 / 3) and found["val_P@3"] == pytest.approx(4 / 9)
 
 

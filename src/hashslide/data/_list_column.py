@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide.errors import DataFileError, InputError
+from hashslide.selection import MAX_IDS
 
-from ._csr import MAX_IDS, row_of
 from ._repairs import LENIENT, Repairs, fault, id_range
-from ._rows import checked_matrix
+from ._rows import checked_matrix, row_of
 
 
 class GrowingArray:

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ._csr import as_float32, row_of
 from ._repairs import LENIENT, Repairs, fault, id_range
 
 
@@ -26,7 +25,7 @@ def checked_matrix(
     data, indices, indptr = arrays
     _check_offsets(path, name, indptr, len(indices), len(data))
     _check_ids(path, name, indices, indptr, n_columns)
-    data = as_float32(data)
+    data = _as_float32(data)
     _check_finite(path, name, data, indptr)
     falls = _falls(indices, indptr)
     if len(falls) and not lenient:
@@ -39,6 +38,17 @@ def checked_matrix(
         _check_finite(path, name, matrix.data, matrix.indptr)
     matrix.has_canonical_format = True
     return matrix
+
+
+def row_of(indptr: NDArray, position: int) -> int:
+    """Row that holds the stored value at `position`."""
+    return int(np.searchsorted(indptr, position, side="right")) - 1
+
+
+def _as_float32(data: NDArray) -> NDArray[np.float32]:
+    """`data` in single precision; what does not fit becomes infinite."""
+    with np.errstate(over="ignore"):
+        return data.astype(np.float32, copy=False)
 
 
 def _check_offsets(path, name: str, indptr: NDArray, n_indices: int, n_data: int) -> None:

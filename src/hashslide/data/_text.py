@@ -10,8 +10,9 @@ from scipy.sparse import csr_matrix
 
 from hashslide._atomic import atomic_write_text
 from hashslide._core import XmcError, XmcParser, format_rows
+from hashslide.selection import MAX_IDS
 
-from ._csr import MAX_IDS, Rows, pair_from_rows, rows_from_pair
+from ._pairs import checked_pair, pair_from_rows
 from ._repairs import LENIENT, fault, id_range, warn_repairs
 
 _PIECE = 1 << 20  # bytes: stays in the cache between reading and parsing
@@ -103,18 +104,18 @@ def read_text(path: str | os.PathLike, **options) -> tuple[csr_matrix, csr_matri
         found = f"the compressed data is damaged or cut off after point {parser.n_rows} ({error})"
         raise fault(path, "", found, "download or copy the file again") from None
     warn_repairs(path, parser.repairs, "line")
-    return pair_from_rows(Rows(*parser.take()), parser.n_features, parser.n_labels)
+    return pair_from_rows(parser.take(), parser.n_features, parser.n_labels)
 
 
 def write_text(path: str | os.PathLike, X, Y, header: bool, feature_base: int) -> None:
     """Write X and Y to a text file, compressed if the name ends in ``.gz``; atomic."""
-    rows = rows_from_pair(X, Y)
-    n_points = len(rows.x_indptr) - 1
+    x, y = checked_pair(X, Y)
+    rows = x.indptr, x.indices, x.data, y.indptr, y.indices
     with atomic_write_text(path) as file:
         if header:
-            file.write(f"{n_points} {X.shape[1]} {Y.shape[1]}\n".encode())
-        for begin in range(0, n_points, _ROWS_PER_PIECE):
-            file.write(format_rows(*rows, begin, min(begin + _ROWS_PER_PIECE, n_points), feature_base))
+            file.write(f"{x.n_rows} {x.n_columns} {y.n_columns}\n".encode())
+        for begin in range(0, x.n_rows, _ROWS_PER_PIECE):
+            file.write(format_rows(*rows, begin, min(begin + _ROWS_PER_PIECE, x.n_rows), feature_base))
 
 
 def is_gzip(path: str | os.PathLike) -> bool:

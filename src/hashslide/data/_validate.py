@@ -1,8 +1,7 @@
 """Checks of arguments that several readers share."""
 
 from hashslide.errors import InputError
-
-from ._csr import MAX_IDS
+from hashslide.selection import MAX_IDS
 
 
 def check_count(value: int | None, name: str) -> int | None:

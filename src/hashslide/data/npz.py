@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide._atomic import atomic_write
+from hashslide.selection import MAX_IDS
 
-from ._csr import MAX_IDS, rows_from_pair, without_zeros
+from ._pairs import checked_pair
 from ._repairs import LENIENT, Repairs, fault, warn_repairs
 from ._rows import checked_matrix
 
@@ -78,17 +79,17 @@ def save_npz(path: str | os.PathLike, X, Y) -> None:
     InputError
         X or Y is not a matrix, their numbers of rows differ, or X holds NaN or infinity.
     """
-    rows = rows_from_pair(X, Y)
+    x, y = checked_pair(X, Y)
     with atomic_write(path) as file:
         np.savez_compressed(
             file,
-            X_data=rows.x_data,
-            X_indices=rows.x_indices,
-            X_indptr=rows.x_indptr,
-            X_shape=np.array(X.shape, dtype=np.int64),
-            Y_indices=rows.y_indices,
-            Y_indptr=rows.y_indptr,
-            Y_shape=np.array(Y.shape, dtype=np.int64),
+            X_data=x.data,
+            X_indices=x.indices,
+            X_indptr=x.indptr,
+            X_shape=np.array(x.shape, dtype=np.int64),
+            Y_indices=y.indices,
+            Y_indptr=y.indptr,
+            Y_shape=np.array(y.shape, dtype=np.int64),
         )
 
 
@@ -151,6 +152,6 @@ def _pattern(path: str | os.PathLike, matrix: csr_matrix, lenient: bool, repairs
             found = f"label id {matrix.indices[zeros[0]]} is stored with the value 0"
             raise fault(path, f"row {rows[0]}", found, f"call eliminate_zeros() before saving, {LENIENT}")
         repairs.append(("zero-label", len(rows), int(rows[0])))
-        matrix = without_zeros(matrix)
+        matrix.eliminate_zeros()
     matrix.data[:] = 1
     return matrix

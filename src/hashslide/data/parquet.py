@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide._atomic import atomic_write
+from hashslide.csr import Csr
 from hashslide.errors import InputError
 
-from ._csr import Rows, rows_from_pair
+from ._pairs import checked_pair
 from ._repairs import Repairs, fault, warn_repairs
 from ._validate import check_count
 
@@ -142,13 +143,13 @@ def save_parquet(path: str | os.PathLike, X, Y) -> None:
         infinity.
     """
     arrow = _pyarrow()
-    rows = rows_from_pair(X, Y)
-    sizes = json.dumps({"n_features": X.shape[1], "n_labels": Y.shape[1]})
+    x, y = checked_pair(X, Y)
+    sizes = json.dumps({"n_features": x.n_columns, "n_labels": y.n_columns})
     ids, reals = arrow.large_list(arrow.int32()), arrow.large_list(arrow.float32())
     schema = arrow.schema({"labels": ids, "features": ids, "values": reals}, metadata={_METADATA: sizes})
     with atomic_write(path) as file, _writer(arrow, path, file, schema) as writer:
-        for begin in range(0, X.shape[0], _ROWS_PER_BATCH):
-            writer.write_batch(_batch(arrow, rows, begin, begin + _ROWS_PER_BATCH, schema))
+        for begin in range(0, x.n_rows, _ROWS_PER_BATCH):
+            writer.write_batch(_batch(arrow, x, y, begin, begin + _ROWS_PER_BATCH, schema))
 
 
 def _pyarrow():
@@ -222,12 +223,12 @@ def _writer(arrow, path: str | os.PathLike, file, schema):
     return arrow.parquet.ParquetWriter(file, schema, compression="zstd")
 
 
-def _batch(arrow, rows: Rows, begin: int, end: int, schema):
+def _batch(arrow, x: Csr, y: Csr, begin: int, end: int, schema):
     def lists(indptr: NDArray, items: NDArray):
         offsets = indptr[begin : end + 1]
         part = items[offsets[0] : offsets[-1]]
         return arrow.LargeListArray.from_arrays(arrow.array(offsets - offsets[0]), arrow.array(part))
 
-    labels = lists(rows.y_indptr, rows.y_indices)
-    features, values = lists(rows.x_indptr, rows.x_indices), lists(rows.x_indptr, rows.x_data)
+    labels = lists(y.indptr, y.indices)
+    features, values = lists(x.indptr, x.indices), lists(x.indptr, x.data)
     return arrow.RecordBatch.from_arrays([labels, features, values], schema=schema)

@@ -5,9 +5,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide._checks import check_float, random_generator
+from hashslide.csr import Csr
 from hashslide.errors import InputError
 
-from ._csr import as_csr, without_zeros
+from ._pairs import checked_pair
 
 
 def describe(X, Y) -> dict:
@@ -34,8 +35,7 @@ def describe(X, Y) -> dict:
     InputError
         X or Y is not a matrix, or their numbers of rows differ.
     """
-    x, y = as_csr(X, "X"), without_zeros(as_csr(Y, "Y"))
-    _check_rows(x, y)
+    x, y = checked_pair(X, Y)
     per_feature = np.bincount(x.indices, minlength=x.shape[1])
     per_label = np.bincount(y.indices, minlength=y.shape[1])
     used = per_label[per_label > 0]
@@ -58,7 +58,7 @@ def describe(X, Y) -> dict:
         "value_min": float(x.data.min()) if x.nnz else None,
         "value_max": float(x.data.max()) if x.nnz else None,
         "unit_length": _has_unit_length(x),
-        "bytes": int(sum(array.nbytes for m in (x, y) for array in (m.indptr, m.indices, m.data))),
+        "bytes": _csr_bytes(x) + _csr_bytes(y),
     }
 
 
@@ -86,21 +86,21 @@ def train_validation_split(
     InputError
         Fewer than two points, `fraction` outside (0, 1), no random state, or X and Y do not fit together.
     """
-    x, y = as_csr(X, "X"), as_csr(Y, "Y")
-    _check_rows(x, y)
-    n_points = x.shape[0]
+    x, y = checked_pair(X, Y, dtype=None, pattern=False)
+    n_points = x.n_rows
     check_float("fraction", fraction, 0, 1, "()")
     if n_points < 2:
         raise InputError(f"X has {n_points} rows. A division needs two points at least.")
     n_validation = min(max(round(fraction * n_points), 1), n_points - 1)
     held = np.zeros(n_points, dtype=bool)
     held[random_generator(random_state).permutation(n_points)[:n_validation]] = True
-    return x[~held], x[held], y[~held], y[held]
+    kept, held = np.flatnonzero(~held), np.flatnonzero(held)
+    return tuple(matrix.take(rows).to_scipy() for matrix in (x, y) for rows in (kept, held))
 
 
-def _check_rows(x: csr_matrix, y: csr_matrix) -> None:
-    if x.shape[0] != y.shape[0]:
-        raise InputError(f"X has {x.shape[0]} rows and Y has {y.shape[0]}. Give both one row for each point.")
+def _csr_bytes(matrix: Csr) -> int:
+    """Memory as SciPy's matrix of float32, whose labels have values too."""
+    return matrix.indptr.nbytes + matrix.indices.nbytes + 4 * matrix.nnz
 
 
 def _spread(counts: NDArray) -> dict[str, float]:
@@ -114,6 +114,7 @@ def _spread(counts: NDArray) -> dict[str, float]:
     }
 
 
-def _has_unit_length(x: csr_matrix) -> bool:
-    squares = np.asarray(x.multiply(x).sum(axis=1)).ravel()[np.diff(x.indptr) > 0]
+def _has_unit_length(x: Csr) -> bool:
+    starts = x.indptr[:-1][np.diff(x.indptr) > 0]
+    squares = np.add.reduceat(np.square(x.data), starts) if len(starts) else x.data
     return bool(len(squares)) and bool(np.allclose(squares, 1, rtol=0.02))

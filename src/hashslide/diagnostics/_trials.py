@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hashslide._validation import Csr, check_features, check_same_rows
+from hashslide._validation import check_same_rows
+from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator._fitting import new_network, settings_for
@@ -135,7 +136,7 @@ class Trained:
 
 def draw_sample(X, Y, points: int, seed: int) -> Callable[[int], Sample]:
     """Check the data and return the function that takes a number of points at random from them."""
-    x, target = check_features(X), parse_target(Y)
+    x, target = as_csr(X), parse_target(Y)
     check_same_rows(x.n_rows, target.n_rows)
     if x.n_rows < MIN_POINTS:
         raise InputError(f"there are {x.n_rows} points; advice needs at least {MIN_POINTS}.")
@@ -150,19 +151,14 @@ def draw_sample(X, Y, points: int, seed: int) -> Callable[[int], Sample]:
         if len(labels) < 2:
             raise InputError(f"{len(kept)} training points have {len(labels)} labels; advice needs two.")
         data = TrainingData(
-            x=check_features(x.take(kept).to_scipy()[:, features]),
-            y=_pattern(y_train[:, labels]),
+            x=as_csr(x.take(kept).to_scipy()[:, features]),
+            y=as_pattern(y_train[:, labels]),
             rows=np.arange(len(kept)),
         )
-        x_validation = check_features(x.take(held_out).to_scipy()[:, features])
+        x_validation = as_csr(x.take(held_out).to_scipy()[:, features])
         return Sample(data, x_validation, y_validation[:, labels].tocsr(), target.multilabel, all_labels)
 
     return take
-
-
-def _pattern(y: csr_matrix) -> Csr:
-    y.sort_indices()
-    return Csr(y.indptr.astype(np.int64), y.indices.astype(np.int32), None, y.shape[1])
 
 
 class Trials:

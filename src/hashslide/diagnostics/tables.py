@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse
 
 from hashslide import _core
-from hashslide._validation import check_features
+from hashslide.csr import as_csr
 from hashslide.errors import InputError
 from hashslide.estimator.auto import AUTO, auto_tables, hashed_selection
 from hashslide.network import Network
@@ -242,7 +242,7 @@ def queries_of(network: Network, X) -> dict[str, Queries]:
     dict of layer name to float32 array of shape (n, width of the layer before)
         The scaled features, a CSR matrix, for a first layer with a sampler.
     """
-    x, layers = check_features(X), network.config.hidden
+    x, layers = as_csr(X), network.config.hidden
     result: dict[str, Queries] = {"output": network.hidden(x)}
     result |= {f"hidden{i}": network.hidden(x, layers=i) for i in range(1, len(layers))}
     if layers[0].selection.sampler != "all":

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from hashslide._validation import Csr
+from hashslide.csr import Csr
 from hashslide.network import CandidateSettings, Network
 
 # In units of one neuron of one row in exact prediction of many rows, where neurons are read once for all.

@@ -4,24 +4,18 @@ from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.utils.validation import validate_data
 
 from hashslide import metrics
 from hashslide._checks import check_bool, check_choice, check_float, check_int, is_auto, random_generator
-from hashslide._validation import (
-    Csr,
-    blocks,
-    check_features,
-    check_not_empty,
-    check_same_rows,
-    check_sample_weight,
-)
+from hashslide._validation import blocks, check_same_rows, check_sample_weight
 from hashslide.callbacks import EarlyStopping, Progress
 from hashslide.callbacks.base import check_callbacks
 from hashslide.config import ACTIVE, LOSSES, OPTIMIZERS, NetworkConfig
+from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.estimator import _approximate
+from hashslide.estimator._features import check_features, check_first_names, check_known_features
 from hashslide.estimator._label_names import LabelNames
 from hashslide.estimator._targets import Target, parse_target
 from hashslide.estimator.auto import INPUT_INIT, Problem, Settings, auto_settings, selection_of
@@ -102,9 +96,7 @@ def check_selection(model) -> None:
 
 def check_examples(model, X, y, sample_weight) -> tuple[Csr, Target, NDArray[np.float32] | None]:
     """Return features, target and weights, checked against each other."""
-    x = check_features(X)
-    check_not_empty(x, type(model).__name__)
-    target = parse_target(y)
+    x, target = check_features(model, X), parse_target(y)
     check_same_rows(x.n_rows, target.n_rows)
     return x, target, check_sample_weight(sample_weight, x.n_rows)
 
@@ -121,8 +113,7 @@ def check_eval_set(model, eval_set, labels: LabelNames, n_features: int) -> Eval
         return None
     if not isinstance(eval_set, tuple | list) or len(eval_set) != 2:
         raise InputError(f"eval_set is a {type(eval_set).__name__}; accepted is one pair (X, y).")
-    x, target = check_features(eval_set[0], name="eval_set X"), parse_target(eval_set[1])
-    check_not_empty(x, type(model).__name__, name="eval_set X")
+    x, target = check_features(model, eval_set[0], name="eval_set X"), parse_target(eval_set[1])
     check_same_rows(x.n_rows, target.n_rows, "X and y of eval_set")
     if x.n_columns != n_features:
         raise InputError(
@@ -243,7 +234,7 @@ def grow(model, X, x: Csr, target: Target, classes, weight) -> tuple[TrainingDat
         )
     has_new_features = x.n_columns > model.n_features_in_
     if has_new_features:
-        _check_first_names(model, X)
+        check_first_names(model, X)
     else:
         check_known_features(model, X, x)
     labels = model._labels.grown(target, classes)
@@ -272,34 +263,6 @@ def _continues(model, counts: NDArray[np.int64], n_examples: int) -> bool:
     network = model.network_
     same_data = n_examples == network.n_examples_seen and np.array_equal(counts, network.label_counts)
     return model.n_iter_ < model._planned_epochs and same_data
-
-
-def check_known_features(model, X, x: Csr) -> None:
-    """Refuse features that are not those of the model."""
-    if x.n_columns != model.n_features_in_:
-        raise InputError(
-            f"X has {x.n_columns} features, "
-            f"but {type(model).__name__} is expecting {model.n_features_in_} features "
-            "as input. Pass the same columns as in fit."
-        )
-    if sparse.issparse(X) or isinstance(X, Csr):
-        return  # cannot have names; scikit-learn would warn about that
-    try:
-        validate_data(model, X, reset=False, skip_check_array=True)
-    except ValueError as error:
-        raise InputError(str(error)) from None
-
-
-def _check_first_names(model, X) -> None:
-    known = getattr(model, "feature_names_in_", None)
-    if known is None:
-        return
-    names = list(getattr(X, "columns", []))
-    if names[: len(known)] != list(known):
-        raise InputError(
-            f"X has {len(names)} named features that do not begin with the model's {len(known)}. "
-            "Keep the order of the old columns and add new ones behind them."
-        )
 
 
 def learn_approximate(model, data: TrainingData, evaluate: Evaluation | None = None) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hashslide._validation import Csr
+from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.estimator._targets import Target, as_array, check_class_items
 from hashslide.selection import MAX_IDS

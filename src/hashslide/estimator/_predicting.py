@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit, logsumexp
 
-from hashslide._validation import Csr, blocks
+from hashslide._validation import blocks
+from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.network import Network
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 
-from hashslide._validation import blocks, canonical, check_csr_structure
+from hashslide._validation import blocks
+from hashslide.csr import Csr, as_csr
 from hashslide.errors import InputError
 
 ACCEPTED = (
@@ -68,7 +69,7 @@ def parse_target(Y) -> Target:
     if Y is None:
         raise InputError(f"SlideClassifier requires y to be passed, but the target y is None. {ACCEPTED}.")
     columns = _column_names(Y)
-    if sparse.issparse(Y):
+    if sparse.issparse(Y) or isinstance(Y, Csr):
         return _sparse_indicator(Y, None)
     if getattr(Y, "sparse", None) is not None and getattr(Y, "ndim", 1) == 2:
         return _sparse_indicator(Y.sparse.to_coo(), columns)
@@ -96,39 +97,16 @@ def _column_names(Y) -> NDArray | None:
 
 
 def _sparse_indicator(Y, columns: NDArray | None) -> Target:
-    if Y.ndim != 2:
-        raise InputError(f"y is a sparse array of shape {Y.shape}. {ACCEPTED}.")
-    matrix = Y.tocsr()
-    check_csr_structure(matrix, "y")
-    matrix = canonical(matrix)
-    end = matrix.indptr[-1]
-    if matrix.data.dtype.kind not in "biuf":
-        raise InputError(f"y has dtype {matrix.data.dtype}; an indicator holds only 0 and 1.")
-    if not matrix.data[:end].all():
-        matrix = matrix.copy()
-        matrix.eliminate_zeros()
-        end = matrix.indptr[-1]
-    _check_ones(matrix.data[:end], matrix.indptr, matrix.indices)
-    indptr = np.ascontiguousarray(matrix.indptr, np.int64)
-    indices = np.ascontiguousarray(matrix.indices[:end], np.int32)
-    return Target(True, indptr, indices, matrix.shape[1], columns)
-
-
-def _check_ones(data: NDArray, indptr: NDArray, indices: NDArray) -> None:
-    wrong = np.flatnonzero(data != 1)
-    if len(wrong) == 0:
-        return
-    at = wrong[0]
-    row = int(np.searchsorted(indptr, at, side="right")) - 1
-    if np.isnan(data[at]):
+    matrix = as_csr(Y, name="y", dtype=None)
+    wrong = np.flatnonzero(matrix.data != 1)
+    if len(wrong):
+        at = wrong[0]
         raise InputError(
-            f"Input y contains NaN at row {row}, column {indices[at]}. An indicator holds only 0 and 1."
+            f"y holds {matrix.data[at]} at row {matrix.row_of(at)}, column {matrix.indices[at]} "
+            "(repeated entries count as their sum); an indicator holds only 0 and 1: pass (y > 0), or a "
+            "one-dimensional vector for classes."
         )
-    raise InputError(
-        f"y holds {data[at]} at row {row}, column {indices[at]} (repeated entries count as their sum); "
-        "an indicator "
-        "holds only 0 and 1: pass (y > 0), or a one-dimensional vector for classes."
-    )
+    return Target(True, matrix.indptr, matrix.indices, matrix.n_columns, columns)
 
 
 def _dense_indicator(array: NDArray, columns: NDArray | None) -> Target:

@@ -10,13 +10,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from hashslide._checks import check_bool, check_float, check_int
-from hashslide._validation import Csr, check_features, check_not_empty, check_same_rows, check_sample_weight
+from hashslide._validation import check_same_rows, check_sample_weight
+from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.estimator._approximate import tune, untuned
+from hashslide.estimator._features import check_features, check_known_features
 from hashslide.estimator._fitting import (
     check_eval_set,
     check_examples,
-    check_known_features,
     check_parameters,
     commit,
     draw_seed,
@@ -558,8 +559,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
 
     def _features(self, X) -> Csr:
         check_is_fitted(self)
-        x = check_features(X)
-        check_not_empty(x, type(self).__name__)
+        x = check_features(self, X)
         check_known_features(self, X, x)
         return x
 
