@@ -24,5 +24,9 @@ class ModelFileError(HashslideError, ValueError):
     """A model file is missing parts, truncated, foreign or from a newer version."""
 
 
+class OutputError(HashslideError, OSError):
+    """A file cannot be written; the message says why and what to do. An old file of the name is unchanged."""
+
+
 class CpuError(HashslideError, RuntimeError):
     """``HASHSLIDE_ISA`` names an instruction set that this build or this CPU lacks."""

@@ -52,6 +52,18 @@ def test_inspect(model):
     assert re.search(r"^ +3 +\d", text.split("\nhistory\n")[1], re.MULTILINE)
 
 
+def test_inspect_verifies(model, tmp_path):
+    assert "all tensors match their checksums" in run("inspect", model, "--verify").stdout
+    assert json.loads(run("inspect", model, "--verify", "--json").stdout)["verified"]
+    damaged = bytearray(model.read_bytes())
+    damaged[-1] ^= 1
+    (tmp_path / "m").write_bytes(damaged)
+    run("inspect", tmp_path / "m")
+    assert re.search(
+        "tensor '.*' has the checksum", run("inspect", tmp_path / "m", "--verify", code=1).stderr
+    )
+
+
 def test_inspect_prints_any_name_as_it_is(tmp_path):
     metadata = {"[/a]": {"[red]": "[b]x"}, "[/c]": [{"[/d]": "[/e]"}]}
     save_model(tmp_path / "m", {"[/f]": np.zeros(1)}, metadata)
@@ -103,7 +115,7 @@ def test_data_convert(folder, tmp_path):
         ("train FOLDER -o OUT --warmup 1", "warmup is 1.0; accepted is a number in [0, 1)"),
         ("train FOLDER -o OUT --validation-fraction 2", "fraction is 2.0; accepted is a number in (0, 1)"),
         ("train FOLDER -o OUT --label-names FOLDER/features.txt.gz", "9157 names for 3654 ids"),
-        ("train FOLDER -o OUT --feature-names NONE", "NONE: No such file or directory. Check its name"),
+        ("train FOLDER -o OUT --feature-names NONE", "NONE: No such file or directory. Check the name"),
         ("train FOLDER/m.hashslide -o OUT", "unknown suffix. Known are .txt"),
         ("evaluate NONE FOLDER", "cannot read NONE: No such file or directory"),
         (
@@ -118,7 +130,7 @@ def test_data_convert(folder, tmp_path):
         ("inspect FOLDER", "is not a usable model file: it is a folder"),
         ("data describe NONE", "there is no file or folder NONE"),
         ("data convert FOLDER/test.txt.gz OUT.what", "unknown suffix"),
-        ("data convert FOLDER/test.txt.gz NONE/out.npz", "No such file or directory"),
+        ("data convert FOLDER/test.txt.gz NONE/out.npz", "there is no folder NONE. Create it first"),
     ],
 )
 def test_errors_are_one_sentence_and_change_nothing(folder, model, tmp_path, command, message):

@@ -2,12 +2,11 @@
 
 import json
 import os
+import re
 import resource
 import signal
-import subprocess
-import sys
-import time
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +117,7 @@ def test_inspect_describes_the_file(saved):
     assert summary.string_tables == ("classes",)
     assert summary.file_bytes == saved.stat().st_size
     assert summary.data_start % 64 == 0
+    assert summary.checksums.keys() == {t.name for t in summary.tensors}
     by_name = {t.name: t for t in summary.tensors}
     assert by_name["output.weight"].shape == (33, 16) and by_name["output.weight"].dtype == np.float32
     assert by_name["output.weight"].nbytes == 33 * 16 * 4
@@ -230,20 +230,54 @@ def test_interrupting_a_save_leaves_the_old_file_and_nothing_else(saved):
     assert os.listdir(saved.parent) == [saved.name]
 
 
-def test_kill_during_a_save_leaves_the_old_file(saved):
-    before = saved.read_bytes()
-    program = (
-        "import sys, numpy as np; from hashslide.model_file import save_model;"
-        "save_model(sys.argv[1], {'a': np.broadcast_to(np.float32(1), (2**33,))}, {})"
-    )
-    with subprocess.Popen([sys.executable, "-c", program, saved]) as child:
-        while not any(p.stat().st_size for p in saved.parent.glob(".hashslide-*.tmp")):
-            assert child.poll() is None
-            time.sleep(0.005)
-        child.kill()
-    assert saved.read_bytes() == before
-    save_model(saved, {"a": np.arange(3)}, {})
-    assert load_model(saved)[0]["a"].tolist() == [0, 1, 2]
+# Checksums
+
+
+def flip(path: Path, position: int) -> None:
+    """Change one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[position] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+def test_verifying_finds_a_changed_bit_of_any_tensor(saved, mmap):
+    summary = inspect(saved, verify=True)
+    load_model(saved, mmap, verify=True)
+    for tensor in summary.tensors:
+        if not tensor.nbytes:
+            continue
+        position = summary.data_start + (tensor.begin + tensor.end) // 2
+        flip(saved, position)
+        message = rf"tensor '{re.escape(tensor.name)}' has the checksum .*, expected .*copy it again"
+        with pytest.raises(ModelFileError, match=message):
+            load_model(saved, mmap, verify=True)
+        with pytest.raises(ModelFileError, match=message):
+            inspect(saved, verify=True)
+        flip(saved, position)
+    load_model(saved, mmap, verify=True)
+
+
+def test_checksums_are_those_of_zlib_and_cover_all_layouts(tmp_path):
+    array = np.arange(12, dtype=">i4").reshape(3, 4).T
+    save_model(tmp_path / "m", {"a": array, "empty": np.zeros(0)}, {})
+    assert inspect(tmp_path / "m").checksums == {"a": zlib.crc32(array.astype("<i4").tobytes()), "empty": 0}
+
+
+def test_a_changed_number_of_the_header_is_always_found(saved):
+    content = saved.read_bytes()
+    position = content.index(b"0.1", content.index(b"rate"))  # the metadata rate of 0.1
+    saved.write_bytes(content[:position] + b"0.7" + content[position + 3 :])
+    with pytest.raises(ModelFileError, match="its header has the checksum"):
+        load_model(saved)
+
+
+def test_a_file_without_checksums_cannot_be_verified(tmp_path):
+    metadata = {"format": "hashslide", "format_version": "1", "string_tables": "[]"}
+    safetensors.numpy.save_file({"a": np.arange(3)}, tmp_path / "m", metadata)
+    assert inspect(tmp_path / "m").checksums is None
+    with pytest.raises(ModelFileError, match=r"has no checksums\. Load it without verifying it"):
+        load_model(tmp_path / "m", verify=True)
 
 
 # What cannot be written

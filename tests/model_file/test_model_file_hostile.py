@@ -249,14 +249,31 @@ def test_hostile_string_tables(tmp_path, utf8, offsets, message):
         load_model(path)
 
 
+CHECKSUMS = {
+    "list": ("[]", "does not name its tensors"),
+    "other names": ('{"__metadata__": "00000000"}', "does not name its tensors"),
+    "number": ('{"__metadata__": "00000000", "a": 1}', "other things than 8 hexadecimal digits"),
+    "short": ('{"__metadata__": "00000000", "a": "123"}', "other things than 8 hexadecimal digits"),
+    "line break": ('{"__metadata__": "00000000", "a": "12345678\\n"}', "other things than 8 hexadecimal"),
+    "header": ('{"__metadata__": "00000000", "a": "12345678"}', "its header has the checksum"),
+}
+
+
+@pytest.mark.parametrize(("checksums", "message"), CHECKSUMS.values(), ids=CHECKSUMS.keys())
+def test_hostile_checksums(tmp_path, checksums, message):
+    path = write_raw(tmp_path / "m", header_with({"a": F4}, checksums=checksums), bytes(8))
+    with pytest.raises(ModelFileError, match=message):
+        load_model(path)
+
+
 def test_what_is_not_a_readable_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for path, message in {
         tmp_path: "it is a folder. Give the model file itself",
         tmp_path / "pipe": "it is not a regular file",
-        tmp_path / "none": "cannot read .*No such file or directory. Check its name and permissions",
-        tmp_path / "loop": "cannot read .*symbolic links",
+        tmp_path / "none": "cannot read .*No such file or directory. Check the name and its folder",
+        tmp_path / "loop": "cannot read .*symbolic links lead in a circle",
     }.items():
         for read in (inspect, load_model):
             with pytest.raises(ModelFileError, match=message):

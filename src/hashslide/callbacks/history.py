@@ -3,6 +3,9 @@
 import json
 import os
 
+from hashslide._os_errors import as_path, explain
+from hashslide.errors import OutputError
+
 from .base import Callback
 
 
@@ -27,9 +30,20 @@ class History(Callback):
         self.path = path
         self.records: list[dict] = []
 
+    def setup(self, estimator, context) -> None:
+        """Find out now whether the file can be written."""
+        if self.path is not None:
+            self._append("")
+
     def on_epoch_end(self, estimator, context) -> None:
         """Add the record."""
         self.records.append(context.logs)
         if self.path is not None:
-            with open(self.path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(context.logs) + "\n")
+            self._append(json.dumps(context.logs) + "\n")
+
+    def _append(self, text: str) -> None:
+        try:
+            with open(as_path(self.path), "a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise OutputError(f"cannot write {self.path}: {explain(error)}") from error

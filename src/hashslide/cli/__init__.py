@@ -9,6 +9,8 @@ from hashslide.cli import data_commands
 from hashslide.cli._app import Commands
 from hashslide.cli._console import print_facts, print_json
 from hashslide.cli._options import Json
+from hashslide.cli._outputs import Command
+from hashslide.cli._signals import hear_signals
 from hashslide.cli.advise import advise
 from hashslide.cli.evaluate import evaluate
 from hashslide.cli.inspect import inspect
@@ -26,6 +28,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; the entry point of the package."""
+    hear_signals()
     app(prog_name="hashslide")
 
 
@@ -51,7 +54,7 @@ def _root(
         echo "insulin glucose rats" | hashslide predict mesh.hashslide --by-name
 
     Every command explains itself with --help. Exit codes: 0 done, 1 a file or
-    value is not acceptable, 2 wrong usage, 130 interrupted.
+    value is not acceptable, 2 wrong usage, 128 + n ended by signal n (Ctrl-C: 130).
     """
 
 
@@ -72,5 +75,5 @@ def info(json: Json = False) -> None:
 
 
 for command in (advise, train, evaluate, predict, inspect, info):
-    app.command()(command)
+    app.command(cls=Command)(command)
 app.add_typer(data_commands.app, name="data", help="List, describe and convert data sets.")

@@ -1,22 +1,24 @@
 """What happens to errors, warnings and interruptions in any command."""
 
+import os
 import warnings
 
 import typer
 from typer.core import TyperGroup
 
+from hashslide._os_errors import explain
 from hashslide.cli._console import note
+from hashslide.cli._signals import exit_code
 from hashslide.errors import HashslideError
 
 FAILED = 1
-INTERRUPTED = 130
 
 
 class Commands(TyperGroup):
     """A group whose commands end with a sentence instead of a traceback."""
 
     def invoke(self, ctx):
-        """Run the command; exit with 1 after an error of data, models or files and with 130 after Ctrl-C."""
+        """Run the command; errors and signals end it with a sentence and a code."""
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
             # Sparse matrices never carry the names that scikit-learn misses; here they are matched before.
@@ -26,18 +28,21 @@ class Commands(TyperGroup):
                 return super().invoke(ctx)
             except BrokenPipeError:  # the reader of our output has seen enough: the framework ends quietly
                 raise
-            except (HashslideError, OSError) as error:
+            except (HashslideError, OSError, MemoryError) as error:
                 note(f"Error: {_sentence(error)}")
                 raise typer.Exit(FAILED) from None
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as error:
                 note("Interrupted.")
-                raise typer.Exit(INTERRUPTED) from None
+                raise typer.Exit(exit_code(error)) from None
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}. Check its name and permissions."
-    return str(error)
+    if isinstance(error, HashslideError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"{explain(error)} {error}".rstrip()
+    name = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return f"{name}{explain(error)}"
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:

@@ -50,6 +50,17 @@ def part_path(name: str, part: str) -> Path:
     return found
 
 
+def files_of(name: str) -> list[Path]:
+    """Return all files that a command may read when it is given a file, a folder or a built-in set."""
+    path = Path(name)
+    if not path.exists() and name in data.builtin_names():
+        path = data.builtin_path(name)
+    if path.is_dir():
+        parts = [_file_in(path, part) for part in ("train", "test")]
+        return [*filter(None, parts), *_names_beside(path)]
+    return [path, *_names_beside(path.parent)] if path.is_file() else []
+
+
 def sibling_test_path(name: str) -> Path | None:
     """Return the test file that belongs to a folder or built-in set given as training data."""
     train = part_path(name, "train")
@@ -77,9 +88,8 @@ def find_names(given: Path | None, beside: Path, stem: str, count: int) -> NDArr
     """
     if given is not None:
         return data.load_names(given, count=count)
-    for name in (f"{stem}.txt.gz", f"{stem}.txt"):
-        path = beside.parent / name
-        if path.is_file() and path != beside:
+    for path in _names_beside(beside.parent, stem):
+        if path != beside:
             try:
                 return data.load_names(path, count=count)
             except DataFileError as error:
@@ -89,3 +99,9 @@ def find_names(given: Path | None, beside: Path, stem: str, count: int) -> NDArr
 
 def _file_in(folder: Path, part: str) -> Path | None:
     return next((path for suffix in suffixes() if (path := folder / f"{part}{suffix}").is_file()), None)
+
+
+def _names_beside(folder: Path, *stems: str) -> list[Path]:
+    """Return the files of names in a folder of data, those of both kinds by default."""
+    paths = [folder / f"{stem}.txt{end}" for stem in stems or ("labels", "features") for end in (".gz", "")]
+    return [path for path in paths if path.is_file()]

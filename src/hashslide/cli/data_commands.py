@@ -11,6 +11,7 @@ from hashslide import data
 from hashslide.cli._app import Commands
 from hashslide.cli._console import note, print_facts, print_json, print_table, readable_bytes
 from hashslide.cli._options import DataArgument, Json, Lenient
+from hashslide.cli._outputs import Command
 from hashslide.cli._sources import load_part, part_path
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode="rich")
@@ -23,7 +24,7 @@ class PartName(StrEnum):
     test = "test"
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_sets(json: Json = False) -> None:
     """List the built-in data sets.
 
@@ -42,7 +43,7 @@ def list_sets(json: Json = False) -> None:
         note("Use the name wherever a command asks for DATA, such as: hashslide data describe pubmed-mesh")
 
 
-@app.command()
+@app.command(cls=Command)
 def describe(
     source: DataArgument,
     part: Annotated[PartName, typer.Option(help="Which part of a folder or built-in set.")] = PartName.train,
@@ -66,7 +67,7 @@ def describe(
         print_facts("", ((name.replace("_", " "), value) for name, value in facts.items()))
 
 
-@app.command()
+@app.command(cls=Command)
 def convert(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="The file to read.", show_default=False)],
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="The file to write.", show_default=False)],

@@ -22,6 +22,9 @@ def inspect(
         str | None,
         typer.Argument(metavar="[DATA]", help="With --tables: what to look up.", show_default=False),
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read all tensors and compare them with their checksums.")
+    ] = False,
     tables: Annotated[
         bool, typer.Option("--tables", help="What the hash tables hold and, with DATA, find.")
     ] = False,
@@ -46,7 +49,9 @@ def inspect(
     jobs: Jobs = None,
     json: Json = False,
 ) -> None:
-    """Show what a model file holds: settings and tensors. Weights are not read.
+    """Show what a model file holds: settings and tensors.
+
+    Weights are not read, except with --verify.
 
     With --tables: for each layer with hash tables, how its neurons fill the
     buckets; with DATA also how many of the true best neurons are found, against
@@ -57,23 +62,28 @@ def inspect(
     \b
         hashslide inspect mesh.hashslide
         hashslide inspect mesh.hashslide --json
+        hashslide inspect mesh.hashslide --verify
         hashslide inspect mesh.hashslide pubmed-mesh --tables --hash kmeans
     """
     if tables:
+        if verify:
+            raise InputError("--verify does not go with --tables. Call the command once for each.")
         inspect_tables(model, source, hash, queries or 300, plot, jobs, json)
         return
     for name, value in (("DATA", source), ("--hash", hash), ("--queries", queries), ("--plot", plot)):
         if value is not None:
             raise InputError(f"{name} goes with --tables only. Add --tables, or leave it out.")
-    summary = model_file.inspect(model)
+    summary = model_file.inspect(model, verify)
     if json:
-        print_json(_as_json(summary))
+        print_json(_as_json(summary) | {"verified": verify})
         return
     facts = {
         "file": model,
         "size": readable_bytes(summary.file_bytes),
         "written by": f"hashslide {summary.library_version}, format version {summary.format_version}",
     }
+    if verify:
+        facts["verified"] = "all tensors match their checksums"
     _print_metadata("", facts | _readable(summary.metadata))
     rows = [(t.name, str(t.dtype), str(t.shape), readable_bytes(t.nbytes)) for t in summary.tensors]
     print_table("\ntensors", ("name", "dtype", "shape", "size"), rows)
@@ -133,7 +143,10 @@ def _is_section(value: Any) -> bool:
 
 def _as_json(summary: model_file.ModelSummary) -> dict[str, Any]:
     fields = {field.name: getattr(summary, field.name) for field in dataclasses.fields(summary)}
+    sums = fields.pop("checksums") or {}
     tensors = [
-        {"name": t.name, "dtype": str(t.dtype), "shape": t.shape, "bytes": t.nbytes} for t in summary.tensors
+        {"name": t.name, "dtype": str(t.dtype), "shape": t.shape, "bytes": t.nbytes}
+        | ({"crc32": f"{sums[t.name]:08x}"} if sums else {})
+        for t in summary.tensors
     ]
     return fields | {"path": str(summary.path), "tensors": tensors}

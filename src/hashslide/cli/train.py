@@ -13,9 +13,9 @@ from scipy.sparse import csr_matrix
 from hashslide import data, model_file
 from hashslide.callbacks import Callback, Checkpoint, Progress
 from hashslide.cli import _options as opt
-from hashslide.cli._app import INTERRUPTED
 from hashslide.cli._console import note, print_json, readable_bytes
 from hashslide.cli._models import with_width
+from hashslide.cli._signals import exit_code
 from hashslide.cli._sources import Part, find_names, load_part, part_path, sibling_test_path
 from hashslide.cli.evaluate import RANKS, measure, parse_ranks, print_report
 from hashslide.estimator import SlideClassifier
@@ -38,18 +38,6 @@ class FeatureNames(Callback):
     def setup(self, estimator, context) -> None:
         """Set the attribute under scikit-learn's name."""
         estimator.feature_names_in_ = self.names
-
-
-class SavedEpochs(Checkpoint):
-    """A checkpoint that knows which epoch the file holds."""
-
-    saved = 0
-
-    def on_epoch_end(self, estimator, context) -> None:
-        """Save, if it is time."""
-        super().on_epoch_end(estimator, context)
-        if context.logs["epoch"] % self.every == 0:
-            self.saved = context.logs["epoch"]
 
 
 def train(
@@ -203,7 +191,7 @@ def callbacks(options: dict[str, Any], names: NDArray[np.object_] | None) -> lis
         wanted.append(FeatureNames(names))
     if options["save_every"] is not None:
         wanted.append(
-            SavedEpochs(options["output"], options["save_every"], optimizer_state=options["optimizer_state"])
+            Checkpoint(options["output"], options["save_every"], optimizer_state=options["optimizer_state"])
         )
     if options["json"]:
         wanted.append(JsonProgress())
@@ -218,13 +206,23 @@ def fit(
     """Train; on Ctrl-C say what is left and end."""
     held_out = parts.get("validation")
     eval_set = None if held_out is None else (held_out.X, held_out.Y)
+    before = file_identity(output)
     try:
         classifier.fit(parts["train"].X, parts["train"].Y, eval_set=eval_set, classes=classes)
-    except KeyboardInterrupt:
-        saved = sum(c.saved for c in classifier.callbacks if isinstance(c, SavedEpochs))
-        kept = f"{output} holds epoch {saved}" if saved else f"{output} is not written (see --save-every)"
+    except KeyboardInterrupt as error:
+        kept = f"{output} is not written (see --save-every)"
+        if file_identity(output) != before:
+            kept = f"{output} holds epoch {len(model_file.inspect(output).metadata['training']['history'])}"
         note(f"Interrupted: {kept}.")
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(exit_code(error)) from None
+
+
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from the one that is written over it."""
+    if not path.exists():
+        return None
+    facts = path.stat()
+    return facts.st_ino, facts.st_mtime_ns
 
 
 def report(options: dict[str, Any], classifier: SlideClassifier, parts: dict[str, Part]) -> None:

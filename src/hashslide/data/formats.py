@@ -84,6 +84,8 @@ def save(path: str | os.PathLike, X, Y, **options) -> None:
     ------
     InputError
         The suffix is unknown, or X and Y are not acceptable.
+    OutputError
+        The file cannot be written.
     """
     _format_of(path).save(path, X, Y, **options)
 
@@ -106,8 +108,19 @@ def convert(
     -------
     X, Y : csr_matrix
         What was written.
+
+    Raises
+    ------
+    InputError
+        A suffix is unknown, or both names lead to one file.
+    DataFileError
+        As in `load`.
+    OutputError
+        The target cannot be written.
     """
     _format_of(target)
+    if Path(target).exists() and Path(source).exists() and os.path.samefile(source, target):
+        raise InputError(f"{source} and {target} are one file, which would be lost. Give another target.")
     X, Y = load(source, lenient=lenient, **options)
     save(target, X, Y)
     return X, Y

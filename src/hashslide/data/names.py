@@ -66,6 +66,8 @@ def save_names(path: str | os.PathLike, names) -> None:
     ------
     InputError
         A name is empty, repeated, or holds a line break.
+    OutputError
+        The file cannot be written.
     """
     names = [str(name) for name in names]
     for position, name in enumerate(names):

@@ -78,6 +78,8 @@ def save_npz(path: str | os.PathLike, X, Y) -> None:
     ------
     InputError
         X or Y is not a matrix, their numbers of rows differ, or X holds NaN or infinity.
+    OutputError
+        The file cannot be written.
     """
     x, y = checked_pair(X, Y)
     with atomic_write(path) as file:

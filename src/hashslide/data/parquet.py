@@ -141,6 +141,8 @@ def save_parquet(path: str | os.PathLike, X, Y) -> None:
     InputError
         pyarrow is not installed, X or Y is not a matrix, their numbers of rows differ, or X holds NaN or
         infinity.
+    OutputError
+        The file cannot be written.
     """
     arrow = _pyarrow()
     x, y = checked_pair(X, Y)

@@ -71,6 +71,8 @@ def save_svmlight(path: str | os.PathLike, X, Y, *, zero_based: bool = False) ->
     ------
     InputError
         X or Y is not a matrix, their numbers of rows differ, or X holds NaN or infinity.
+    OutputError
+        The file cannot be written.
     """
     write_text(path, X, Y, header=False, feature_base=0 if zero_based else 1)
 

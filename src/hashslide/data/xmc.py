@@ -66,5 +66,7 @@ def save_xmc(path: str | os.PathLike, X, Y) -> None:
     ------
     InputError
         X or Y is not a matrix, their numbers of rows differ, or X holds NaN or infinity.
+    OutputError
+        The file cannot be written.
     """
     write_text(path, X, Y, header=True, feature_base=0)

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hashslide._atomic import atomic_write, check_writable
+from hashslide._os_errors import as_path
 from hashslide.errors import InputError
 
 SUFFIXES = (".png", ".html")
@@ -35,15 +37,16 @@ def check_plot_path(path: str | os.PathLike) -> Path:
     Raises
     ------
     InputError
-        The suffix is neither .png nor .html, there is no such folder, or matplotlib is not installed.
+        The suffix is neither .png nor .html, or matplotlib is not installed.
+    OutputError
+        The file cannot be written.
     """
-    path = Path(path)
+    path = as_path(path)
     if path.suffix not in SUFFIXES:
         raise InputError(
             f"{path} does not say what to plot to; accepted are names in {' or '.join(SUFFIXES)}."
         )
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"there is no folder {path.absolute().parent} for the plot. Make it first.")
+    check_writable(path)
     _pyplot()
     return path
 
@@ -58,7 +61,7 @@ def save_plot(path: Path, figure, title: str, paragraphs: Iterable[str] = (), ta
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=DPI)
     if path.suffix == ".png":
-        path.write_bytes(picture.getvalue())
+        _write(path, picture.getvalue())
         return
     words = "".join(f"<p>{html.escape(text)}</p>\n" for text in paragraphs)
     image = base64.b64encode(picture.getvalue()).decode()
@@ -68,7 +71,12 @@ def save_plot(path: Path, figure, title: str, paragraphs: Iterable[str] = (), ta
         f'<img alt="{html.escape(title)}" src="data:image/png;base64,{image}">\n'
         f"{''.join(map(_table, tables))}</body></html>\n"
     )
-    path.write_text(page, encoding="utf-8")
+    _write(path, page.encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    with atomic_write(path) as file:
+        file.write(content)
 
 
 def _table(table: Table) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hashslide import _core, model_file
 from hashslide._checks import check_bool, check_float, check_int
+from hashslide._os_errors import explain
 from hashslide.config import NetworkConfig
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator._label_names import LabelNames
@@ -112,7 +113,7 @@ def _finite(record: dict) -> dict:
     return {name: value if math.isfinite(value) else None for name, value in record.items()}
 
 
-def load_classifier(cls, path, mmap: bool, family=None):
+def load_classifier(cls, path, mmap: bool, family=None, verify: bool = False):
     """Return the classifier of a model file.
 
     Raises
@@ -122,7 +123,7 @@ def load_classifier(cls, path, mmap: bool, family=None):
     """
     if family is not None:
         check_own_family(family)
-    arrays, metadata = model_file.load_model(path, mmap=check_bool("mmap", mmap))
+    arrays, metadata = model_file.load_model(path, check_bool("mmap", mmap), check_bool("verify", verify))
     if metadata.get("kind") != KIND:
         raise ModelFileError(
             f"{path} holds a {metadata.get('kind')!r}, not a {KIND}. Use hashslide.model_file to read it."
@@ -132,6 +133,8 @@ def load_classifier(cls, path, mmap: bool, family=None):
         return _restore(cls, arrays, metadata, family)
     except ModelFileError:
         raise
+    except MemoryError as error:
+        raise ModelFileError(f"cannot load {path}: {explain(error)}") from error
     except (InputError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise ModelFileError(f"{path} is not a whole {KIND}: {error}. Save the model again.") from error
 

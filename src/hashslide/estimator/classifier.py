@@ -518,7 +518,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         save_classifier(self, path, optimizer_state)
 
     @classmethod
-    def load(cls, path: str | os.PathLike, mmap: bool = True, hash=None) -> Self:
+    def load(cls, path: str | os.PathLike, mmap: bool = True, hash=None, verify: bool = False) -> Self:
         """Return the model that `save` wrote.
 
         Callbacks, a RandomState object and a hash family of your own are not part of the file.
@@ -532,15 +532,18 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             The hash family of your own that the model was trained with, in the state in which it was then
             made. Without it the model predicts but does not train, and cannot be loaded if a hidden layer
             needs it.
+        verify : bool, default False
+            Read the whole file and compare every array with its checksum.
 
         Raises
         ------
         InputError
             `hash` lacks a part of the protocol of hash families.
         ModelFileError
-            The file is missing, damaged or of another kind, or does not go together with `hash`.
+            The file is missing, damaged or of another kind, does not go together with `hash`, or there is not
+            enough memory for it.
         """
-        return load_classifier(cls, path, mmap, hash)
+        return load_classifier(cls, path, mmap, hash, verify)
 
     @property
     def n_iter_(self) -> int:

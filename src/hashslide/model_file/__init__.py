@@ -8,13 +8,16 @@ import contextlib
 import itertools
 import os
 import stat
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from hashslide import _atomic
 from hashslide._atomic import atomic_write
+from hashslide._os_errors import as_path, explain
 from hashslide.errors import InputError, ModelFileError
 from hashslide.model_file._header import (
     DATA_ALIGNMENT,
@@ -62,20 +65,21 @@ def save_model(
     check_writable(path)
     tensors, tables = _split_string_tables(arrays)
     ordered = sorted(tensors.items(), key=lambda item: (-_size_alignment(item[1].nbytes), item[0]))
-    header = encode_header(ordered, tables, metadata)
+    checksums = {name: 0 for name, _ in ordered}
+    header = encode_header(ordered, tables, metadata, checksums)
+    with atomic_write(path, ModelFileError) as file:
+        file.write(header)
+        for name, array in ordered:
+            for block in _byte_blocks(array):
+                file.write(block)
+                checksums[name] = zlib.crc32(block, checksums[name])
+        file.seek(0)
+        file.write(encode_header(ordered, tables, metadata, checksums))  # of the same length
 
-    try:
-        with atomic_write(path) as file:
-            file.write(header)
-            for _, array in ordered:
-                for block in _byte_blocks(array):
-                    file.write(block)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ModelFileError(f"cannot write {path}: {reason}. An old file there is unchanged.") from error
 
-
-def load_model(path: str | os.PathLike, mmap: bool = True) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def load_model(
+    path: str | os.PathLike, mmap: bool = True, verify: bool = False
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read a model file.
 
     Parameters
@@ -84,6 +88,8 @@ def load_model(path: str | os.PathLike, mmap: bool = True) -> tuple[dict[str, np
     mmap : bool, default True
         True: numeric arrays are read-only views of the memory-mapped file; pages come from the disk when
         first used and are shared between processes. False: they are read into new writable arrays.
+    verify : bool, default False
+        Read every tensor and compare it with its checksum. That of the header is compared in any case.
 
     Returns
     -------
@@ -94,8 +100,8 @@ def load_model(path: str | os.PathLike, mmap: bool = True) -> tuple[dict[str, np
     Raises
     ------
     ModelFileError
-        The file is missing, truncated, damaged, of another format or from a newer version. Nothing in a file
-        is ever executed.
+        The file is missing, truncated, damaged, of another format or from a newer version, or there is not
+        enough memory for it. Nothing in a file is ever executed.
 
     Notes
     -----
@@ -105,18 +111,22 @@ def load_model(path: str | os.PathLike, mmap: bool = True) -> tuple[dict[str, np
     with _open_regular(path) as file:
         summary = read_summary(file, Path(path))
         arrays = _map_tensors(file, summary) if mmap else _read_tensors(file, summary)
-    for table in summary.string_tables:
-        utf8, offsets = arrays.pop(f"{table}.utf8"), arrays.pop(f"{table}.offsets")
-        arrays[table] = _decode_strings(summary.path, table, utf8, offsets)
+        if verify:
+            _verify(arrays, summary)
+        for table in summary.string_tables:
+            utf8, offsets = arrays.pop(f"{table}.utf8"), arrays.pop(f"{table}.offsets")
+            arrays[table] = _decode_strings(summary.path, table, utf8, offsets)
     return arrays, summary.metadata
 
 
-def inspect(path: str | os.PathLike) -> ModelSummary:
+def inspect(path: str | os.PathLike, verify: bool = False) -> ModelSummary:
     """Read and check the header of a model file; the arrays are not touched.
 
     Parameters
     ----------
     path : path-like
+    verify : bool, default False
+        Read the arrays after all, and compare them with their checksums.
 
     Returns
     -------
@@ -128,7 +138,10 @@ def inspect(path: str | os.PathLike) -> ModelSummary:
         As in `load_model`.
     """
     with _open_regular(path) as file:
-        return read_summary(file, Path(path))
+        summary = read_summary(file, Path(path))
+        if verify:
+            _verify(_map_tensors(file, summary), summary)
+    return summary
 
 
 def check_writable(path: str | os.PathLike) -> None:
@@ -144,15 +157,7 @@ def check_writable(path: str | os.PathLike) -> None:
     ModelFileError
         The folder is missing or not writable, or `path` exists and is not a regular file.
     """
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise ModelFileError(f"cannot write {path}: it is a folder. Give the name of a file in it.")
-    if target.exists() and not target.is_file():
-        raise ModelFileError(f"cannot write {path}: it is not a regular file. Give the name of a file.")
-    if not target.parent.is_dir():
-        raise ModelFileError(f"cannot write {path}: there is no folder {target.parent}. Create it first.")
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise ModelFileError(f"cannot write {path}: no permission in {target.parent}. Choose another folder.")
+    _atomic.check_writable(path, ModelFileError)
 
 
 def _split_string_tables(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -235,16 +240,16 @@ def _byte_blocks(array: np.ndarray) -> Iterator[memoryview]:
 
 @contextlib.contextmanager
 def _open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Open a file; what the system refuses while it is read becomes a ModelFileError too."""
     try:
-        mode = os.stat(path).st_mode
+        mode = os.stat(as_path(path)).st_mode
         if not stat.S_ISREG(mode):
             kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
             fail(Path(path), f"it is {kind}", "Give the model file itself.")
         with open(path, "rb") as file:
             yield file
-    except OSError as error:
-        reason = error.strerror or error
-        raise ModelFileError(f"cannot read {path}: {reason}. Check its name and permissions.") from error
+    except (OSError, MemoryError) as error:
+        raise ModelFileError(f"cannot read {path}: {explain(error)}") from error
 
 
 def _map_tensors(file: BinaryIO, summary: ModelSummary) -> dict[str, np.ndarray]:
@@ -261,6 +266,18 @@ def _read_tensors(file: BinaryIO, summary: ModelSummary) -> dict[str, np.ndarray
             fail(summary.path, f"it ended inside tensor {tensor.name!r} while it was read")
         arrays[tensor.name] = array
     return arrays
+
+
+def _verify(tensors: Mapping[str, np.ndarray], summary: ModelSummary) -> None:
+    """Compare every tensor with its checksum."""
+    if summary.checksums is None:
+        fail(summary.path, "it has no checksums", "Load it without verifying it, and save it again.")
+    for name, array in tensors.items():
+        found, expected = 0, summary.checksums[name]
+        for block in _byte_blocks(array):
+            found = zlib.crc32(block, found)
+        if found != expected:
+            fail(summary.path, f"tensor {name!r} has the checksum {found:08x}, expected {expected:08x}")
 
 
 def _decode_strings(path: Path, table: str, utf8: np.ndarray, offsets: np.ndarray) -> np.ndarray:

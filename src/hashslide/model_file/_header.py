@@ -5,6 +5,8 @@ The format is specified in docs/model_file.md.
 
 import json
 import os
+import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -36,7 +38,9 @@ DTYPES = {
 }
 DTYPE_CODES = {dtype: code for code, dtype in DTYPES.items()}
 
-_RESERVED_KEYS = ("format", "format_version", "library_version", "string_tables")
+_RESERVED_KEYS = ("format", "format_version", "library_version", "string_tables", "checksums")
+_METADATA = "__metadata__"  # no tensor may have this name: among the checksums it stands for the header
+_CHECKSUM = re.compile("[0-9a-f]{8}")
 _DAMAGED = "It is damaged: copy it again, or save the model again."
 _SIGNATURES = {
     b"PK\x03\x04": "a zip archive (such as .npz or a PyTorch checkpoint)",
@@ -99,6 +103,8 @@ class ModelSummary:
         Names of the arrays of strings; table ``t`` is stored in the tensors ``t.utf8`` and ``t.offsets``.
     tensors : tuple of TensorInfo
         In the order of the file.
+    checksums : dict of str to int, or None
+        CRC-32 of each tensor's bytes; None if the file has none.
     """
 
     path: Path
@@ -109,19 +115,25 @@ class ModelSummary:
     metadata: dict[str, Any]
     string_tables: tuple[str, ...]
     tensors: tuple[TensorInfo, ...]
+    checksums: dict[str, int] | None
 
 
 def encode_header(
-    ordered: list[tuple[str, np.ndarray]], tables: list[str], metadata: Mapping[str, Any]
+    ordered: list[tuple[str, np.ndarray]],
+    tables: list[str],
+    metadata: Mapping[str, Any],
+    checksums: Mapping[str, int],
 ) -> bytes:
-    """Return the bytes before the data section, for tensors in file order."""
-    header: dict[str, Any] = {"__metadata__": _encode_metadata(tables, metadata)}
+    """Return the bytes before the data section, for tensors in file order; the checksums change no length."""
+    header: dict[str, Any] = {_METADATA: _encode_metadata(tables, metadata)}
     begin = 0
     for name, array in ordered:
         end = begin + array.nbytes
         code = DTYPE_CODES[array.dtype.newbyteorder("<")]
         header[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": [begin, end]}
         begin = end
+    sums = {name: f"{value:08x}" for name, value in checksums.items()}
+    header[_METADATA]["checksums"] = json.dumps({_METADATA: f"{_header_checksum(header):08x}"} | sums)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-(8 + len(text)) % DATA_ALIGNMENT)
     if len(text) > MAX_HEADER_BYTES:
@@ -130,6 +142,13 @@ def encode_header(
             f"{MAX_HEADER_BYTES:,}. Pass large tables as arrays (strings too), not as metadata."
         )
     return len(text).to_bytes(8, "little") + text
+
+
+def _header_checksum(header: dict[str, Any]) -> int:
+    """Return the CRC-32 of a header without its checksums, as JSON in the order of the keys."""
+    strings = {key: value for key, value in header[_METADATA].items() if key != "checksums"}
+    text = json.dumps(header | {_METADATA: strings}, sort_keys=True, separators=(",", ":"))
+    return zlib.crc32(text.encode())
 
 
 def _encode_metadata(tables: list[str], metadata: Mapping[str, Any]) -> dict[str, str]:
@@ -163,9 +182,10 @@ def read_summary(file: BinaryIO, path: Path) -> ModelSummary:
     """Read and check the header and the length of the data section; leave `file` at that section's start."""
     file_bytes = os.fstat(file.fileno()).st_size
     header, data_start = _read_header(file, path, file_bytes)
-    strings = header.pop("__metadata__", {})
+    strings = header.get(_METADATA, {})
     version = _check_format(path, strings)
-    tensors = tuple(_check_tensor(path, name, entry) for name, entry in header.items())
+    described = {name: entry for name, entry in header.items() if name != _METADATA}
+    tensors = tuple(_check_tensor(path, name, entry) for name, entry in described.items())
     tensors = _check_layout(path, tensors, data_start, file_bytes)
     values = {key: _decode_json(path, key, text) for key, text in strings.items() if _is_json(key)}
     return ModelSummary(
@@ -175,6 +195,7 @@ def read_summary(file: BinaryIO, path: Path) -> ModelSummary:
         format_version=version,
         library_version=strings.get("library_version", "unknown"),
         string_tables=_check_tables(path, values.pop("string_tables", None), tensors),
+        checksums=_check_checksums(path, values.pop("checksums", None), header),
         metadata=values,
         tensors=tensors,
     )
@@ -229,7 +250,7 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _is_json(key: str) -> bool:
-    return key == "string_tables" or key not in _RESERVED_KEYS
+    return key in ("string_tables", "checksums") or key not in _RESERVED_KEYS
 
 
 def _decode_json(path: Path, key: str, text: str) -> Any:
@@ -314,3 +335,18 @@ def _check_tables(path: Path, tables: Any, tensors: tuple[TensorInfo, ...]) -> t
         if table in unused:
             fail(path, f"{_short(table)} is both a string table and a tensor")
     return tuple(tables)
+
+
+def _check_checksums(path: Path, checksums: Any, header: dict[str, Any]) -> dict[str, int] | None:
+    """Return the checksums of the tensors, if there are any, after comparing that of the header."""
+    if checksums is None:
+        return None
+    if not isinstance(checksums, dict) or checksums.keys() != header.keys():
+        fail(path, "its metadata 'checksums' does not name its tensors")
+    if not all(isinstance(text, str) and _CHECKSUM.fullmatch(text) for text in checksums.values()):
+        fail(path, "its metadata 'checksums' holds other things than 8 hexadecimal digits each")
+    values = {name: int(text, 16) for name, text in checksums.items()}
+    expected, found = values.pop(_METADATA), _header_checksum(header)
+    if found != expected:
+        fail(path, f"its header has the checksum {found:08x}, expected {expected:08x}")
+    return values

@@ -1,0 +1,60 @@
+"""No command writes over what it reads; checked for all of them, before they begin."""
+
+import os
+from itertools import combinations
+from pathlib import Path
+
+import typer
+from typer.core import TyperCommand
+
+from hashslide.cli._sources import files_of
+from hashslide.errors import InputError
+
+OUTPUTS = ("output", "target", "plot")  # the parameters that name a file to write
+
+
+class Command(TyperCommand):
+    """A command whose outputs are none of its inputs."""
+
+    def invoke(self, ctx: typer.Context):
+        """Run the command, unless it would destroy what it reads."""
+        check_outputs(ctx.params, {parameter.name: _shown(parameter) for parameter in self.params})
+        return super().invoke(ctx)
+
+
+def check_outputs(values: dict, names: dict[str, str]) -> None:
+    """Refuse to write over an input, also by another of its names, or to write two things to one file.
+
+    Parameters
+    ----------
+    values : dict
+        Arguments and options of a command.
+    names : dict of str to str
+        What the user calls them.
+    """
+    outputs = {name: Path(values[name]) for name in OUTPUTS if values.get(name) is not None}
+    for (first, path), (second, other) in combinations(outputs.items(), 2):
+        if os.path.realpath(path) == os.path.realpath(other) or _is_same(path, other):
+            raise InputError(f"{names[first]} and {names[second]} are both {path}. Give two names.")
+    for name, path in outputs.items():
+        for source, value in values.items():
+            if source in OUTPUTS or not isinstance(value, str | Path):
+                continue
+            if any(_is_same(path, read) for read in files_of(str(value))):
+                raise InputError(
+                    f"{names[name]} is {path}, which {names[source]} ({value}) reads: it would be lost. "
+                    "Give another name."
+                )
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Tell whether two names lead to one file; hard links count, as nobody wants only one of them changed."""
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):  # one of them does not exist
+        return False
+
+
+def _shown(parameter) -> str:
+    is_argument = parameter.param_type_name == "argument"
+    return (parameter.metavar or parameter.name).strip("[]") if is_argument else max(parameter.opts, key=len)
