@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
+from hashslide._frames import plain
 from hashslide._validation import as_numeric, blocks, check_real, first_true, to_float32
 from hashslide.errors import InputError
 from hashslide.selection import MAX_IDS
@@ -145,7 +146,7 @@ def as_csr(
     if isinstance(X, Csr):
         csr = X
     else:
-        X = _unframe(X)
+        X = plain(X, name)
         csr = _from_sparse(X, name) if sparse.issparse(X) else _from_dense(X, name, dtype)
     csr = _with_dtype(csr, dtype, name)
     if finite:
@@ -182,12 +183,6 @@ def _trusted(indptr: NDArray, indices: NDArray, data: NDArray | None, n_columns:
     for name, value in (("indptr", indptr), ("indices", indices), ("data", data), ("n_columns", n_columns)):
         object.__setattr__(csr, name, value)
     return csr
-
-
-def _unframe(X):
-    """Return the matrix inside a pandas data frame of sparse columns; anything else as it is."""
-    frame = getattr(X, "sparse", None) if hasattr(X, "dtypes") and hasattr(X, "columns") else None
-    return frame.to_coo() if frame is not None and len(X.columns) else X
 
 
 def _from_sparse(X, name: str) -> Csr:

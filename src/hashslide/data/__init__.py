@@ -3,6 +3,7 @@
 from ._repairs import RepairWarning
 from .datasets import Dataset, builtin, builtin_names, builtin_path
 from .formats import convert, load, save
+from .labels import label_lists, label_matrix
 from .names import load_names, save_names
 from .npz import load_npz, save_npz
 from .parquet import load_parquet, parquet_names, save_parquet
@@ -18,6 +19,8 @@ __all__ = [
     "builtin_path",
     "convert",
     "describe",
+    "label_lists",
+    "label_matrix",
     "load",
     "load_names",
     "load_npz",

@@ -13,10 +13,9 @@ from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator._fitting import new_network, settings_for
-from hashslide.estimator._label_names import LabelNames
-from hashslide.estimator._targets import parse_target
 from hashslide.estimator.auto import Settings, selection_of
 from hashslide.network import Network, effective_threads
+from hashslide.targets import LabelNames, parse_target
 from hashslide.training import Plan, TrainingData, learning_rate_at
 
 RANKS = (1, 3, 5)

@@ -16,8 +16,6 @@ from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.estimator import _approximate
 from hashslide.estimator._features import check_features, check_first_names, check_known_features
-from hashslide.estimator._label_names import LabelNames
-from hashslide.estimator._targets import Target, parse_target
 from hashslide.estimator.auto import INPUT_INIT, Problem, Settings, auto_settings, selection_of
 from hashslide.network import Network, check_label_weight, effective_threads
 from hashslide.selection import (
@@ -31,6 +29,7 @@ from hashslide.selection import (
     check_hidden,
     is_own_name,
 )
+from hashslide.targets import LabelNames, Target, parse_target
 from hashslide.training import SCHEDULES, Evaluation, Plan, TrainingData, train
 
 _AUTO = tuple(field.name for field in fields(Settings))
@@ -94,9 +93,12 @@ def check_selection(model) -> None:
         )
 
 
-def check_examples(model, X, y, sample_weight) -> tuple[Csr, Target, NDArray[np.float32] | None]:
-    """Return features, target and weights, checked against each other."""
-    x, target = check_features(model, X), parse_target(y)
+def check_examples(
+    model, X, y, sample_weight, lists: bool | None = False, classes=None
+) -> tuple[Csr, Target, NDArray[np.float32] | None]:
+    """Return features, target and weights, checked against each other; for `lists` see `parse_target`."""
+    n_labels = len(classes) if hasattr(classes, "__len__") else None
+    x, target = check_features(model, X), parse_target(y, lists=lists, n_labels=n_labels)
     check_same_rows(x.n_rows, target.n_rows)
     return x, target, check_sample_weight(sample_weight, x.n_rows)
 
@@ -113,7 +115,7 @@ def check_eval_set(model, eval_set, labels: LabelNames, n_features: int) -> Eval
         return None
     if not isinstance(eval_set, tuple | list) or len(eval_set) != 2:
         raise InputError(f"eval_set is a {type(eval_set).__name__}; accepted is one pair (X, y).")
-    x, target = check_features(model, eval_set[0], name="eval_set X"), parse_target(eval_set[1])
+    x, target = check_features(model, eval_set[0], name="eval_set X"), labels.parse(eval_set[1])
     check_same_rows(x.n_rows, target.n_rows, "X and y of eval_set")
     if x.n_columns != n_features:
         raise InputError(

@@ -15,9 +15,9 @@ from hashslide._checks import check_bool, check_float, check_int
 from hashslide._os_errors import explain
 from hashslide.config import NetworkConfig
 from hashslide.errors import InputError, ModelFileError
-from hashslide.estimator._label_names import LabelNames
 from hashslide.network import CandidateSettings, Network
 from hashslide.selection import Layer, Selection, check_own_family, family_name, is_own_name
+from hashslide.targets import LabelNames
 
 KIND = "SlideClassifier"
 NETWORK = "network."  # prefix of the network's arrays
@@ -49,6 +49,7 @@ def _metadata(classifier) -> dict[str, Any]:
         "network": classifier.network_.config.to_dict(),
         "multilabel": classifier.multilabel_,
         "classes_kind": None if names is None else names.dtype.kind,
+        "label_lists": classifier._labels.from_lists,
         "approximate": getattr(classifier, "approximate_", None),
         "dense_dtype": None if dense_dtype is None else dense_dtype.str,
         "training": {
@@ -165,7 +166,7 @@ def _restore(cls, arrays: dict[str, NDArray], metadata: dict[str, Any], family):
     state = {name.removeprefix(NETWORK): array for name, array in arrays.items() if name.startswith(NETWORK)}
     network = Network.from_state(config, state, copy=False)
     training = metadata["training"]
-    classifier._labels = _restore_labels(arrays.get("classes"), metadata["classes_kind"], config.n_labels)
+    classifier._labels = _restore_labels(arrays.get("classes"), metadata, config.n_labels)
     classifier._dense_dtype = _restore_dtype(metadata["dense_dtype"])
     classifier._seed = check_int("the seed", training["seed"], 0, 2**63 - 1)
     classifier._planned_epochs = check_int("the planned epochs", training["planned_epochs"], 0, 2**31)
@@ -181,14 +182,15 @@ def _restore(cls, arrays: dict[str, NDArray], metadata: dict[str, Any], family):
     return classifier
 
 
-def _restore_labels(names: NDArray | None, kind: str | None, n_labels: int) -> LabelNames:
+def _restore_labels(names: NDArray | None, metadata: dict[str, Any], n_labels: int) -> LabelNames:
+    kind, from_lists = metadata["classes_kind"], check_bool("label_lists", metadata["label_lists"])
     if kind is None:
         return LabelNames(n_labels)
     if names is None or names.shape != (n_labels,):
         raise InputError(f"it lacks the names of its {n_labels} labels")
     if kind in "Ub":
         names = names.astype({"U": str, "b": bool}[kind])
-    return LabelNames(n_labels, names)
+    return LabelNames(n_labels, names, from_lists)
 
 
 def _restore_approximate(report: dict[str, Any]) -> dict[str, Any]:

@@ -30,11 +30,10 @@ from hashslide.estimator._fitting import (
     settings_for,
     training_data,
 )
-from hashslide.estimator._label_names import LabelNames
 from hashslide.estimator._predicting import Predictor, check_dense
 from hashslide.estimator._saving import load_classifier, save_classifier
-from hashslide.estimator._targets import parse_target
 from hashslide.network import effective_threads
+from hashslide.targets import LabelNames
 
 
 class SlideClassifier(ClassifierMixin, BaseEstimator):
@@ -326,7 +325,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             On Ctrl-C; the model is usable.
         """
         check_parameters(self)
-        x, target, weight = check_examples(self, X, y, sample_weight)
+        lists = self._labels.from_lists if self.__sklearn_is_fitted__() else None
+        x, target, weight = check_examples(self, X, y, sample_weight, lists, classes)
         if self.__sklearn_is_fitted__():
             data, planned = grow(self, X, x, target, classes, weight)
             settings = settings_for(self, data, self.multilabel_)
@@ -354,7 +354,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         -------
         self
         """
-        x, target = self._features(X), parse_target(y)
+        x, target = self._features(X), self._labels.parse(y)
         check_same_rows(x.n_rows, target.n_rows)
         labels = self._labels.encode(target, drop_unknown=True)
         self.network_.learn_candidates(x, labels, effective_threads(self.n_jobs))
@@ -386,7 +386,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         """
         check_int("k", k, 1, 2**31)
         check_float("share", share, 0, 1, "(]")
-        x, target = self._features(X), None if y is None else parse_target(y)
+        x, target = self._features(X), None if y is None else self._labels.parse(y)
         self._check_approximate()
         truth = None
         if target is not None:
@@ -492,11 +492,14 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             Labels that the model does not have count as not predicted.
         sample_weight : array-like of shape (n,), optional
         """
-        x, target = self._features(X), parse_target(y)
+        x, target = self._features(X), self._labels.parse(y)
         check_same_rows(x.n_rows, target.n_rows)
         weight = check_sample_weight(sample_weight, x.n_rows)
-        Y = self._labels.encode(target, drop_unknown=True).to_scipy()
+        Y = self._labels.encode(target, drop_unknown=True).to_scipy(np.float64)
         hits = Y[np.arange(x.n_rows), self._predictor().topk(x, 1, False)[0][:, 0]]
+        weight = (
+            None if weight is None else np.asarray(sample_weight, np.float64)
+        )  # as exact as accuracy_score
         return float(np.average(np.asarray(hits).ravel(), weights=weight))
 
     def save(self, path: str | os.PathLike, optimizer_state: bool = True) -> None:

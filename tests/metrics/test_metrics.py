@@ -244,9 +244,9 @@ BAD_RANKINGS = {
         Y,
         TOPK[0],
         1,
-        r"topk has shape \(3,\) of int64; it must hold label ids, shape \(points, >= k\)",
+        r"topk has shape \(3,\) of int64; it must hold labels, best first, shape \(examples, >= k\)",
     ),
-    "scores": (Y, TOPK / 2, 1, r"topk has shape \(3, 3\) of float64"),
+    "scores": (Y, TOPK / 2, 1, "topk holds labels like 1.0, but the columns of Y have numbers only"),
     "id-large": (Y, [[0], [5], [1]], 1, r"topk\[1, 0\] is 5; ids go from 0 to 4, -1 is padding"),
     "id-negative": (Y, [[0, 1], [0, -2], [1, 0]], 2, r"topk\[1, 1\] is -2"),
     "twice": (
@@ -255,8 +255,17 @@ BAD_RANKINGS = {
         3,
         "topk holds label 3 twice in row 1. Predict each label once",
     ),
-    "y-list": ([[1, 0]], [[0]], 1, "Y is list; it must be a matrix"),
-    "y-vector": (np.ones(3), TOPK, 1, "Y is ndarray; it must be a matrix"),
+    "y-list": (
+        [[1, 0]],
+        [[0]],
+        1,
+        "an indicator of two labels or a list of the labels 0 and 1. Pass numpy.a",
+    ),
+    "y-none": (None, TOPK, 1, "Y is None. Pass the relevant labels"),
+    "y-text": (np.array([["a", "b"]]), [[0]], 1, "Y holds text that is no number"),
+    "y-nan": (csr_matrix([[np.nan, 1]]), [[0]], 1, "Y contains NaN at row 0, column 0"),
+    "pair": (Y, (TOPK, TOPK / 2), 1, "topk is the pair .labels, scores. of predict_topk. Pass its first"),
+    "ragged": (Y, [[0, 1], [0], [1, 2]], 1, "topk is not rectangular .* Fill its short rows"),
 }
 
 
@@ -297,7 +306,10 @@ def test_bad_propensities(propensity, found):
         (([3], 2), r"label_counts must hold one count from 0 to n = 2 .* values 3.0 to 3.0"),
         (([-1], 2), "values -1.0 to -1.0"),
         (([np.nan], 2), "values nan to nan"),
-        (([[1]], 2), r"shape \(1, 1\)"),
+        (([[1], [1]], 2), r"shape \(2, 1\)"),
+        (([1, 2], 2.5), "n is 2.5; accepted is the number of training examples"),
+        (([1, 2],), "label_counts is a list. If it holds counts, pass n"),
+        ((csr_matrix([[3, 1]]),), "label_counts holds counts, but n is missing. Pass n"),
         ((["a"], 3), "label_counts holds text that is no number"),
         (([1], 2, 0), r"a is 0; accepted is a number in \(0, inf\)"),
         (([1], 2, 0.5, -1), "b is -1"),

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hashslide._frames import plain
 from hashslide.csr import Csr
 from hashslide.errors import InputError
-from hashslide.estimator._targets import Target, as_array, check_class_items
 from hashslide.selection import MAX_IDS
+
+from .forms import Target, as_array, check_class_items, parse_target
 
 
 @dataclass(frozen=True)
@@ -21,29 +23,37 @@ class LabelNames:
     n : int
         Number of labels.
     names : array of shape (n,), or None
+    from_lists : bool
+        Whether they were learned from label lists: nested lists are then always such.
     """
 
     n: int
     names: NDArray | None = None
+    from_lists: bool = False
 
     @classmethod
     def learn(cls, target: Target, classes: ArrayLike | None = None) -> "LabelNames":
         """Return the labels of a target, sorted, or in the order of `classes` where given."""
-        names = _check_classes(classes) if classes is not None else target.columns
-        if target.n_columns is not None:
-            if target.n_columns == 0 or target.n_columns > MAX_IDS:
-                raise InputError(f"y has {target.n_columns} columns; accepted are 1 to {MAX_IDS} labels.")
-            if names is not None and len(names) != target.n_columns:
+        n_columns = target.n_columns
+        if n_columns is not None and not 0 < n_columns <= MAX_IDS:
+            raise InputError(f"y has {n_columns} columns; accepted are 1 to {MAX_IDS} labels.")
+        names = target.columns if classes is None else classes
+        names = None if names is None else check_classes(names)
+        if n_columns is not None:
+            if names is not None and len(names) != n_columns:
                 raise InputError(
-                    f"classes holds {len(names)} names but y has {target.n_columns} columns. "
-                    "Give one for each."
+                    f"classes holds {len(names)} names but y has {n_columns} columns. Give one for each."
                 )
-            return cls(target.n_columns, names)
+            return cls(n_columns, names)
         if names is None:
             if len(target.items) == 0:
                 raise InputError("y holds no label at all: at least one label or class is needed.")
             names = np.unique(target.items)
-        return cls(len(names), names)
+        return cls(len(names), names, target.is_lists)
+
+    def parse(self, Y) -> Target:
+        """Recognise the form of a target for a model that has learned these labels."""
+        return parse_target(Y, lists=self.from_lists)
 
     def grown(self, target: Target, classes: ArrayLike | None = None) -> "LabelNames":
         """Return these labels followed by the new ones among the target's and `classes`.
@@ -63,7 +73,7 @@ class LabelNames:
                     "Name y's by classes=."
                 )
             return self
-        seen = [] if named is None else [_check_classes(named)]
+        seen = [] if named is None else [check_classes(named)]
         if target.n_columns is None:
             seen.append(target.items)
         elif len(seen[0]) != target.n_columns:
@@ -81,7 +91,7 @@ class LabelNames:
                     f"y or classes holds the label {name!r}, but the model's labels are like {old!r}. "
                     "Use one type."
                 )
-        return LabelNames(self.n + len(new), _appended(self.names, new))
+        return LabelNames(self.n + len(new), _appended(self.names, new), self.from_lists)
 
     def _grown_ids(self, target: Target, named) -> "LabelNames":
         if target.n_columns is None or named is not None:
@@ -111,7 +121,7 @@ class LabelNames:
         InputError
             A label is unknown or occurs twice in a row, or an indicator has the wrong width.
         """
-        columns = _check_classes(classes) if classes is not None else target.columns
+        columns = check_classes(classes) if classes is not None else target.columns
         if target.n_columns is None:
             ids = self._ids(target.items)
         elif columns is None or self.names is None:
@@ -179,8 +189,9 @@ def _appended(names: NDArray, new: list) -> NDArray:
     )
 
 
-def _check_classes(classes: ArrayLike) -> NDArray:
-    array = as_array(classes)
+def check_classes(classes: ArrayLike) -> NDArray:
+    """Return the names of labels as an array; they are unique and of one type."""
+    array = as_array(plain(classes, "classes"))
     if array.ndim != 1 or len(array) == 0:
         raise InputError(f"classes has shape {array.shape}; accepted is a non-empty list of label names.")
     array = check_class_items(array)

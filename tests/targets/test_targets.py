@@ -5,8 +5,7 @@ from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 
 from hashslide.errors import InputError
-from hashslide.estimator._label_names import LabelNames
-from hashslide.estimator._targets import parse_target
+from hashslide.targets import LabelNames, parse_target
 
 INDICATOR = np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1]])
 
@@ -172,8 +171,8 @@ BAD = {
         np.array(["a", 1], object),
         "y holds 'a' of type str; labels are all strings or all int",
     ),
-    "missing": (np.array(["a", None], object), "Unknown label type: y holds"),
-    "ragged": ([1, [2, 3]], "Unknown label type: y is not rectangular"),
+    "missing": (np.array(["a", None], object), "y holds None in row 1: a label is missing"),
+    "ragged": ([1, [2, 3]], r"y\[0\] is 1 but other rows are lists"),
     "list and scalar": ([["a"], "b"], r"y\[1\] is 'b' but other rows are lists"),
     "mixed lists": ([["a"], [1]], "Unknown label type: y holds 'a'"),
     "booleans in lists": ([[True], [False, True]], "y holds True of type bool"),
