@@ -39,18 +39,23 @@ void InputLayer::grow(Index n_features) {
     n_features_ = n_features;
 }
 
-// Returns what the activation was scaled by.
+// Returns what the activation was scaled by, 0 if it is as it comes. Without any feature it stays the short activation
+// of the bias: at full length its direction, which is noise, would outweigh the labels' biases.
 float InputLayer::forward_row(std::span<const Id> ids, std::span<const float> values, float* h) const {
     const Kernels& k = kernels();
     std::copy_n(bias.data(), hidden_, h);
-    for (std::size_t j = 0; j < ids.size(); ++j)
-        if (values[j] != 0) k.axpy(hidden_, values[j], weight.data() + ids[j] * hidden_, h);
+    bool is_empty = true;
+    for (std::size_t j = 0; j < ids.size(); ++j) {
+        if (values[j] == 0) continue;
+        k.axpy(hidden_, values[j], weight.data() + ids[j] * hidden_, h);
+        is_empty = false;
+    }
     activate(activation_, hidden_, h);
-    if (length_ == 0) return 1.0f;
+    if (length_ == 0 || is_empty) return 0.0f;
     // Divided by the largest magnitude first: squares of very large or small numbers do not fit.
     float largest = 0;
     for (Index i = 0; i < hidden_; ++i) largest = std::max(largest, std::abs(h[i]));
-    if (largest == 0) return 1.0f;
+    if (largest == 0) return 0.0f;
     k.scale(hidden_, 1.0f / largest, h);
     const float scale = length_ / std::sqrt(k.sum_of_squares(hidden_, h));
     k.scale(hidden_, scale, h);
@@ -72,11 +77,11 @@ void InputLayer::forward(const CsrView& x, Index first, Index n, float* h) const
 // From dLoss/dh to dLoss/dz. With h = s a, s = length / |a|: dLoss/da = s (g - h (h . g) / length^2).
 void InputLayer::backward_row(float scale, const float* h, float* gradient) const {
     const Kernels& k = kernels();
-    if (length_ > 0) {
+    if (scale > 0) {
         k.axpy(hidden_, -k.dot(hidden_, h, gradient) / (length_ * length_), h, gradient);
         k.scale(hidden_, scale, gradient);
     }
-    activation_backward(activation_, hidden_, h, scale, gradient);
+    activation_backward(activation_, hidden_, h, scale > 0 ? scale : 1.0f, gradient);
 }
 
 void InputLayer::backward(const BatchFeatures& batch, const std::vector<float>& scales, const float* h, float* gradient,

@@ -1,5 +1,5 @@
-// Sparse input to hidden layer: h = activation(x W + b), scaled to a fixed length where one is set. One row of W a
-// feature.
+// Sparse input to hidden layer: h = activation(x W + b), scaled to a fixed length where one is set and the example has
+// features. One row of W a feature.
 #pragma once
 
 #include <vector>
@@ -19,7 +19,7 @@ public:
     InputLayer(Index n_features, Index hidden, Activation activation, float length, float init_scale,
                const OptimizerConfig& optimizer, std::uint64_t seed);
 
-    // h: (examples, hidden). scales: what each h was multiplied by to get its length.
+    // h: (examples, hidden). scales: what each h was multiplied by to get its length, 0 for none.
     void forward(const BatchFeatures& batch, std::vector<float>& scales, float* h, int n_threads) const;
     // Rows first .. first + n of x, without dropout.
     void forward(const CsrView& x, Index first, Index n, float* h) const;

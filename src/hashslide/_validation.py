@@ -36,7 +36,10 @@ def check_same_rows(n_x: int, n_y: int, names: str = "X and Y") -> None:
 
 
 def check_sample_weight(weight, n_rows: int) -> NDArray[np.float32] | None:
-    """Return the weights of some examples, float32 and contiguous, or None if every weight is 1.
+    """Return the weights of some examples relative to their mean, float32, or None if all are equal.
+
+    The mean is that of the positive weights. So weights of any unit train the same model: the optimisers'
+    constants, such as Adagrad's first accumulator, are in units of one ordinary example.
 
     Raises
     ------
@@ -45,7 +48,7 @@ def check_sample_weight(weight, n_rows: int) -> NDArray[np.float32] | None:
     """
     if weight is None:
         return None
-    weight = to_float32(as_numeric(weight, "sample_weight"), "sample_weight")
+    weight = as_numeric(weight, "sample_weight").astype(np.float64, copy=False)
     if weight.shape != (n_rows,):
         raise InputError(
             f"sample_weight has shape {weight.shape}; accepted is ({n_rows},), one weight for each row of X."
@@ -62,7 +65,9 @@ def check_sample_weight(weight, n_rows: int) -> NDArray[np.float32] | None:
         raise InputError(
             "sample_weight is zero everywhere: sample weights must contain at least one non-zero number."
         )
-    return None if (weight == 1).all() else np.ascontiguousarray(weight)
+    weight = weight / weight.max()  # so that the sum of large ones is finite
+    weight /= weight[weight > 0].mean()
+    return None if np.ptp(weight) == 0 else weight.astype(np.float32)
 
 
 def blocks(n: int, size: int) -> Iterator[tuple[int, int]]:

@@ -288,3 +288,15 @@ def test_unknown_labels_can_be_dropped():
         IDS.encode(parse_target(INDICATOR[:, :3]), drop_unknown=True)
     with pytest.raises(InputError, match="The model was trained on an indicator; its labels have no names"):
         IDS.encode(parse_target(["a"]), drop_unknown=True)
+
+
+def test_two_models_that_grow_from_one_keep_their_names_apart():
+    parent = LabelNames.learn(parse_target(["a", "b"]))
+    first = parent.grown(parse_target(["c", "d"]))
+    second = parent.grown(parse_target(["d"]))
+    third = second.grown(parse_target(["c", "e"]))
+    assert [names.encode(parse_target([["d"]])).indices.tolist() for names in (first, second)] == [[3], [2]]
+    assert third.encode(parse_target([["c", "e"]])).indices.tolist() == [3, 4]
+    for names in (parent, second):
+        with pytest.raises(InputError, match="y holds the label 'c', which is not among"):
+            names.encode(parse_target(["c"]))

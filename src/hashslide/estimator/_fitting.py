@@ -175,7 +175,7 @@ def new_network(model, data: TrainingData, settings: Settings, seed: int) -> Net
     network = Network(config)
     counts = label_counts(data)
     network.set_label_prior(counts, len(data.rows))
-    weight = label_weights(model, counts, len(data.rows))
+    weight = label_weights(model, counts, len(data.rows), settings.loss)
     if weight is not None:
         network.set_label_weight(weight)
     if settings.direct:
@@ -206,13 +206,21 @@ def label_counts(data: TrainingData) -> NDArray[np.int64]:
     return np.bincount(y.indices, minlength=y.n_columns)
 
 
-def label_weights(model, counts: NDArray[np.int64], n_examples: int) -> NDArray[np.float32] | None:
-    """Return the weights of the labels' positive terms, where the user wants any."""
+def label_weights(model, counts: NDArray[np.int64], n_examples: int, loss: str) -> NDArray[np.float32] | None:
+    """Return the weights of the labels' positive terms, where the user wants any.
+
+    A softmax has positive terms only, so that just the ratios of the weights matter: they are divided by the
+    mean over the training labels, as the optimisers' constants are in units of one ordinary example.
+    """
     weight = model.label_weight
+    if weight is None:
+        return None
     if isinstance(weight, str):
         check_choice("label_weight", weight, ("propensity",))
         weight = 1 / metrics.propensity(counts, n_examples)
-    return None if weight is None else check_label_weight(weight, len(counts))
+    weight = check_label_weight(weight, len(counts))
+    total = counts @ weight.astype(np.float64)
+    return (weight * (counts.sum() / total)).astype(np.float32) if loss == "softmax" and total else weight
 
 
 def commit(model, X, labels: LabelNames, target: Target, network: Network, seed: int) -> None:
@@ -243,13 +251,14 @@ def grow(model, X, x: Csr, target: Target, classes, weight) -> tuple[TrainingDat
     data = training_data(x, labels.encode(target, classes), weight)
     network, counts = model.network_, label_counts(data)
     if labels.n == network.config.n_labels and _continues(model, counts, len(data.rows)):
-        weight = label_weights(model, counts, len(data.rows))  # a loaded network has lost them
+        loss = network.config.loss
+        weight = label_weights(model, counts, len(data.rows), loss)  # a loaded network has lost them
         if weight is not None:
             network.set_label_weight(weight)
         return data, model._planned_epochs
     n_seen = network.n_examples_seen + len(data.rows)
     counts[: network.config.n_labels] += network.label_counts
-    weight = label_weights(model, counts, n_seen)
+    weight = label_weights(model, counts, n_seen, network.config.loss)
     network.grow(x.n_columns, labels.n)
     network.set_label_prior(counts, n_seen, reset_bias=False)
     if weight is not None:

@@ -108,7 +108,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         How much of the sampling's bias is corrected in the training logits.
     label_weight : None, "propensity" or array of shape (n_labels,)
         Weight of each label's positive term in the loss; "propensity" favours rare labels by the inverse of
-        `hashslide.metrics.propensity`.
+        `hashslide.metrics.propensity`. With the softmax loss only the ratios of the weights matter.
     early_stopping : bool, default False
         Stop when the metric on `eval_set`, or on a random part of the training data, has not improved for
         `patience` epochs, and return to the best weights.
@@ -260,7 +260,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             A sparse 0/1 indicator (n x labels), a dense one, a vector of classes (integers or strings), or a
             list of lists of label names.
         sample_weight : array-like of shape (n,), optional
-            Weight of each example in the loss, 0 or more; examples of weight 0 are left out.
+            Weight of each example in the loss, 0 or more; examples of weight 0 are left out. Only the ratios
+            of the weights matter.
         eval_set : (X, y), optional
             Data whose metrics are recorded after each epoch. Labels unknown to the training data are left out
             of them.
@@ -312,6 +313,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         classes : array-like, optional
             Names of labels that may come up later, or of the columns of an indicator (in any order).
         sample_weight : array-like of shape (n,), optional
+            Their mean within one call counts as 1.
 
         Returns
         -------

@@ -87,6 +87,8 @@ class Parameters:
 class InputLayer(Parameters):
     """The first layer, dense: h = s activation(x W + b); s gives h the length `hidden_length`, if not 0.
 
+    The activation of an example without features is not scaled (s = 1).
+
     One row of W a feature: only the rows of features that occur are touched.
     """
 
@@ -100,8 +102,9 @@ class InputLayer(Parameters):
         """In training and in predictions."""
         a = ACTIVATIONS[self.activation](x.values @ self.weight + self.bias)
         norm, length = np.linalg.norm(a, axis=1, keepdims=True), self.config.hidden_length
-        free = (norm == 0) | (length == 0)
-        self.x, self.scale = x, np.where(free, 1, length / np.where(free, 1, norm)).astype(np.float32)
+        free = (norm == 0) | (length == 0) | ~x.values.any(axis=1, keepdims=True)
+        self.x, self.free = x, free
+        self.scale = np.where(free, 1, length / np.where(free, 1, norm)).astype(np.float32)
         self.h = a * self.scale
         return Activations.dense(self.h)
 
@@ -114,7 +117,7 @@ class InputLayer(Parameters):
         length = self.config.hidden_length
         if length:
             along = (self.h * gradient).sum(axis=1, keepdims=True) / length**2
-            gradient = (gradient - self.h * along) * self.scale
+            gradient = np.where(self.free, gradient, (gradient - self.h * along) * self.scale)
         dz = gradient * DERIVATIVES[self.activation](self.h / self.scale)
         touched = np.flatnonzero(self.x.active.any(axis=0))
         self.bias_optimizer.update(self.bias, np.array([0]), dz.sum(axis=0)[None, :], rate, step)

@@ -1,7 +1,7 @@
 """The labels of a model: names to ids, ids back to names, and room for new ones."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,11 +25,18 @@ class LabelNames:
     names : array of shape (n,), or None
     from_lists : bool
         Whether they were learned from label lists: nested lists are then always such.
+
+    Notes
+    -----
+    The dictionary from names to ids is made at the first look-up and handed on when labels are added, so that
+    a call costs what its own labels cost. It only ever gains names: an older object leaves out the ids from
+    its own n on.
     """
 
     n: int
     names: NDArray | None = None
     from_lists: bool = False
+    _lookup: dict = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def learn(cls, target: Target, classes: ArrayLike | None = None) -> "LabelNames":
@@ -80,8 +87,8 @@ class LabelNames:
             raise InputError(
                 f"classes holds {len(seen[0])} names but y has {target.n_columns} columns. Give one for each."
             )
-        known = set(self.names.tolist())
-        new = sorted({name for names in seen for name in names.tolist()} - known, key=_type_and_value)
+        candidates = {name for names in seen for name in names.tolist()}
+        new = sorted((name for name in candidates if self._id(name) < 0), key=_type_and_value)
         if not new:
             return self
         old = self.names[:1].tolist()[0]
@@ -91,7 +98,11 @@ class LabelNames:
                     f"y or classes holds the label {name!r}, but the model's labels are like {old!r}. "
                     "Use one type."
                 )
-        return LabelNames(self.n + len(new), _appended(self.names, new), self.from_lists)
+        names = _appended(self.names, new)
+        has_another_heir = len(self._lookup) != self.n
+        lookup = {} if has_another_heir else self._lookup
+        lookup.update(zip(new, range(self.n, len(names)), strict=True) if lookup else ())
+        return LabelNames(len(names), names, self.from_lists, lookup)
 
     def _grown_ids(self, target: Target, named) -> "LabelNames":
         if target.n_columns is None or named is not None:
@@ -153,8 +164,14 @@ class LabelNames:
             raise InputError(
                 "The model was trained on an indicator; its labels have no names. Pass an indicator here."
             )
-        lookup = {name: i for i, name in enumerate(self.names.tolist())}
-        return np.fromiter((lookup.get(name, -1) for name in names.tolist()), np.int32, len(names))
+        return np.fromiter(map(self._id, names.tolist()), np.int32, len(names))
+
+    def _id(self, name) -> int:
+        """Return the id of a name, -1 where unknown."""
+        if not self._lookup:
+            self._lookup.update(zip(self.names.tolist(), range(self.n), strict=True))
+        found = self._lookup.get(name, -1)
+        return found if found < self.n else -1
 
     def decode(self, ids: NDArray[np.int64]) -> NDArray:
         """Return the names of label ids; the ids themselves if the labels have no names."""
@@ -181,7 +198,7 @@ def _appended(names: NDArray, new: list) -> NDArray:
     for dtype in types:
         with contextlib.suppress(OverflowError):
             joined = np.concatenate([names.astype(dtype), np.array(new, dtype)])
-            if joined.tolist() == [*names.tolist(), *new]:
+            if np.array_equal(joined[: len(names)], names) and joined[len(names) :].tolist() == new:
                 return joined
     raise InputError(
         f"no number type of 64 bits holds the model's labels and the new ones, {new[0]} to {new[-1]}. "
