@@ -58,12 +58,14 @@ struct Job {
     const std::function<void(Index)>* chunk;
     Index n_chunks;
     std::atomic<Index> next{0};
+    LongCall* call = detail::calling.call;  // of the thread that waits for the job
     std::exception_ptr error;
     std::mutex error_mutex;
 
     void work() {
         for (Index i = next.fetch_add(1); i < n_chunks; i = next.fetch_add(1)) {
             try {
+                poll();
                 (*chunk)(i);
             } catch (...) {
                 std::lock_guard lock(error_mutex);
@@ -133,7 +135,10 @@ private:
             ++busy_;
             Job* job = job_;
             lock.unlock();
-            job->work();
+            {
+                const TakePart part(job->call);
+                job->work();
+            }
             lock.lock();
             if (--busy_ == 0) done_.notify_one();
             lock.unlock();
@@ -200,7 +205,10 @@ void detail::run_chunks(int n_threads, Index n_chunks, const std::function<void(
     Pool& workers = pool();
     std::unique_lock entry(workers.entry, std::defer_lock);
     if (inside_job || !entry.try_lock()) {
-        for (Index i = 0; i < n_chunks; ++i) chunk(i);
+        for (Index i = 0; i < n_chunks; ++i) {
+            poll();
+            chunk(i);
+        }
         return;
     }
     inside_job = true;

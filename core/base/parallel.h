@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/interrupt.h"
 #include "base/types.h"
 
 namespace hashslide {
@@ -30,14 +31,18 @@ void run_chunks(int n_threads, Index n_chunks, const std::function<void(Index)>&
 
 // Calls f(first, last) on consecutive pieces of [begin, end) of at most `grain` items, on up to n_threads threads.
 // The pieces are the same for any n_threads; which thread runs one is not fixed, so f must own what it writes.
-// Nested calls and calls from a second thread at the same time run serially. The first exception is rethrown.
+// Nested calls and calls from a second thread at the same time run serially. Between two pieces the call may be
+// interrupted. The first exception, on whatever thread, is rethrown once no piece runs any more.
 template <class F>
 void parallel_for(int n_threads, Index begin, Index end, Index grain, F&& f) {
     if (end <= begin) return;
     const Index n_chunks = (end - begin + grain - 1) / grain;
     const auto chunk = [&](Index i) { f(begin + i * grain, std::min(end, begin + (i + 1) * grain)); };
     if (n_threads <= 1 || n_chunks == 1) {
-        for (Index i = 0; i < n_chunks; ++i) chunk(i);
+        for (Index i = 0; i < n_chunks; ++i) {
+            poll();
+            chunk(i);
+        }
     } else {
         detail::run_chunks(n_threads, n_chunks, chunk);
     }

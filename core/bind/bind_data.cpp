@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
+#include "bind/released.h"
 #include "data/xmc_reader.h"
 #include "data/xmc_writer.h"
 
@@ -34,8 +35,7 @@ Output<T> hand_over(GrowingArray<T>& array) {
 }
 
 void feed(XmcParser& parser, const Bytes& chunk) {
-    const nb::gil_scoped_release release;
-    parser.feed({reinterpret_cast<const char*>(chunk.data()), chunk.size()});
+    hashslide::released([&] { parser.feed({reinterpret_cast<const char*>(chunk.data()), chunk.size()}); });
 }
 
 nb::tuple take(XmcParser& parser) {
@@ -63,10 +63,7 @@ nb::bytes format_rows(const Input<Index>& x_indptr, const Input<Id>& x_indices, 
     const CsrView x{x_indptr.data(), x_indices.data(), x_data.data(), n_rows};
     const CsrView y{y_indptr.data(), y_indices.data(), nullptr, n_rows};
     std::string text;
-    {
-        const nb::gil_scoped_release release;
-        append_rows(text, x, y, begin, end, feature_base);
-    }
+    hashslide::released([&] { append_rows(text, x, y, begin, end, feature_base); });
     return nb::bytes(text.data(), text.size());
 }
 
@@ -95,7 +92,8 @@ void bind_data(nb::module_& m) {
             },
             "header"_a = true, "lenient"_a = false, "feature_base"_a = 0, "n_features"_a = -1, "n_labels"_a = -1)
         .def("feed", &feed, "chunk"_a, "Parse the next piece of the file (bytes, any length).")
-        .def("finish", &XmcParser::finish, nb::call_guard<nb::gil_scoped_release>(), "The file ends here.")
+        .def(
+            "finish", [](XmcParser& parser) { hashslide::released([&] { parser.finish(); }); }, "The file ends here.")
         .def("take", &take, "Hand over (x_indptr, x_indices, x_data, y_indptr, y_indices) of the rows so far.")
         .def_prop_ro("n_rows", &XmcParser::n_rows)
         .def_prop_ro("n_rows_promised", &XmcParser::n_rows_promised)

@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "bind/arrays.h"
 #include "bind/python_family.h"
+#include "bind/released.h"
 #include "hashing/hash_family.h"
 
 namespace nb = nanobind;
@@ -59,23 +60,22 @@ Buckets fresh(std::initializer_list<std::size_t> shape) {
 }
 
 void draw(HashFamily& family, std::uint64_t round, int n_threads) {
-    const nb::gil_scoped_release release;
-    family.draw(round, n_threads);
+    released([&] { family.draw(round, n_threads); });
 }
 
 void learn(HashFamily& family, const Matrix& vectors, int n_threads) {
     check_width(family, vectors.shape(1));
-    const nb::gil_scoped_release release;
-    family.learn(Rows(vectors), n_threads);
+    released([&] { family.learn(Rows(vectors), n_threads); });
 }
 
 Buckets hash(const HashFamily& family, const VectorsIn& given, int n_threads) {
     const Vectors vectors = vectors_of(given, family.width());
     Buckets out = fresh({static_cast<std::size_t>(vectors.n), static_cast<std::size_t>(family.n_tables())});
     Id* buckets = out.data();
-    const nb::gil_scoped_release release;
-    parallel_for(n_threads, 0, vectors.n, grain, [&](Index first, Index last) {
-        family.hash(vectors.part(first, last), buckets + first * family.n_tables());
+    released([&] {
+        parallel_for(n_threads, 0, vectors.n, grain, [&](Index first, Index last) {
+            family.hash(vectors.part(first, last), buckets + first * family.n_tables());
+        });
     });
     return out;
 }
@@ -85,9 +85,10 @@ Buckets probe(const HashFamily& family, const VectorsIn& given, Index probes, in
     Buckets out = fresh({static_cast<std::size_t>(queries.n), static_cast<std::size_t>(family.n_tables()),
                          static_cast<std::size_t>(probes)});
     Id* buckets = out.data();
-    const nb::gil_scoped_release release;
-    parallel_for(n_threads, 0, queries.n, grain, [&](Index first, Index last) {
-        family.probe(queries.part(first, last), probes, buckets + first * family.n_tables() * probes);
+    released([&] {
+        parallel_for(n_threads, 0, queries.n, grain, [&](Index first, Index last) {
+            family.probe(queries.part(first, last), probes, buckets + first * family.n_tables() * probes);
+        });
     });
     return out;
 }

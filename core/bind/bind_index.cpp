@@ -7,6 +7,7 @@
 #include "bind/arrays.h"
 #include "bind/bind_state.h"
 #include "bind/names.h"
+#include "bind/released.h"
 #include "tables/neuron_index.h"
 
 namespace nb = nanobind;
@@ -95,10 +96,7 @@ IndexConfig parse_config(const nb::dict& settings) {
 nb::object look_up(const NeuronIndex& self, const VectorsIn& given, int n_threads) {
     std::vector<Id> found;
     const Vectors queries = vectors_of(given, self.map().neurons_width());
-    {
-        const nb::gil_scoped_release release;
-        self.look_up(queries, found, n_threads);
-    }
+    released([&] { self.look_up(queries, found, n_threads); });
     return nb::cast(to_array(found), nb::rv_policy::move).attr("reshape")(queries.n, self.n_tables(), self.probes());
 }
 
@@ -131,15 +129,13 @@ void bind_neuron_index(nb::module_& m) {
         .def(
             "maintain",
             [](NeuronIndex& self, const Matrix& weight, const In<float>& bias, Index step, int n_threads) {
-                const nb::gil_scoped_release release;
-                self.maintain(neuron_view(weight, bias), step, n_threads);
+                released([&] { self.maintain(neuron_view(weight, bias), step, n_threads); });
             },
             "weight"_a, "bias"_a, "step"_a, "n_threads"_a)
         .def(
             "build",
             [](NeuronIndex& self, const Matrix& weight, const In<float>& bias, int n_threads) {
-                const nb::gil_scoped_release release;
-                self.build(neuron_view(weight, bias), n_threads);
+                released([&] { self.build(neuron_view(weight, bias), n_threads); });
             },
             "weight"_a, "bias"_a, "n_threads"_a)
         .def("grow", &NeuronIndex::grow, "n_neurons"_a)

@@ -13,6 +13,7 @@
 #include "base/parallel.h"
 #include "bind/arrays.h"
 #include "bind/bind_state.h"
+#include "bind/released.h"
 #include "network/network.h"
 
 namespace nb = nanobind;
@@ -44,10 +45,11 @@ Out<T> make_array(std::initializer_list<std::size_t> shape) {
 StepStats train_batch(Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
                       In<Id> y_indices, In<Index> rows, std::optional<In<float>> sample_weight, float learning_rate,
                       int n_threads) {
-    const nb::gil_scoped_release release;
-    return self.train_batch(view(x_indptr, x_indices, x_data), pattern(y_indptr, y_indices),
-                            {rows.data(), rows.shape(0)}, sample_weight ? sample_weight->data() : nullptr,
-                            learning_rate, n_threads);
+    return released([&] {
+        return self.train_batch(view(x_indptr, x_indices, x_data), pattern(y_indptr, y_indices),
+                                {rows.data(), rows.shape(0)}, sample_weight ? sample_weight->data() : nullptr,
+                                learning_rate, n_threads);
+    });
 }
 
 template <auto predict>
@@ -57,10 +59,7 @@ std::pair<Out<std::int64_t>, Out<float>> topk(const Network& self, In<Index> ind
     const std::size_t n = x.n_rows, width = k;
     auto labels = make_array<std::int64_t>({n, width});
     auto scores = make_array<float>({n, width});
-    {
-        const nb::gil_scoped_release release;
-        (self.*predict)(x, k, labels.data(), scores.data(), n_threads);
-    }
+    released([&] { (self.*predict)(x, k, labels.data(), scores.data(), n_threads); });
     return {labels, scores};
 }
 
@@ -74,8 +73,7 @@ Out<float> hidden(const Network& self, In<Index> indptr, In<Id> indices, In<floa
         throw std::invalid_argument("there is no layer number " + std::to_string(layers));
     const std::size_t width = static_cast<std::size_t>(stack.width_after(layers - inputs));
     auto out = make_array<float>({static_cast<std::size_t>(x.n_rows), width});
-    const nb::gil_scoped_release release;
-    self.hidden(x, layers - inputs, out.data(), n_threads);
+    released([&] { self.hidden(x, layers - inputs, out.data(), n_threads); });
     return out;
 }
 
@@ -83,8 +81,7 @@ Out<float> logits(const Network& self, In<Index> indptr, In<Id> indices, In<floa
     const CsrView x = view(indptr, indices, data);
     auto out =
         make_array<float>({static_cast<std::size_t>(x.n_rows), static_cast<std::size_t>(self.config().n_labels)});
-    const nb::gil_scoped_release release;
-    self.logits(x, out.data(), n_threads);
+    released([&] { self.logits(x, out.data(), n_threads); });
     return out;
 }
 
@@ -252,8 +249,9 @@ void bind_network(nb::module_& m) {
             "learn_candidates",
             [](Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
                In<Id> y_indices, int n_threads) {
-                const nb::gil_scoped_release release;
-                self.learn_candidates(view(x_indptr, x_indices, x_data), pattern(y_indptr, y_indices), n_threads);
+                released([&] {
+                    self.learn_candidates(view(x_indptr, x_indices, x_data), pattern(y_indptr, y_indices), n_threads);
+                });
             },
             "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "n_threads"_a,
             "Make or extend the lists of approximate_topk from training data.")
@@ -277,7 +275,7 @@ void bind_network(nb::module_& m) {
         .def(
             "set_label_prior",
             [](Network& self, In<std::int64_t> counts, Index n_examples, bool reset_bias) {
-                self.set_label_prior(counts.data(), n_examples, reset_bias);
+                released([&] { self.set_label_prior(counts.data(), n_examples, reset_bias); });
             },
             "counts"_a, "n_examples"_a, "reset_bias"_a = true,
             "Label frequencies: bias, popular head and inclusion probabilities.")
@@ -288,12 +286,16 @@ void bind_network(nb::module_& m) {
             "choose_direct_pairs",
             [](Network& self, In<Index> x_indptr, In<Id> x_indices, In<Index> y_indptr, In<Id> y_indices,
                int n_threads) {
-                const nb::gil_scoped_release release;
-                self.choose_direct_pairs(pattern(x_indptr, x_indices), pattern(y_indptr, y_indices), n_threads);
+                released([&] {
+                    self.choose_direct_pairs(pattern(x_indptr, x_indices), pattern(y_indptr, y_indices), n_threads);
+                });
             },
             "x_indptr"_a, "x_indices"_a, "y_indptr"_a, "y_indices"_a, "n_threads"_a,
             "Choose the (feature, label) pairs of the direct term from training data; after set_label_prior.")
-        .def("grow", &Network::grow, "n_features"_a, "n_labels"_a, "Add features and labels; never removes any.")
+        .def(
+            "grow",
+            [](Network& self, Index n_features, Index n_labels) { released([&] { self.grow(n_features, n_labels); }); },
+            "n_features"_a, "n_labels"_a, "Add features and labels; never removes any.")
         .def("state", &state, "Read-only views of every array of the network, by name.")
         .def_static("from_state", &from_state, "config"_a, "state"_a, "copy"_a,
                     "A network with the arrays of state(); copy=False borrows them until the first train_batch.")
@@ -313,8 +315,9 @@ void bind_network(nb::module_& m) {
             nb::rv_policy::move, "Ids of the labels in the last batch's active set.")
         .def_prop_ro("multiplications", &Network::multiplications,
                      "Multiplications of the layers' products and of hashing in all steps so far.")
-        .def("rebuild_tables", &Network::rebuild_tables, "n_threads"_a, nb::call_guard<nb::gil_scoped_release>(),
-             "Build all hash tables anew, with fresh functions.")
+        .def(
+            "rebuild_tables", [](Network& self, int n_threads) { released([&] { self.rebuild_tables(n_threads); }); },
+            "n_threads"_a, "Build all hash tables anew, with fresh functions.")
         .def_prop_ro(
             "table_bytes",
             [](Network& self) {

@@ -12,6 +12,7 @@
 
 #include "bind/arrays.h"
 #include "bind/names.h"
+#include "bind/released.h"
 #include "sampling/partition.h"
 #include "sampling/sampler.h"
 
@@ -35,23 +36,21 @@ std::pair<Out<Index>, Out<Id>> sample_arrays(const std::string& kind, Matrix wei
                                              int n_threads) {
     const SamplerConfig config{parse(sampler_names, kind), budget, min_count, alpha, beta};
     Selection out;
-    {
-        const nb::gil_scoped_release release;
+    released([&] {
         const Selection exclude = exclude_begin ? selection(*exclude_begin, *exclude_ids) : Selection{};
         const NeuronView neurons = neuron_view(weight, bias);
         sample(config, index, neurons, vectors_of(queries, neurons.width), exclude_begin ? &exclude : nullptr,
                CounterRng(seed, Stream::sampler, step), out, n_threads);
-    }
+    });
     return {to_array(out.begin), to_array(out.ids)};
 }
 
 Out<double> estimate(const WeightedSelection& weighted, const NeuronView& neurons, const Matrix& queries,
                      int n_threads) {
     std::vector<double> out(queries.shape(0));
-    {
-        const nb::gil_scoped_release release;
+    released([&] {
         log_partition(weighted, neurons, queries.data(), static_cast<Index>(queries.shape(0)), out.data(), n_threads);
-    }
+    });
     return to_array(out);
 }
 

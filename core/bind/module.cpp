@@ -4,6 +4,7 @@
 
 #include "base/gemm.h"
 #include "base/parallel.h"
+#include "bind/released.h"
 #include "simd/kernels.h"
 
 namespace nb = nanobind;
@@ -36,6 +37,7 @@ NB_MODULE(_core, m) {
     m.def("build_info", &build_info, "How this module was built and what it runs on.");
     m.def("available_cpus", &hashslide::available_cpus,
           "CPUs granted to this process by its affinity mask and control group.");
+    hashslide::bind_exit(m);
     bind_data(m);
     bind_hash_families(m);
     bind_neuron_index(m);

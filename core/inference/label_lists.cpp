@@ -4,8 +4,8 @@
 #include <tuple>
 
 #include "base/best_k.h"
-#include "base/id_map.h"
 #include "base/parallel.h"
+#include "sparse/label_counter.h"
 
 namespace hashslide {
 namespace {
@@ -20,35 +20,12 @@ struct Entry {
     }
 };
 
-// Counts of the labels that it has been given since the last clear().
-class Counter {
-public:
-    void clear(Index n_labels) {
-        if (map_.capacity() < n_labels) map_.grow(n_labels);
-        map_.clear();
-        counts_.clear();
-    }
-    void add(Id label, float count) {
-        const std::size_t position = static_cast<std::size_t>(map_.insert(label));
-        if (position == counts_.size()) counts_.push_back(0.0f);
-        counts_[position] += count;
-    }
-    std::vector<Entry> entries() const {
-        std::vector<Entry> all;
-        all.reserve(counts_.size());
-        for (std::size_t i = 0; i < counts_.size(); ++i) all.push_back({counts_[i], 0.0f, map_.ids()[i]});
-        return all;
-    }
-
-private:
-    IdMap map_;
-    std::vector<float> counts_;
-};
-
-Counter& thread_counter(Index n_labels) {
-    thread_local Counter counter;
-    counter.clear(n_labels);
-    return counter;
+std::vector<Entry> entries(const LabelCounter& counter) {
+    std::vector<Entry> all;
+    all.reserve(counter.counts().size());
+    for (std::size_t i = 0; i < counter.counts().size(); ++i)
+        all.push_back({static_cast<float>(counter.counts()[i]), 0.0f, counter.labels()[i]});
+    return all;
 }
 
 void keep_best(std::vector<Entry>& entries, Index longest) {
@@ -65,12 +42,15 @@ void LabelLists::absorb(const Members& members, const CsrView& y, Index n_labels
     std::vector<std::vector<Entry>> lists(n_groups);
     parallel_for(n_threads, 0, n_groups, group_grain, [&](Index first, Index last) {
         for (Index g = first; g < last; ++g) {
-            Counter& counter = thread_counter(n_labels);
-            for (const Index row : members[g])
-                for (const Id label : y.ids(row)) counter.add(label, 1.0f);
+            thread_local LabelCounter counter;
+            counter.clear(n_labels);
+            for (const Index row : members[g]) {
+                poll();
+                for (const Id label : y.ids(row)) counter.add(label, 1.0);
+            }
             for (Index i = g < n_old ? begin[g] : 0; i < (g < n_old ? begin[g + 1] : 0); ++i)
                 counter.add(labels[i], counts[i]);
-            lists[g] = counter.entries();
+            lists[g] = entries(counter);
             if (tie_break)
                 for (Entry& entry : lists[g]) entry.tie = ordered(tie_break(g, entry.label));
             keep_best(lists[g], longest);

@@ -80,6 +80,7 @@ void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index 
         float* z = scratch<0>(n * std::min(range, n_labels));
         float* extra = scratch<1>(std::min(range, n_labels));
         for (Index r = lane; r < n_ranges; r += n_lanes) {
+            poll();
             const Index first = r * range, last = std::min(n_labels, first + range), size = last - first;
             const float largest = approximate_logits(output, n, h.data(), first, last, z);
             for (Index i = 0; i < n; ++i) {
@@ -146,6 +147,7 @@ void all_logits(const HiddenStack& stack, const OutputLayer& output, const Direc
             direct.add(x.ids(i), x.values(i), 0, static_cast<Id>(n_labels), logits + i * n_labels);
         }
         for (Index first = 0; first < n_labels; first += label_block) {
+            poll();
             const Index n = std::min(label_block, n_labels - first);
             kernels().products(end - begin, n, hidden, h.data(), output.row(first), nullptr, z, n);
             for (Index i = begin; i < end; ++i) {

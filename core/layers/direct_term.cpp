@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/parallel.h"
+#include "sparse/label_counter.h"
 
 namespace hashslide {
 namespace {
@@ -25,45 +26,51 @@ void DirectTerm::grow(Index n_features) {
 void DirectTerm::choose_pairs(const CsrView& x, const CsrView& y, const std::vector<Index>& label_counts,
                               int n_threads) {
     if (config_.labels_per_feature == 0) return;
-    begin.own();
     const auto examples = rows_by_column(x, n_features_);
     std::vector<std::vector<Pair>> lists(n_features_);
     parallel_for(n_threads, 0, n_features_, feature_grain, [&](Index first, Index last) {
         for (Index f = first; f < last; ++f) lists[f] = pairs_of(examples[f], y, label_counts);
     });
-    for (Index f = 0; f < n_features_; ++f) begin[f + 1] = begin[f] + static_cast<Index>(lists[f].size());
-    const Index n = begin[n_features_];
-    labels = Array<Id>(n);
-    weight = Array<float>(n);
-    accumulator = Array<float>(n);
+    Array<Index> ends(n_features_ + 1);
+    for (Index f = 0; f < n_features_; ++f) ends[f + 1] = ends[f] + static_cast<Index>(lists[f].size());
+    const Index n = ends[n_features_];
+    Array<Id> chosen(n);
     for (Index f = 0; f < n_features_; ++f)
-        std::transform(lists[f].begin(), lists[f].end(), labels.data() + begin[f],
+        std::transform(lists[f].begin(), lists[f].end(), chosen.data() + ends[f],
                        [](const Pair& p) { return p.label; });
+    Array<float> zeros(n), more_zeros(n);
+    begin = std::move(ends);
+    labels = std::move(chosen);
+    weight = std::move(zeros);
+    accumulator = std::move(more_zeros);
 }
 
 std::vector<DirectTerm::Pair> DirectTerm::pairs_of(const std::vector<Index>& examples, const CsrView& y,
                                                    const std::vector<Index>& label_counts) const {
-    std::vector<Id> seen;
-    for (const Index row : examples) seen.insert(seen.end(), y.ids(row).begin(), y.ids(row).end());
-    std::sort(seen.begin(), seen.end());
+    thread_local LabelCounter counter;
+    counter.clear(static_cast<Index>(label_counts.size()));
+    for (const Index row : examples) {
+        poll();
+        for (const Id label : y.ids(row)) counter.add(label, 1.0);
+    }
     std::vector<Pair> pairs;
-    for (auto run = seen.begin(); run != seen.end();) {
-        const auto end = std::upper_bound(run, seen.end(), *run);
-        const double count = static_cast<double>(end - run);
-        const double expected = static_cast<double>(examples.size()) * static_cast<double>(label_counts[*run]) /
+    for (std::size_t i = 0; i < counter.counts().size(); ++i) {
+        const Id label = counter.labels()[i];
+        const double count = counter.counts()[i];
+        const double expected = static_cast<double>(examples.size()) * static_cast<double>(label_counts[label]) /
                                 static_cast<double>(y.n_rows);
         if (count >= static_cast<double>(config_.min_count))
-            pairs.push_back({static_cast<float>(count * std::log1p(count / expected)), *run});
-        run = end;
+            pairs.push_back({static_cast<float>(count * std::log1p(count / expected)), label});
     }
+    const auto by_label = [](const Pair& a, const Pair& b) { return a.label < b.label; };
     if (static_cast<Index>(pairs.size()) > config_.labels_per_feature) {
         const auto better = [](const Pair& a, const Pair& b) {
             return a.score != b.score ? a.score > b.score : a.label < b.label;
         };
         std::nth_element(pairs.begin(), pairs.begin() + config_.labels_per_feature, pairs.end(), better);
         pairs.resize(config_.labels_per_feature);
-        std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.label < b.label; });
     }
+    std::sort(pairs.begin(), pairs.end(), by_label);
     return pairs;
 }
 

@@ -43,7 +43,6 @@ StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<con
     if (batch == 0) return {0.0, 0};
     own_arrays();
     drop_screen();
-    ++step;
     const Index wanted = config_.update == UpdateMode::hogwild ? std::min<Index>(n_threads, batch) : 1;
     Model parts = model();
     while (static_cast<Index>(workers_.size()) < wanted) workers_.push_back(std::make_unique<Worker>(parts));
@@ -51,16 +50,23 @@ StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<con
     used_workers_ = (batch + part - 1) / part;
     const int threads_each = wanted == 1 ? n_threads : 1;
     std::vector<StepStats> stats(wanted, StepStats{0.0, 0});
-    parallel_for(static_cast<int>(wanted), 0, batch, part, [&](Index first, Index last) {
+    const auto train = [&](Index first, Index last) {
         // Gradients are sums over the batch; the adaptive optimisers do not see the factor, plain SGD takes the mean.
         const bool is_sgd = config_.optimizer.kind == OptimizerKind::sgd;
         const float mean_rate = is_sgd ? rate / static_cast<float>(last - first) : rate;
         const Index worker = first / part;
         stats[worker] = workers_[worker]->train(parts,
                                                 {x, y, rows.subspan(first, last - first), sample_weight, mean_rate,
-                                                 step, worker_seed(config_.seed, worker)},
+                                                 step + 1, worker_seed(config_.seed, worker)},
                                                 threads_each);
-    });
+    };
+    try {
+        parallel_for(static_cast<int>(wanted), 0, batch, part, train);
+    } catch (...) {
+        dismiss_workers();  // their memory is half written; of the weights every row is whole
+        throw;
+    }
+    ++step;
     const double start = now();
     rehash(n_threads);
     rehash_seconds_ += now() - start;

@@ -46,7 +46,8 @@ public:
     // Builds the hash tables of hidden layers that have not been restored.
     void build_tables() { hidden_.build_tables(1); }
 
-    // One step on the given rows of x and y. sample_weight: one for each row of x, or null.
+    // One step on the given rows of x and y. sample_weight: one for each row of x, or null. A step of more than a moment
+    // may be interrupted, and is then not counted; rows of the weights may have been updated.
     StepStats train_batch(const CsrView& x, const CsrView& y, std::span<const Index> rows, const float* sample_weight,
                           float rate, int n_threads);
 

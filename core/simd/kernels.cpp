@@ -57,11 +57,13 @@ inline float exp2_bounded(float t) {
     return __builtin_bit_cast(float, __builtin_bit_cast(std::int32_t, p) + whole * (1 << 23));
 }
 
+// NaN stays NaN, but no integer part is taken of it.
 inline float exp_clamped(float x) {
     float t = x * 1.44269504f;
-    t = t < -126.0f ? -126.0f : t;
-    t = t > 126.0f ? 126.0f : t;
-    return exp2_bounded(t);
+    t = t > -126.0f ? t : -126.0f;
+    t = t < 126.0f ? t : 126.0f;
+    const float e = exp2_bounded(t);
+    return x == x ? e : x;
 }
 
 // log(1 + e) for e in [0, 1] by the series of 2 atanh(s), s = e / (2 + e) <= 1/3 (error below 1e-7).
