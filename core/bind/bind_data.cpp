@@ -87,10 +87,12 @@ void bind_data(nb::module_& m) {
     nb::class_<XmcParser>(m, "XmcParser", "Push parser of the XMC text format (header=True) and of svmlight.")
         .def(
             "__init__",
-            [](XmcParser* self, bool header, bool lenient, Index feature_base, Index n_features, Index n_labels) {
-                new (self) XmcParser(XmcOptions{header, lenient, feature_base, n_features, n_labels});
+            [](XmcParser* self, bool header, bool labels, bool lenient, Index feature_base, Index n_features,
+               Index n_labels) {
+                new (self) XmcParser(XmcOptions{header, labels, lenient, feature_base, n_features, n_labels});
             },
-            "header"_a = true, "lenient"_a = false, "feature_base"_a = 0, "n_features"_a = -1, "n_labels"_a = -1)
+            "header"_a = true, "labels"_a = true, "lenient"_a = false, "feature_base"_a = 0, "n_features"_a = -1,
+            "n_labels"_a = -1)
         .def("feed", &feed, "chunk"_a, "Parse the next piece of the file (bytes, any length).")
         .def(
             "finish", [](XmcParser& parser) { hashslide::released([&] { parser.finish(); }); }, "The file ends here.")

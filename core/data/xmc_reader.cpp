@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <vector>
 
 namespace hashslide {
@@ -21,8 +22,6 @@ const char* skip_blanks(const char* p, const char* end) {
 }
 
 const char* token_end(const char* p, const char* end) { return std::find_if(p, end, is_blank); }
-
-bool all_blank(std::string_view text) { return std::all_of(text.begin(), text.end(), is_blank); }
 
 std::string_view without_carriage_return(std::string_view line) {
     if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
@@ -57,7 +56,7 @@ void merge_repeated(std::span<std::pair<Id, float>> row, XmcSide& side) {
 
 XmcParser::XmcParser(const XmcOptions& options) : options_(options) {
     features_.size = options.n_features >= 0 ? options.n_features : max_ids;
-    labels_.size = options.n_labels >= 0 ? options.n_labels : max_ids;
+    labels_.size = options.n_labels >= 0 ? options.n_labels : options.labels ? max_ids : 0;
     labels_.indptr.push_back(0);
     features_.indptr.push_back(0);
 }
@@ -104,10 +103,10 @@ void XmcParser::parse_line(std::string_view line) {
     line = without_carriage_return(line);
     if (options_.header && line_ == 1) return parse_header(line);
     if (const auto hash = options_.header ? line.npos : line.find('#'); hash != line.npos) {
+        if (hash == 0) return;
         line = line.substr(0, hash);
-        if (all_blank(line)) return;
     }
-    if (line.empty()) {
+    if (line.empty() && (options_.labels || n_rows() == n_rows_promised_)) {
         if (blank_line_ == 0) blank_line_ = line_;
         return;
     }
@@ -121,7 +120,8 @@ void XmcParser::parse_line(std::string_view line) {
 void XmcParser::parse_header(std::string_view line) {
     const char* p = line.data();
     const char* const end = p + line.size();
-    for (Index* count : {&n_rows_promised_, &features_.size, &labels_.size}) {
+    const std::array<Index*, 3> counts{&n_rows_promised_, &features_.size, &labels_.size};
+    for (Index* count : std::span(counts).first(options_.labels ? 3 : 2)) {
         p = skip_blanks(p, end);
         const auto [next, error] = std::from_chars(p, end, *count);
         if (error != std::errc() || *count < 0 || (next != end && !is_blank(*next))) fail("header", line);
@@ -137,7 +137,7 @@ void XmcParser::parse_row(const char* p, const char* end) {
     const Index first_label = labels_.indices.size();
     const Index first_feature = features_.indices.size();
     labels_ascend_ = features_ascend_ = true;
-    p = parse_labels(p, end);
+    if (options_.labels) p = parse_labels(p, end);
     for (Index previous = -1; (p = skip_blanks(p, end)) != end; previous = features_.indices.end()[-1]) {
         p = parse_feature(p, end, previous);
     }

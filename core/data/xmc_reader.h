@@ -1,7 +1,12 @@
-// Push parser of the XMC repository text format, and of svmlight, its cousin without a header.
+// Push parser of the XMC repository text formats, and of svmlight, their cousin without a header.
 //
-//   points features labels        header, XMC only
-//   l1,l2,... f:v f:v ...         one line a point; a point without labels begins with a space
+//   examples features labels      header, XMC only
+//   l1,l2,... f:v f:v ...         one line per example; an example without labels begins with a space
+//
+// The newer sets keep features and labels in two matrices, each in a file of its own:
+//
+//   rows columns
+//   c:v c:v ...                   an empty line is an empty row
 #pragma once
 
 #include <array>
@@ -16,6 +21,7 @@ namespace hashslide {
 
 struct XmcOptions {
     bool header = true;      // false: svmlight; '#' starts a comment, sizes are given or follow from the largest ids
+    bool labels = true;      // false: one matrix; its entries are features, and there are no labels
     bool lenient = false;    // repair what is harmless and count it in repairs()
     Index feature_base = 0;  // smallest feature id of the file; ids in memory always start at 0
     Index n_features = -1;   // svmlight only: -1 is "largest id + 1"

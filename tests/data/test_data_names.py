@@ -63,7 +63,7 @@ def test_refused(write, case):
     ("names", "message"),
     [
         (["a", ""], "Name 1 is ''"),
-        (["a\nb"], r"Name 0 is 'a\\nb'. A name is a line of its own"),
+        (["a\nb"], r"Name 0 is 'a\\nb'. A name is a line of text"),
         (["a\r"], "Name 0 is"),
         (["a", "b", "a"], "Name 2 is 'a' again"),
     ],

@@ -1,5 +1,6 @@
 """Parquet and Arrow files with list columns of ids or names."""
 
+import datetime
 import sys
 
 import numpy as np
@@ -8,7 +9,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from hashslide.data import RepairWarning, load_parquet, parquet_names, save_parquet
+from hashslide.data import RepairWarning, load_parquet, save_parquet, table_names
 from hashslide.errors import DataFileError, InputError
 
 IDS = {"labels": [[0, 2], [], [1]], "features": [[1], [0, 3], []], "values": [[0.5], [1.0, 2.0], []]}
@@ -102,7 +103,7 @@ NAMES = {
 @pytest.mark.parametrize("item", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
 def test_names(write, item):
     path = write(NAMES, {"labels": pa.list_(item)})
-    labels, features = parquet_names(path, "labels"), parquet_names(path, "features")
+    labels, features = table_names(path, "labels"), table_names(path, "features")
     assert labels.tolist() == ["a", "b", "c"] and features.tolist() == ["x", "y", "z"]
     X, Y = load_parquet(path, feature_names=features, label_names=labels)
     assert X.toarray().tolist() == [[0, 1, 0], [3, 0, 2], [0, 0, 0]]
@@ -131,16 +132,22 @@ REFUSED = {
         "no column 'tags'; there are: labels, features, values. Remedy: name",
     ),
     "no-lists": (
-        IDS | {"labels": [0, 1, 2]},
+        IDS | {"features": [0, 1, 2]},
         {},
-        "column 'labels' holds int64. Remedy: give a list of integer ids",
+        r"column 'features' holds int64, not lists. Remedy: give features=\['features'\] if each column is",
     ),
-    "real-ids": (IDS | {"labels": [[0.5], [], []]}, {}, "column 'labels' holds list<"),
+    "truth-values": (IDS | {"labels": [[True], [], []]}, {}, "column 'labels' holds list<.*bool"),
+    "dates": (
+        IDS | {"labels": [[datetime.date(2020, 1, 1)], [], []]},
+        {},
+        "column 'labels' holds list<.*date",
+    ),
+    "real-ids": (IDS | {"labels": [[0.5], [], []]}, {}, "row 0: label id 0.5 is not an integer"),
     "text-values": (IDS | {"values": [["a"], ["b", "c"], []]}, {}, "the column of values holds list<"),
     "names-not-given": (
         NAMES,
         {},
-        r"column 'features' holds names. Remedy: pass feature_names; parquet_names",
+        r"column 'labels' holds names. Remedy: give label_names; table_names",
     ),
     "names-for-ids": (
         IDS,
@@ -261,7 +268,7 @@ def test_arguments(write):
     with pytest.raises(InputError, match="label_names holds a name twice"):
         load_parquet(path, label_names=["a", "a"])
     with pytest.raises(DataFileError, match=r"column 'features' holds list<.*a list of names"):
-        parquet_names(path, "features")
+        table_names(path, "features")
     with pytest.raises(FileNotFoundError):
         load_parquet(path.with_name("none.parquet"))
 
@@ -270,7 +277,7 @@ def test_without_pyarrow_the_message_says_what_to_install(tmp_path, monkeypatch)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     for call in (
         lambda: load_parquet(tmp_path / "a.parquet"),
-        lambda: parquet_names(tmp_path / "a.parquet", "labels"),
+        lambda: table_names(tmp_path / "a.parquet", "labels"),
         lambda: save_parquet(tmp_path / "a.parquet", np.eye(1), np.eye(1)),
     ):
         with pytest.raises(

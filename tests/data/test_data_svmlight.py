@@ -37,9 +37,17 @@ def test_points_without_labels_with_and_without_leading_space(write):
 
 
 def test_comments_are_no_points(write):
-    X, Y = load_svmlight(write("# made by hand\n0 1:1 # first, 2:3\n  # nothing\n1 2:1#end\n"))
+    X, Y = load_svmlight(write("# made by hand\n0 1:1 # first, 2:3\n# nothing\n1 2:1#end\n"))
     assert X.toarray().tolist() == [[1, 0], [0, 1]]
     assert Y.toarray().tolist() == [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize("blank", [" ", "  ", "\t", " \t "])
+@pytest.mark.parametrize("comment", ["# empty", "#", "# 5:1"])
+def test_a_blank_before_a_comment_is_an_empty_point(write, blank, comment):
+    X, Y = load_svmlight(write(f"0 1:1\n{blank}{comment}\n1 2:1\n"))
+    assert X.toarray().tolist() == [[1, 0], [0, 0], [0, 1]]
+    assert Y.toarray().tolist() == [[1, 0], [0, 0], [0, 1]]
 
 
 def test_widths_come_from_the_arguments(write):
@@ -54,7 +62,7 @@ REFUSED = {
     "zero-in-one-based": (
         "0 0:1\n",
         {},
-        r"feature id in '0:1' is out of range.*pass zero_based=True if ids start",
+        r"feature id in '0:1' is out of range.*give zero_based=True if ids start",
     ),
     "beyond-n-features": (
         "0 4:1\n",
@@ -66,7 +74,7 @@ REFUSED = {
     "smallest-64-bit": ("0 -9223372036854775808:1\n", {}, "accepted is 1 to 2147483647"),
     "negative-class": ("-1 1:1\n", {}, "label id in '-1' is out of range"),
     "query": ("0 qid:3 1:1\n", {}, "'qid:3' is not a feature 'id:value'"),
-    "blank-line": ("0 1:1\n\n0 1:1\n", {}, "line 2: the line is empty, but points follow"),
+    "blank-line": ("0 1:1\n\n0 1:1\n", {}, "line 2: the line is empty, but more follow"),
     "repeated": ("0 1:1 1:1\n", {}, "line 1: feature id 1 is repeated"),
     "unsorted": ("0 2:1 1:1\n", {}, "line 1: feature id 1 follows a larger one"),
 }

@@ -6,10 +6,12 @@ from .formats import convert, load, save
 from .labels import label_lists, label_matrix
 from .names import load_names, save_names
 from .npz import load_npz, save_npz
-from .parquet import load_parquet, parquet_names, save_parquet
 from .summary import describe, train_validation_split
 from .svmlight import load_svmlight, save_svmlight
-from .xmc import load_xmc, save_xmc
+from .tables.csv import load_csv
+from .tables.names import table_names
+from .tables.parquet import load_parquet, save_parquet
+from .xmc import load_pairs, load_xmc, save_xmc
 
 __all__ = [
     "Dataset",
@@ -22,17 +24,19 @@ __all__ = [
     "label_lists",
     "label_matrix",
     "load",
+    "load_csv",
     "load_names",
     "load_npz",
+    "load_pairs",
     "load_parquet",
     "load_svmlight",
     "load_xmc",
-    "parquet_names",
     "save",
     "save_names",
     "save_npz",
     "save_parquet",
     "save_svmlight",
     "save_xmc",
+    "table_names",
     "train_validation_split",
 ]

@@ -22,13 +22,13 @@ def pair_from_rows(rows: tuple, n_features: int, n_labels: int) -> tuple[csr_mat
 
 
 def checked_pair(X, Y, *, dtype: DTypeLike | None = np.float32, pattern: bool = True) -> tuple[Csr, Csr]:
-    """Return X with its stored zeros, and where Y is not 0, or with `pattern=False` Y like X.
+    """Return X with its stored zeros, and where Y is 1, or with `pattern=False` Y like X.
 
     Raises
     ------
     InputError
-        X or Y is not a matrix or holds NaN or infinity, or the numbers of rows differ. Lists are refused too:
-        label lists would be taken for an indicator.
+        X or Y is not a matrix or holds NaN or infinity, Y as a pattern something else than 0 and 1, or the
+        numbers of rows differ. Lists are refused too: label lists would be taken for an indicator.
     """
     for matrix, name in ((X, "X"), (Y, "Y")):
         if not isinstance(matrix, Csr) and getattr(matrix, "ndim", None) != 2:
@@ -37,10 +37,21 @@ def checked_pair(X, Y, *, dtype: DTypeLike | None = np.float32, pattern: bool = 
                 "Pass a SciPy sparse matrix."
             )
     x = as_csr(X, dtype=dtype, keep_zeros=True)
-    y = as_pattern(Y) if pattern else as_csr(Y, name="Y", dtype=dtype, keep_zeros=True)
+    y = _indicator(Y) if pattern else as_csr(Y, name="Y", dtype=dtype, keep_zeros=True)
     if x.n_rows != y.n_rows:
         raise InputError(f"X has {x.n_rows} rows and Y has {y.n_rows}. Give both one row for each example.")
     return x, y
+
+
+def _indicator(Y) -> Csr:
+    csr = as_csr(Y, name="Y", dtype=None)
+    wrong = [] if csr.data is None else np.flatnonzero(csr.data != 1)
+    if len(wrong):
+        raise InputError(
+            f"Y holds {csr.data[wrong[0]]} in row {csr.row_of(wrong[0])} (repeated entries add up); "
+            "accepted are 0 and 1. Pass Y > 0, if that is what marks a label."
+        )
+    return as_pattern(csr)
 
 
 def _clean_csr(data: NDArray, indices: NDArray, indptr: NDArray, shape: tuple[int, int]) -> csr_matrix:

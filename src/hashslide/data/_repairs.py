@@ -5,11 +5,10 @@ import sys
 import warnings
 from pathlib import Path
 
+from hashslide._interface import setting
 from hashslide.errors import DataFileError
 
 Repairs = list[tuple[str, int, int]]  # kind, number of lines or rows, the first one
-
-LENIENT = "or read the file with lenient=True (command line: --lenient)"
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
 
@@ -20,7 +19,7 @@ _REPAIRS = {
     "zero-label": ("labels with the value 0", "dropped"),
     "unsorted-features": ("features out of order", "sorted"),
     "repeated-feature": ("repeated features", "values summed"),
-    "row-count": ("a wrong number of points in the header", "number taken from the rows"),
+    "row-count": ("a wrong number of rows in the header", "number taken from the rows"),
     "null-list": ("lists that are null", "read as empty"),
     "unknown-name": ("names that are not in the given list", "dropped"),
 }
@@ -48,6 +47,11 @@ def _callers_level() -> int:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
     return level
+
+
+def or_lenient() -> str:
+    """The end of a remedy that the reader itself can apply."""
+    return f"or read the file with {setting('lenient', True)}"
 
 
 def id_range(n: int, first: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""Checks and repairs of CSR arrays that come from a file (text files are checked while they are parsed)."""
+"""Checks of widths, checks and repairs of CSR arrays that come from a file (text files are checked while they are parsed)."""
 
 import os
 
@@ -6,7 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ._repairs import LENIENT, Repairs, fault, id_range
+from hashslide._interface import setting
+from hashslide.errors import InputError
+from hashslide.selection import MAX_IDS
+
+from ._repairs import Repairs, fault, id_range, or_lenient
 
 
 def checked_matrix(
@@ -51,6 +55,39 @@ def _as_float32(data: NDArray) -> NDArray[np.float32]:
         return data.astype(np.float32, copy=False)
 
 
+def pattern(
+    path: str | os.PathLike,
+    matrix: csr_matrix,
+    lenient: bool,
+    repairs: Repairs,
+    unit: str = "row",
+    first: int = 0,
+) -> csr_matrix:
+    """`matrix`, which holds labels, with ones where it was not 0; its first `unit` has the number `first`."""
+    zeros = np.flatnonzero(matrix.data == 0)
+    if len(zeros):
+        rows = np.unique(np.searchsorted(matrix.indptr, zeros, side="right") - 1)
+        if not lenient:
+            found = f"label id {matrix.indices[zeros[0]]} is stored with the value 0"
+            remedy = f"leave out what is no label, {or_lenient()}"
+            raise fault(path, f"{unit} {first + rows[0]}", found, remedy)
+        repairs.append(("zero-label", len(rows), first + int(rows[0])))
+        matrix.eliminate_zeros()
+    matrix.data[:] = 1
+    return matrix
+
+
+def check_count(value: int | None, name: str) -> int | None:
+    """`value` as an int from 0 to the largest number of ids, or None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 <= value <= MAX_IDS:
+        raise InputError(
+            f"{setting(name)} is {value!r}. Give a number from 0 to {MAX_IDS}, or None for the largest id + 1."
+        )
+    return int(value)
+
+
 def _check_offsets(path, name: str, indptr: NDArray, n_indices: int, n_data: int) -> None:
     found = None
     if len(indptr) == 0 or indptr[0] != 0 or indptr[-1] != n_indices or (np.diff(indptr) < 0).any():
@@ -87,7 +124,7 @@ def _falls(indices: NDArray, indptr: NDArray) -> NDArray:
 def _order_fault(path, name: str, indices: NDArray, indptr: NDArray, position: int):
     repeated = indices[position] == indices[position - 1]
     found = f"{name} id {indices[position]} {'is repeated' if repeated else 'follows a larger one'}"
-    remedy = f"sort the {name} ids of each row and give each one once, {LENIENT}"
+    remedy = f"sort the {name} ids of each row and give each one once, {or_lenient()}"
     return fault(path, f"row {row_of(indptr, position)}", found, remedy)
 
 

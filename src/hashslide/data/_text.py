@@ -1,64 +1,72 @@
-"""Text formats: the bytes of a file, plain or gzip, through the C++ parser; its faults as sentences."""
+"""Text formats: the bytes of a file through the C++ parser; its faults as sentences."""
 
-import gzip
 import os
-import zlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from scipy.sparse import csr_matrix
 
 from hashslide._atomic import atomic_write_text
 from hashslide._core import XmcError, XmcParser, format_rows
+from hashslide._interface import setting, wording
+from hashslide.csr import Csr, as_csr
+from hashslide.errors import DataFileError
 from hashslide.selection import MAX_IDS
 
+from ._foreign import check_raw_text
 from ._pairs import checked_pair, pair_from_rows
-from ._repairs import LENIENT, fault, id_range, warn_repairs
+from ._repairs import fault, id_range, or_lenient, warn_repairs
+from ._rows import pattern
+from ._source import open_text
 
-_PIECE = 1 << 20  # bytes: stays in the cache between reading and parsing
 _ROWS_PER_PIECE = 4096
 
-# Kind of fault: (what was found, remedy). {found} is the text at that place, {number} a number.
+_TWO_COUNTS = re.compile(r"\s*\d+\s+\d+\s*")
+
+# Kind of fault: (what was found, remedy). {found} is the text at that place, {number} a number, {entry} what
+# the columns of the matrix are, {lenient} how to have the fault repaired.
 _FAULTS = {
     "empty-file": ("the file is empty", "check that it was written or downloaded completely"),
     "header": (
-        "the first line must be three counts, 'points features labels', but is {found}",
-        "write that header, or use load_svmlight if the file has none by design",
+        "the first line must be {counts}, but is {found}",
+        "{header_remedy}",
     ),
     "header-size": (
         f"the header gives {{number}} as a number of ids; at most {MAX_IDS} are possible",
-        "check the header: it reads 'points features labels'",
+        "check the header: it holds {counts}",
     ),
     "blank-line": (
-        "the line is empty, but points follow",
-        "write one space for a point without labels and features, or delete the line",
+        "the line is empty, but more follow",
+        "write one space for an example without labels and features, or delete the line",
     ),
     "feature-first": (
         "the line begins with the feature {found}",
-        "begin the line of a point without labels with a space",
+        "begin the line of an example without labels with a space",
     ),
     "bad-label": (
         "{found} is not a list of label ids",
         "write non-negative integers, 'l1,l2,...', before the first space",
     ),
     "label-range": ("label id in {found} is out of range; accepted is {label_range}", "{label_remedy}"),
-    "unsorted-labels": ("label id {number} follows a larger one", f"sort the labels of each line, {LENIENT}"),
-    "repeated-label": ("label id {number} is repeated", f"name each label once, {LENIENT}"),
+    "unsorted-labels": ("label id {number} follows a larger one", "sort the labels of each line, {lenient}"),
+    "repeated-label": ("label id {number} is repeated", "name each label once, {lenient}"),
     "bad-feature": (
-        "{found} is not a feature 'id:value'",
-        "write features as 'id:value' with one space between them",
+        "{found} is not a {entry} 'id:value'",
+        "write {entry}s as 'id:value' with one space between them",
     ),
     "feature-range": (
-        "feature id in {found} is out of range; accepted is {feature_range}",
+        "{entry} id in {found} is out of range; accepted is {feature_range}",
         "{feature_remedy}",
     ),
     "unsorted-features": (
-        "feature id {number} follows a larger one",
-        f"sort the features of each line by id, {LENIENT}",
+        "{entry} id {number} follows a larger one",
+        "sort the {entry}s of each line by id, {lenient}",
     ),
     "repeated-feature": (
-        "feature id {number} is repeated",
-        f"give each feature one value, {LENIENT} to sum them",
+        "{entry} id {number} is repeated",
+        "give each {entry} one value, {lenient}",
     ),
     "bad-value": (
         "the value in {found} is not a number",
@@ -69,85 +77,132 @@ _FAULTS = {
         "replace or drop it",
     ),
     "sum-overflow": (
-        "values of a repeated feature add up to more than float32 holds",
-        "give each feature one value",
+        "values of a repeated {entry} add up to more than float32 holds",
+        "give each {entry} one value",
     ),
     "truncated-line": (
         "the line breaks off after {found}",
         "check that the file was written or downloaded completely",
     ),
     "truncated-file": (
-        "the file ends inside a line after {number} of the {points} points that the header promises",
+        "the file ends inside a line after {number} of the {points} rows that the header promises",
         "check that the file was written or downloaded completely",
     ),
     "too-few-rows": (
-        "the header promises {points} points, but the file ends after {number}",
-        f"correct the header, {LENIENT}",
+        "the header promises {points} rows, but the file ends after {number}",
+        "correct the header, {lenient}",
     ),
     "too-many-rows": (
-        "the header promises {points} points, but more follow",
-        f"correct the header, {LENIENT}",
+        "the header promises {points} rows, but more follow",
+        "correct the header, {lenient}",
     ),
 }
 
 
 def read_text(path: str | os.PathLike, **options) -> tuple[csr_matrix, csr_matrix]:
     """Read X and Y from a text file; `options` are those of ``XmcParser``."""
-    parser = XmcParser(**options)
-    try:
-        for piece in _pieces(path):
-            parser.feed(piece)
-        parser.finish()
-    except XmcError as error:
-        raise _explain(path, parser, options, *error.args) from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        found = f"the compressed data is damaged or cut off after point {parser.n_rows} ({error})"
-        raise fault(path, "", found, "download or copy the file again") from None
+    parser = _parse(path, "feature", options)
     warn_repairs(path, parser.repairs, "line")
     return pair_from_rows(parser.take(), parser.n_features, parser.n_labels)
+
+
+def read_matrix(path: str | os.PathLike, entry: str, lenient: bool) -> csr_matrix:
+    """Read one matrix: a header ``rows columns``, then ``column:value`` for each value of a row.
+
+    `entry` is "feature" or "label"; labels become ones.
+    """
+    parser = _parse(path, entry, {"labels": False, "lenient": lenient})
+    renamed = ((kind.replace("feature", entry), *rest) for kind, *rest in parser.repairs)
+    repairs = [(kind, count, first) for kind, count, first in renamed]
+    matrix, _ = pair_from_rows(parser.take(), parser.n_features, 0)
+    if entry == "label":
+        matrix = pattern(path, matrix, lenient, repairs, "line", 2)
+    warn_repairs(path, repairs, "line")
+    return matrix
+
+
+def _parse(path: str | os.PathLike, entry: str, options: dict) -> XmcParser:
+    parser = XmcParser(**options)
+    head = b""
+    try:
+        with open_text(path) as source:
+            for piece in source.pieces():
+                head = head or bytes(piece[:100])
+                parser.feed(piece)
+        parser.finish()
+    except XmcError as error:
+        check_raw_text(path, head)
+        raise _explain(path, parser, entry, options, *error.args) from None
+    return parser
 
 
 def write_text(path: str | os.PathLike, X, Y, header: bool, feature_base: int) -> None:
     """Write X and Y to a text file, compressed if the name ends in ``.gz``; atomic."""
     x, y = checked_pair(X, Y)
-    rows = x.indptr, x.indices, x.data, y.indptr, y.indices
     with atomic_write_text(path) as file:
         if header:
             file.write(f"{x.n_rows} {x.n_columns} {y.n_columns}\n".encode())
-        for begin in range(0, x.n_rows, _ROWS_PER_PIECE):
-            file.write(format_rows(*rows, begin, min(begin + _ROWS_PER_PIECE, x.n_rows), feature_base))
+        for lines in _formatted(x, y, feature_base):
+            file.write(lines)
 
 
-def is_gzip(path: str | os.PathLike) -> bool:
-    """Whether the file begins with gzip's magic number, whatever its name says."""
-    with open(path, "rb") as file:
-        return file.read(2) == b"\x1f\x8b"
+def write_matrices(path: str | os.PathLike, labels_path: str | os.PathLike, X, Y) -> None:
+    """Write X and Y to a text file each, in the form that `read_matrix` reads; each is atomic."""
+    x, y = checked_pair(X, Y)
+    no_labels = Csr(np.zeros(x.n_rows + 1, np.int64), np.empty(0, np.int32), None, 0)
+    for name, matrix in ((path, x), (labels_path, as_csr(y, name="Y"))):
+        with atomic_write_text(name) as file:
+            file.write(f"{matrix.n_rows} {matrix.n_columns}\n".encode())
+            for lines in _formatted(matrix, no_labels, 0):
+                file.write(lines[1:].replace(b"\n ", b"\n"))  # the space that stands for no labels
 
 
-def _pieces(path: str | os.PathLike) -> Iterator[memoryview]:
-    buffer = bytearray(_PIECE)
-    view = memoryview(buffer)
-    opener = gzip.open if is_gzip(path) else open
-    with opener(path, "rb") as file:
-        while size := file.readinto(buffer):
-            yield view[:size]
+def _formatted(x: Csr, y: Csr, feature_base: int) -> Iterator[bytes]:
+    rows = x.indptr, x.indices, x.data, y.indptr, y.indices
+    for begin in range(0, x.n_rows, _ROWS_PER_PIECE):
+        yield format_rows(*rows, begin, min(begin + _ROWS_PER_PIECE, x.n_rows), feature_base)
 
 
-def _explain(path: str | os.PathLike, parser: XmcParser, options: dict, kind: str, line: int, raw: bytes):
+def _explain(
+    path: str | os.PathLike, parser: XmcParser, entry: str, options: dict, kind: str, line: int, raw: bytes
+) -> DataFileError:
+    text = raw.decode("utf-8", "backslashreplace")
     base = options.get("feature_base", 0)
-    header = options.get("header", True)
-    found, remedy = _FAULTS[kind]
-    text = raw.decode("ascii", "backslashreplace")
-    origin = "the header counts from 0: correct the ids or the header"
-    feature_remedy = origin if header else "pass zero_based=True if ids start at 0, or a larger n_features"
     fields = {
+        "entry": entry,
         "found": repr(text),
         "number": text,
         "points": parser.n_rows_promised,
         "label_range": id_range(parser.n_labels),
-        "label_remedy": origin if header else "labels are ids from 0: correct them or pass a larger n_labels",
         "feature_range": id_range(parser.n_features, base),
-        "feature_remedy": feature_remedy,
+        "lenient": or_lenient(),
     }
-    place = f"line {line}" if line else ""
-    return fault(Path(path), place, found.format(**fields), remedy.format(**fields))
+    fields |= _header_words(options, text) if options.get("header", True) else _width_words()
+    found, remedy = (template.format(**fields) for template in _FAULTS[kind])
+    return fault(Path(path), f"line {line}" if line else "", found, remedy)
+
+
+def _header_words(options: dict, text: str) -> dict[str, str]:
+    """Return what the messages say of a format whose header gives the widths."""
+    origin = "the header counts from 0: correct the ids or the header"
+    if not options.get("labels", True):
+        counts = "two counts, 'rows columns'"
+        remedy = "write that header"
+    elif _TWO_COUNTS.fullmatch(text):
+        counts = "three counts, 'examples features labels'"
+        labels_file = setting("labels_file")
+        remedy = f"if this is the matrix of features alone, name the file of the labels with {labels_file}"
+    else:
+        counts = "three counts, 'examples features labels'"
+        use = wording("use load_svmlight", "give --format svmlight")
+        remedy = f"write that header, or {use} if the file has none by design"
+    return {"counts": counts, "header_remedy": remedy, "label_remedy": origin, "feature_remedy": origin}
+
+
+def _width_words() -> dict[str, str]:
+    """Return what the messages say of a format whose widths are arguments."""
+    zero_based = setting("zero_based", True)
+    return {
+        "feature_remedy": f"give {zero_based} if ids start at 0, or a larger {setting('n_features')}",
+        "label_remedy": f"labels are ids from 0: correct them or give a larger {setting('n_labels')}",
+    }

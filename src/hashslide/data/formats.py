@@ -1,5 +1,6 @@
-"""Reading and writing by the name of the file."""
+"""Reading and writing by the name of the file, or by the name of the format."""
 
+import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -7,45 +8,60 @@ from typing import NamedTuple
 
 from scipy.sparse import csr_matrix
 
+from hashslide._interface import setting
 from hashslide.errors import InputError
 
+from ._foreign import TEXT_LATER
 from .npz import load_npz, save_npz
-from .parquet import load_parquet, save_parquet
 from .svmlight import load_svmlight, save_svmlight
-from .xmc import load_xmc, save_xmc
+from .tables.csv import load_csv
+from .tables.parquet import load_parquet, save_parquet
+from .xmc import labels_path, load_xmc, save_xmc
 
 
-class _Format(NamedTuple):
+class Format(NamedTuple):
+    """A format, and the functions that read and write it."""
+
+    name: str
     suffixes: tuple[str, ...]
     load: Callable
-    save: Callable
+    save: Callable | None
     text: bool  # may be compressed
 
 
-_FORMATS = (
-    _Format((".txt", ".xmc"), load_xmc, save_xmc, True),
-    _Format((".svm", ".svmlight", ".libsvm"), load_svmlight, save_svmlight, True),
-    _Format((".npz",), load_npz, save_npz, False),
-    _Format((".parquet", ".pq", ".arrow", ".feather"), load_parquet, save_parquet, False),
+FORMATS = (
+    Format("xmc", (".txt", ".xmc"), load_xmc, save_xmc, True),
+    Format("svmlight", (".svm", ".svmlight", ".libsvm"), load_svmlight, save_svmlight, True),
+    Format("npz", (".npz",), load_npz, save_npz, False),
+    Format("parquet", (".parquet", ".pq", ".arrow", ".feather"), load_parquet, save_parquet, False),
+    Format("csv", (".csv", ".tsv"), load_csv, None, True),
 )
+_RAW_TEXT = (".json", ".jsonl")
+_OWN = ("path", "X", "Y", "lenient")  # arguments of the readers and writers that are no options
 
 
-def load(path: str | os.PathLike, *, lenient: bool = False, **options) -> tuple[csr_matrix, csr_matrix]:
+def load(
+    path: str | os.PathLike, *, format: str | None = None, lenient: bool = False, **options
+) -> tuple[csr_matrix, csr_matrix]:
     """Read a data set; the suffix of the name chooses the format.
 
-    ========================================  ==================
-    ``.txt``, ``.xmc``, also with ``.gz``     `load_xmc`
-    ``.svm``, ``.svmlight``, ``.libsvm``,     `load_svmlight`
-    also with ``.gz``
-    ``.npz``                                  `load_npz`
-    ``.parquet``, ``.pq``, ``.arrow``,        `load_parquet`
-    ``.feather``
-    ========================================  ==================
+    ============  =====================================================  ===============
+    `format`      suffixes                                               read by
+    ============  =====================================================  ===============
+    "xmc"         ``.txt``, ``.xmc``, also with ``.gz``                  `load_xmc`
+    "svmlight"    ``.svm``, ``.svmlight``, ``.libsvm``, also with        `load_svmlight`
+                  ``.gz``
+    "npz"         ``.npz``                                               `load_npz`
+    "parquet"     ``.parquet``, ``.pq``, ``.arrow``, ``.feather``        `load_parquet`
+    "csv"         ``.csv``, ``.tsv``, also with ``.gz``                  `load_csv`
+    ============  =====================================================  ===============
 
     Parameters
     ----------
     path : str or path
-        The file.
+        The file. Text formats are also read from pipes and devices, such as ``/dev/stdin``.
+    format : str, optional
+        The name of a format, for files without a suffix of it.
     lenient : bool, default=False
         Repair what is harmless and say so in a `RepairWarning`.
     **options
@@ -53,45 +69,56 @@ def load(path: str | os.PathLike, *, lenient: bool = False, **options) -> tuple[
 
     Returns
     -------
-    X : csr_matrix of float32, shape (points, features)
-    Y : csr_matrix of float32, shape (points, labels)
+    X : csr_matrix of float32, shape (examples, features)
+    Y : csr_matrix of float32, shape (examples, labels)
 
     Raises
     ------
     InputError
-        The suffix is unknown.
+        The suffix or the format is unknown, or the format has no such option.
     DataFileError
         The file is not acceptable; the message names file, place, what was found and the remedy.
     OSError
         The file cannot be opened.
     """
-    return _format_of(path).load(path, lenient=lenient, **options)
+    reader = format_of(path, format)
+    check_options(path, reader, reader.load, options)
+    return reader.load(path, lenient=lenient, **options)
 
 
-def save(path: str | os.PathLike, X, Y, **options) -> None:
-    """Write a data set; the suffix of the name chooses the format as in `load`. Atomic.
+def save(path: str | os.PathLike, X, Y, *, format: str | None = None, **options) -> None:
+    """Write a data set; the suffix of the name chooses the format as in `load`. Atomic. CSV is only read.
 
     Parameters
     ----------
     path : str or path
         Where to write; an existing file is replaced.
-    X : sparse matrix or array, shape (points, features)
-    Y : sparse matrix or array, shape (points, labels)
+    X : sparse matrix or array, shape (examples, features)
+    Y : sparse matrix or array, shape (examples, labels)
+    format : str, optional
+        The name of a format, as in `load`.
     **options
         More arguments of the format's own function.
 
     Raises
     ------
     InputError
-        The suffix is unknown, or X and Y are not acceptable.
+        The suffix or the format is unknown, or X and Y are not acceptable.
     OutputError
         The file cannot be written.
     """
-    _format_of(path).save(path, X, Y, **options)
+    writer = writable_format_of(path, format)
+    check_options(path, writer, writer.save, options)
+    writer.save(path, X, Y, **options)
 
 
 def convert(
-    source: str | os.PathLike, target: str | os.PathLike, *, lenient: bool = False, **options
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    *,
+    format: str | None = None,
+    lenient: bool = False,
+    **options,
 ) -> tuple[csr_matrix, csr_matrix]:
     """Read one file and write another; the suffixes choose the formats.
 
@@ -99,6 +126,8 @@ def convert(
     ----------
     source, target : str or path
         Files; `target` appears whole or not at all.
+    format : str, optional
+        The name of the format of `source`, as in `load`.
     lenient : bool, default=False
         As in `load`.
     **options
@@ -118,25 +147,84 @@ def convert(
     OutputError
         The target cannot be written.
     """
-    _format_of(target)
-    if Path(target).exists() and Path(source).exists() and os.path.samefile(source, target):
-        raise InputError(f"{source} and {target} are one file, which would be lost. Give another target.")
-    X, Y = load(source, lenient=lenient, **options)
+    writable_format_of(target)
+    for read in _files(source, options.get("labels_file")):
+        for written in _files(target):
+            if written.exists() and read.exists() and os.path.samefile(read, written):
+                raise InputError(
+                    f"{read} and {written} are one file, which would be lost. Give another target."
+                )
+    X, Y = load(source, format=format, lenient=lenient, **options)
     save(target, X, Y)
     return X, Y
 
 
+def _files(path: str | os.PathLike, labels_file: str | os.PathLike | None = None) -> list[Path]:
+    """Return the files that a data set consists of."""
+    labels_file = labels_path(path) if labels_file is None else labels_file
+    return [Path(path), *([] if labels_file is None else [Path(labels_file)])]
+
+
 def suffixes() -> list[str]:
     """Return every suffix that `load` knows, compressed text first."""
-    return [s + z for form in _FORMATS for s in form.suffixes for z in ([".gz", ""] if form.text else [""])]
+    return [s + z for form in FORMATS for s in form.suffixes for z in ([".gz", ""] if form.text else [""])]
 
 
-def _format_of(path: str | os.PathLike) -> _Format:
+def format_of(path: str | os.PathLike, format: str | None = None) -> Format:
+    """Return the format of the given name, or else the one that the suffix of the file chooses.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    if format is not None:
+        found = next((form for form in FORMATS if form.name == format), None)
+        if found is None:
+            accepted = ", ".join(form.name for form in FORMATS)
+            raise InputError(f"{setting('format')} is {format!r}; accepted are {accepted}.")
+        return found
     name = Path(path).name.lower()
-    for form in _FORMATS:
+    for form in FORMATS:
         if (name.removesuffix(".gz") if form.text else name).endswith(form.suffixes):
             return form
-    known = ", ".join(suffix for form in _FORMATS for suffix in form.suffixes)
+    if name.removesuffix(".gz").endswith(_RAW_TEXT):
+        raise InputError(f"{os.fspath(path)}: this is the raw text of a data set. {TEXT_LATER}.")
+    known = ", ".join(s + ("[.gz]" if form.text else "") for form in FORMATS for s in form.suffixes)
     raise InputError(
-        f"{os.fspath(path)}: unknown suffix. Known are {known}, the first two kinds also with .gz."
+        f"{os.fspath(path)}: unknown suffix. Known are {known}. "
+        f"Rename the file, or give its format, such as {setting('format', 'xmc')}."
     )
+
+
+def writable_format_of(path: str | os.PathLike, format: str | None = None) -> Format:
+    """Return the format to write a file in.
+
+    Raises
+    ------
+    InputError
+        There is none, or it can only be read.
+    """
+    found = format_of(path, format)
+    if found.save is None:
+        raise InputError(
+            f"{os.fspath(path)}: CSV is read but not written. Write .txt, .svm, .npz or .parquet instead."
+        )
+    return found
+
+
+def check_options(path: str | os.PathLike, form: Format, function: Callable, options) -> None:
+    """Refuse options that a format's function does not have.
+
+    Raises
+    ------
+    InputError
+    """
+    known = [name for name in inspect.signature(function).parameters if name not in _OWN]
+    for name in options:
+        if name not in known:
+            has = f"It has {', '.join(map(setting, known))}." if known else "It has none."
+            raise InputError(
+                f"{os.fspath(path)}: the format {form.name} has no option {setting(name)}. {has} "
+                f"Leave it out, or give the right {setting('format')}."
+            )

@@ -1,8 +1,6 @@
 """Names of features and labels: text files in UTF-8, plain or gzip, where line i names id i."""
 
-import gzip
 import os
-import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +9,7 @@ from hashslide._atomic import atomic_write_text
 from hashslide.errors import InputError
 
 from ._repairs import fault
-from ._text import is_gzip
+from ._source import open_text
 
 
 def load_names(path: str | os.PathLike, count: int | None = None) -> NDArray[np.object_]:
@@ -36,16 +34,8 @@ def load_names(path: str | os.PathLike, count: int | None = None) -> NDArray[np.
     OSError
         The file cannot be opened.
     """
-    try:
-        with (gzip.open if is_gzip(path) else open)(path, "rb") as file:
-            lines = file.read().decode("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise fault(path, f"byte {error.start}", "not UTF-8 text", "convert the file to UTF-8") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise fault(
-            path, "", f"the compressed data is damaged ({error})", "download or copy the file again"
-        ) from None
-    names = [line.removesuffix("\r") for line in lines]
+    with open_text(path) as source:
+        names = source.text().split("\n")
     while names and not names[-1]:
         names.pop()
     _check_names(path, names, count)
@@ -71,10 +61,20 @@ def save_names(path: str | os.PathLike, names) -> None:
     """
     names = [str(name) for name in names]
     for position, name in enumerate(names):
-        if not name or "\n" in name or "\r" in name:
+        if not name or any(sign in name for sign in "\n\r\0"):
             raise InputError(
-                f"Name {position} is {name!r}. A name is a line of its own: not empty, without line breaks."
+                f"Name {position} is {name!r}. A name is a line of text: not empty, no line break, no NUL."
             )
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"Name {position} is {name!r}, half of a surrogate pair. Decode it again."
+            ) from None
+    if names and names[0].startswith("\ufeff"):
+        raise InputError(
+            f"Name 0 is {names[0]!r}. Take the byte order mark away, which a reader would do too."
+        )
     if (place := _repeated(names)) is not None:
         raise InputError(f"Name {place} is {names[place]!r} again. Give every id a name of its own.")
     with atomic_write_text(path) as file:
@@ -82,6 +82,11 @@ def save_names(path: str | os.PathLike, names) -> None:
 
 
 def _check_names(path: str | os.PathLike, names: list[str], count: int | None) -> None:
+    binary = next((i for i, name in enumerate(names) if "\0" in name), None)
+    if binary is not None:
+        raise fault(
+            path, f"line {binary + 1}", "a NUL byte, which no text holds", "convert the file to UTF-8"
+        )
     if "" in names:
         raise fault(
             path,

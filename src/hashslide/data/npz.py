@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide._atomic import atomic_write
+from hashslide._interface import setting
 from hashslide.selection import MAX_IDS
 
 from ._pairs import checked_pair
-from ._repairs import LENIENT, Repairs, fault, warn_repairs
-from ._rows import checked_matrix
+from ._repairs import Repairs, fault, warn_repairs
+from ._rows import checked_matrix, pattern
+from ._source import open_regular
 
 _KEYS = ("data", "indices", "indptr", "shape")
 # What np.load raises for other content, broken archives, pickled objects and foreign kinds of compression.
@@ -21,16 +23,16 @@ _UNREADABLE = (ValueError, EOFError, OSError, AttributeError, RuntimeError, zipf
 
 
 def load_npz(
-    path: str | os.PathLike, labels: str | os.PathLike | None = None, *, lenient: bool = False
+    path: str | os.PathLike, labels_file: str | os.PathLike | None = None, *, lenient: bool = False
 ) -> tuple[csr_matrix, csr_matrix]:
     """Read a data set from NumPy archives; pickled objects are never loaded.
 
     Parameters
     ----------
     path : str or path
-        An archive of `save_npz`, or, with `labels`, the feature matrix as written by
+        An archive of `save_npz`, or, with `labels_file`, the feature matrix as written by
         ``scipy.sparse.save_npz``.
-    labels : str or path, optional
+    labels_file : str or path, optional
         The label matrix as written by ``scipy.sparse.save_npz``: a label for every stored value.
     lenient : bool, default=False
         Sort ids, sum values of repeated features, count repeated labels once, drop labels stored with the
@@ -49,12 +51,12 @@ def load_npz(
     OSError
         A file cannot be opened.
     """
-    if labels is None:
+    if labels_file is None:
         x = _read(path, "X_", "feature", lenient)
         y = _read(path, "Y_", "label", lenient)
     else:
         x = _read(path, "", "feature", lenient)
-        y = _read(labels, "", "label", lenient)
+        y = _read(labels_file, "", "label", lenient)
     if x.shape[0] != y.shape[0]:
         found = f"{x.shape[0]} rows of features and {y.shape[0]} rows of labels"
         raise fault(path, "", found, "give two matrices with one row for each point")
@@ -100,25 +102,25 @@ def _read(path: str | os.PathLike, prefix: str, name: str, lenient: bool) -> csr
     data, indices, indptr, shape = (arrays[key] for key in _KEYS)
     if shape.shape != (2,) or shape[0] != len(indptr) - 1 or not 0 <= shape[1] <= MAX_IDS:
         found = f"shape {shape.tolist()} of the {name} matrix does not fit its {len(indptr)} row offsets"
-        raise fault(path, "", found, "write the file again with save_npz")
+        raise fault(path, "", found, "write the file again")
     repairs: Repairs = []
     matrix = checked_matrix(path, name, (data, indices, indptr), int(shape[1]), lenient, repairs)
     if name == "label":
-        matrix = _pattern(path, matrix, lenient, repairs)
+        matrix = pattern(path, matrix, lenient, repairs)
     warn_repairs(path, repairs, "row")
     return matrix
 
 
 def _arrays(path: str | os.PathLike, prefix: str) -> dict[str, NDArray]:
     """The arrays of one matrix, one-dimensional and of a numeric kind each."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         try:
             archive = np.load(file, allow_pickle=False)
             names = sorted(archive.files)
             stored = {key: archive[prefix + key] for key in (*_KEYS, "format") if prefix + key in names}
         except _UNREADABLE as error:
             found = f"not a readable .npz archive ({error})"
-            raise fault(path, "", found, "write it again with save_npz") from None
+            raise fault(path, "", found, "write it again") from None
     if prefix == "Y_":
         stored["data"] = np.ones(np.size(stored.get("indices", ())), dtype=np.float32)
     _check_arrays(path, stored, names, prefix)
@@ -136,24 +138,11 @@ def _check_arrays(path: str | os.PathLike, stored: dict[str, NDArray], names: li
         )
     if missing := [prefix + key for key in _KEYS if key not in stored]:
         found = f"no array {missing[0]!r}; the archive holds {', '.join(names) or 'nothing'}"
-        remedy = "write it with save_npz, or give both files of a pair: load_npz(features, labels)"
+        labels_file = setting("labels_file")
+        remedy = f"if the features are in a file of their own, name that of the labels with {labels_file}"
         raise fault(path, "", found, remedy)
     for key in _KEYS:
         kinds = "iufb" if key == "data" else "iu"
         if stored[key].ndim != 1 or stored[key].dtype.kind not in kinds:
             found = f"array {prefix + key!r} has {stored[key].ndim} dimensions of {stored[key].dtype}"
-            raise fault(path, "", found, "write the file again with save_npz")
-
-
-def _pattern(path: str | os.PathLike, matrix: csr_matrix, lenient: bool, repairs: Repairs) -> csr_matrix:
-    """`matrix` with ones where it was not 0."""
-    zeros = np.flatnonzero(matrix.data == 0)
-    if len(zeros):
-        rows = np.unique(np.searchsorted(matrix.indptr, zeros, side="right") - 1)
-        if not lenient:
-            found = f"label id {matrix.indices[zeros[0]]} is stored with the value 0"
-            raise fault(path, f"row {rows[0]}", found, f"call eliminate_zeros() before saving, {LENIENT}")
-        repairs.append(("zero-label", len(rows), int(rows[0])))
-        matrix.eliminate_zeros()
-    matrix.data[:] = 1
-    return matrix
+            raise fault(path, "", found, "write the file again")

@@ -4,8 +4,8 @@ import os
 
 from scipy.sparse import csr_matrix
 
+from ._rows import check_count
 from ._text import read_text, write_text
-from ._validate import check_count
 
 
 def load_svmlight(

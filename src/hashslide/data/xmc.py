@@ -1,18 +1,29 @@
-"""The text format of the Extreme Classification Repository.
+"""The text formats of the Extreme Classification Repository.
 
-A header line ``points features labels``, then one line a point, ``l1,l2,... f:v f:v ...``: ids from 0,
-ascending; the line of a point without labels begins with a space. Source: Bhatia et al. 2016, "The extreme
+In one file: a header line ``examples features labels``, then one line per example, ``l1,l2,... f:v f:v ...``
+with ids from 0, ascending; the line of an example without labels begins with a space.
+
+In two files, as the newer sets are published: a matrix of features and one of labels, each with a header line
+``rows columns``, then one line per example, ``c:v c:v ...``. Source: Bhatia et al. 2016, "The extreme
 classification repository".
 """
 
 import os
+from pathlib import Path
 
+import numpy as np
 from scipy.sparse import csr_matrix
 
-from ._text import read_text, write_text
+from ._repairs import fault, id_range
+from ._source import open_text
+from ._text import read_matrix, read_text, write_matrices, write_text
+
+_FEATURES, _LABELS = "_X_Xf.txt", "_X_Y.txt"
 
 
-def load_xmc(path: str | os.PathLike, *, lenient: bool = False) -> tuple[csr_matrix, csr_matrix]:
+def load_xmc(
+    path: str | os.PathLike, labels_file: str | os.PathLike | None = None, *, lenient: bool = False
+) -> tuple[csr_matrix, csr_matrix]:
     """Read a data set in the XMC text format, plain or gzip.
 
     The file is parsed in C++ while it is read: memory is that of the result, the GIL is released.
@@ -21,18 +32,21 @@ def load_xmc(path: str | os.PathLike, *, lenient: bool = False) -> tuple[csr_mat
     ----------
     path : str or path
         The file; gzip is recognised by its content.
+    labels_file : str or path, optional
+        The matrix of labels, if `path` is a matrix of features alone. For a `path` such as ``trn_X_Xf.txt``,
+        the name under which it is published, it is ``trn_X_Y.txt`` in the same folder by default.
     lenient : bool, default=False
         Repair what is harmless and say so in one `RepairWarning`: ids out of order are sorted, a repeated
-        label counts once, values of a repeated feature are summed, the number of points is taken from the
-        rows. Ids out of range, NaN, infinity and broken lines are errors all the same. Windows line ends and
+        label counts once, values of a repeated feature are summed, the number of rows is taken from the rows.
+        Ids out of range, NaN, infinity and broken lines are errors all the same. Line ends of any system and
         empty lines at the end of the file are always accepted.
 
     Returns
     -------
-    X : csr_matrix of float32, shape (points, features)
+    X : csr_matrix of float32, shape (examples, features)
         Values as in the file, stored zeros included; ids sorted and unique in a row.
-    Y : csr_matrix of float32, shape (points, labels)
-        1 where the point has the label.
+    Y : csr_matrix of float32, shape (examples, labels)
+        1 where the example has the label.
 
     Raises
     ------
@@ -41,32 +55,104 @@ def load_xmc(path: str | os.PathLike, *, lenient: bool = False) -> tuple[csr_mat
     OSError
         The file cannot be opened.
 
-    Notes ----- A last line without line feed is accepted if the header's number of points is reached: whether
-    its last number lost digits cannot be seen.
+    Notes
+    -----
+    A last line without line feed is accepted if the header's number of rows is reached: whether its last
+    number lost digits cannot be seen.
     """
-    return read_text(path, lenient=lenient)
+    labels_file = labels_path(path) if labels_file is None else labels_file
+    if labels_file is None:
+        return read_text(path, lenient=lenient)
+    X, Y = read_matrix(path, "feature", lenient), read_matrix(labels_file, "label", lenient)
+    if X.shape[0] != Y.shape[0]:
+        found = f"{X.shape[0]} rows of features, but {Y.shape[0]} rows of labels in {os.fspath(labels_file)}"
+        raise fault(path, "", found, "give two files with one row for each example")
+    return X, Y
 
 
-def save_xmc(path: str | os.PathLike, X, Y) -> None:
+def save_xmc(path: str | os.PathLike, X, Y, *, labels_file: str | os.PathLike | None = None) -> None:
     """Write a data set in the XMC text format, compressed if the name ends in ``.gz``.
 
-    The file appears whole or not at all. Values are written as float32 with the fewest digits that read back
+    Each file appears whole or not at all. Values are written as float32 with the fewest digits that read back
     equal.
 
     Parameters
     ----------
     path : str or path
         Where to write; an existing file is replaced.
-    X : sparse matrix or array, shape (points, features)
+    X : sparse matrix or array, shape (examples, features)
         Finite values.
-    Y : sparse matrix or array, shape (points, labels)
-        A label for every value that is not 0.
+    Y : sparse matrix or array, shape (examples, labels)
+        1 for each label of an example, else 0.
+    labels_file : str or path, optional
+        Where to write the labels, to get two files; by default as in `load_xmc`.
 
     Raises
     ------
     InputError
-        X or Y is not a matrix, their numbers of rows differ, or X holds NaN or infinity.
+        X or Y is not a matrix, their numbers of rows differ, X holds NaN or infinity, or Y holds something
+        else than 0 and 1.
     OutputError
         The file cannot be written.
     """
-    write_text(path, X, Y, header=True, feature_base=0)
+    labels_file = labels_path(path) if labels_file is None else labels_file
+    if labels_file is None:
+        write_text(path, X, Y, header=True, feature_base=0)
+    else:
+        write_matrices(path, labels_file, X, Y)
+
+
+def load_pairs(path: str | os.PathLike, shape: tuple[int, int]) -> csr_matrix:
+    """Read pairs of an example and a label, such as those that published results leave out.
+
+    Sets whose labels are examples too come with ``filter_labels_test.txt``: in each line the number of a test
+    example and a label that is the same thing; see `hashslide.metrics.leave_out`.
+
+    Parameters
+    ----------
+    path : str or path
+        Text, plain or gzip: two integers in each line, both counted from 0.
+    shape : (int, int)
+        Numbers of examples and labels.
+
+    Returns
+    -------
+    csr_matrix of float32
+        1 for each pair; of the given shape.
+
+    Raises
+    ------
+    DataFileError
+        A line does not hold two integers of the range.
+    OSError
+        The file cannot be opened.
+    """
+    pairs: list[tuple[int, int]] = []
+    with open_text(path) as source:
+        for number, line in enumerate(source.lines(), 1):
+            parts = line.split()
+            if not parts:
+                continue
+            if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
+                found, remedy = f"{line[:40]!r} is not a pair of integers", "write an example and a label"
+                raise fault(path, f"line {number}", found, remedy)
+            pair = int(parts[0]), int(parts[1])
+            for what, value, n in zip(("example", "label"), pair, shape, strict=True):
+                if value >= n:
+                    found = f"{what} {value} is out of range; accepted is {id_range(n)}"
+                    raise fault(path, f"line {number}", found, "give the pairs of these examples and labels")
+            pairs.append(pair)
+    rows, columns = np.array(pairs, np.int64).reshape(-1, 2).T
+    matrix = csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+    matrix.data[:] = 1  # a pair that stands in the file twice
+    return matrix
+
+
+def labels_path(path: str | os.PathLike) -> Path | None:
+    """Return the file of labels that belongs to a file of features by its published name; else None."""
+    path = Path(path)
+    for suffix in ("", ".gz"):
+        if path.name.endswith(_FEATURES + suffix):
+            stem = path.name.removesuffix(_FEATURES + suffix)
+            return path.with_name(f"{stem}{_LABELS}{suffix}")
+    return None

@@ -1,0 +1,1 @@
+"""Tables whose columns hold lists, names or numbers: Parquet, Arrow, CSV. Needs the extra ``arrow``."""

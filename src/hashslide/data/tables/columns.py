@@ -1,0 +1,80 @@
+"""Which columns of a table hold features, values and labels. Imports pyarrow."""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from hashslide._interface import setting
+
+from .._repairs import fault
+
+ALL = "*"
+
+
+class Table(NamedTuple):
+    """A table that is open: its schema, and its rows, once."""
+
+    path: str | os.PathLike
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    text: bool
+
+
+class TableData(NamedTuple):
+    """X and Y, and the names of their columns where the table had names instead of ids."""
+
+    X: csr_matrix
+    Y: csr_matrix
+    feature_names: NDArray[np.object_] | None
+    label_names: NDArray[np.object_] | None
+
+
+class Columns(NamedTuple):
+    """Which columns of a table are what, and how they are read; see `load_parquet`."""
+
+    features: str | Sequence[str] = "features"
+    values: str | None = "values"
+    labels: str = "labels"
+    separator: str | None = None
+    n_features: int | None = None
+    n_labels: int | None = None
+    feature_names: Sequence[str] | None = None
+    label_names: Sequence[str] | None = None
+    collect_names: bool = False
+    lenient: bool = False
+
+
+def feature_columns(columns: Columns, names: Sequence[str]) -> list[str] | None:
+    """Return the columns that are a feature each, or None if one column lists the features of a row."""
+    if columns.features == ALL:
+        return [name for name in names if name not in (columns.labels, columns.values)]
+    return None if isinstance(columns.features, str) else list(columns.features)
+
+
+def used_columns(path: str | os.PathLike, columns: Columns, names: Sequence[str]) -> list[str]:
+    """Return the columns that have to be read, after a look whether there are all of them.
+
+    Raises
+    ------
+    DataFileError
+        A column is missing, or two bear the same name.
+    """
+    dense = feature_columns(columns, names)
+    values = [] if columns.values is None or dense is not None else [columns.values]
+    wanted = list(dict.fromkeys([*([columns.features] if dense is None else dense), *values, columns.labels]))
+    for column in wanted:
+        if names.count(column) != 1:
+            found = f"{'no column' if column not in names else 'two columns'} {column!r}"
+            options = ", ".join(setting(name) for name in ("features", "values", "labels"))
+            ones = setting("values", None)
+            remedy = (
+                f"name the columns with {options} ({ones}: every value is 1; "
+                f"{setting('features', ALL)}: each other column is a feature)"
+            )
+            raise fault(path, "", f"{found}; there are: {', '.join(names)}", remedy)
+    return wanted

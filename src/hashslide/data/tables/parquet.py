@@ -1,0 +1,206 @@
+"""Parquet and Arrow files. Needs the optional extra ``arrow`` (pyarrow)."""
+
+import json
+import mmap
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from hashslide._atomic import atomic_write
+from hashslide.csr import Csr
+
+from .._pairs import checked_pair
+from .._repairs import fault
+from .._rows import check_count
+from .._source import open_regular
+from .checks import checked, import_pyarrow
+
+if TYPE_CHECKING:
+    from .columns import Columns, Table, TableData
+
+_METADATA = b"hashslide"
+_ROWS_PER_BATCH = 1 << 16
+
+
+def load_parquet(
+    path: str | os.PathLike,
+    *,
+    features: str | Sequence[str] = "features",
+    values: str | None = "values",
+    labels: str = "labels",
+    separator: str | None = None,
+    n_features: int | None = None,
+    n_labels: int | None = None,
+    feature_names=None,
+    label_names=None,
+    lenient: bool = False,
+) -> tuple[csr_matrix, csr_matrix]:
+    """Read a data set from the columns of a Parquet or Arrow (IPC, Feather 2) file; the content tells which.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    features : str or sequence of str, default="features"
+        One column with a list of ids from 0, or of names, in each row. Several columns, in a list: each is a
+        feature with one number in each row; ``"*"`` means all columns but the labels.
+    values : str or None, default="values"
+        Column with as many numbers as `features` has ids; None: every value is 1. Not used where each feature
+        is a column.
+    labels : str, default="labels"
+        Column with a list of ids from 0, or of names, in each row, or with a single one.
+    separator : str, optional
+        What stands between the names in columns of text, such as ``";"``. By default a text is one name.
+    n_features, n_labels : int, optional
+        Width of X and Y. By default what `save_parquet` noted in the file, else the largest id decides.
+    feature_names, label_names : sequence of str, optional
+        Needed where a column holds names: name i gets id i (`table_names` collects them). They set the width.
+    lenient : bool, default=False
+        Sort ids, sum values of repeated features, count repeated labels once, read null as an empty list, or
+        as 0 where each feature is a column, drop names that are not in the given ones, and say so in a
+        `RepairWarning`. A column of names is sorted silently.
+
+    Returns
+    -------
+    X : csr_matrix of float32, shape (examples, features)
+    Y : csr_matrix of float32, shape (examples, labels)
+        1 where the example has the label.
+
+    Raises
+    ------
+    DataFileError
+        A column is missing or of another type, or a row is not acceptable (rows are named from 0).
+    InputError
+        pyarrow is not installed, or an argument is not acceptable.
+    OSError
+        The file cannot be opened.
+    """
+    from .columns import Columns
+
+    columns = Columns(
+        features, values, labels, separator, n_features, n_labels, feature_names, label_names, lenient=lenient
+    )
+    data = read_parquet(path, columns)
+    return data.X, data.Y
+
+
+def read_parquet(path: str | os.PathLike, columns: "Columns") -> "TableData":
+    """Read a data set as `load_parquet` does, with the names that it holds."""
+    arrow = import_pyarrow()
+    from .columns import feature_columns
+    from .reading import read_table
+
+    columns = checked(columns)
+    with open_parquet(arrow, path, columns) as table:
+        noted = _noted_widths(path, table.schema)
+        if feature_columns(columns, table.schema.names) is not None:
+            noted.pop("n_features", None)
+        given = {name: width for name, width in noted.items() if getattr(columns, name) is None}
+        return read_table(table, columns._replace(**given))
+
+
+def save_parquet(path: str | os.PathLike, X, Y) -> None:
+    """Write a data set as list columns ``labels``, ``features`` and ``values``; atomic.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write: an Arrow file if the name ends in ``.arrow`` or ``.feather``, else Parquet.
+    X : sparse matrix or array, shape (points, features)
+    Y : sparse matrix or array, shape (points, labels)
+
+    Raises
+    ------
+    InputError
+        pyarrow is not installed, X or Y is not a matrix, their numbers of rows differ, or X holds NaN or
+        infinity.
+    OutputError
+        The file cannot be written.
+    """
+    arrow = import_pyarrow()
+    x, y = checked_pair(X, Y)
+    sizes = json.dumps({"n_features": x.n_columns, "n_labels": y.n_columns})
+    ids, reals = arrow.large_list(arrow.int32()), arrow.large_list(arrow.float32())
+    schema = arrow.schema({"labels": ids, "features": ids, "values": reals}, metadata={_METADATA: sizes})
+    with atomic_write(path) as file, _writer(arrow, path, file, schema) as writer:
+        for begin in range(0, x.n_rows, _ROWS_PER_BATCH):
+            writer.write_batch(_batch(arrow, x, y, begin, begin + _ROWS_PER_BATCH, schema))
+
+
+@contextmanager
+def open_parquet(arrow, path: str | os.PathLike, columns: "Columns") -> Iterator["Table"]:
+    """Open a file; the columns that are used must be there."""
+    from .columns import Table, used_columns
+
+    with open_regular(path) as file:
+        is_arrow = file.read(6) == b"ARROW1"
+        file.seek(0)
+        try:
+            if is_arrow:
+                memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                source = arrow.ipc.open_file(arrow.BufferReader(arrow.py_buffer(memory)))
+                schema = source.schema
+            else:
+                source = arrow.parquet.ParquetFile(file)
+                schema = source.schema_arrow
+            names = schema.names
+        except _unreadable(arrow) as error:
+            found = f"neither a Parquet nor an Arrow file ({error})"
+            raise fault(path, "", found, "write the file again") from None
+        used = used_columns(path, columns, names)
+        if is_arrow:
+            batches = _arrow_batches(source, used)
+        else:
+            batches = source.iter_batches(batch_size=_ROWS_PER_BATCH, columns=used)
+        yield Table(path, schema, _readable(arrow, path, batches), text=False)
+
+
+def _arrow_batches(source, columns: list[str]) -> Iterator:
+    for i in range(source.num_record_batches):
+        batch = source.get_batch(i).select(columns)
+        batch.validate(full=True)  # offsets of a damaged file would lead out of its memory
+        yield batch
+
+
+def _readable(arrow, path: str | os.PathLike, batches: Iterator) -> Iterator:
+    try:
+        yield from batches
+    except _unreadable(arrow) as error:
+        raise fault(path, "", f"the data is damaged ({error})", "download or write the file again") from None
+
+
+def _unreadable(arrow) -> tuple[type[Exception], ...]:
+    return (arrow.ArrowException, OSError, ValueError)
+
+
+def _noted_widths(path: str | os.PathLike, schema) -> dict[str, int]:
+    """Widths that `save_parquet` noted, which a file of another origin lacks."""
+    text = (schema.metadata or {}).get(_METADATA, b"{}")
+    try:
+        sizes = json.loads(text)
+        return {key: check_count(sizes[key], key) for key in ("n_features", "n_labels") if key in sizes}
+    except (ValueError, TypeError):
+        found = f"the note of the matrices' widths is {text!r}"
+        raise fault(path, "", found, "write the file again") from None
+
+
+def _writer(arrow, path: str | os.PathLike, file, schema):
+    if Path(path).suffix.lower() in (".arrow", ".feather"):
+        return arrow.ipc.new_file(file, schema)
+    return arrow.parquet.ParquetWriter(file, schema, compression="zstd")
+
+
+def _batch(arrow, x: Csr, y: Csr, begin: int, end: int, schema):
+    def lists(indptr: NDArray, items: NDArray):
+        offsets = indptr[begin : end + 1]
+        part = items[offsets[0] : offsets[-1]]
+        return arrow.LargeListArray.from_arrays(arrow.array(offsets - offsets[0]), arrow.array(part))
+
+    labels = lists(y.indptr, y.indices)
+    features, values = lists(x.indptr, x.indices), lists(x.indptr, x.data)
+    return arrow.RecordBatch.from_arrays([labels, features, values], schema=schema)

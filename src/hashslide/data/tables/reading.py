@@ -1,0 +1,51 @@
+"""From the batches of a table to X and Y. Imports pyarrow."""
+
+import numpy as np
+
+from hashslide._interface import setting
+from hashslide.errors import InputError
+
+from .._repairs import Repairs, warn_repairs
+from .columns import Columns, Table, TableData, feature_columns
+from .lists import ListColumn
+from .numbers import NumberColumns
+
+
+def read_table(table: Table, columns: Columns) -> TableData:
+    """Read all rows of a table.
+
+    Raises
+    ------
+    DataFileError
+        A column is of another type, or a row is not acceptable.
+    InputError
+        A setting does not go with the others.
+    """
+    labels = ListColumn(table, columns, "label")
+    dense = feature_columns(columns, table.schema.names)
+    if dense is None:
+        features = ListColumn(table, columns, "feature")
+    else:
+        _check_dense(columns)
+        types = [table.schema.field(name).type for name in dense]
+        features = NumberColumns(table.path, dense, types, columns.lenient)
+    for batch in table.batches:
+        if dense is None:
+            values = None if columns.values is None else batch.column(columns.values)
+            features.add(batch.column(columns.features), values)
+        else:
+            features.add(batch)
+        labels.add(batch.column(columns.labels), None)
+    repairs: Repairs = []
+    matrices = features.matrix(repairs), labels.matrix(repairs)
+    warn_repairs(table.path, repairs, "row")
+    feature_names = features.names() if dense is None else np.array(dense, dtype=object)
+    return TableData(*matrices, feature_names, labels.names())
+
+
+def _check_dense(columns: Columns) -> None:
+    if columns.feature_names is not None or columns.n_features is not None:
+        raise InputError(
+            "each feature is a column, so that their names and number are known. "
+            f"Leave out {setting('feature_names')} and {setting('n_features')}."
+        )
