@@ -7,7 +7,7 @@ import typer
 from hashslide import available_cpus, build_info
 from hashslide.cli import data_commands
 from hashslide.cli._app import Commands
-from hashslide.cli._console import print_facts, print_json
+from hashslide.cli._console import prepare_streams, print_facts, print_json
 from hashslide.cli._options import Json
 from hashslide.cli._outputs import Command
 from hashslide.cli._signals import hear_signals
@@ -28,6 +28,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; the entry point of the package."""
+    prepare_streams()
     hear_signals()
     app(prog_name="hashslide")
 

@@ -1,13 +1,14 @@
 """What happens to errors, warnings and interruptions in any command."""
 
 import os
+import sys
 import warnings
 
 import typer
 from typer.core import TyperGroup
 
 from hashslide._os_errors import explain
-from hashslide.cli._console import note
+from hashslide.cli._console import drop_unwritten, note, visible
 from hashslide.cli._signals import exit_code
 from hashslide.errors import HashslideError
 
@@ -25,11 +26,14 @@ class Commands(TyperGroup):
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
             warnings.showwarning = _show_warning
             try:
-                return super().invoke(ctx)
+                result = super().invoke(ctx)
+                sys.stdout.flush()
+                return result
             except BrokenPipeError:  # the reader of our output has seen enough: the framework ends quietly
                 raise
             except (HashslideError, OSError, MemoryError) as error:
-                note(f"Error: {_sentence(error)}")
+                drop_unwritten()
+                note(f"Error: {visible(_sentence(error))}")
                 raise typer.Exit(FAILED) from None
             except KeyboardInterrupt as error:
                 note("Interrupted.")
@@ -46,4 +50,4 @@ def _sentence(error: Exception) -> str:
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    note(f"Warning: {message}")
+    note(f"Warning: {visible(str(message))}")

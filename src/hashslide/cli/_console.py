@@ -1,7 +1,13 @@
-"""What the commands print: results on standard output, everything else on standard error."""
+"""What the commands print: results on standard output, everything else on standard error.
+
+What an output cannot show is escaped: characters that its encoding lacks, and those that move the cursor or
+change the colours of a terminal, which labels and file names of others may hold.
+"""
 
 import json
 import math
+import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -13,15 +19,47 @@ from rich.table import Table
 NOTES = Console(stderr=True, highlight=False, soft_wrap=True)
 RESULTS = Console(highlight=False, soft_wrap=True)
 
+# Control characters, line and paragraph separators, changes of the writing direction, halves of characters.
+_INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def prepare_streams() -> None:
+    """Let both outputs take every character, and a closed one take anything."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def drop_unwritten() -> None:
+    """Forget what standard output does not take: it would be tried again, and fail, when Python ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def visible(text: str) -> str:
+    """Return text on one line, in which what cannot be seen is escaped as in Python."""
+    return _INVISIBLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
 
 def note(message: str) -> None:
-    """Print one remark for the user on standard error."""
-    NOTES.print(escape(message))
+    """Print a remark for the user, of one or more lines, on standard error."""
+    NOTES.print(escape("\n".join(map(visible, message.split("\n")))))
 
 
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON; numbers that JSON lacks become null."""
-    sys.stdout.write(json.dumps(_without_nan(value), ensure_ascii=False) + "\n")
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    line = json.dumps(_without_nan(value), ensure_ascii=not is_unicode)
+    sys.stdout.write(_INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", line) + "\n")
     sys.stdout.flush()
 
 
@@ -31,7 +69,7 @@ def print_facts(title: str, facts: Iterable[tuple[str, Any]]) -> None:
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts:
-        table.add_row(escape(name), escape(_readable(value)))
+        table.add_row(_cell(name), _cell(value))
     RESULTS.print(table)
 
 
@@ -41,9 +79,9 @@ def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]
     table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False, header_style="cyan")
     for i, column in enumerate(columns):
         is_number = all(isinstance(row[i], int | float) for row in rows)
-        table.add_column(escape(column), justify="right" if is_number else "left", overflow="fold")
+        table.add_column(_cell(column), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(escape(_readable(value)) for value in row))
+        table.add_row(*map(_cell, row))
     RESULTS.print(table)
 
 
@@ -54,6 +92,10 @@ def readable_bytes(count: float) -> str:
             return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
         count /= 1000
     return f"{count:,.1f} TB"
+
+
+def _cell(value: Any) -> str:
+    return escape(visible(_readable(value)))
 
 
 def _readable(value: Any) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide import metrics
-from hashslide.cli._console import print_facts, print_json, print_table
+from hashslide.cli._console import note, print_facts, print_json, print_table
 from hashslide.cli._models import fit_part, load_classifier, row_blocks
 from hashslide.cli._options import (
     ApproximatePrediction,
@@ -69,6 +69,9 @@ def evaluate(
     """
     classifier = load_classifier(model, jobs)
     part = fit_part(load_part(part_path(source, "test"), lenient), classifier, label_names, feature_names)
+    n_labels = len(classifier.classes_)
+    if max(ranks) > n_labels:
+        note(f"Note: the model has {n_labels:,} labels; places beyond them count as wrong.")
     report = measure(classifier, part.X, part.Y, ranks, (propensity_a, propensity_b), approximate)
     if json:
         print_json({"model": str(model), "data": str(part.path)} | report)
@@ -106,6 +109,8 @@ def measure(
     started = time.perf_counter()
     topk = _predict_ids(classifier, X, max(ranks), approximate)
     seconds = time.perf_counter() - started
+    lacking = max(min(max(ranks), Y.shape[1]) - topk.shape[1], 0)  # where Y has labels that the model lacks
+    topk = np.pad(topk, ((0, 0), (0, lacking)), constant_values=-1)
     report: dict[str, Any] = {
         "points": X.shape[0],
         "seconds": seconds,

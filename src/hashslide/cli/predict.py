@@ -2,6 +2,7 @@
 
 import gzip
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,11 @@ from scipy.sparse import csr_matrix
 from sklearn.preprocessing import normalize as scale_rows
 
 from hashslide.cli import _options as opt
-from hashslide.cli._console import note, print_json
+from hashslide.cli._console import note, print_json, visible
 from hashslide.cli._models import fit_features, load_classifier, row_blocks
 from hashslide.cli._queries import LineForm, LineReader
 from hashslide.cli._sources import load_part, part_path
+from hashslide.errors import DataFileError, InputError
 from hashslide.estimator import SlideClassifier
 
 STANDARD_INPUT = "-"
@@ -66,6 +68,8 @@ def predict(
         hashslide predict mesh.hashslide questions.txt --by-name --logits
     """
     classifier = load_classifier(model, jobs)
+    if k > len(classifier.classes_):
+        note(f"Note: the model has {len(classifier.classes_):,} labels, so that -k {k} prints all of them.")
     form = LineForm.names if by_name else lines
     if form is None and source != STANDARD_INPUT:
         points = _points_of_file(source, classifier, feature_names, lenient, bool(normalize))
@@ -103,19 +107,26 @@ def _points_of_lines(source: str, reader: LineReader, block: int) -> Iterator[cs
 @contextmanager
 def _open_lines(source: str) -> Iterator[TextIO]:
     if source == STANDARD_INPUT:
-        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+        if sys.stdin is None:
+            raise InputError("standard input is closed. Pipe lines into the command, or name a file.")
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
         yield sys.stdin
     else:
         with (gzip.open if source.endswith(".gz") else open)(
-            source, "rt", encoding="utf-8", errors="replace"
+            source, "rt", encoding="utf-8-sig", errors="replace"
         ) as file:
-            yield file
+            try:
+                yield file
+            except (EOFError, zlib.error) as error:
+                raise DataFileError(
+                    f"{source}: the compressed data is damaged ({error}). Copy the file again."
+                ) from None
 
 
 def _print_point(number: int, labels: list, scores: list[float]) -> None:
     sys.stdout.write(f"point {number}\n")
     for label, score in zip(labels, scores, strict=True):
-        sys.stdout.write(f"  {score:8.4f}  {label}\n")
+        sys.stdout.write(f"  {score:8.4f}  {visible(str(label))}\n")
 
 
 def _print_json_point(number: int, labels: list, scores: list[float]) -> None:
