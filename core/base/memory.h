@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "base/interrupt.h"
 #include "base/types.h"
 
 namespace hashslide {
@@ -53,8 +54,13 @@ public:
     // Keeps the first min(old, new) items; new items are zero.
     void resize(Index size) {
         if (owned_ && size == size_) return;
+        constexpr Index piece = (Index{64} << 20) / static_cast<Index>(sizeof(T));
         Array larger(size);
-        std::copy_n(data_, std::min(size, size_), larger.data_);
+        const Index kept = std::min(size, size_);
+        for (Index first = 0; first < kept; first += piece) {
+            poll();
+            std::copy_n(data_ + first, std::min(piece, kept - first), larger.data_ + first);
+        }
         swap(larger);
     }
 

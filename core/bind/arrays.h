@@ -11,6 +11,7 @@
 
 #include <variant>
 
+#include "sparse/csr_input.h"
 #include "tables/neuron_vectors.h"
 
 namespace hashslide {
@@ -27,6 +28,24 @@ auto to_array(const Values& values) {
     std::copy(values.begin(), values.end(), copy);
     const nanobind::capsule owner(copy, [](void* p) noexcept { delete[] static_cast<T*>(p); });
     return nanobind::ndarray<nanobind::numpy, T, nanobind::ndim<1>>(copy, {values.size()}, owner);
+}
+
+// Matrices from Python, by their offsets, ids and values.
+inline CsrInput pattern(const In<Index>& indptr, const In<Id>& indices, Index n_columns) {
+    return {indptr.data(),
+            indices.data(),
+            nullptr,
+            static_cast<Index>(indptr.size()) - 1,
+            static_cast<Index>(indices.size()),
+            n_columns};
+}
+inline CsrInput csr(const In<Index>& indptr, const In<Id>& indices, const In<float>& data, Index n_columns) {
+    return {indptr.data(),
+            indices.data(),
+            data.data(),
+            static_cast<Index>(indptr.size()) - 1,
+            static_cast<Index>(std::min(indices.size(), data.size())),
+            n_columns};
 }
 
 // Vectors from Python: a matrix, or the (indptr, indices, data) of a CSR matrix, whose content is not checked.

@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
+#include "bind/arrays.h"
 #include "bind/released.h"
 #include "data/xmc_reader.h"
 #include "data/xmc_writer.h"
@@ -12,7 +13,7 @@ using namespace nb::literals;
 
 namespace {
 
-using hashslide::CsrView;
+using hashslide::CsrInput;
 using hashslide::GrowingArray;
 using hashslide::Id;
 using hashslide::Index;
@@ -59,9 +60,9 @@ nb::list repairs(const XmcParser& parser) {
 nb::bytes format_rows(const Input<Index>& x_indptr, const Input<Id>& x_indices, const Input<float>& x_data,
                       const Input<Index>& y_indptr, const Input<Id>& y_indices, Index begin, Index end,
                       Index feature_base) {
-    const auto n_rows = static_cast<Index>(x_indptr.size()) - 1;
-    const CsrView x{x_indptr.data(), x_indices.data(), x_data.data(), n_rows};
-    const CsrView y{y_indptr.data(), y_indices.data(), nullptr, n_rows};
+    constexpr Index all_ids = Index{1} << 31;
+    const CsrInput x = hashslide::csr(x_indptr, x_indices, x_data, all_ids);
+    const CsrInput y = hashslide::pattern(y_indptr, y_indices, all_ids);
     std::string text;
     hashslide::released([&] { append_rows(text, x, y, begin, end, feature_base); });
     return nb::bytes(text.data(), text.size());

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 #include "base/parallel.h"
@@ -25,14 +26,6 @@ namespace {
 template <class T>
 using Out = nb::ndarray<nb::numpy, T, nb::c_contig>;
 
-CsrView view(const In<Index>& indptr, const In<Id>& indices, const In<float>& data) {
-    return {indptr.data(), indices.data(), data.data(), static_cast<Index>(indptr.shape(0)) - 1};
-}
-
-CsrView pattern(const In<Index>& indptr, const In<Id>& indices) {
-    return {indptr.data(), indices.data(), nullptr, static_cast<Index>(indptr.shape(0)) - 1};
-}
-
 // A fresh NumPy array that owns its memory.
 template <class T>
 Out<T> make_array(std::initializer_list<std::size_t> shape) {
@@ -45,42 +38,65 @@ Out<T> make_array(std::initializer_list<std::size_t> shape) {
 StepStats train_batch(Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
                       In<Id> y_indices, In<Index> rows, std::optional<In<float>> sample_weight, float learning_rate,
                       int n_threads) {
+    const CsrInput x = csr(x_indptr, x_indices, x_data, self.config().n_features);
+    const CsrInput y = pattern(y_indptr, y_indices, self.config().n_labels);
+    if (sample_weight && static_cast<Index>(sample_weight->size()) != x.n_rows())
+        throw BadInput("sample_weight has not one weight for each row of x.");
     return released([&] {
-        return self.train_batch(view(x_indptr, x_indices, x_data), pattern(y_indptr, y_indices),
-                                {rows.data(), rows.shape(0)}, sample_weight ? sample_weight->data() : nullptr,
+        return self.train_batch(x, y, {rows.data(), rows.shape(0)}, sample_weight ? sample_weight->data() : nullptr,
                                 learning_rate, n_threads);
     });
 }
 
-template <auto predict>
-std::pair<Out<std::int64_t>, Out<float>> topk(const Network& self, In<Index> indptr, In<Id> indices, In<float> data,
-                                              Index k, int n_threads) {
-    const CsrView x = view(indptr, indices, data);
-    const std::size_t n = x.n_rows, width = k;
+// predict(labels, scores): of x.n_rows() rows of k.
+template <class F>
+std::pair<Out<std::int64_t>, Out<float>> topk(const CsrInput& x, Index k, F&& predict) {
+    const std::size_t n = x.n_rows(), width = k;
     auto labels = make_array<std::int64_t>({n, width});
     auto scores = make_array<float>({n, width});
-    released([&] { (self.*predict)(x, k, labels.data(), scores.data(), n_threads); });
+    released([&] { predict(labels.data(), scores.data()); });
     return {labels, scores};
+}
+
+auto predict_topk(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, Index k, int n_threads) {
+    const CsrInput x = csr(indptr, indices, data, self.config().n_features);
+    return topk(x, k, [&](std::int64_t* labels, float* scores) { self.predict_topk(x, k, labels, scores, n_threads); });
+}
+
+struct NewCandidates {
+    Candidates lists;
+    bool is_taken = false;
+};
+
+using Settings = std::tuple<Index, Index, Index>;  // of candidates: feature_labels, cell_labels, probes
+
+auto approximate_topk(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, Index k, Settings settings,
+                      int n_threads) {
+    const CsrInput x = csr(indptr, indices, data, self.config().n_features);
+    const CandidateSettings read = std::make_from_tuple<CandidateSettings>(settings);
+    return topk(x, k, [&](std::int64_t* labels, float* scores) {
+        self.approximate_topk(x, k, read, labels, scores, n_threads);
+    });
 }
 
 // layers: of the input layer, if there is one, and those above it.
 Out<float> hidden(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, int n_threads,
                   std::size_t layers) {
-    const CsrView x = view(indptr, indices, data);
+    const CsrInput x = csr(indptr, indices, data, self.config().n_features);
     const HiddenStack& stack = self.hidden_stack();
     const std::size_t inputs = stack.input() ? 1 : 0;
     if (layers < inputs || layers > inputs + stack.layers().size())
         throw std::invalid_argument("there is no layer number " + std::to_string(layers));
     const std::size_t width = static_cast<std::size_t>(stack.width_after(layers - inputs));
-    auto out = make_array<float>({static_cast<std::size_t>(x.n_rows), width});
+    auto out = make_array<float>({static_cast<std::size_t>(x.n_rows()), width});
     released([&] { self.hidden(x, layers - inputs, out.data(), n_threads); });
     return out;
 }
 
 Out<float> logits(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, int n_threads) {
-    const CsrView x = view(indptr, indices, data);
+    const CsrInput x = csr(indptr, indices, data, self.config().n_features);
     auto out =
-        make_array<float>({static_cast<std::size_t>(x.n_rows), static_cast<std::size_t>(self.config().n_labels)});
+        make_array<float>({static_cast<std::size_t>(x.n_rows()), static_cast<std::size_t>(self.config().n_labels)});
     released([&] { self.logits(x, out.data(), n_threads); });
     return out;
 }
@@ -237,37 +253,43 @@ void bind_network(nb::module_& m) {
         .def_ro("loss", &StepStats::loss, "Loss, summed over the examples of the batch.")
         .def_ro("active", &StepStats::active, "Labels in the active set.");
 
+    nb::class_<NewCandidates>(m, "Candidates", "Lists for approximate_topk, until they are set.").def(nb::init<>());
+
     nb::class_<Network>(m, "Network", "The trained network. Arrays must be clean: hashslide.network checks them.")
         .def(nb::init<const NetworkConfig&>(), "config"_a)
         .def("train_batch", &train_batch, "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a,
              "rows"_a, "sample_weight"_a.none(), "learning_rate"_a, "n_threads"_a, "One step on the given rows.")
-        .def("predict_topk", &topk<&Network::predict_topk>, "indptr"_a, "indices"_a, "data"_a, "k"_a, "n_threads"_a,
+        .def("predict_topk", &predict_topk, "indptr"_a, "indices"_a, "data"_a, "k"_a, "n_threads"_a,
              "Ids and logits of the k best labels of each row, best first.")
-        .def("approximate_topk", &topk<&Network::approximate_topk>, "indptr"_a, "indices"_a, "data"_a, "k"_a,
-             "n_threads"_a, "The same among the candidates alone; after learn_candidates.")
+        .def("approximate_topk", &approximate_topk, "indptr"_a, "indices"_a, "data"_a, "k"_a, "settings"_a,
+             "n_threads"_a, "The same among the candidates alone; after set_candidates.")
         .def(
             "learn_candidates",
-            [](Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
-               In<Id> y_indices, int n_threads) {
-                released([&] {
-                    self.learn_candidates(view(x_indptr, x_indices, x_data), pattern(y_indptr, y_indices), n_threads);
-                });
+            [](const Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
+               In<Id> y_indices, bool fresh, int n_threads) {
+                const CsrInput x = csr(x_indptr, x_indices, x_data, self.config().n_features);
+                const CsrInput y = pattern(y_indptr, y_indices, self.config().n_labels);
+                return NewCandidates{released([&] { return self.learn_candidates(x, y, fresh, n_threads); })};
             },
-            "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "n_threads"_a,
-            "Make or extend the lists of approximate_topk from training data.")
+            "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "fresh"_a, "n_threads"_a,
+            "Lists for approximate_topk from training data; not fresh: the network's own, extended.")
         .def(
-            "drop_candidates", [](Network& self) { self.candidates() = {}; }, "Forget the lists.")
+            "set_candidates",
+            [](Network& self, NewCandidates& made) {
+                if (!std::exchange(made.is_taken, true)) self.set_candidates(std::move(made.lists));
+            },
+            "candidates"_a, "Take the lists over. Nothing happens if that has been done before.")
         .def_prop_ro("has_candidates", [](const Network& self) { return !self.candidates().empty(); })
         .def_prop_rw(
             "candidate_settings",
             [](const Network& self) {
                 const CandidateSettings& s = self.candidates().settings;
-                return std::tuple(s.feature_labels, s.cell_labels, s.probes);
+                return Settings(s.feature_labels, s.cell_labels, s.probes);
             },
-            [](Network& self, std::tuple<Index, Index, Index> s) {
-                self.candidates().settings = {std::get<0>(s), std::get<1>(s), std::get<2>(s)};
+            [](Network& self, const Settings& s) {
+                self.candidates().settings = std::make_from_tuple<CandidateSettings>(s);
             },
-            "(feature_labels, cell_labels, probes): how much of the lists approximate_topk reads.")
+            "(feature_labels, cell_labels, probes): how much of the lists approximate_topk should read.")
         .def("hidden", &hidden, "indptr"_a, "indices"_a, "data"_a, "n_threads"_a, "layers"_a,
              "Activations after so many hidden layers, (n, width).")
         .def("logits", &logits, "indptr"_a, "indices"_a, "data"_a, "n_threads"_a,
@@ -275,20 +297,27 @@ void bind_network(nb::module_& m) {
         .def(
             "set_label_prior",
             [](Network& self, In<std::int64_t> counts, Index n_examples, bool reset_bias) {
+                if (static_cast<Index>(counts.size()) != self.config().n_labels)
+                    throw BadInput("counts has not one number for each label.");
                 released([&] { self.set_label_prior(counts.data(), n_examples, reset_bias); });
             },
             "counts"_a, "n_examples"_a, "reset_bias"_a = true,
             "Label frequencies: bias, popular head and inclusion probabilities.")
         .def(
-            "set_label_weight", [](Network& self, In<float> weight) { self.set_label_weight(weight.data()); },
+            "set_label_weight",
+            [](Network& self, In<float> weight) {
+                if (static_cast<Index>(weight.size()) != self.config().n_labels)
+                    throw BadInput("weight has not one number for each label.");
+                self.set_label_weight(weight.data());
+            },
             "weight"_a, "Weight of each label's positive term in the loss.")
         .def(
             "choose_direct_pairs",
             [](Network& self, In<Index> x_indptr, In<Id> x_indices, In<Index> y_indptr, In<Id> y_indices,
                int n_threads) {
-                released([&] {
-                    self.choose_direct_pairs(pattern(x_indptr, x_indices), pattern(y_indptr, y_indices), n_threads);
-                });
+                const CsrInput x = pattern(x_indptr, x_indices, self.config().n_features);
+                const CsrInput y = pattern(y_indptr, y_indices, self.config().n_labels);
+                released([&] { self.choose_direct_pairs(x, y, n_threads); });
             },
             "x_indptr"_a, "x_indices"_a, "y_indptr"_a, "y_indices"_a, "n_threads"_a,
             "Choose the (feature, label) pairs of the direct term from training data; after set_label_prior.")

@@ -38,6 +38,7 @@ NB_MODULE(_core, m) {
     m.def("available_cpus", &hashslide::available_cpus,
           "CPUs granted to this process by its affinity mask and control group.");
     hashslide::bind_exit(m);
+    hashslide::bind_lock(m);
     bind_data(m);
     bind_hash_families(m);
     bind_neuron_index(m);

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <thread>
 
+#include "base/model_lock.h"
+
 namespace nb = nanobind;
 
 namespace hashslide {
@@ -53,6 +55,11 @@ void ask_python() {
     if (must_not_return()) throw Interrupted();
     const nb::gil_scoped_acquire lock;
     if (PyErr_CheckSignals() != 0) throw nb::python_error();
+}
+
+void refuse_at_exit() {
+    if (is_ending && std::this_thread::get_id() == ending_thread)
+        throw ModelLock::Refused("the model was being trained by another thread when the interpreter ended.");
 }
 
 void bind_exit(nb::module_& m) {

@@ -34,6 +34,11 @@ auto released(F&& f) {
     }
 }
 
+// Throws if the interpreter ends and this is the thread that ends it: nobody else comes to the end of a call any more,
+// so there is nothing to wait for.
+void refuse_at_exit();
+
 void bind_exit(nanobind::module_& m);
+void bind_lock(nanobind::module_& m);
 
 }  // namespace hashslide

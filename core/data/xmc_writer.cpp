@@ -1,7 +1,7 @@
 #include "data/xmc_writer.h"
 
-#include <cassert>
 #include <charconv>
+#include <utility>
 
 namespace hashslide {
 namespace {
@@ -12,30 +12,31 @@ void append(std::string& text, Number number) {
     text.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, number).ptr);
 }
 
-void append_labels(std::string& text, std::span<const Id> labels) {
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-        if (i > 0) text += ',';
-        append(text, labels[i]);
-    }
+void append_labels(std::string& text, const CsrInput& y, Index row) {
+    bool is_first = true;
+    y.each(row, [&](Id label, Index) {
+        if (!std::exchange(is_first, false)) text += ',';
+        append(text, label);
+    });
 }
 
-void append_features(std::string& text, std::span<const Id> ids, std::span<const float> values, Index base) {
-    for (std::size_t i = 0; i < ids.size(); ++i) {
+void append_features(std::string& text, const CsrInput& x, Index row, Index base) {
+    x.each(row, [&](Id id, Index entry) {
         text += ' ';
-        append(text, ids[i] + base);
+        append(text, id + base);
         text += ':';
-        append(text, values[i]);
-    }
+        append(text, x.value(entry));
+    });
 }
 
 }  // namespace
 
-void append_rows(std::string& text, const CsrView& x, const CsrView& y, Index begin, Index end, Index feature_base) {
-    assert(0 <= begin && end <= x.n_rows && x.n_rows == y.n_rows);
+void append_rows(std::string& text, const CsrInput& x, const CsrInput& y, Index begin, Index end, Index feature_base) {
     for (Index row = begin; row < end; ++row) {
-        append_labels(text, y.ids(row));
-        append_features(text, x.ids(row), x.values(row), feature_base);
-        if (y.ids(row).empty() && x.ids(row).empty()) text += ' ';
+        const std::size_t start = text.size();
+        append_labels(text, y, row);
+        append_features(text, x, row, feature_base);
+        if (text.size() == start) text += ' ';
         text += '\n';
     }
 }

@@ -3,11 +3,11 @@
 
 #include <string>
 
-#include "sparse/csr.h"
+#include "sparse/csr_input.h"
 
 namespace hashslide {
 
 // Appends lines [begin, end) to `text`. Values take the fewest digits that read back as the same float.
-void append_rows(std::string& text, const CsrView& x, const CsrView& y, Index begin, Index end, Index feature_base);
+void append_rows(std::string& text, const CsrInput& x, const CsrInput& y, Index begin, Index end, Index feature_base);
 
 }  // namespace hashslide

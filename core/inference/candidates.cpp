@@ -9,9 +9,9 @@ namespace {
 
 constexpr double dense_share = 0.25;  // of the features, in an average example
 
-bool is_dense(const CsrView& x, Index n_features) {
-    return static_cast<double>(x.indptr[x.n_rows]) >
-           dense_share * static_cast<double>(n_features) * static_cast<double>(x.n_rows);
+bool is_dense(const CsrInput& x, Index n_features) {
+    return static_cast<double>(x.n_entries()) >
+           dense_share * static_cast<double>(n_features) * static_cast<double>(x.n_rows());
 }
 
 // The memory of a feature that a query reads is at random places: it is asked for before it is needed.
@@ -45,24 +45,27 @@ void direct_scores(const DirectTerm& direct, std::span<const Id> ids, std::span<
 
 }  // namespace
 
-void Candidates::absorb(const HiddenStack& stack, const OutputLayer& output, const CsrView& x, const CsrView& y,
-                        Index n_features, std::uint64_t seed, int n_threads) {
-    const bool is_new = empty();
-    if (is_new) cells.learn_centres(stack, x, output.n_labels(), seed, n_threads);
-    cells.absorb(stack, output, x, y, n_threads);
-    if (is_new ? !is_dense(x, n_features) : features.lists.n() > 0)
-        features.absorb(x, y, n_features, output.n_labels(), n_threads);
+Candidates Candidates::extended(const HiddenStack& stack, const OutputLayer& output, const CsrInput& x, float scale,
+                                const CsrInput& y, Index n_features, std::uint64_t seed, int n_threads) const {
+    Candidates out;
+    out.settings = settings;
+    out.cells = empty() ? QueryCells::learn_centres(stack, x, scale, output.n_labels(), seed, n_threads)
+                              .extended(stack, output, x, scale, y, n_threads)
+                        : cells.extended(stack, output, x, scale, y, n_threads);
+    if (empty() ? !is_dense(x, n_features) : features.lists.n() > 0)
+        out.features = features.extended(x, y, n_features, output.n_labels(), n_threads);
+    return out;
 }
 
 std::span<const Hit> Candidates::topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct,
-                                      const CsrView& x, Index row, Index k) const {
+                                      const CsrView& x, Index row, Index k, const CandidateSettings& read) const {
     thread_local CandidateWork work;
     work.prepare(output.n_labels(), stack.width());
     const std::span<const Id> ids = x.ids(row);
     prefetch(features.lists, direct, ids);
     stack.predict(x, row, 1, work.hidden.data(), 1);
-    features.add_candidates(ids, x.values(row), settings.feature_labels, work);
-    cells.add_candidates(settings.cell_labels, settings.probes, k, work);
+    features.add_candidates(ids, x.values(row), read.feature_labels, work);
+    cells.add_candidates(read.cell_labels, read.probes, k, work);
 
     const std::vector<Id>& labels = work.candidates;
     const Index n = static_cast<Index>(labels.size());

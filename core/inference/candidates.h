@@ -19,16 +19,16 @@ class Candidates {
 public:
     bool empty() const { return cells.n() == 0; }
 
-    // Learns the centres of the cells if there are none, and adds the examples to the counts of the lists. There are no
-    // feature lists for dense data, in which the presence of a feature says nothing.
-    void absorb(const HiddenStack& stack, const OutputLayer& output, const CsrView& x, const CsrView& y,
-                Index n_features, std::uint64_t seed, int n_threads);
+    // The lists with the examples added to their counts; the centres of the cells are learned if there are none. There
+    // are no feature lists for dense data, in which the presence of a feature says nothing. scale: of the values of x.
+    Candidates extended(const HiddenStack& stack, const OutputLayer& output, const CsrInput& x, float scale,
+                        const CsrInput& y, Index n_features, std::uint64_t seed, int n_threads) const;
 
-    // The k best candidates of row `row` of x, best first; valid until this thread's next call. Fewer only if all lists
-    // together name fewer.
-    // Depends on the row alone. O(entries of its features' lists + (cells + candidates) * width).
+    // The k best candidates of row `row` of x, of as much of the lists as is to be read, best first; valid until this
+    // thread's next call. Fewer only if all lists together name fewer. Depends on the row alone. O(entries of its
+    // features' lists + (cells + candidates) * width).
     std::span<const Hit> topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct,
-                              const CsrView& x, Index row, Index k) const;
+                              const CsrView& x, Index row, Index k, const CandidateSettings& read) const;
 
     FeatureLists features;
     QueryCells cells;

@@ -4,12 +4,15 @@
 
 namespace hashslide {
 
-void FeatureLists::absorb(const CsrView& x, const CsrView& y, Index n_features, Index n_labels, int n_threads) {
+FeatureLists FeatureLists::extended(const CsrInput& x, const CsrInput& y, Index n_features, Index n_labels,
+                                    int n_threads) const {
     const std::vector<std::vector<Index>> rows = rows_by_column(x, n_features);
-    examples.own();
-    examples.resize(n_features);
-    for (Index f = 0; f < n_features; ++f) examples[f] += static_cast<Index>(rows[f].size());
-    lists.absorb(rows, y, n_labels, longest, nullptr, n_threads);
+    FeatureLists out;
+    out.examples = Array<Index>(n_features);
+    for (Index f = 0; f < n_features; ++f)
+        out.examples[f] = (f < examples.size() ? examples[f] : 0) + static_cast<Index>(rows[f].size());
+    out.lists = lists.extended(rows, y, n_labels, longest, nullptr, n_threads);
+    return out;
 }
 
 void FeatureLists::add_candidates(std::span<const Id> ids, std::span<const float> values, Index best,

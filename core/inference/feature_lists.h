@@ -11,8 +11,8 @@ class FeatureLists {
 public:
     static constexpr Index longest = 64;  // list of a feature
 
-    // O(pairs of a feature and a label in x and y).
-    void absorb(const CsrView& x, const CsrView& y, Index n_features, Index n_labels, int n_threads);
+    // The lists with further examples. O(pairs of a feature and a label in x and y).
+    FeatureLists extended(const CsrInput& x, const CsrInput& y, Index n_features, Index n_labels, int n_threads) const;
 
     // Adds the `best` labels of largest sum over features f of x_f P(l | f). O(entries of the lists of the features).
     void add_candidates(std::span<const Id> ids, std::span<const float> values, Index best, CandidateWork& work) const;

@@ -36,8 +36,8 @@ void keep_best(std::vector<Entry>& entries, Index longest) {
 
 }  // namespace
 
-void LabelLists::absorb(const Members& members, const CsrView& y, Index n_labels, Index longest,
-                        const TieBreak& tie_break, int n_threads) {
+LabelLists LabelLists::extended(const Members& members, const CsrInput& y, Index n_labels, Index longest,
+                                const TieBreak& tie_break, int n_threads) const {
     const Index n_groups = static_cast<Index>(members.size()), n_old = n();
     std::vector<std::vector<Entry>> lists(n_groups);
     parallel_for(n_threads, 0, n_groups, group_grain, [&](Index first, Index last) {
@@ -46,7 +46,7 @@ void LabelLists::absorb(const Members& members, const CsrView& y, Index n_labels
             counter.clear(n_labels);
             for (const Index row : members[g]) {
                 poll();
-                for (const Id label : y.ids(row)) counter.add(label, 1.0);
+                y.each(row, [&](Id label, Index) { counter.add(label, 1.0); });
             }
             for (Index i = g < n_old ? begin[g] : 0; i < (g < n_old ? begin[g + 1] : 0); ++i)
                 counter.add(labels[i], counts[i]);
@@ -56,15 +56,19 @@ void LabelLists::absorb(const Members& members, const CsrView& y, Index n_labels
             keep_best(lists[g], longest);
         }
     });
-    begin = Array<Index>(n_groups + 1);
-    for (Index g = 0; g < n_groups; ++g) begin[g + 1] = begin[g] + static_cast<Index>(lists[g].size());
-    labels = Array<Id>(begin[n_groups]);
-    counts = Array<float>(begin[n_groups]);
-    for (Index g = 0; g < n_groups; ++g)
+    LabelLists out;
+    out.begin = Array<Index>(n_groups + 1);
+    for (Index g = 0; g < n_groups; ++g) out.begin[g + 1] = out.begin[g] + static_cast<Index>(lists[g].size());
+    out.labels = Array<Id>(out.begin[n_groups]);
+    out.counts = Array<float>(out.begin[n_groups]);
+    for (Index g = 0; g < n_groups; ++g) {
+        poll();
         for (std::size_t i = 0; i < lists[g].size(); ++i) {
-            labels[begin[g] + static_cast<Index>(i)] = lists[g][i].label;
-            counts[begin[g] + static_cast<Index>(i)] = lists[g][i].count;
+            out.labels[out.begin[g] + static_cast<Index>(i)] = lists[g][i].label;
+            out.counts[out.begin[g] + static_cast<Index>(i)] = lists[g][i].count;
         }
+    }
+    return out;
 }
 
 }  // namespace hashslide

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/memory.h"
-#include "sparse/csr.h"
+#include "sparse/csr_input.h"
 
 namespace hashslide {
 
@@ -20,10 +20,10 @@ struct LabelLists {
         return {labels.data() + begin[group], static_cast<std::size_t>(begin[group + 1] - begin[group])};
     }
 
-    // Adds the labels of the members to the counts of the lists and keeps the `longest` most frequent ones of each
-    // group. Groups may be new. O(labels of all members + all lists).
-    void absorb(const Members& members, const CsrView& y, Index n_labels, Index longest, const TieBreak& tie_break,
-                int n_threads);
+    // The lists with the labels of the members added to their counts, of which the `longest` most frequent ones of each
+    // group are kept. Groups may be new. O(labels of all members + all lists).
+    LabelLists extended(const Members& members, const CsrInput& y, Index n_labels, Index longest,
+                        const TieBreak& tie_break, int n_threads) const;
 
     Array<Index> begin;   // (groups + 1,)
     Array<Id> labels;     // of each entry, the most frequent first

@@ -21,10 +21,14 @@ Index root(Index n) { return std::max<Index>(1, std::llround(std::sqrt(static_ca
 // Activations of every `stride`-th example.
 class Sample : public VectorSource {
 public:
-    Sample(const HiddenStack& stack, const CsrView& x, Index stride, int n_threads)
-        : n_((x.n_rows + stride - 1) / stride), width_(stack.width()), rows_(n_ * width_) {
+    Sample(const HiddenStack& stack, const CsrInput& x, float scale, Index stride, int n_threads)
+        : n_((x.n_rows() + stride - 1) / stride), width_(stack.width()), rows_(n_ * width_) {
         parallel_for(n_threads, 0, n_, 16, [&](Index first, Index last) {
-            for (Index i = first; i < last; ++i) stack.predict(x, i * stride, 1, rows_.data() + i * width_, 1);
+            CsrRows row;
+            for (Index i = first; i < last; ++i) {
+                row.assign(x, i * stride, 1, scale);
+                stack.predict(row.view(), 0, 1, rows_.data() + i * width_, 1);
+            }
         });
     }
     Index n() const override { return n_; }
@@ -38,35 +42,42 @@ private:
     Array<float> rows_;
 };
 
-template <class T>
-Array<T> copy_of(const std::vector<T>& values) {
-    Array<T> array(static_cast<Index>(values.size()));
+Array<float> copy_of(std::span<const float> values) {
+    Array<float> array(std::ssize(values));
     std::ranges::copy(values, array.data());
     return array;
 }
 
-}  // namespace
-
-void QueryCells::learn_centres(const HiddenStack& stack, const CsrView& x, Index n_labels, std::uint64_t seed,
-                               int n_threads) {
-    const Index n_cells = std::clamp<Index>(x.n_rows / least_examples, 1, root(n_labels));
-    const Index stride = std::max<Index>(1, x.n_rows / (sample_per_cell * n_cells));
-    KMeansCells family(n_cells, stack.width(), 1, seed);
-    family.learn(Sample(stack, x, stride, n_threads), n_threads);
-    const State learned = family.learned();
-    centres = copy_of(std::get<std::vector<float>>(learned.at("centres")));
-    offsets = copy_of(std::get<std::vector<float>>(learned.at("penalties")));
-    for (Index c = 0; c < n_cells; ++c)
-        offsets[c] += 0.5f * kernels().sum_of_squares(stack.width(), centres.data() + c * stack.width());
+std::span<const float> span_of(const Array<float>& array) {
+    return {array.data(), static_cast<std::size_t>(array.size())};
 }
 
-std::vector<Id> QueryCells::nearest(const HiddenStack& stack, const CsrView& x, int n_threads) const {
+}  // namespace
+
+QueryCells QueryCells::learn_centres(const HiddenStack& stack, const CsrInput& x, float scale, Index n_labels,
+                                     std::uint64_t seed, int n_threads) {
+    const Index n_cells = std::clamp<Index>(x.n_rows() / least_examples, 1, root(n_labels));
+    const Index stride = std::max<Index>(1, x.n_rows() / (sample_per_cell * n_cells));
+    KMeansCells family(n_cells, stack.width(), 1, seed);
+    family.learn(Sample(stack, x, scale, stride, n_threads), n_threads);
+    const State learned = family.learned();
+    QueryCells cells;
+    cells.centres = copy_of(array_of<float>(learned, "centres"));
+    cells.offsets = copy_of(array_of<float>(learned, "penalties"));
+    for (Index c = 0; c < n_cells; ++c)
+        cells.offsets[c] += 0.5f * kernels().sum_of_squares(stack.width(), cells.centres.data() + c * stack.width());
+    return cells;
+}
+
+std::vector<Id> QueryCells::nearest(const HiddenStack& stack, const CsrInput& x, float scale, int n_threads) const {
     const Index width = stack.width();
-    std::vector<Id> cells(x.n_rows);
-    parallel_for(n_threads, 0, x.n_rows, block, [&](Index first, Index last) {
+    std::vector<Id> cells(x.n_rows());
+    parallel_for(n_threads, 0, x.n_rows(), block, [&](Index first, Index last) {
         const Index n = last - first;
         std::vector<float> h(n * width), z(n * this->n());
-        stack.predict(x, first, n, h.data(), 1);
+        CsrRows rows;
+        rows.assign(x, first, n, scale);
+        stack.predict(rows.view(), 0, n, h.data(), 1);
         kernels().products(n, this->n(), width, h.data(), centres.data(), nullptr, z.data(), this->n());
         for (Index i = 0; i < n; ++i) {
             float* row = z.data() + i * this->n();
@@ -77,14 +88,19 @@ std::vector<Id> QueryCells::nearest(const HiddenStack& stack, const CsrView& x, 
     return cells;
 }
 
-void QueryCells::absorb(const HiddenStack& stack, const OutputLayer& output, const CsrView& x, const CsrView& y,
-                        int n_threads) {
+QueryCells QueryCells::extended(const HiddenStack& stack, const OutputLayer& output, const CsrInput& x, float scale,
+                                const CsrInput& y, int n_threads) const {
     LabelLists::Members members(n());
-    const std::vector<Id> cells = nearest(stack, x, n_threads);
-    for (Index row = 0; row < x.n_rows; ++row) members[cells[row]].push_back(row);
+    const std::vector<Id> cells = nearest(stack, x, scale, n_threads);
+    for (Index row = 0; row < x.n_rows(); ++row) members[cells[row]].push_back(row);
     const Index width = stack.width();
     const auto logit = [&](Index cell, Id label) { return output.logit(label, centres.data() + cell * width); };
-    lists.absorb(members, y, output.n_labels(), labels_per_root * root(output.n_labels()), logit, n_threads);
+    QueryCells out;
+    out.centres = copy_of(span_of(centres));
+    out.offsets = copy_of(span_of(offsets));
+    out.lists =
+        lists.extended(members, y, output.n_labels(), labels_per_root * root(output.n_labels()), logit, n_threads);
+    return out;
 }
 
 void QueryCells::add_candidates(Index labels, Index probes, Index least, CandidateWork& work) const {

@@ -9,14 +9,17 @@
 
 namespace hashslide {
 
+// scale: of the values of x, everywhere.
 class QueryCells {
 public:
     // About sqrt(n_labels) cells of at most 2 sqrt(n_labels) labels each, fewer cells where there are few examples.
-    void learn_centres(const HiddenStack& stack, const CsrView& x, Index n_labels, std::uint64_t seed, int n_threads);
+    static QueryCells learn_centres(const HiddenStack& stack, const CsrInput& x, float scale, Index n_labels,
+                                    std::uint64_t seed, int n_threads);
 
-    // Counts the labels of each example in its cell; labels that occur equally often are ordered by the logit of the
-    // centre. O(examples * cells * width), as products of matrices.
-    void absorb(const HiddenStack& stack, const OutputLayer& output, const CsrView& x, const CsrView& y, int n_threads);
+    // The same cells with the labels of each example counted in its own; labels that occur equally often are ordered by
+    // the logit of the centre. O(examples * cells * width), as products of matrices.
+    QueryCells extended(const HiddenStack& stack, const OutputLayer& output, const CsrInput& x, float scale,
+                        const CsrInput& y, int n_threads) const;
 
     // Adds the first `labels` labels of the `probes` cells with the nearest centres, and while there are fewer than
     // `least` candidates the lists of one cell after the other. O(cells * width).
@@ -29,7 +32,7 @@ public:
     Array<float> offsets;  // (cells,): nearest is the largest h . c - offset
 
 private:
-    std::vector<Id> nearest(const HiddenStack& stack, const CsrView& x, int n_threads) const;
+    std::vector<Id> nearest(const HiddenStack& stack, const CsrInput& x, float scale, int n_threads) const;
 };
 
 }  // namespace hashslide

@@ -23,7 +23,7 @@ void DirectTerm::grow(Index n_features) {
     n_features_ = n_features;
 }
 
-void DirectTerm::choose_pairs(const CsrView& x, const CsrView& y, const std::vector<Index>& label_counts,
+void DirectTerm::choose_pairs(const CsrInput& x, const CsrInput& y, const std::vector<Index>& label_counts,
                               int n_threads) {
     if (config_.labels_per_feature == 0) return;
     const auto examples = rows_by_column(x, n_features_);
@@ -45,20 +45,20 @@ void DirectTerm::choose_pairs(const CsrView& x, const CsrView& y, const std::vec
     accumulator = std::move(more_zeros);
 }
 
-std::vector<DirectTerm::Pair> DirectTerm::pairs_of(const std::vector<Index>& examples, const CsrView& y,
+std::vector<DirectTerm::Pair> DirectTerm::pairs_of(const std::vector<Index>& examples, const CsrInput& y,
                                                    const std::vector<Index>& label_counts) const {
     thread_local LabelCounter counter;
     counter.clear(static_cast<Index>(label_counts.size()));
     for (const Index row : examples) {
         poll();
-        for (const Id label : y.ids(row)) counter.add(label, 1.0);
+        y.each(row, [&](Id label, Index) { counter.add(label, 1.0); });
     }
     std::vector<Pair> pairs;
     for (std::size_t i = 0; i < counter.counts().size(); ++i) {
         const Id label = counter.labels()[i];
         const double count = counter.counts()[i];
         const double expected = static_cast<double>(examples.size()) * static_cast<double>(label_counts[label]) /
-                                static_cast<double>(y.n_rows);
+                                static_cast<double>(y.n_rows());
         if (count >= static_cast<double>(config_.min_count))
             pairs.push_back({static_cast<float>(count * std::log1p(count / expected)), label});
     }

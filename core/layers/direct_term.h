@@ -27,7 +27,7 @@ public:
     // Chooses the pairs of S from the training data: for each feature the labels with the largest count * log(1 + lift)
     // where lift = count * n / (count of the feature * count of the label). O(pairs of a feature and a label in x and
     // y).
-    void choose_pairs(const CsrView& x, const CsrView& y, const std::vector<Index>& label_counts, int n_threads);
+    void choose_pairs(const CsrInput& x, const CsrInput& y, const std::vector<Index>& label_counts, int n_threads);
 
     // Memory of one worker for one batch: the entries of the touched features whose label is active; those of the
     // feature at position t are present[list_begin[t]] .. + present_size[t].
@@ -62,7 +62,7 @@ private:
         float score;
         Id label;
     };
-    std::vector<Pair> pairs_of(const std::vector<Index>& examples, const CsrView& y,
+    std::vector<Pair> pairs_of(const std::vector<Index>& examples, const CsrInput& y,
                                const std::vector<Index>& label_counts) const;
 
     DirectTermConfig config_;

@@ -14,6 +14,7 @@ namespace {
 
 // Up to this many rows, reading the weights costs more than the arithmetic, and the 8-bit screen wins.
 constexpr Index screened_rows = 4;
+constexpr Index predicted_rows = 1024;  // whose features and activations are held at once
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -36,11 +37,13 @@ Network::Network(const NetworkConfig& config, bool initialise)
     build_tables();
 }
 
-StepStats Network::train_batch(const CsrView& x, const CsrView& y, std::span<const Index> rows,
+StepStats Network::train_batch(const CsrInput& x, const CsrInput& y, std::span<const Index> rows,
                                const float* sample_weight, float rate, int n_threads) {
     const FlushDenormals flush;
     const Index batch = static_cast<Index>(rows.size());
     if (batch == 0) return {0.0, 0};
+    if (x.n_rows() != y.n_rows())
+        throw BadInput("x and y have different numbers of rows. Give each example one of both.");
     own_arrays();
     drop_screen();
     const Index wanted = config_.update == UpdateMode::hogwild ? std::min<Index>(n_threads, batch) : 1;
@@ -118,62 +121,58 @@ std::vector<Id> Network::active_labels() const {
     return labels;
 }
 
-void Network::hidden(const CsrView& x, std::size_t n_layers, float* out, int n_threads) const {
-    const FlushDenormals flush;
-    std::vector<float> values;
-    constexpr Index block = 512;  // rows whose activations are held at once
-    const CsrView features = scaled(x, values);
-    const Index width = hidden_.width_after(n_layers);
-    for (Index row = 0; row < x.n_rows; row += block)
-        hidden_.predict(features, row, std::min(block, x.n_rows - row), n_layers, out + row * width, n_threads);
+template <class F>
+void Network::for_blocks(const CsrInput& x, Index block, F&& f) const {
+    CsrRows rows;
+    for (Index first = 0; first < x.n_rows(); first += block) {
+        rows.assign(x, first, std::min(block, x.n_rows() - first), config_.input_scale);
+        f(rows.view(), first);
+    }
 }
 
-void Network::predict_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
+void Network::hidden(const CsrInput& x, std::size_t n_layers, float* out, int n_threads) const {
     const FlushDenormals flush;
-    std::vector<float> values;
-    const CsrView features = scaled(x, values);
-    exact_topk(features, k, labels, scores, n_threads);
+    const Index width = hidden_.width_after(n_layers);
+    for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
+        hidden_.predict(rows, 0, rows.n_rows, n_layers, out + first * width, n_threads);
+    });
 }
 
 // Few rows by the screen, but for the first ones since the weights have changed: making it costs more than they do.
-void Network::exact_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
-    const auto few = x.n_rows <= screened_rows ? screen(n_threads) : nullptr;
-    if (few)
-        screened_topk(hidden_, output_, direct_, *few, x, k, labels, scores, n_threads);
-    else
-        blocked_topk(hidden_, output_, direct_, x, k, labels, scores, n_threads);
+void Network::predict_topk(const CsrInput& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
+    const FlushDenormals flush;
+    const auto few = x.n_rows() <= screened_rows ? screen(n_threads) : nullptr;
+    for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
+        if (few)
+            screened_topk(hidden_, output_, direct_, *few, rows, k, labels + first * k, scores + first * k, n_threads);
+        else
+            blocked_topk(hidden_, output_, direct_, rows, k, labels + first * k, scores + first * k, n_threads);
+    });
 }
 
-void Network::approximate_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
+void Network::approximate_topk(const CsrInput& x, Index k, const CandidateSettings& read, std::int64_t* labels,
+                               float* scores, int n_threads) const {
     const FlushDenormals flush;
-    std::vector<float> values;
-    const CsrView features = scaled(x, values);
-    std::vector<char> is_short(x.n_rows);
-    parallel_for(n_threads, 0, x.n_rows, 4, [&](Index first, Index last) {
+    std::vector<char> is_short(x.n_rows());
+    parallel_for(n_threads, 0, x.n_rows(), 4, [&](Index first, Index last) {
+        thread_local CsrRows copy;
+        copy.assign(x, first, last - first, config_.input_scale);
         for (Index row = first; row < last; ++row) {
-            const std::span<const Hit> hits = candidates_.topk(hidden_, output_, direct_, features, row, k);
+            const std::span<const Hit> hits =
+                candidates_.topk(hidden_, output_, direct_, copy.view(), row - first, k, read);
             is_short[row] = std::ssize(hits) < k;
             if (!is_short[row]) write_hits(hits, labels + row * k, scores + row * k);
         }
     });
-    for (Index row = 0; row < x.n_rows; ++row)
-        if (is_short[row])
-            exact_topk({features.indptr + row, features.indices, features.data, 1}, k, labels + row * k,
-                       scores + row * k, n_threads);
+    for (Index row = 0; row < x.n_rows(); ++row)
+        if (is_short[row]) predict_topk(x.row(row), k, labels + row * k, scores + row * k, n_threads);
 }
 
-void Network::learn_candidates(const CsrView& x, const CsrView& y, int n_threads) {
+Candidates Network::learn_candidates(const CsrInput& x, const CsrInput& y, bool is_fresh, int n_threads) const {
     const FlushDenormals flush;
-    std::vector<float> values;
-    candidates_.absorb(hidden_, output_, scaled(x, values), y, config_.n_features, config_.seed, n_threads);
-}
-
-// x with its values times input_scale, kept in `values`.
-CsrView Network::scaled(const CsrView& x, std::vector<float>& values) const {
-    if (config_.input_scale == 1.0f) return x;
-    values.assign(x.data, x.data + x.indptr[x.n_rows]);
-    kernels().scale(static_cast<Index>(values.size()), config_.input_scale, values.data());
-    return {x.indptr, x.indices, values.data(), x.n_rows};
+    const Candidates none;
+    return (is_fresh ? none : candidates_)
+        .extended(hidden_, output_, x, config_.input_scale, y, config_.n_features, config_.seed, n_threads);
 }
 
 void Network::drop_screen() {
@@ -183,22 +182,38 @@ void Network::drop_screen() {
 }
 
 std::shared_ptr<const Screen> Network::screen(int n_threads) const {
+    {
+        const std::lock_guard lock(screen_mutex_);
+        if (!std::exchange(is_screen_wanted_, true) || is_screen_in_work_) return nullptr;
+        if (screen_) return screen_;
+        is_screen_in_work_ = true;
+    }
+    std::shared_ptr<const Screen> made;
+    try {
+        made = std::make_shared<const Screen>(output_, output_.width(), n_threads);
+    } catch (...) {
+        const std::lock_guard lock(screen_mutex_);
+        is_screen_in_work_ = false;
+        throw;
+    }
     const std::lock_guard lock(screen_mutex_);
-    if (!std::exchange(is_screen_wanted_, true)) return nullptr;
-    if (!screen_) screen_ = std::make_shared<const Screen>(output_, output_.width(), n_threads);
-    return screen_;
+    is_screen_in_work_ = false;
+    screen_ = made;
+    return made;
 }
 
-void Network::logits(const CsrView& x, float* out, int n_threads) const {
+void Network::logits(const CsrInput& x, float* out, int n_threads) const {
     const FlushDenormals flush;
-    std::vector<float> values;
-    all_logits(hidden_, output_, direct_, scaled(x, values), out, n_threads);
+    for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
+        all_logits(hidden_, output_, direct_, rows, out + first * config_.n_labels, n_threads);
+    });
 }
 
 void Network::set_label_prior(const Index* counts, Index n_examples, bool reset_bias) {
+    if (reset_bias) own_arrays();
+    const Whole whole;
     prior_.set(counts, n_examples, config_.active.popular);
     if (!reset_bias) return;
-    own_arrays();
     drop_screen();
     for (Index label = 0; label < config_.n_labels; ++label) {
         const double f = prior_.frequency(static_cast<Id>(label));
@@ -208,12 +223,13 @@ void Network::set_label_prior(const Index* counts, Index n_examples, bool reset_
 
 void Network::set_label_weight(const float* weight) { label_weight_.assign(weight, weight + config_.n_labels); }
 
-void Network::choose_direct_pairs(const CsrView& x, const CsrView& y, int n_threads) {
+void Network::choose_direct_pairs(const CsrInput& x, const CsrInput& y, int n_threads) {
     direct_.choose_pairs(x, y, prior_.counts(), n_threads);
     drop_screen();
 }
 
 void Network::grow(Index n_features, Index n_labels) {
+    const Whole whole;
     drop_screen();
     n_features = std::max(n_features, config_.n_features);
     n_labels = std::max(n_labels, config_.n_labels);

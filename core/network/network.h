@@ -46,26 +46,29 @@ public:
     // Builds the hash tables of hidden layers that have not been restored.
     void build_tables() { hidden_.build_tables(1); }
 
-    // One step on the given rows of x and y. sample_weight: one for each row of x, or null. A step of more than a moment
-    // may be interrupted, and is then not counted; rows of the weights may have been updated.
-    StepStats train_batch(const CsrView& x, const CsrView& y, std::span<const Index> rows, const float* sample_weight,
+    // One step on the given rows of x and y. sample_weight: one for each row of x, or null. A step of more than a
+    // moment may be interrupted, and is then not counted; rows of the weights may have been updated.
+    StepStats train_batch(const CsrInput& x, const CsrInput& y, std::span<const Index> rows, const float* sample_weight,
                           float rate, int n_threads);
 
-    void predict_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const;
-    // The same among the candidates of the settings' size alone; if there are fewer than k, the row is predicted
-    // exactly. Not before learn_candidates().
-    void approximate_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const;
-    void logits(const CsrView& x, float* out, int n_threads) const;
+    void predict_topk(const CsrInput& x, Index k, std::int64_t* labels, float* scores, int n_threads) const;
+    // The same among the candidates alone; if there are fewer than k, the row is predicted exactly. Not before
+    // set_candidates().
+    void approximate_topk(const CsrInput& x, Index k, const CandidateSettings& read, std::int64_t* labels,
+                          float* scores, int n_threads) const;
+    void logits(const CsrInput& x, float* out, int n_threads) const;
     // Activations after the first n_layers of hidden_stack().layers(): out (x.n_rows, width_after(n_layers)).
-    void hidden(const CsrView& x, std::size_t n_layers, float* out, int n_threads) const;
+    void hidden(const CsrInput& x, std::size_t n_layers, float* out, int n_threads) const;
 
     // How often each label occurred among n_examples. reset_bias: the bias starts at the label's log odds.
     void set_label_prior(const Index* counts, Index n_examples, bool reset_bias);
     void set_label_weight(const float* weight);
     // Chooses the pairs of the direct term from training data; after set_label_prior.
-    void choose_direct_pairs(const CsrView& x, const CsrView& y, int n_threads);
-    // Makes or extends the lists of approximate_topk() from training data. They are not updated by train_batch().
-    void learn_candidates(const CsrView& x, const CsrView& y, int n_threads);
+    void choose_direct_pairs(const CsrInput& x, const CsrInput& y, int n_threads);
+    // The lists of approximate_topk() from training data; is_fresh: not those that there are, extended. They are not
+    // updated by train_batch().
+    Candidates learn_candidates(const CsrInput& x, const CsrInput& y, bool is_fresh, int n_threads) const;
+    void set_candidates(Candidates candidates) { candidates_ = std::move(candidates); }
     void grow(Index n_features, Index n_labels);
 
     const NetworkConfig& config() const { return config_; }
@@ -99,9 +102,10 @@ private:
     std::string hidden_name(std::size_t i) const;
     Model model() { return {config_, hidden_, output_, direct_, selector_, prior_, label_weight_}; }
     void rehash(int n_threads);
-    CsrView scaled(const CsrView& x, std::vector<float>& values) const;
-    void exact_topk(const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) const;
-    // Null at the first call since drop_screen().
+    // Calls f(rows, first) for copies of so many rows of x at a time, with their values times input_scale.
+    template <class F>
+    void for_blocks(const CsrInput& x, Index block, F&& f) const;
+    // Null at the first call since drop_screen(), and while another thread makes it.
     std::shared_ptr<const Screen> screen(int n_threads) const;
     void drop_screen();
     std::span<const std::unique_ptr<Worker>> used_workers() const {
@@ -127,6 +131,7 @@ private:
     mutable std::mutex screen_mutex_;
     mutable std::shared_ptr<const Screen> screen_;
     mutable bool is_screen_wanted_ = false;  // a prediction of few rows has been made with these weights
+    mutable bool is_screen_in_work_ = false;
 };
 
 }  // namespace hashslide

@@ -31,6 +31,7 @@ StepStats Worker::train(Model& model, const Batch& batch, int n_threads) {
     lap_start_ = now();
     features_.gather(batch.x, batch.rows.data(), batch.size(), config.input_scale, config.input_dropout,
                      CounterRng(batch.seed, Stream::input_dropout, batch.step));
+    ExampleSets::true_labels(batch.y, batch.rows.data(), batch.size(), true_labels_);
     model.hidden.forward(features_, hidden_, batch.seed, batch.step, n_threads);
     Activations& head = copy_head(model, batch);
     lap(Stage::hidden_forward);
@@ -138,8 +139,6 @@ void Worker::dropout(const Model& model, const Batch& batch, std::vector<float>&
 void Worker::select(const Model& model, const Batch& batch, const Activations& head, int n_threads) {
     sampled_.begin.clear();
     sampled_.ids.clear();
-    if (model.config.samples_labels() || model.config.active.per_example)
-        ExampleSets::true_labels(batch.y, batch.rows.data(), batch.size(), true_labels_);
     if (model.config.samples_labels())
         model.selector.select(model.output.view(), head, &true_labels_,
                               CounterRng(batch.seed, Stream::sampler, batch.step), sampled_, n_threads);
@@ -148,7 +147,7 @@ void Worker::select(const Model& model, const Batch& batch, const Activations& h
 
 void Worker::start_active_set(const Model& model, const Batch& batch) {
     active_.start(model.prior.popular());
-    if (shares_labels(model)) active_.add_true_labels(batch.y, batch.rows.data(), batch.size());
+    if (shares_labels(model)) active_.add_true_labels(true_labels_.begin, true_labels_.ids);
     active_.add_uniform(model.config.active.uniform, model.config.n_labels,
                         CounterRng(batch.seed, Stream::uniform_negatives, batch.step));
 }
@@ -175,10 +174,11 @@ const float* Worker::row_weights(const Model& model, const Batch& batch) {
     const float power = model.config.example_power;
     if (!batch.sample_weight && power == 0) return nullptr;
     row_weight_.clear();
-    for (const Index row : batch.rows) {
-        const float n = static_cast<float>(std::max<std::size_t>(1, batch.y.ids(row).size()));
+    for (Index b = 0; b < batch.size(); ++b) {
+        const Index labels = true_labels_.begin[b + 1] - true_labels_.begin[b];
+        const float n = static_cast<float>(std::max<Index>(1, labels));
         const float by_labels = power == 0 ? 1.0f : std::pow(model.prior.mean_labels() / n, power);
-        row_weight_.push_back((batch.sample_weight ? batch.sample_weight[row] : 1.0f) * by_labels);
+        row_weight_.push_back((batch.sample_weight ? batch.sample_weight[batch.rows[b]] : 1.0f) * by_labels);
     }
     return row_weight_.data();
 }

@@ -49,8 +49,8 @@ struct StepStats {
 
 // The examples of one batch, or of one worker's part of it.
 struct Batch {
-    const CsrView& x;
-    const CsrView& y;
+    const CsrInput& x;
+    const CsrInput& y;
     std::span<const Index> rows;
     const float* sample_weight;  // one for each row of x, or null
     float rate;

@@ -37,13 +37,10 @@ void ActiveSet::start(const std::vector<Id>& certain) {
     n_certain_ = map_.size();
 }
 
-void ActiveSet::add_true_labels(const CsrView& y, const Index* rows, Index n_rows) {
+void ActiveSet::add_true_labels(std::span<const Index> begin, std::span<const Id> labels) {
     targets_.clear();
-    target_begin_.assign(1, 0);
-    for (Index b = 0; b < n_rows; ++b) {
-        for (const Id label : y.ids(rows[b])) targets_.push_back(map_.insert(label));
-        target_begin_.push_back(static_cast<Index>(targets_.size()));
-    }
+    for (const Id label : labels) targets_.push_back(map_.insert(label));
+    target_begin_.assign(begin.begin(), begin.end());
 }
 
 void ActiveSet::add(const std::vector<Id>& labels) {

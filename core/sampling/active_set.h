@@ -1,11 +1,11 @@
 // Step 3: which neurons take part in a batch. Candidates come from named sources; the union is one set for the batch.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "base/id_map.h"
 #include "base/rng.h"
-#include "sparse/csr.h"
 
 namespace hashslide {
 
@@ -48,7 +48,8 @@ public:
 
     // Starts a new set with labels that are in every set.
     void start(const std::vector<Id>& certain);
-    void add_true_labels(const CsrView& y, const Index* rows, Index n_rows);
+    // labels[begin[b]] .. are those of example b.
+    void add_true_labels(std::span<const Index> begin, std::span<const Id> labels);
     void add_uniform(Index draws, Index n_labels, const CounterRng& rng);
     void add(const std::vector<Id>& labels);
 

@@ -2,11 +2,11 @@
 
 namespace hashslide {
 
-void ExampleSets::true_labels(const CsrView& y, const Index* rows, Index n_rows, Selection& out) {
+void ExampleSets::true_labels(const CsrInput& y, const Index* rows, Index n_rows, Selection& out) {
     out.begin.assign(1, 0);
     out.ids.clear();
     for (Index b = 0; b < n_rows; ++b) {
-        out.ids.insert(out.ids.end(), y.ids(rows[b]).begin(), y.ids(rows[b]).end());
+        y.each(rows[b], [&](Id label, Index) { out.ids.push_back(label); });
         out.begin.push_back(static_cast<Index>(out.ids.size()));
     }
 }

@@ -8,7 +8,7 @@
 
 #include "sampling/active_set.h"
 #include "sampling/sampler.h"
-#include "sparse/csr.h"
+#include "sparse/csr_input.h"
 
 namespace hashslide {
 
@@ -26,7 +26,7 @@ public:
     std::span<const Id> certain(Index example) const { return part(certain_, certain_begin_, example); }
 
     // The true labels of the batch.
-    static void true_labels(const CsrView& y, const Index* rows, Index n_rows, Selection& out);
+    static void true_labels(const CsrInput& y, const Index* rows, Index n_rows, Selection& out);
 
 private:
     static std::span<const Id> part(const std::vector<Id>& all, const std::vector<Index>& begin, Index i) {

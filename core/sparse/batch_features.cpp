@@ -2,7 +2,7 @@
 
 namespace hashslide {
 
-void BatchFeatures::gather(const CsrView& x, const Index* rows, Index n_rows, float scale, float dropout,
+void BatchFeatures::gather(const CsrInput& x, const Index* rows, Index n_rows, float scale, float dropout,
                            const CounterRng& rng) {
     indptr_.assign(1, 0);
     ids_.clear();
@@ -10,15 +10,13 @@ void BatchFeatures::gather(const CsrView& x, const Index* rows, Index n_rows, fl
     kept_values_.clear();
     const float keep = 1.0f / (1.0f - dropout);
     for (Index b = 0; b < n_rows; ++b) {
-        const auto row_ids = x.ids(rows[b]);
-        const auto row_values = x.values(rows[b]);
-        for (std::size_t j = 0; j < row_ids.size(); ++j) {
-            const std::uint64_t draw = (static_cast<std::uint64_t>(b) << 32) | j;
-            const bool dropped = dropout > 0 && rng.uniform(draw) < dropout;
-            ids_.push_back(row_ids[j]);
-            values_.push_back(row_values[j] * scale);
+        std::uint64_t draw = static_cast<std::uint64_t>(b) << 32;
+        x.each(rows[b], [&](Id id, Index entry) {
+            const bool dropped = dropout > 0 && rng.uniform(draw++) < dropout;
+            ids_.push_back(id);
+            values_.push_back(x.value(entry) * scale);
             kept_values_.push_back(dropped ? 0.0f : values_.back() * keep);
-        }
+        });
         indptr_.push_back(static_cast<Index>(ids_.size()));
     }
     group_by_feature();

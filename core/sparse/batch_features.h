@@ -5,7 +5,7 @@
 
 #include "base/id_map.h"
 #include "base/rng.h"
-#include "sparse/csr.h"
+#include "sparse/csr_input.h"
 
 namespace hashslide {
 
@@ -15,7 +15,7 @@ public:
 
     // Rows of x in the given order, with values times `scale`. In the kept values each feature of each example is 0
     // with probability `dropout`; the others are scaled by 1 / (1 - dropout).
-    void gather(const CsrView& x, const Index* rows, Index n_rows, float scale, float dropout, const CounterRng& rng);
+    void gather(const CsrInput& x, const Index* rows, Index n_rows, float scale, float dropout, const CounterRng& rng);
 
     Index n_examples() const { return static_cast<Index>(indptr_.size()) - 1; }
     std::span<const Id> ids(Index example) const { return part(ids_, indptr_, example); }

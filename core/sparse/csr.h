@@ -1,9 +1,8 @@
-// Read-only view of a compressed sparse row matrix that somebody else owns.
+// Read-only view of a compressed sparse row matrix that another part of the core owns.
 #pragma once
 
 #include <cassert>
 #include <span>
-#include <vector>
 
 #include "base/types.h"
 
@@ -23,8 +22,5 @@ struct CsrView {
         return {data + indptr[row], static_cast<std::size_t>(indptr[row + 1] - indptr[row])};
     }
 };
-
-// Transposes the pattern: the rows in which each column occurs, ascending.
-std::vector<std::vector<Index>> rows_by_column(const CsrView& x, Index n_columns);
 
 }  // namespace hashslide

@@ -62,6 +62,12 @@ HashTable::Sorted HashTable::by_range() const {
     return sorted;
 }
 
+void HashTable::take_back(Index n_neurons) {
+    bucket_of_.assign(n_neurons, -1);
+    for (Id b = 0; b < n_buckets(); ++b)
+        for (Index i = 0; i < size(b); ++i) bucket_of_[pool_[blocks_[b].begin + i]] = b;
+}
+
 void HashTable::restore(std::span<const Id> buckets, std::span<const Id> members, std::uint64_t moves) {
     for (const Id b : buckets)
         if (b < -1 || b >= n_buckets()) throw std::invalid_argument("a neuron in a bucket that does not exist");
@@ -108,8 +114,8 @@ std::vector<Id> HashTable::members() const {
 bool HashTable::move(Id neuron, Id bucket) {
     if (bucket_of_[neuron] == bucket) return false;
     if (bucket_of_[neuron] >= 0) remove(neuron);
+    bucket_of_[neuron] = -1;
     if (bucket >= 0) insert(neuron, bucket);
-    bucket_of_[neuron] = bucket;
     return true;
 }
 

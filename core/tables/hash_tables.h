@@ -33,6 +33,8 @@ public:
     // To build the table anew, write the bucket of each neuron (-1: none) into assign(n_neurons), then build().
     std::span<Id> assign(Index n_neurons);
     void build();
+    // Instead of build(): back to the buckets in which the neurons are.
+    void take_back(Index n_neurons);
     // Moves one neuron, which may be new (grow() first), to a bucket or out of all of them (-1); false if it is there.
     bool move(Id neuron, Id bucket);
     void grow(Index n_neurons) { bucket_of_.resize(n_neurons, -1); }

@@ -120,12 +120,32 @@ void NeuronIndex::hash(const NeuronView& neurons, const Id* ids, Index n, std::s
 }
 
 void NeuronIndex::build(const NeuronView& neurons, int n_threads) {
-    family_->draw(static_cast<std::uint64_t>(builds_++), n_threads);
-    map_.fit(neurons, n_threads);
-    family_->learn(NeuronVectors(neurons, map_), n_threads);
+    const MipsMap map = map_;
+    const State learned = ready() ? family_->learned() : State{};
+    try {
+        hash_all(neurons, n_threads);
+    } catch (...) {
+        if (ready()) take_back(map, learned, n_threads);
+        throw;
+    }
+    const Whole whole;
+    const Index builds = builds_, next_build = next_build_;
+    builds_ = next_build_ = 0;  // should memory run out: there are no tables until the next step
+    parallel_for(n_threads, 0, n_tables(), 1, [&](Index t, Index) { tables_[t].build(); });
+    builds_ = builds + 1;
+    next_build_ = next_build;
     multiplications_ += family_->learning_multiplications(neurons.n) +
                         static_cast<double>(neurons.n) *
                             (multiplications_of_neuron() + static_cast<double>(map_.fitting_multiplications()));
+    touched_.clear();
+    changed_ = 0;
+}
+
+// New functions, and the codes that they give all neurons.
+void NeuronIndex::hash_all(const NeuronView& neurons, int n_threads) {
+    family_->draw(static_cast<std::uint64_t>(builds_), n_threads);
+    map_.fit(neurons, n_threads);
+    family_->learn(NeuronVectors(neurons, map_), n_threads);
     std::vector<Id*> codes;
     for (HashTable& table : tables_) codes.push_back(table.assign(neurons.n).data());
     const Index grain = at_once(128, map_.width());
@@ -136,9 +156,20 @@ void NeuronIndex::build(const NeuronView& neurons, int n_threads) {
         for (Id*& c : here) c += first;
         hash(neurons, ids.data(), last - first, here, scratch<slot>(grain * map_.width()));
     });
-    parallel_for(n_threads, 0, n_tables(), 1, [&](Index t, Index) { tables_[t].build(); });
-    touched_.clear();
-    changed_ = 0;
+}
+
+// Returns to the functions of the last build, to which the buckets still belong. A family of the user's own may fail
+// in that too: then there are no tables until the next step.
+void NeuronIndex::take_back(const MipsMap& map, const State& learned, int n_threads) {
+    const Whole whole;
+    map_ = map;
+    parallel_for(n_threads, 0, n_tables(), 1, [&](Index t, Index) { tables_[t].take_back(n_neurons_); });
+    try {
+        family_->draw(static_cast<std::uint64_t>(builds_ - 1), n_threads);
+        family_->restore(learned);
+    } catch (...) {
+        builds_ = next_build_ = 0;
+    }
 }
 
 // Re-hashes the touched neurons, part by part, and moves those whose bucket has changed. One thread a table.

@@ -48,7 +48,8 @@ public:
     // Step 8, after each update: re-hashes the touched neurons when due, rebuilds everything on the schedule.
     void touch(std::span<const Id> neurons);
     void maintain(const NeuronView& neurons, Index step, int n_threads);
-    // Full rebuild with fresh functions, now. O(n L K) and the sorting of n L codes.
+    // Full rebuild with fresh functions, now. O(n L K) and the sorting of n L codes. While neurons are hashed it may be
+    // interrupted or fail, and leaves what there was.
     void build(const NeuronView& neurons, int n_threads);
 
     void grow(Index n_neurons);  // new neurons are found only after they have been touched and re-hashed
@@ -64,6 +65,8 @@ private:
     double multiplications_of_neuron() const {
         return family_->multiplications(map_.width()) + static_cast<double>(map_.multiplications());
     }
+    void hash_all(const NeuronView& neurons, int n_threads);
+    void take_back(const MipsMap& map, const State& learned, int n_threads);
     void refresh(const NeuronView& neurons, int n_threads);
     void follow(const std::vector<float>& vectors, Index n, const std::vector<Id>& codes, Index stride);
 

@@ -28,5 +28,9 @@ class OutputError(HashslideError, OSError):
     """A file cannot be written; the message says why and what to do. An old file of the name is unchanged."""
 
 
+class ModelBusyError(HashslideError, RuntimeError):
+    """The model cannot be used now: it is being changed, and waiting for that would never end."""
+
+
 class CpuError(HashslideError, RuntimeError):
     """``HASHSLIDE_ISA`` names an instruction set that this build or this CPU lacks."""

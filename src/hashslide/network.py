@@ -1,13 +1,14 @@
 """The network for Python callers: checked arguments around the C++ core."""
 
 import os
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hashslide import _core
 from hashslide._checks import as_int, check_int
+from hashslide._locks import reading, training, writing
 from hashslide._network_state import CandidateSettings, check_counts, check_state
 from hashslide._validation import as_numeric, to_float32
 from hashslide.config import NetworkConfig
@@ -34,7 +35,13 @@ class Network:
         self.config = config
         self._core = _core.Network(config.to_core())
         self._label_weight: NDArray[np.float32] | None = None
+        self._lock = _core.ModelLock()
 
+    def share_lock(self, lock: _core.ModelLock) -> None:
+        """Use the lock of the model that this network becomes a part of, before other threads know of it."""
+        self._lock = lock
+
+    @writing
     def train_batch(
         self,
         x: Csr,
@@ -46,8 +53,9 @@ class Network:
     ) -> tuple[float, int]:
         """Make one training step.
 
-        Nothing is checked here, as this is called thousands of times a second: `x`, `y` and `sample_weight`
-        come from `hashslide.csr.as_csr`, `LabelNames.encode` and `check_sample_weight`.
+        Values are not checked here, as this is called thousands of times a second: `x`, `y` and
+        `sample_weight` come from `hashslide.csr.as_csr`, `LabelNames.encode` and `check_sample_weight`. What
+        has been written into their arrays since then makes no harm: ids are checked as they are read.
 
         Parameters
         ----------
@@ -70,7 +78,11 @@ class Network:
         Raises
         ------
         InputError
-            A hash family of the user's own gave buckets that do not exist.
+            A hash family of the user's own gave buckets that do not exist, or a matrix has got ids that do
+            not exist.
+        KeyboardInterrupt
+            From Ctrl-C in a step of more than a moment. The step is not counted, but some rows of the weights
+            may have been updated.
         """
         try:
             stats = self._core.train_batch(
@@ -81,8 +93,9 @@ class Network:
             raise InputError(str(error)) from error
         return stats.loss, stats.active
 
+    @reading
     def predict_topk(
-        self, X, k: int = 5, n_threads: int = 1, approximate: bool = False
+        self, X, k: int = 5, n_threads: int = 1, approximate: bool | CandidateSettings = False
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the k best labels of each example.
 
@@ -92,9 +105,9 @@ class Network:
         k : int
             1 to n_labels.
         n_threads : int
-        approximate : bool
+        approximate : bool or CandidateSettings
             Score only the candidates that the lists of `learn_candidates` name for each example; if they
-            cannot name k, it is predicted exactly.
+            cannot name k, it is predicted exactly. True: as many as `candidate_settings` says.
 
         Returns
         -------
@@ -110,15 +123,17 @@ class Network:
         """
         check_int("k", k, 1, self.config.n_labels)
         x = self._check_features(X)
-        if not approximate:
+        if approximate is False:
             return self._core.predict_topk(x.indptr, x.indices, x.data, k, n_threads)
         if not self.has_candidates:
             raise InputError(
                 "approximate prediction needs lists of candidates, and this network has none. Make them from "
                 "training data: learn_candidates(x, y), or build_approximate(X, y) of a SlideClassifier."
             )
-        return self._core.approximate_topk(x.indptr, x.indices, x.data, k, n_threads)
+        read = self.candidate_settings if approximate is True else approximate
+        return self._core.approximate_topk(x.indptr, x.indices, x.data, k, astuple(read), n_threads)
 
+    @training
     def learn_candidates(self, x: Csr, y: Csr, n_threads: int = 1, fresh: bool = True) -> None:
         """Make the lists of approximate prediction from training data; training does not update them.
 
@@ -130,11 +145,28 @@ class Network:
             Changes the speed, never the result.
         fresh : bool
             False: add the examples to the counts of the lists that there are. The cells keep their centres.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            From Ctrl-C; the lists are those that there were before.
         """
-        if fresh:
-            self._core.drop_candidates()
-        if x.n_rows:
-            self._core.learn_candidates(x.indptr, x.indices, x.data, y.indptr, y.indices, n_threads)
+        self.set_candidates(self.make_candidates(x, y, n_threads, fresh))
+
+    @training
+    def make_candidates(
+        self, x: Csr, y: Csr, n_threads: int = 1, fresh: bool = True
+    ) -> _core.Candidates | None:
+        """Return the lists that `learn_candidates` would make; other threads may read meanwhile."""
+        if not x.n_rows:
+            return _core.Candidates() if fresh else None
+        return self._core.learn_candidates(x.indptr, x.indices, x.data, y.indptr, y.indices, fresh, n_threads)
+
+    @writing
+    def set_candidates(self, candidates: _core.Candidates | None) -> None:
+        """Use the lists of `make_candidates`, or those that there are. A second time changes nothing."""
+        if candidates is not None:
+            self._core.set_candidates(candidates)
 
     @property
     def has_candidates(self) -> bool:
@@ -148,13 +180,15 @@ class Network:
 
     @candidate_settings.setter
     def candidate_settings(self, settings: CandidateSettings) -> None:
-        self._core.candidate_settings = (settings.feature_labels, settings.cell_labels, settings.probes)
+        self._core.candidate_settings = astuple(settings)
 
+    @reading
     def logits(self, X, n_threads: int = 1) -> NDArray[np.float32]:
         """Return the logits of all labels, shape (n, n_labels): the caller minds the memory."""
         x = self._check_features(X)
         return self._core.logits(x.indptr, x.indices, x.data, n_threads)
 
+    @reading
     def hidden(self, X, n_threads: int = 1, layers: int | None = None) -> NDArray[np.float32]:
         """Return the activations after the first `layers` hidden layers, by default all, shape (n, width)."""
         x = self._check_features(X)
@@ -163,6 +197,7 @@ class Network:
             check_int("layers", layers, int(first.selection.sampler == "all"), most)
         return self._core.hidden(x.indptr, x.indices, x.data, n_threads, most if layers is None else layers)
 
+    @writing
     def set_label_prior(self, counts: NDArray[np.int64], n_examples: int, reset_bias: bool = True) -> None:
         """Tell how often each label occurs among `n_examples` examples.
 
@@ -173,16 +208,19 @@ class Network:
         check_counts("counts", counts, n_examples)
         self._core.set_label_prior(counts, n_examples, reset_bias)
 
+    @writing
     def set_label_weight(self, weight: ArrayLike) -> None:
         """Set the weight of each label's positive term in the loss, shape (n_labels,)."""
         weight = check_label_weight(weight, self.config.n_labels)
         self._label_weight = weight
         self._core.set_label_weight(weight)
 
+    @writing
     def choose_direct_pairs(self, x: Csr, y: Csr, n_threads: int = 1) -> None:
         """Choose the pairs of the direct term from training data, after `set_label_prior`."""
         self._core.choose_direct_pairs(x.indptr, x.indices, y.indptr, y.indices, n_threads)
 
+    @writing
     def grow(self, n_features: int, n_labels: int) -> None:
         """Add features and labels, up to these numbers; less than there are changes nothing.
 
@@ -213,11 +251,13 @@ class Network:
         return self._core.n_examples_seen
 
     @property
+    @reading
     def label_counts(self) -> NDArray[np.int64]:
         """Examples of each label so far, a copy of shape (n_labels,)."""
         return self._core.label_counts
 
     @property
+    @reading
     def multiplications(self) -> float:
         """Multiplications of all steps of this process, forward and backward.
 
@@ -227,10 +267,12 @@ class Network:
         return self._core.multiplications
 
     @property
+    @reading
     def table_bytes(self) -> dict[str, int]:
         """Memory of the hash tables of each layer that has some, by the layer's name."""
         return self._core.table_bytes
 
+    @writing
     def rebuild_tables(self, n_threads: int = 1) -> None:
         """Build the hash tables of all layers anew, with fresh functions, as the schedule does.
 
@@ -242,23 +284,28 @@ class Network:
         self._core.rebuild_tables(n_threads)
 
     @property
+    @reading
     def stage_seconds(self) -> dict[str, float]:
         """Wall time of each stage of `train_batch`, summed over all batches of this process."""
         return self._core.stage_seconds
 
+    @reading
     def state(self) -> dict[str, NDArray]:
         """Return read-only views of every array, by name, valid until the network changes."""
         return self._core.state()
 
+    @reading
     def snapshot(self) -> dict[str, NDArray]:
         """Return a copy of the state, for `restore`."""
         return {name: array.copy() for name, array in self.state().items()}
 
+    @writing
     def restore(self, state: dict[str, NDArray]) -> None:
         """Return to a state of this network; the arrays are copied."""
-        self._core = _core.Network.from_state(self.config.to_core(), state, True)
+        core = _core.Network.from_state(self.config.to_core(), state, True)
         if self._label_weight is not None:
-            self._core.set_label_weight(self._label_weight)
+            core.set_label_weight(self._label_weight)
+        self._core = core
 
     @classmethod
     def from_state(cls, config: NetworkConfig, state: dict[str, NDArray], copy: bool = True) -> "Network":
@@ -281,7 +328,10 @@ class Network:
         network = cls.__new__(cls)
         network.config = config
         network._label_weight = None
+        network._lock = _core.ModelLock()
         state = check_state(config, state)
+        if not copy:  # the core uses integers as indices: nobody else may write to them
+            state = {name: _read_only(a) if a.dtype.kind == "i" else a for name, a in state.items()}
         network._borrowed = None if copy else state
         try:
             network._core = _core.Network.from_state(config.to_core(), state, copy)
@@ -289,6 +339,11 @@ class Network:
             raise InputError(f"the network's state does not fit its settings: {error}.") from None
         return network
 
+    def frozen(self) -> "FrozenNetwork":
+        """Return a copy that cannot be used but becomes a network when it is unpickled or copied."""
+        return FrozenNetwork(self.__reduce__())
+
+    @reading
     def __reduce__(self):
         return Network.from_state, (self.config, self.snapshot(), False)
 
@@ -301,6 +356,16 @@ class Network:
         return x
 
 
+class FrozenNetwork:
+    """What pickling a network at some moment gives, for whoever is pickled together with it."""
+
+    def __init__(self, reduced: tuple):
+        self._reduced = reduced
+
+    def __reduce__(self):
+        return self._reduced
+
+
 def check_label_weight(weight: ArrayLike, n_labels: int) -> NDArray[np.float32]:
     """Return the weights of the labels, float32 and contiguous, if they are finite and not negative."""
     weight = to_float32(as_numeric(weight, "label_weight"), "label_weight")
@@ -310,6 +375,10 @@ def check_label_weight(weight: ArrayLike, n_labels: int) -> NDArray[np.float32]:
             "label_weight holds negative, NaN or infinite values; accepted are finite numbers >= 0."
         )
     return array
+
+
+def _read_only(array: NDArray) -> NDArray:
+    return array.copy() if array.flags.writeable else array
 
 
 def _per_label(name: str, values: NDArray, n_labels: int) -> NDArray:

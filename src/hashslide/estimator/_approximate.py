@@ -1,6 +1,7 @@
 """Approximate prediction: its cost, when it pays, how much of the lists it reads (docs/prediction.md)."""
 
 import math
+from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,14 +64,19 @@ def list_entries(network: Network, x: Csr) -> float:
 
 
 def untuned(network: Network, x: Csr) -> dict:
-    """Set the default settings and return what `SlideClassifier.approximate_` says of them."""
+    """Return what `SlideClassifier.approximate_` says of the default settings."""
     settings = default_settings(network.config.n_labels)
-    network.candidate_settings = settings
     return _report(network, settings, cost(network, settings, list_entries(network, x)))
 
 
+def use(model, report: dict) -> None:
+    """Predict as a report says from now on."""
+    settings = CandidateSettings(*(report[field.name] for field in fields(CandidateSettings)))
+    model.network_.candidate_settings, model.approximate_ = settings, report
+
+
 def tune(network: Network, x: Csr, y: sparse.csr_matrix | None, k: int, share: float, n_threads: int) -> dict:
-    """Set the cheapest settings that keep `share` of the exact hits at ranks 1 and k on validation data.
+    """Find the cheapest settings that keep `share` of the exact hits at ranks 1 and k on validation data.
 
     A hit is a true label, or without `y` an exact best label, among the first ones. The mean shortfall and
     `CONFIDENCE` standard errors of it stay within ``1 - share``. At most `VALIDATION_ROWS` rows are used,
@@ -87,8 +93,7 @@ def tune(network: Network, x: Csr, y: sparse.csr_matrix | None, k: int, share: f
     entries, n_labels = list_entries(network, x), network.config.n_labels
 
     def losses(settings: CandidateSettings) -> dict[str, tuple[float, float]]:
-        network.candidate_settings = settings
-        return _losses(exact, network.predict_topk(x, k, n_threads, approximate=True)[0], y)
+        return _losses(exact, network.predict_topk(x, k, n_threads, approximate=settings)[0], y)
 
     def is_good(settings: CandidateSettings) -> bool:
         return all(loss + CONFIDENCE * error <= 1 - share for loss, error in losses(settings).values())

@@ -8,6 +8,7 @@ from sklearn.utils.validation import validate_data
 
 from hashslide import metrics
 from hashslide._checks import check_bool, check_choice, check_float, check_int, is_auto, random_generator
+from hashslide._locks import unbroken
 from hashslide._validation import blocks, check_same_rows, check_sample_weight
 from hashslide.callbacks import EarlyStopping, Progress
 from hashslide.callbacks.base import check_callbacks
@@ -223,15 +224,16 @@ def label_weights(model, counts: NDArray[np.int64], n_examples: int, loss: str) 
     return (weight * (counts.sum() / total)).astype(np.float32) if loss == "softmax" and total else weight
 
 
-def commit(model, X, labels: LabelNames, target: Target, network: Network, seed: int) -> None:
+def commit(model, X, labels: LabelNames, target: Target, network: Network, seed: int, planned: int) -> None:
     """Make the new, untrained network that of the model; nothing fails after this but the training itself."""
+    network.share_lock(model._lock)
     for name in ("n_features_in_", "feature_names_in_", "approximate_"):
         model.__dict__.pop(name, None)
     validate_data(model, X, reset=True, skip_check_array=True)
     model._labels, model._dense_dtype, model._seed = labels, target.dense_dtype, seed
     model.classes_ = labels.array()
     model.multilabel_ = target.multilabel
-    model.history_ = []
+    model.history_, model._planned_epochs = [], planned
     model.network_ = network
 
 
@@ -259,13 +261,18 @@ def grow(model, X, x: Csr, target: Target, classes, weight) -> tuple[TrainingDat
     n_seen = network.n_examples_seen + len(data.rows)
     counts[: network.config.n_labels] += network.label_counts
     weight = label_weights(model, counts, n_seen, network.config.loss)
-    network.grow(x.n_columns, labels.n)
-    network.set_label_prior(counts, n_seen, reset_bias=False)
-    if weight is not None:
-        network.set_label_weight(weight)
-    if has_new_features:
-        validate_data(model, X, reset=True, skip_check_array=True)
-    model._labels, model.classes_, model._planned_epochs = labels, labels.array(), 0
+
+    def change() -> None:
+        network.grow(x.n_columns, labels.n)
+        network.set_label_prior(counts, n_seen, reset_bias=False)
+        if weight is not None:
+            network.set_label_weight(weight)
+        if has_new_features:
+            validate_data(model, X, reset=True, skip_check_array=True)
+        model._labels, model.classes_, model._planned_epochs = labels, labels.array(), 0
+
+    with model._lock.writing:
+        unbroken(change)
     return data, 0
 
 
@@ -286,12 +293,18 @@ def learn_approximate(model, data: TrainingData, evaluate: Evaluation | None = N
         return
     y = data.y if is_whole else data.y.take(data.rows)
     threads, is_new = effective_threads(model.n_jobs), not network.has_candidates
-    network.learn_candidates(x, y, threads, fresh=False)
-    if is_new and network.has_candidates:
-        model.approximate_ = _approximate.untuned(network, x)
+    lists = network.make_candidates(x, y, threads, fresh=False)
+
+    def set_lists() -> None:
+        network.set_candidates(lists)
+        if is_new and network.has_candidates:
+            _approximate.use(model, _approximate.untuned(network, x))
+
+    unbroken(set_lists)
     if evaluate is not None:
         k = min(5, network.config.n_labels)
-        model.approximate_ = _approximate.tune(network, evaluate.x, evaluate.y, k, 0.99, threads)
+        report = _approximate.tune(network, evaluate.x, evaluate.y, k, 0.99, threads)
+        unbroken(lambda: _approximate.use(model, report))
 
 
 def plan_of(model, settings: Settings, n_epochs: int, first_epoch: int, last_epoch: int) -> Plan:

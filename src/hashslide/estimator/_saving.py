@@ -178,6 +178,7 @@ def _restore(cls, arrays: dict[str, NDArray], metadata: dict[str, Any], family):
         classifier.feature_names_in_ = arrays["feature_names"]
     if network.has_candidates:
         classifier.approximate_ = _restore_approximate(metadata["approximate"])
+    network.share_lock(classifier._lock)
     classifier.network_ = network
     return classifier
 

@@ -10,10 +10,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from hashslide._checks import check_bool, check_float, check_int
+from hashslide._core import ModelLock
+from hashslide._locks import reading, training, unbroken
 from hashslide._validation import check_same_rows, check_sample_weight
 from hashslide.csr import Csr
 from hashslide.errors import InputError
-from hashslide.estimator._approximate import tune, untuned
+from hashslide.estimator._approximate import tune, untuned, use
 from hashslide.estimator._features import check_features, check_known_features
 from hashslide.estimator._fitting import (
     check_eval_set,
@@ -248,6 +250,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    @training
     def fit(self, X, y, sample_weight=None, eval_set=None, *, classes=None) -> Self:
         """Train a new model.
 
@@ -291,13 +294,15 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         settings = settings_for(self, data, target.multilabel)
         network = new_network(self, data, settings, seed)
 
-        commit(self, X, labels, target, network, seed)
-        self._planned_epochs = 0 if self.early_stopping else settings.epochs
+        planned = 0 if self.early_stopping else settings.epochs
+        with self._lock.writing:
+            unbroken(lambda: commit(self, X, labels, target, network, seed, planned))
         run(self, data, plan_of(self, settings, settings.epochs, 0, settings.epochs), evaluate)
         self._planned_epochs = 0
         learn_approximate(self, data, evaluate)
         return self
 
+    @training
     def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
         """Train for one more epoch, on these data, with the constant learning rate.
 
@@ -336,12 +341,14 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             labels = LabelNames.learn(target, classes)
             data = training_data(x, labels.encode(target, classes), weight)
             seed, settings = draw_seed(self.random_state), settings_for(self, data, target.multilabel)
-            commit(self, X, labels, target, new_network(self, data, settings, seed), seed)
-            self._planned_epochs = planned = 0
+            network, planned = new_network(self, data, settings, seed), 0
+            with self._lock.writing:
+                unbroken(lambda: commit(self, X, labels, target, network, seed, planned))
         run(self, data, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
         learn_approximate(self, data)
         return self
 
+    @training
     def build_approximate(self, X, y) -> Self:
         """Make the lists of approximate prediction anew, with default settings.
 
@@ -359,10 +366,17 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         x, target = self._features(X), self._labels.parse(y)
         check_same_rows(x.n_rows, target.n_rows)
         labels = self._labels.encode(target, drop_unknown=True)
-        self.network_.learn_candidates(x, labels, effective_threads(self.n_jobs))
-        self.approximate_ = untuned(self.network_, x)
+        lists = self.network_.make_candidates(x, labels, effective_threads(self.n_jobs))
+
+        def set_lists() -> None:
+            self.network_.set_candidates(lists)
+            use(self, untuned(self.network_, x))
+
+        with self._lock.writing:
+            unbroken(set_lists)
         return self
 
+    @training
     def tune_approximate(self, X, y=None, k: int = 5, share: float = 0.99) -> dict:
         """Find the fastest approximate prediction that is good enough on validation data.
 
@@ -395,9 +409,11 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             check_same_rows(x.n_rows, target.n_rows)
             truth = self._labels.encode(target, drop_unknown=True).to_scipy()
         k, threads = min(k, self._labels.n), effective_threads(self.n_jobs)
-        self.approximate_ = tune(self.network_, x, truth, k, share, threads)
-        return self.approximate_
+        report = tune(self.network_, x, truth, k, share, threads)
+        unbroken(lambda: use(self, report))
+        return report
 
+    @reading
     def predict_topk(
         self, X, k: int = 5, probabilities: bool = False, approximate: bool = False
     ) -> tuple[NDArray, NDArray[np.float32]]:
@@ -439,6 +455,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         ids, scores = self._predictor().topk(x, k, probabilities, approximate)
         return self._labels.decode(ids), scores
 
+    @reading
     def decision_function(self, X) -> NDArray[np.float32]:
         """Return the logits of all labels.
 
@@ -453,6 +470,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         """
         return self._predictor().decision_function(self._features(X))
 
+    @reading
     def predict_proba(self, X) -> NDArray[np.float64]:
         """Return the probability of every label, shape (n, n_labels).
 
@@ -465,6 +483,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         """
         return self._predictor().predict_proba(self._features(X))
 
+    @reading
     def predict(self, X) -> NDArray | sparse.csr_matrix:
         """Return the most likely class of each example, or the labels with a probability above 1/2.
 
@@ -485,6 +504,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         check_dense(x.n_rows, self._labels.n, 8, "predict")
         return predictor.likely_labels(x).toarray().astype(self._dense_dtype)
 
+    @reading
     def score(self, X, y, sample_weight=None) -> float:
         """Return the share of examples whose best label is right: accuracy, or P@1 for multi-label targets.
 
@@ -504,6 +524,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         )  # as exact as accuracy_score
         return float(np.average(np.asarray(hits).ravel(), weights=weight))
 
+    @reading
     def save(self, path: str | os.PathLike, optimizer_state: bool = True) -> None:
         """Write the model to a file, atomically; see docs/model_file.md.
 
@@ -554,6 +575,27 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
     def n_iter_(self) -> int:
         """Epochs trained."""
         return len(self.history_)
+
+    @property
+    def _lock(self) -> ModelLock:
+        lock = self.__dict__.get("_model_lock")
+        return self.__dict__.setdefault("_model_lock", ModelLock()) if lock is None else lock
+
+    def __copy__(self) -> Self:
+        copied = type(self).__new__(type(self))
+        copied.__setstate__(self.__getstate__())
+        return copied
+
+    def __getstate__(self) -> dict:
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_model_lock"}
+
+    @reading
+    def __reduce_ex__(self, protocol):
+        function, arguments, state, *rest = super().__reduce_ex__(protocol)
+        if "network_" in state:
+            state["network_"] = state["network_"].frozen()
+        return function, arguments, state, *rest
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
