@@ -3,13 +3,32 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test clean
+.PHONY: demo test sanitize fuzz kill mutate clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
+
+# docs/robustness.md describes these; smaller numbers make shorter rounds.
+SANITIZE_TESTS ?= tests/core tests/network tests/reference tests/estimator tests/training tests/data
+FUZZ_SECONDS   ?= 60
+KILL_ROUNDS    ?= 150
+
+sanitize: sanitize-address sanitize-thread
+
+sanitize-%: $(VENV)/installed
+	PYTHON=$(BIN)/python tests/tools/sanitize.sh $* $(SANITIZE_TESTS)
+
+fuzz: $(VENV)/installed
+	$(BIN)/python tests/tools/fuzz.py --seconds $(FUZZ_SECONDS)
+
+kill: $(VENV)/installed
+	$(BIN)/python tests/tools/kill.py --rounds $(KILL_ROUNDS)
+
+mutate: $(VENV)/installed
+	$(BIN)/python tests/tools/mutate.py $(FILES)
 
 $(VENV)/installed: pyproject.toml CMakeLists.txt $(shell find core src -name '*.cpp' -o -name '*.h' -o -name '*.py' 2>/dev/null)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -112,6 +112,27 @@ EDITS = {
     "form": (lambda a, m: m.update(multilabel="no"), "multilabel is 'no'; accepted are True and False"),
     "list": (lambda a, m: m.update(parameters=[1]), "is not a whole SlideClassifier"),
     "training": (lambda a, m: m["training"].update(history=3), "is not a whole SlideClassifier"),
+    "text in the history": (
+        lambda a, m: m["training"].update(history=[{"loss": "low"}]),
+        "its history has 'low' as loss; accepted are numbers and null",
+    ),
+    "list in the history": (lambda a, m: m["training"].update(history=[[1]]), "is not a whole"),
+    "same names": (
+        lambda a, m: a.update(classes=np.array(["a", "b", "a"], object)),
+        "the names of its labels are not distinct",
+    ),
+    "names of another kind": (
+        lambda a, m: a.update(classes=np.arange(3)),
+        "its labels are int64, not of the kind 'U' that it notes",
+    ),
+    "too many names of features": (
+        lambda a, m: a.update(feature_names=np.array(list("abcd"), object)),
+        "it has 4 names of object for its 3 features",
+    ),
+    "weight of a label": (
+        lambda a, m: a.update(label_weight=np.array([1, np.nan, 1], np.float32)),
+        "label_weight holds negative, NaN or infinite",
+    ),
 }
 
 
@@ -129,6 +150,23 @@ def test_parameters_of_another_version_are_ignored(tmp_path):
     fast().fit(np.eye(3), ["a", "b", "c"]).save(path)
     edited(path, lambda a, m: m["parameters"].update(depth=3))
     assert SlideClassifier.load(path).hidden == 8
+
+
+def test_floats_that_are_no_labels_are_refused(tmp_path):
+    path = tmp_path / "model"
+    fast().fit(np.eye(3), [1.0, 2.0, 3.0]).save(path)
+    edited(path, lambda a, m: a.update(classes=np.array([1.0, np.nan, 3.0])))
+    with pytest.raises(ModelFileError, match="not distinct and finite"):
+        SlideClassifier.load(path)
+
+
+def test_numbers_that_were_not_finite_come_back(tmp_path):
+    model = fast().fit(np.eye(3), ["a", "b", "c"])
+    model.history_[0]["val_P@1"] = np.nan
+    model.save(tmp_path / "model")
+    loaded = SlideClassifier.load(tmp_path / "model")
+    assert np.isnan(loaded.history_[0]["val_P@1"])
+    loaded.save(tmp_path / "again")
 
 
 @pytest.mark.parametrize(

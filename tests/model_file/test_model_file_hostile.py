@@ -64,6 +64,7 @@ HOSTILE_HEADERS = {
     "metadata number": (header_with({}, n=3), 0, "its __metadata__ is not an object of strings"),
     "metadata not JSON": (header_with({}, n="{"), 0, "its metadata 'n' is not JSON"),
     "metadata NaN": (header_with({}, n="NaN"), 0, "its metadata 'n' is not JSON .*NaN is not JSON"),
+    "metadata beyond numbers": (header_with({}, n="1e999"), 0, "its metadata 'n' is not JSON .*beyond"),
     "metadata deep": (header_with({}, n="[" * 10**6), 0, "its metadata 'n' is not JSON"),
     "metadata huge number": (header_with({}, n="9" * 10**5), 0, "its metadata 'n' is not JSON"),
     "newer": (

@@ -15,7 +15,7 @@ from hashslide._checks import check_bool, check_float, check_int
 from hashslide._os_errors import explain
 from hashslide.config import NetworkConfig
 from hashslide.errors import InputError, ModelFileError
-from hashslide.network import CandidateSettings, Network
+from hashslide.network import CandidateSettings, Network, check_label_weight
 from hashslide.selection import Layer, Selection, check_own_family, family_name, is_own_name
 from hashslide.targets import LabelNames
 
@@ -160,7 +160,8 @@ def _restore(cls, arrays: dict[str, NDArray], metadata: dict[str, Any], family):
     if family is not None and is_own_name(parameters.get("hash")):
         parameters["hash"] = family
     if "label_weight" in arrays:
-        parameters["label_weight"] = np.array(arrays["label_weight"])
+        weight = arrays["label_weight"]
+        parameters["label_weight"] = np.array(check_label_weight(weight, len(weight)))
     classifier = cls(**parameters)
     config = NetworkConfig.from_dict(metadata["network"], family)
     state = {name.removeprefix(NETWORK): array for name, array in arrays.items() if name.startswith(NETWORK)}
@@ -170,12 +171,12 @@ def _restore(cls, arrays: dict[str, NDArray], metadata: dict[str, Any], family):
     classifier._dense_dtype = _restore_dtype(metadata["dense_dtype"])
     classifier._seed = check_int("the seed", training["seed"], 0, 2**63 - 1)
     classifier._planned_epochs = check_int("the planned epochs", training["planned_epochs"], 0, 2**31)
-    classifier.history_ = [dict(record) for record in training["history"]]
+    classifier.history_ = [_restore_record(record) for record in training["history"]]
     classifier.multilabel_ = check_bool("multilabel", metadata["multilabel"])
     classifier.n_features_in_ = config.n_features
     classifier.classes_ = classifier._labels.array()
     if "feature_names" in arrays:
-        classifier.feature_names_in_ = arrays["feature_names"]
+        classifier.feature_names_in_ = _restore_feature_names(arrays["feature_names"], config.n_features)
     if network.has_candidates:
         classifier.approximate_ = _restore_approximate(metadata["approximate"])
     network.share_lock(classifier._lock)
@@ -189,9 +190,27 @@ def _restore_labels(names: NDArray | None, metadata: dict[str, Any], n_labels: i
         return LabelNames(n_labels)
     if names is None or names.shape != (n_labels,):
         raise InputError(f"it lacks the names of its {n_labels} labels")
+    if names.dtype.kind != {"U": "O", "b": "u"}.get(kind, kind) or (kind == "b" and names.max() > 1):
+        raise InputError(f"its labels are {names.dtype}, not of the kind {kind!r} that it notes")
     if kind in "Ub":
         names = names.astype({"U": str, "b": bool}[kind])
+    if (kind == "f" and not np.isfinite(names).all()) or len(set(names.tolist())) < n_labels:
+        raise InputError("the names of its labels are not distinct and finite")
     return LabelNames(n_labels, names, from_lists)
+
+
+def _restore_feature_names(names: NDArray, n_features: int) -> NDArray[np.object_]:
+    if names.dtype != object or len(names) > n_features:
+        raise InputError(f"it has {len(names)} names of {names.dtype} for its {n_features} features")
+    return names
+
+
+def _restore_record(record: dict[str, float | None]) -> dict[str, float]:
+    """Return what the history tells of an epoch; null stands for what is not finite."""
+    for name, value in record.items():
+        if isinstance(value, bool) or not isinstance(value, float | int | None):
+            raise InputError(f"its history has {value!r} as {name}; accepted are numbers and null")
+    return {name: math.nan if value is None else value for name, value in record.items()}
 
 
 def _restore_approximate(report: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ The format is specified in docs/model_file.md.
 """
 
 import json
+import math
 import os
 import re
 import zlib
@@ -234,8 +235,16 @@ def _read_header(file: BinaryIO, path: Path, file_bytes: int) -> tuple[dict[str,
 
 
 def _parse_json(text: str) -> Any:
-    """Parse strict JSON: no NaN or infinity, no repeated names."""
-    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_names)
+    """Parse strict JSON: no NaN or infinity, also not by a number like 1e999, no repeated names."""
+    return json.loads(
+        text, parse_constant=_refuse_constant, parse_float=_finite_float, object_pairs_hook=_unique_names
+    )
+
+
+def _finite_float(digits: str) -> float:
+    if not math.isfinite(value := float(digits)):
+        raise ValueError(f"{digits} is beyond the numbers")
+    return value
 
 
 def _refuse_constant(name: str) -> NoReturn:
