@@ -1,6 +1,7 @@
 """Running the commands, in this process or in one of their own."""
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -21,9 +22,15 @@ def run(*arguments, input=None, code=0):
 
 
 def start(*arguments, **options) -> subprocess.Popen:
-    """Run a command in a process of its own."""
+    """Run a command in a process of its own, which hears signals even where the tests run under nohup."""
+    options.setdefault("preexec_fn", _hear_signals)
     command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def _hear_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def json_lines(text: str) -> list:
