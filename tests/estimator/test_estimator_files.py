@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from estimator_helpers import assert_equal_models, fast
+from scipy import sparse
 
 from hashslide import model_file
 from hashslide.callbacks import Callback
@@ -150,6 +151,42 @@ def test_parameters_of_another_version_are_ignored(tmp_path):
     fast().fit(np.eye(3), ["a", "b", "c"]).save(path)
     edited(path, lambda a, m: m["parameters"].update(depth=3))
     assert SlideClassifier.load(path).hidden == 8
+
+
+NUMBERS = {
+    "weights of NaN": ("output.weight", np.nan, "'network.output.weight' holds NaN or infinity"),
+    "a bias of infinity": ("output.bias", np.inf, "'network.output.bias' holds NaN or infinity"),
+    "a negative accumulator": ("output.weight.adagrad", -1, "sums of squares are not negative"),
+    "a NaN accumulator": ("input.weight.adagrad", np.nan, "holds NaN or infinity"),
+    "candidates of NaN": ("candidates.cells.centres", np.nan, "holds NaN or infinity"),
+    "negative counts": ("label_counts", -1, "label_counts"),
+    "counts of 2^63 - 1": ("label_counts", 2**63 - 1, "label_counts"),
+    "negative steps": ("progress", -1, "progress"),
+    "labels out of range": ("candidates.cells.labels", 2**31 - 1, "candidates.cells.labels"),
+    "offsets out of range": ("candidates.cells.begin", 2**62, "candidates.cells"),
+}
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+@pytest.mark.parametrize(("name", "value", "message"), NUMBERS.values(), ids=NUMBERS.keys())
+def test_numbers_that_no_training_leaves_are_refused(name, value, message, mmap, tmp_path):
+    path = tmp_path / "model"
+    fast(approximate=True).fit(np.eye(3), ["a", "b", "c"]).save(path)
+    edited(path, lambda a, m: a[f"network.{name}"].reshape(-1).__setitem__(-1, value))
+    with pytest.raises(ModelFileError, match=message):
+        SlideClassifier.load(path, mmap=mmap)
+
+
+def test_one_wrong_number_among_many_is_found_on_request(tmp_path):
+    path = tmp_path / "model"
+    model = fast(hidden=512).fit(sparse.eye(5000, format="csr"), np.arange(5000) % 3)
+    model.save(path)
+    edited(path, lambda a, m: a["network.input.weight"].__setitem__((1234, 5), np.nan))
+    with pytest.raises(ModelFileError, match=r"'network\.input\.weight' holds NaN"):
+        SlideClassifier.load(path, verify=True)
+    edited(path, lambda a, m: a["network.input.weight"].fill(np.nan))
+    with pytest.raises(ModelFileError, match=r"'network\.input\.weight' holds NaN"):
+        SlideClassifier.load(path)
 
 
 def test_floats_that_are_no_labels_are_refused(tmp_path):

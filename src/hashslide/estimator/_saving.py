@@ -15,6 +15,7 @@ from hashslide._checks import check_bool, check_float, check_int
 from hashslide._os_errors import explain
 from hashslide.config import NetworkConfig
 from hashslide.errors import InputError, ModelFileError
+from hashslide.estimator._numbers import check_numbers
 from hashslide.network import CandidateSettings, Network, check_label_weight
 from hashslide.selection import Layer, Selection, check_own_family, family_name, is_own_name
 from hashslide.targets import LabelNames
@@ -131,6 +132,7 @@ def load_classifier(cls, path, mmap: bool, family=None, verify: bool = False):
         )
     try:
         _check_family(path, metadata["network"], family)
+        check_numbers({n: a for n, a in arrays.items() if n.startswith(NETWORK)}, every=verify or not mmap)
         return _restore(cls, arrays, metadata, family)
     except ModelFileError:
         raise
