@@ -1,4 +1,4 @@
-"""Where text comes from and how it is encoded: pipes and devices, byte order marks, line ends, foreign files."""
+"""Where text comes from and how it is encoded: pipes, devices, byte order marks, line ends, foreign files."""
 
 import codecs
 import gzip
@@ -71,7 +71,7 @@ def test_names_from_a_pipe(tmp_path, compressed):
 def test_formats_that_need_a_regular_file_refuse_a_pipe(tmp_path, form, pubmed_small):
     data.save(tmp_path / f"a.{form}", pubmed_small.X_test, pubmed_small.Y_test)
     content = (tmp_path / f"a.{form}").read_bytes()
-    with pytest.raises(DataFileError, match="not a regular file.*Remedy: write it to a file"):
+    with pytest.raises(DataFileError, match=r"not a regular file.*Remedy: write it to a file"):
         through_a_pipe(tmp_path, content, lambda path: data.load(path, format=form))
 
 
@@ -222,7 +222,7 @@ def test_archives_given_as_text(tmp_path, form, kind, pubmed_small):
 
 @pytest.mark.parametrize("name", ["trn.json.gz", "lbl.json", "tst.jsonl"])
 def test_raw_text_is_announced_for_later(tmp_path, name):
-    with pytest.raises(InputError, match="raw text of a data set. Training on raw text comes with a later"):
+    with pytest.raises(InputError, match=r"raw text of a data set\. Training on raw text comes with a later"):
         data.load(tmp_path / name)
 
 

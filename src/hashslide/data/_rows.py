@@ -1,4 +1,4 @@
-"""Checks of widths, checks and repairs of CSR arrays that come from a file (text files are checked while they are parsed)."""
+"""Checks and repairs of widths and of CSR arrays from a file (text is checked while it is parsed)."""
 
 import os
 
@@ -83,7 +83,8 @@ def check_count(value: int | None, name: str) -> int | None:
         return None
     if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 <= value <= MAX_IDS:
         raise InputError(
-            f"{setting(name)} is {value!r}. Give a number from 0 to {MAX_IDS}, or None for the largest id + 1."
+            f"{setting(name)} is {value!r}. "
+            f"Give a number from 0 to {MAX_IDS}, or None for the largest id + 1."
         )
     return int(value)
 
