@@ -43,7 +43,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
 
     Multi-label (an indicator matrix or lists of labels) and single-label (a vector of classes) targets. Each
     batch updates only its own labels and a sample of others, so that the time of a step does not depend on
-    the number of labels [1]_, [2]_. Prediction is exact. The model is the same for any number of threads.
+    the number of labels [1]_, [2]_. Prediction is exact. On one kind of machine the model is the
+    same, bit for bit, for any number of threads; other instruction sets add up in another order.
 
     Parameters
     ----------
