@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from hashslide._frames import plain
 from hashslide.errors import InputError, InputTypeError
 
 
@@ -79,7 +80,7 @@ def blocks(n: int, size: int) -> Iterator[tuple[int, int]]:
 def as_numeric(values, name: str) -> NDArray:
     """Return a dense array of a real numeric dtype."""
     try:
-        array = np.asarray(values)
+        array = np.asarray(plain(values, name))
     except ValueError as error:
         raise InputError(
             f"{name} is not a rectangular array of numbers ({error}). Rows must have equal length."

@@ -29,6 +29,7 @@ TRUTHS = {
     "dense": Y.toarray(),
     "frame": pd.DataFrame(Y.toarray(), columns=CLASSES),
     "frame, other order": pd.DataFrame(Y.toarray(), columns=CLASSES)[["ant", "bee", "cat", "dog"]],
+    "strings of NumPy": [np.array(row, np.dtypes.StringDType()) for row in LISTS],
     "nullable frame": pd.DataFrame(Y.toarray(), columns=CLASSES).astype("Int64"),
     "lists": LISTS,
     "sets": list(map(set, LISTS)),
@@ -39,6 +40,7 @@ TRUTHS = {
 PREDICTIONS = {
     "objects": NAMES,
     "strings": NAMES.astype(str),
+    "strings of NumPy": NAMES.astype(np.dtypes.StringDType()),
     "lists": NAMES.tolist(),
     "frame": pd.DataFrame(NAMES),
     "numbers": IDS,
@@ -121,6 +123,7 @@ BAD = {
     "name twice": (LISTS, [["ant", "ant"]] * 4, {}, "topk holds label .* twice in row 0"),
     "truth twice": ([["a", "a"]], [["a"]], {}, "y holds the label 'a' twice in row 0"),
     "dates": (Y, np.zeros((4, 1), "datetime64[D]"), {}, "topk has shape .4, 1. of datetime64"),
+    "predict": (LISTS, NAMES[:, 0], {}, r"topk has shape .4,. .* pass topk.reshape\(-1, 1\)"),
     "rows": (LISTS, NAMES[:3], {}, "Y has 4 rows and topk has 3"),
     "text": ("abcd", NAMES, {}, "Unknown label type: y is a str"),
     "missing": ([["a"], None], [["a"], ["a"]], {}, r"y\[1\] is None but other rows are lists"),
@@ -253,6 +256,13 @@ def test_repeated_scores_are_summed_without_wrapping_round():
     cancelled = sparse.coo_matrix(([2.0, -2.0, -1.0], ([0, 0, 0], [1, 1, 2])), shape=(1, 4))
     assert metrics.top_k_labels(cancelled, 3).tolist() == [[1, 2, -1]]
     assert metrics.recall_at_k(cancelled, [[2]], 1) == 1
+
+
+def test_the_decision_of_two_classes_is_no_matrix():
+    with pytest.raises(
+        InputError, match=r"scores is ndarray; .* pass numpy.column_stack\(\[-scores, scores\]\)"
+    ):
+        metrics.top_k_labels(np.array([0.5, -0.5]), 1)
 
 
 def test_infinite_scores_have_a_place():

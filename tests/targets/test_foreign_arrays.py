@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from hashslide import SlideClassifier
+from hashslide import SlideClassifier, metrics
 from hashslide.csr import as_csr
 from hashslide.errors import InputError
 from hashslide.targets import LabelNames, parse_target
@@ -222,3 +222,13 @@ def test_sparse_frames_stay_sparse():
 def test_a_frame_without_columns_is_no_matrix_of_labels():
     with pytest.raises(InputError, match="y has 0 columns"):
         LabelNames.learn(parse_target(pd.DataFrame(index=range(3))))
+
+
+def test_weights_may_be_nullable():
+    X, weight = np.eye(3), pd.Series([1.0, None, 2.0], dtype="Float64")
+    model = SlideClassifier(hidden=2, epochs=1, random_state=0)
+    model.fit(X, [1, 2, 3], sample_weight=weight.fillna(0.5))
+    with pytest.raises(InputError, match="Input sample_weight contains NaN at row 1"):
+        model.fit(X, [1, 2, 3], sample_weight=weight)
+    with pytest.raises(InputError, match="Input label_counts contains NaN at row 1"):
+        metrics.propensity(weight, 5)

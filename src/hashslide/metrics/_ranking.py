@@ -118,10 +118,13 @@ def _predicted(topk: ArrayLike) -> NDArray:
         array = np.asarray(topk)
     except ValueError as error:
         raise InputError(f"topk is not rectangular ({error}). Fill its short rows with -1 or None.") from None
+    if array.dtype.kind == "T":
+        array = array.astype(object)
     if array.ndim != 2 or array.dtype.kind not in "biufUO":
+        remedy = " Of one prediction for each example, pass topk.reshape(-1, 1)." if array.ndim == 1 else ""
         raise InputError(
             f"topk has shape {array.shape} of {array.dtype}; it must hold labels, best first, shape "
-            "(examples, >= k), as predict_topk returns them."
+            f"(examples, >= k), as predict_topk returns them.{remedy}"
         )
     return array
 

@@ -35,8 +35,11 @@ def top_k_labels(scores, k: int) -> NDArray[np.int64]:
     """
     check_k(k)
     if not isinstance(scores, Csr) and getattr(scores, "ndim", None) != 2:
+        remedy = (
+            " Of two classes, pass numpy.column_stack([-scores, scores])." if np.ndim(scores) == 1 else ""
+        )
         raise InputError(
-            f"scores is {type(scores).__name__}; it must be a matrix of shape (examples, labels)."
+            f"scores is {type(scores).__name__}; it must be a matrix of shape (examples, labels).{remedy}"
         )
     scores = plain(scores, "scores")
     if not (sparse.issparse(scores) or isinstance(scores, Csr)):
