@@ -30,10 +30,21 @@ nb::dict build_info() {
     return info;
 }
 
+// The instruction set is chosen when it is first needed; a wrong one arrives as hashslide.errors.CpuError.
+void translate_cpu_error(const std::exception_ptr& error, void*) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const hashslide::CpuError& e) {
+        PyErr_SetString(nb::module_::import_("hashslide.errors").attr("CpuError").ptr(), e.what());
+    }
+}
+
 }  // namespace
 
 NB_MODULE(_core, m) {
     m.doc() = "The C++ core of hashslide. Arguments are trusted: hashslide.network checks them.";
+    m.attr("version") = HASHSLIDE_VERSION;
+    nb::register_exception_translator(translate_cpu_error);
     m.def("build_info", &build_info, "How this module was built and what it runs on.");
     m.def("available_cpus", &hashslide::available_cpus,
           "CPUs granted to this process by its affinity mask and control group.");

@@ -1,5 +1,4 @@
 #include <cstdlib>
-#include <stdexcept>
 
 #include "simd/kernels.h"
 
@@ -51,9 +50,9 @@ const Kernels& choose() {
         best = c.table;
     }
     if (!best)
-        throw std::runtime_error("HASHSLIDE_ISA is '" + std::string(wanted) + "', but this CPU and this build offer " +
-                                 joined(names(true)) + " (built: " + joined(names(false)) +
-                                 "). Unset HASHSLIDE_ISA or name one of the offered.");
+        throw CpuError("HASHSLIDE_ISA is '" + std::string(wanted) + "', but this CPU and this build offer " +
+                       joined(names(true)) + " (built: " + joined(names(false)) +
+                       "). Unset HASHSLIDE_ISA or name one of the offered.");
     return *best;
 }
 

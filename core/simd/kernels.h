@@ -1,6 +1,7 @@
-// The inner loops of one step, as a table of functions: one table an instruction set, chosen when the module loads.
+// The inner loops of one step, as a table of functions: one table for each instruction set, chosen at the first use.
 #pragma once
 
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,11 @@ struct Kernels {
     // sums (tables, lanes) = offsets + the sum of multipliers (tables, hashes) times values (tables, hashes, lanes).
     void (*combine)(Index tables, Index hashes, const std::uint64_t* multipliers, const std::uint64_t* offsets,
                     const Id* values, std::uint64_t* sums);
+};
+
+// HASHSLIDE_ISA names an instruction set that this build or this CPU lacks.
+struct CpuError : std::runtime_error {
+    using std::runtime_error::runtime_error;
 };
 
 // The table in use. The environment variable HASHSLIDE_ISA names one; otherwise it is the best that the CPU has.

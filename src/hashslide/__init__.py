@@ -1,29 +1,10 @@
 """Train and serve neural networks with enormous output layers on ordinary CPUs."""
 
+import lazy_loader
 import scipy_openblas32 as _openblas  # noqa: F401  (loads the library that _core is linked to)
 
-from hashslide import _core
-from hashslide.errors import CpuError
+from hashslide._core import version as __version__  # noqa: F401
 
-try:
-    _core.build_info()  # the instruction set is chosen here, so that a wrong HASHSLIDE_ISA fails at once
-except RuntimeError as error:
-    raise CpuError(str(error)) from None
-
-from hashslide._core import available_cpus, build_info
-from hashslide.diagnostics.advice import Advice, advise
-from hashslide.estimator import SlideClassifier
-from hashslide.network import Network
-from hashslide.selection import Layer, Selection
-
-__all__ = [
-    "Advice",
-    "Layer",
-    "Network",
-    "Selection",
-    "SlideClassifier",
-    "advise",
-    "available_cpus",
-    "build_info",
-]
-__version__ = build_info()["version"]
+# The names and where they come from are in __init__.pyi; each is imported when it is first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+del lazy_loader

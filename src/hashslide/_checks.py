@@ -4,7 +4,6 @@ import math
 import operator
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from hashslide.errors import InputError
 
@@ -70,6 +69,8 @@ def check_choice(name: str, value, choices: tuple[str, ...]) -> str:
 
 def random_generator(random_state) -> np.random.RandomState:
     """Return the generator that a seed, a generator or None stands for."""
+    from sklearn.utils import check_random_state  # a second to import: not for those who read data or measure
+
     try:
         return check_random_state(random_state)
     except ValueError as error:

@@ -4,10 +4,11 @@ import json
 import os
 import re
 import shlex
+import subprocess
 
 import numpy as np
 import pytest
-from commands import run
+from commands import run, start
 
 from hashslide import build_info, data
 from hashslide.model_file import save_model
@@ -173,3 +174,12 @@ def test_wrong_usage_exits_with_2(folder, model, tmp_path, command, message):
     output = run(*shlex.split(arguments), code=2).output
     assert message in re.sub(r"[\s│]+", " ", output)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("command", [["info"], ["predict", "m.hashslide", "-"]], ids=" ".join)
+def test_an_instruction_set_that_is_not_there_is_a_sentence(model, monkeypatch, command):
+    monkeypatch.setenv("HASHSLIDE_ISA", "avx1024")
+    process = start(*command, cwd=model.parent, stdin=subprocess.PIPE)
+    output, error = process.communicate("0:1\n", timeout=60)
+    assert (process.returncode, output) == (1, "")
+    assert error.startswith("Error: HASHSLIDE_ISA is 'avx1024'") and error.count("\n") == 1

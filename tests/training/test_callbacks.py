@@ -8,7 +8,6 @@ from rich.console import Console
 from sklearn.base import clone
 
 from hashslide.callbacks import Callback, Checkpoint, EarlyStopping, History, Progress
-from hashslide.callbacks import progress as progress_module
 from hashslide.callbacks.progress import describe
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator import SlideClassifier
@@ -182,7 +181,7 @@ def test_the_line_of_an_epoch():
 def test_progress_moves_a_bar_on_a_terminal(data, monkeypatch):
     file = io.StringIO()
     terminal = Console(file=file, force_terminal=True, highlight=False, width=150)
-    monkeypatch.setattr(progress_module, "Console", lambda **settings: terminal)
+    monkeypatch.setattr("rich.console.Console", lambda **settings: terminal)
     model = fit(data, Progress(), epochs=2)
     text = file.getvalue()
     assert all(describe(record, 2)[:20] in text for record in model.history_)

@@ -1,10 +1,11 @@
 """Progress of a training: a bar on a terminal, one plain line an epoch elsewhere."""
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+from typing import TYPE_CHECKING
 
 from .base import Callback
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 
 class Progress(Callback):
@@ -23,12 +24,21 @@ class Progress(Callback):
 
     def setup(self, estimator, context) -> None:
         """Start the bar."""
-        console = Console(file=self.file, stderr=self.file is None, highlight=False, soft_wrap=True)
-        self._console = console
-        if console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            times = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[figures]}"))
-            self._bar = Bar(*columns, *times, console=console, transient=True)
+        from rich import console, progress
+
+        screen = console.Console(file=self.file, stderr=self.file is None, highlight=False, soft_wrap=True)
+        self._console = screen
+        if screen.is_terminal:
+            self._bar = progress.Progress(
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(),
+                progress.MofNCompleteColumn(),
+                progress.TimeElapsedColumn(),
+                progress.TimeRemainingColumn(),
+                progress.TextColumn("{task.fields[figures]}"),
+                console=screen,
+                transient=True,
+            )
             self._bar.start()
 
     def on_epoch_begin(self, estimator, context) -> None:

@@ -4,26 +4,22 @@ from typing import Annotated
 
 import typer
 
-from hashslide import available_cpus, build_info
-from hashslide.cli import data_commands
+import hashslide
 from hashslide.cli._app import Commands
-from hashslide.cli._console import prepare_streams, print_facts, print_json
-from hashslide.cli._options import Json
-from hashslide.cli._outputs import Command
+from hashslide.cli._console import prepare_streams
+from hashslide.cli._lazy import MARKUP, add_command
 from hashslide.cli._signals import hear_signals
-from hashslide.cli.advise import advise
-from hashslide.cli.evaluate import evaluate
-from hashslide.cli.inspect import inspect
-from hashslide.cli.predict import predict
-from hashslide.cli.train import train
+
+__all__ = ["app", "main"]
 
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=MARKUP,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+data_app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=MARKUP)
 
 
 def main() -> None:
@@ -35,7 +31,7 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(build_info()["version"])
+        typer.echo(hashslide.__version__)
         raise typer.Exit
 
 
@@ -59,22 +55,19 @@ def _root(
     """
 
 
-def info(json: Json = False) -> None:
-    """Show how hashslide was built and what it runs on.
-
-    [bold]Examples[/bold]
-
-    \b
-        hashslide info
-        HASHSLIDE_ISA=baseline hashslide info
-    """
-    facts = build_info() | {"available_cpus": available_cpus()}
-    if json:
-        print_json(facts)
-    else:
-        print_facts("", ((name.replace("_", " "), value) for name, value in facts.items()))
-
-
-for command in (advise, train, evaluate, predict, inspect, info):
-    app.command(cls=Command)(command)
-app.add_typer(data_commands.app, name="data", help="List, describe and convert data sets.")
+for _name, _summary in (
+    ("advise", "Find out whether hashing pays on your data, before a long training."),
+    ("train", "Train a model on a data file and save it."),
+    ("evaluate", "Measure a model on labelled data."),
+    ("predict", "Print the best labels of each point, best first, with probabilities."),
+    ("inspect", "Show what a model file holds: settings and tensors. Weights are not read."),
+    ("info", "Show how hashslide was built and what it runs on."),
+):
+    add_command(app, f"hashslide.cli.{_name}:{_name}", _name, _summary)
+for _name, _function, _summary in (
+    ("list", "list_sets", "List the built-in data sets."),
+    ("describe", "describe", "Print facts about a data file: counts, the tail of rare labels, memory."),
+    ("convert", "convert", "Convert a data file to another format; the suffixes choose the formats."),
+):
+    add_command(data_app, f"hashslide.cli.data_commands:{_function}", _name, _summary)
+app.add_typer(data_app, name="data", help="List, describe and convert data sets.")

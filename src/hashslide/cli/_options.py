@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from hashslide.cli._completion import complete_data
 from hashslide.config import ACTIVE, LOSSES, OPTIMIZERS, UPDATES
 from hashslide.selection import ACTIVATIONS, FAMILIES, SAMPLERS
 from hashslide.training import SCHEDULES
@@ -71,6 +72,16 @@ def argument(metavar: str, help: str):
     return typer.Argument(metavar=metavar, help=help, show_default=False)
 
 
+def data_argument(metavar: str, help: str):
+    """Return an argument that names data."""
+    return typer.Argument(metavar=metavar, help=help, show_default=False, autocompletion=complete_data)
+
+
+def data_option(help: str, panel: str | None = None):
+    """Return an option that names data."""
+    return typer.Option(metavar="DATA", help=help, rich_help_panel=panel, autocompletion=complete_data)
+
+
 def _option(help: str, panel: str | None = None, metavar: str | None = None, min: float | None = None):
     return typer.Option(metavar=metavar, min=min, help=help, rich_help_panel=panel)
 
@@ -92,7 +103,7 @@ DATA_HELP = (
     "A data file (.txt, .svm, .npz, .parquet; text also .gz), a folder with train.* and test.* files, "
     "or a built-in set such as pubmed-mesh."
 )
-DataArgument = Annotated[str, argument("DATA", DATA_HELP)]
+DataArgument = Annotated[str, data_argument("DATA", DATA_HELP)]
 ModelArgument = Annotated[Path, argument("MODEL", "A model file that 'hashslide train' wrote.")]
 Json = Annotated[bool, _flag("--json", help="Print JSON for machines.")]
 Lenient = Annotated[bool, _flag("--lenient", help="Repair harmless faults of data files, with a warning.")]

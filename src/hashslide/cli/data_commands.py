@@ -8,13 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from hashslide import data
-from hashslide.cli._app import Commands
 from hashslide.cli._console import note, print_facts, print_json, print_table, readable_bytes
-from hashslide.cli._options import DataArgument, Json, Lenient
-from hashslide.cli._outputs import Command
+from hashslide.cli._options import DataArgument, Json, Lenient, data_argument
 from hashslide.cli._sources import load_part, part_path
-
-app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode="rich")
 
 
 class PartName(StrEnum):
@@ -24,7 +20,6 @@ class PartName(StrEnum):
     test = "test"
 
 
-@app.command("list", cls=Command)
 def list_sets(json: Json = False) -> None:
     """List the built-in data sets.
 
@@ -43,7 +38,6 @@ def list_sets(json: Json = False) -> None:
         note("Use the name wherever a command asks for DATA, such as: hashslide data describe pubmed-mesh")
 
 
-@app.command(cls=Command)
 def describe(
     source: DataArgument,
     part: Annotated[PartName, typer.Option(help="Which part of a folder or built-in set.")] = PartName.train,
@@ -67,9 +61,8 @@ def describe(
         print_facts("", ((name.replace("_", " "), value) for name, value in facts.items()))
 
 
-@app.command(cls=Command)
 def convert(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The file to read.", show_default=False)],
+    source: Annotated[str, data_argument("SOURCE", "The file to read.")],
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="The file to write.", show_default=False)],
     lenient: Lenient = False,
     json: Json = False,

@@ -10,7 +10,6 @@ from typing import Annotated, TextIO
 
 import typer
 from scipy.sparse import csr_matrix
-from sklearn.preprocessing import normalize as scale_rows
 
 from hashslide.cli import _options as opt
 from hashslide.cli._console import note, print_json, visible
@@ -27,7 +26,7 @@ def predict(
     model: opt.ModelArgument,
     source: Annotated[
         str,
-        opt.argument(
+        opt.data_argument(
             "DATA", f"{opt.DATA_HELP} With --by-name or --lines: a text file, or - for standard input."
         ),
     ] = STANDARD_INPUT,
@@ -89,6 +88,8 @@ def predict(
 def _points_of_file(
     source: str, model: SlideClassifier, names: Path | None, lenient: bool, normalize: bool
 ) -> Iterator[csr_matrix]:
+    from sklearn.preprocessing import normalize as scale_rows
+
     X = fit_features(load_part(part_path(source, "test"), lenient), model, names)
     for rows in row_blocks(X.shape[0]):
         yield scale_rows(X[rows]) if normalize else X[rows]

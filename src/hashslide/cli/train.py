@@ -46,11 +46,11 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The file to write.")],
     test: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="Measure on this afterwards; else on the test part of DATA."),
+        opt.data_option("Measure on this afterwards; else on the test part of DATA."),
     ] = None,
     validation: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="Measure on this in each epoch.", rich_help_panel=opt.VALIDATION),
+        opt.data_option("Measure on this in each epoch.", opt.VALIDATION),
     ] = None,
     validation_fraction: opt.ValidationFraction = None,
     early_stopping: opt.EarlyStopping = False,
