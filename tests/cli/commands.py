@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+import typer
 from typer.testing import CliRunner
 
 from hashslide.cli import app
@@ -19,6 +20,19 @@ def run(*arguments, input=None, code=0):
     assert result.exit_code == code, result.output
     assert "Traceback" not in result.output
     return result
+
+
+def all_commands() -> dict[str, tuple]:
+    """What lists of commands show and the command itself, for every command by its full name."""
+
+    def walk(group, prefix=""):
+        for name, shown in group.commands.items():
+            if hasattr(shown, "commands"):
+                yield from walk(shown, f"{name} ")
+            else:
+                yield prefix + name, (shown, shown.make_context(name, [], resilient_parsing=True).command)
+
+    return dict(walk(typer.main.get_command(app)))
 
 
 def start(*arguments, **options) -> subprocess.Popen:

@@ -8,7 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from commands import run, start
+from commands import all_commands, run, start
 
 from hashslide import build_info, data
 from hashslide.model_file import save_model
@@ -183,3 +183,10 @@ def test_an_instruction_set_that_is_not_there_is_a_sentence(model, monkeypatch, 
     output, error = process.communicate("0:1\n", timeout=60)
     assert (process.returncode, output) == (1, "")
     assert error.startswith("Error: HASHSLIDE_ISA is 'avx1024'") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", all_commands())
+def test_lists_of_commands_say_what_the_commands_say(name):
+    shown, command = all_commands()[name]
+    assert command.name == shown.name == name.split()[-1]
+    assert command.help.split("\n\n")[0].replace("\n", " ") == shown.help

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import typer
-from commands import PROGRAM
+from commands import PROGRAM, all_commands
 
 from hashslide.cli import app
 
@@ -75,9 +75,9 @@ def test_data_are_built_in_sets_and_files(complete):
     ],
 )
 def test_every_command_offers_data(command, parameter):
-    real = typer.main.get_command(app).commands[command].make_context(command, [], resilient_parsing=True)
-    (found,) = (p for p in real.command.params if p.name == parameter)
-    assert [item.value for item in found.shell_complete(real, "pubm")] == ["pubmed-mesh"]
+    _, real = all_commands()[command]
+    (found,) = (p for p in real.params if p.name == parameter)
+    assert [item.value for item in found.shell_complete(None, "pubm")] == ["pubmed-mesh"]
 
 
 def test_models_are_files(complete):

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
-import typer
-from commands import SMALL, run
+from commands import SMALL, all_commands, run
 
 from hashslide import data
-from hashslide.cli import app
 from hashslide.cli._outputs import OUTPUTS, Command
 from hashslide.errors import InputError
 
@@ -85,11 +83,7 @@ def test_the_library_refuses_it_too(files):
 def test_every_parameter_that_is_a_path_is_known_to_be_read_or_written():
     """Whoever adds an option for a file decides which: outputs are checked by their names."""
 
-    def commands(group):
-        for command in group.commands.values():
-            yield from commands(command) if hasattr(command, "commands") else [command]
-
-    found = list(commands(typer.main.get_command(app)))
+    found = [command for _, command in all_commands().values()]
     assert len(found) >= 9
     for command in found:
         assert isinstance(command, Command), f"{command.name} is not checked"

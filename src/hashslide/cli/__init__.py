@@ -60,7 +60,7 @@ for _name, _summary in (
     ("train", "Train a model on a data file and save it."),
     ("evaluate", "Measure a model on labelled data."),
     ("predict", "Print the best labels of each point, best first, with probabilities."),
-    ("inspect", "Show what a model file holds: settings and tensors. Weights are not read."),
+    ("inspect", "Show what a model file holds: settings and tensors."),
     ("info", "Show how hashslide was built and what it runs on."),
 ):
     add_command(app, f"hashslide.cli.{_name}:{_name}", _name, _summary)
