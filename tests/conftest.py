@@ -1,9 +1,15 @@
 """Shared fixtures: real data, read once a session."""
 
+import signal
+
 import numpy as np
 import pytest
 
 from hashslide import SlideClassifier, data
+
+# Started in the background by a script, Ctrl-C is ignored, and so it would be by the commands under test.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
