@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.exceptions import DataConversionWarning
 
 from hashslide._frames import plain
 from hashslide._validation import blocks
@@ -224,6 +223,8 @@ def _family(kind: type) -> str:
 
 def _class_vector(array: NDArray) -> Target:
     if array.ndim == 2:
+        from sklearn.exceptions import DataConversionWarning  # see random_generator in _checks
+
         warnings.warn(
             "A column-vector y was passed when a 1d array was expected. "
             "Change the shape of y to (n_samples,), "
