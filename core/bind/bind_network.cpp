@@ -325,6 +325,26 @@ void bind_network(nb::module_& m) {
             "grow",
             [](Network& self, Index n_features, Index n_labels) { released([&] { self.grow(n_features, n_labels); }); },
             "n_features"_a, "n_labels"_a, "Add features and labels; never removes any.")
+        .def(
+            "label_rows",
+            [](const Network& self, In<Id> labels) {
+                const OutputLayer& output = self.output();
+                const std::size_t n = labels.size(), width = static_cast<std::size_t>(output.width());
+                auto weight = make_array<float>({n, width});
+                auto bias = make_array<float>({n});
+                for (std::size_t i = 0; i < n; ++i) {
+                    std::copy_n(output.row(labels.data()[i]), width, weight.data() + i * width);
+                    bias.data()[i] = output.bias[labels.data()[i]];
+                }
+                return std::pair(weight, bias);
+            },
+            "labels"_a, "Copies of the output rows of some labels: weight (n, width) and bias (n,).")
+        .def(
+            "set_label_rows",
+            [](Network& self, In<Id> labels, Matrix weight, In<float> bias) {
+                self.set_label_rows({labels.data(), labels.size()}, weight.data(), bias.data());
+            },
+            "labels"_a, "weight"_a, "bias"_a, "Set the output rows of some labels.")
         .def("state", &state, "Read-only views of every array of the network, by name.")
         .def_static("from_state", &from_state, "config"_a, "state"_a, "copy"_a,
                     "A network with the arrays of state(); copy=False borrows them until the first train_batch.")

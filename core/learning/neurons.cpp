@@ -38,6 +38,13 @@ void Neurons::grow(Index n) {
     n_ = n;
 }
 
+void Neurons::set(Index neuron, const float* new_weight, float new_bias) {
+    std::copy_n(new_weight, width_, weight.data() + neuron * width_);
+    bias[neuron] = new_bias;
+    weight_optimizer.settle(neuron);
+    bias_optimizer.settle(neuron);
+}
+
 void Neurons::initialise(float deviation, const CounterRng& rng) {
     const FlushDenormals flush;
     const float range = deviation * std::sqrt(12.0f);  // of the uniform distribution with that standard deviation

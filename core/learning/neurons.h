@@ -38,6 +38,8 @@ public:
     // A new neuron has weights of 0 and the least bias of the old ones, so that it displaces none before its first
     // update.
     void grow(Index n);
+    // The weights and bias of a neuron, from outside.
+    void set(Index neuron, const float* new_weight, float new_bias);
     // Normal start: uniform weights of the given standard deviation, bias 0.
     void initialise(float deviation, const CounterRng& rng);
 

@@ -39,6 +39,12 @@ public:
     void update_entries(Index row, float rate, Index step, const Id* coordinates, Index entries, const float* gradient,
                         float* weight);
 
+    // For a row whose weights are set from outside: Adagrad's accumulator as if the row had been trained for long, so
+    // that its first steps do not undo them.
+    void settle(Index row) {
+        if (config_.kind == OptimizerKind::adagrad) row_[row] = settled * config_.initial_accumulator;
+    }
+
     // Asks for the state of a row ahead of its update.
     void prefetch_row(Index row) const {
         if (row_.size() > 0) prefetch(row_.data() + row, 1);
@@ -57,6 +63,8 @@ public:
     std::vector<NamedArray> arrays();
 
 private:
+    static constexpr float settled = 100.0f;  // first accumulators
+
     Kernels::AdamStep adam_step(float rate, Index step) const;
 
     OptimizerConfig config_;

@@ -248,6 +248,14 @@ void Network::grow(Index n_features, Index n_labels) {
     dismiss_workers();
 }
 
+void Network::set_label_rows(std::span<const Id> labels, const float* weight, const float* bias) {
+    own_arrays();
+    drop_screen();
+    for (std::size_t i = 0; i < labels.size(); ++i)
+        output_.set(labels[i], weight + static_cast<Index>(i) * output_.width(), bias[i]);
+    if (selector_.index()) selector_.index()->touch(labels);
+}
+
 // Their memory has the size of the layers; what they counted stays.
 void Network::dismiss_workers() {
     for (const auto& worker : workers_) {

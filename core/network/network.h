@@ -70,6 +70,8 @@ public:
     Candidates learn_candidates(const CsrInput& x, const CsrInput& y, bool is_fresh, int n_threads) const;
     void set_candidates(Candidates candidates) { candidates_ = std::move(candidates); }
     void grow(Index n_features, Index n_labels);
+    // Sets the output rows of some labels, such as new ones: weight (labels, width), bias (labels).
+    void set_label_rows(std::span<const Id> labels, const float* weight, const float* bias);
 
     const NetworkConfig& config() const { return config_; }
     StageSeconds stage_seconds() const;

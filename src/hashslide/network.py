@@ -240,6 +240,40 @@ class Network:
             n_new = n_labels - config.n_labels
             self._label_weight = np.pad(self._label_weight, (0, n_new), constant_values=1)
 
+    @reading
+    def label_rows(self, labels: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return copies of the output rows of some labels: weight (n, width) and bias (n,)."""
+        return self._core.label_rows(self._label_ids(labels))
+
+    @writing
+    def set_label_rows(self, labels: ArrayLike, weight: NDArray, bias: NDArray) -> None:
+        """Set the output rows of some labels, such as new ones.
+
+        The optimiser treats them as if they had been trained for long, so that a first step on few examples
+        does not undo them.
+
+        Parameters
+        ----------
+        labels : array of int, shape (n,)
+            Distinct ids.
+        weight : array of shape (n, width)
+        bias : array of shape (n,)
+        """
+        labels = self._label_ids(labels)
+        shapes = (labels.shape, np.shape(weight), np.shape(bias))
+        n = len(labels)
+        if shapes != ((n,), (n, self.config.width), (n,)):
+            raise InputError(
+                f"labels, weight and bias have the shapes {shapes}; accepted are (n,), "
+                f"(n, {self.config.width}) and (n,)."
+            )
+        weight, bias = np.ascontiguousarray(weight, np.float32), np.ascontiguousarray(bias, np.float32)
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise InputError(
+                "weight or bias holds NaN, infinity or a number beyond float32; accepted are finite ones."
+            )
+        self._core.set_label_rows(labels, weight, bias)
+
     @property
     def step(self) -> int:
         """Batches trained so far."""
@@ -346,6 +380,13 @@ class Network:
     @reading
     def __reduce__(self):
         return Network.from_state, (self.config, self.snapshot(), False)
+
+    def _label_ids(self, labels: ArrayLike) -> NDArray[np.int32]:
+        ids = np.asarray(labels)
+        n_labels = self.config.n_labels
+        if ids.ndim != 1 or ids.dtype.kind not in "iu" or ((ids < 0) | (ids >= n_labels)).any():
+            raise InputError(f"labels must be a vector of ids from 0 to {n_labels - 1}.")
+        return np.ascontiguousarray(ids, np.int32)
 
     def _check_features(self, X) -> Csr:
         x = as_csr(X)

@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,20 @@ class TrainingData:
     y: Csr
     rows: NDArray[np.int64]
     sample_weight: NDArray[np.float32] | None = None
+
+    def kept(self) -> tuple[Csr, Csr]:
+        """Return x and y of the examples to use, copied only if some are left out."""
+        if len(self.rows) == self.x.n_rows:
+            return self.x, self.y
+        return self.x.take(self.rows), self.y.take(self.rows)
+
+    def without_labels(self, labels: NDArray[np.int32]) -> "TrainingData":
+        """Return the same data without some labels, and without the examples that have no others."""
+        kept = ~np.isin(self.y.indices, labels)
+        indptr = np.concatenate([[0], np.cumsum(kept)])[self.y.indptr]
+        had, has = np.diff(self.y.indptr)[self.rows], np.diff(indptr)[self.rows]
+        y = Csr(indptr, self.y.indices[kept], None, self.y.n_columns)
+        return replace(self, y=y, rows=self.rows[(has > 0) | (had == 0)])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.estimator import _approximate
 from hashslide.estimator._features import check_features, check_first_names, check_known_features
+from hashslide.estimator._new_labels import ActivationMoments, labels_to_place, place_labels
 from hashslide.estimator.auto import INPUT_INIT, Problem, Settings, auto_settings, selection_of
 from hashslide.network import Network, check_label_weight, effective_threads
 from hashslide.selection import (
@@ -180,9 +181,7 @@ def new_network(model, data: TrainingData, settings: Settings, seed: int) -> Net
     if weight is not None:
         network.set_label_weight(weight)
     if settings.direct:
-        is_whole = len(data.rows) == data.x.n_rows
-        x, y = (data.x, data.y) if is_whole else (data.x.take(data.rows), data.y.take(data.rows))
-        network.choose_direct_pairs(x, y, effective_threads(model.n_jobs))
+        network.choose_direct_pairs(*data.kept(), effective_threads(model.n_jobs))
     return network
 
 
@@ -233,7 +232,7 @@ def commit(model, X, labels: LabelNames, target: Target, network: Network, seed:
     model._labels, model._dense_dtype, model._seed = labels, target.dense_dtype, seed
     model.classes_ = labels.array()
     model.multilabel_ = target.multilabel
-    model.history_, model._planned_epochs = [], planned
+    model.history_, model._planned_epochs, model._moments = [], planned, None
     model.network_ = network
 
 
@@ -283,15 +282,30 @@ def _continues(model, counts: NDArray[np.int64], n_examples: int) -> bool:
     return model.n_iter_ < model._planned_epochs and same_data
 
 
+def place_new_labels(model, data: TrainingData, n_old: int) -> TrainingData:
+    """Place the labels from `n_old` on that have a few examples; return the data without them."""
+    x, y = data.kept()
+    labels, threads = labels_to_place(y, n_old), effective_threads(model.n_jobs)
+    if len(labels) == 0:
+        return data
+    moments = model._moments or ActivationMoments.of(model.network_, x, threads)
+    place_labels(model.network_, x, y, labels, moments, threads)
+    return data.without_labels(labels)
+
+
+def learn_moments(model, data: TrainingData) -> None:
+    """Learn what tells the first examples of a new label from all others; see `_new_labels`."""
+    moments = ActivationMoments.of(model.network_, data.kept()[0], effective_threads(model.n_jobs))
+    model._moments = moments if model._moments is None else model._moments.joined(moments)
+
+
 def learn_approximate(model, data: TrainingData, evaluate: Evaluation | None = None) -> None:
     """Make or extend the candidate lists, where they are wanted; tune them on an evaluation set."""
     network = model.network_
-    is_whole = len(data.rows) == data.x.n_rows
-    x = data.x if is_whole else data.x.take(data.rows)
+    x, y = data.kept()
     wanted = model.approximate
     if not (network.has_candidates or (_approximate.pays_off(network, x) if is_auto(wanted) else wanted)):
         return
-    y = data.y if is_whole else data.y.take(data.rows)
     threads, is_new = effective_threads(model.n_jobs), not network.has_candidates
     lists = network.make_candidates(x, y, threads, fresh=False)
 

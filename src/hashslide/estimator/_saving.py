@@ -15,6 +15,7 @@ from hashslide._checks import check_bool, check_float, check_int
 from hashslide._os_errors import explain
 from hashslide.config import NetworkConfig
 from hashslide.errors import InputError, ModelFileError
+from hashslide.estimator._new_labels import ActivationMoments
 from hashslide.estimator._numbers import check_numbers
 from hashslide.network import CandidateSettings, Network, check_label_weight
 from hashslide.selection import Layer, Selection, check_own_family, family_name, is_own_name
@@ -37,6 +38,9 @@ def save_classifier(classifier, path, optimizer_state: bool) -> None:
         arrays["classes"] = names.astype(np.uint8) if names.dtype.kind == "b" else names
     if hasattr(classifier, "feature_names_in_"):
         arrays["feature_names"] = classifier.feature_names_in_
+    if classifier._moments is not None:
+        arrays["activations.mean"] = classifier._moments.mean
+        arrays["activations.covariance"] = classifier._moments.covariance
     if isinstance(classifier.label_weight, list | tuple | np.ndarray):
         arrays["label_weight"] = np.asarray(classifier.label_weight, np.float32)
     model_file.save_model(path, arrays, _metadata(classifier))
@@ -56,6 +60,7 @@ def _metadata(classifier) -> dict[str, Any]:
         "training": {
             "seed": classifier._seed,
             "planned_epochs": classifier._planned_epochs,
+            "examples": 0 if classifier._moments is None else classifier._moments.n_examples,
             "history": [_finite(record) for record in classifier.history_],
         },
         "versions": {
@@ -174,6 +179,7 @@ def _restore(cls, arrays: dict[str, NDArray], metadata: dict[str, Any], family):
     classifier._seed = check_int("the seed", training["seed"], 0, 2**63 - 1)
     classifier._planned_epochs = check_int("the planned epochs", training["planned_epochs"], 0, 2**31)
     classifier.history_ = [_restore_record(record) for record in training["history"]]
+    classifier._moments = _restore_moments(arrays, training["examples"], config.width)
     classifier.multilabel_ = check_bool("multilabel", metadata["multilabel"])
     classifier.n_features_in_ = config.n_features
     classifier.classes_ = classifier._labels.array()
@@ -222,6 +228,23 @@ def _restore_approximate(report: dict[str, Any]) -> dict[str, Any]:
     CandidateSettings(*(report[field.name] for field in fields(CandidateSettings)))
     check_float("approximate's cost", report["cost"], 0, math.inf, "[)")
     return dict(report)
+
+
+def _restore_moments(arrays: dict[str, NDArray], n_examples: int, width: int) -> ActivationMoments | None:
+    if "activations.mean" not in arrays:
+        return None
+    parts = []
+    for part, shapes in (("mean", [(width,)]), ("covariance", [(width, width), (0, 0)])):
+        array = arrays.get(f"activations.{part}")
+        if (
+            array is None
+            or array.dtype != np.float32
+            or array.shape not in shapes
+            or not np.isfinite(array).all()
+        ):
+            raise InputError(f"the array 'activations.{part}' is not finite float32 of shape {shapes[0]}")
+        parts.append(np.array(array))
+    return ActivationMoments(check_int("the examples", n_examples, 1, 2**63 - 1), *parts)
 
 
 def _restore_dtype(name: str | None) -> np.dtype | None:

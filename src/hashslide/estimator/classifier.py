@@ -26,7 +26,9 @@ from hashslide.estimator._fitting import (
     grow,
     hold_out,
     learn_approximate,
+    learn_moments,
     new_network,
+    place_new_labels,
     plan_of,
     run,
     settings_for,
@@ -300,12 +302,16 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             unbroken(lambda: commit(self, X, labels, target, network, seed, planned))
         run(self, data, plan_of(self, settings, settings.epochs, 0, settings.epochs), evaluate)
         self._planned_epochs = 0
+        learn_moments(self, data)
         learn_approximate(self, data, evaluate)
         return self
 
     @training
     def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
         """Train for one more epoch, on these data, with the constant learning rate.
+
+        A label never seen before that has at most 32 examples here is placed instead of trained: its output
+        neuron is set to what tells these examples from all others, and the old labels stay as they are.
 
         The model grows for labels never seen before, and for more features than before if X has further
         columns. If the last `fit` was interrupted and the data are the same, this is its next epoch instead,
@@ -336,16 +342,20 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         lists = self._labels.from_lists if self.__sklearn_is_fitted__() else None
         x, target, weight = check_examples(self, X, y, sample_weight, lists, classes)
         if self.__sklearn_is_fitted__():
+            n_old = self._labels.n
             data, planned = grow(self, X, x, target, classes, weight)
             settings = settings_for(self, data, self.multilabel_)
+            taught = place_new_labels(self, data, n_old)
         else:
             labels = LabelNames.learn(target, classes)
-            data = training_data(x, labels.encode(target, classes), weight)
+            data = taught = training_data(x, labels.encode(target, classes), weight)
             seed, settings = draw_seed(self.random_state), settings_for(self, data, target.multilabel)
             network, planned = new_network(self, data, settings, seed), 0
             with self._lock.writing:
                 unbroken(lambda: commit(self, X, labels, target, network, seed, planned))
-        run(self, data, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
+        if len(taught.rows):
+            run(self, taught, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
+        learn_moments(self, data)
         learn_approximate(self, data)
         return self
 
