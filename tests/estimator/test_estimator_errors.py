@@ -107,6 +107,7 @@ FIT_ERRORS = {
 @pytest.mark.parametrize(("arguments", "named", "message"), FIT_ERRORS.values(), ids=FIT_ERRORS.keys())
 def test_bad_data_are_refused_before_anything_changes(arguments, named, message):
     model = fast()
+    _ = model._lock  # made at its first use
     before = dict(vars(model))
     with pytest.raises(InputError, match=message):
         model.fit(*arguments, **named)
