@@ -335,3 +335,7 @@ def test_bad_scores():
         metrics.top_k_labels([[1.0]], 1)
     with pytest.raises(InputError, match="k is 0"):
         metrics.top_k_labels(np.ones((1, 1)), 0)
+
+
+def test_the_module_shows_what_is_public():
+    assert [name for name in dir(metrics) if not name.startswith("_")] == sorted(metrics.__all__)

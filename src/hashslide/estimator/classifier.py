@@ -264,7 +264,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             converted.
         y : sparse matrix, array-like or list of length n
             A sparse 0/1 indicator (n x labels), a dense one, a vector of classes (integers or strings), or a
-            list of lists of label names.
+            list of lists or sets of label names.
         sample_weight : array-like of shape (n,), optional
             Weight of each example in the loss, 0 or more; examples of weight 0 are left out. Only the ratios
             of the weights matter.
@@ -321,7 +321,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         ----------
         X : sparse matrix, array-like or data frame of shape (n, >= n_features_in_)
         y : as in `fit`
-            An indicator has one column for each label of the model, and more for new ones.
+            An indicator has one column for each label of the model, and more for new ones. Nested lists are
+            read as the model has learned them: after label lists as such, also if they hold only 0 and 1.
         classes : array-like, optional
             Names of labels that may come up later, or of the columns of an indicator (in any order).
         sample_weight : array-like of shape (n,), optional

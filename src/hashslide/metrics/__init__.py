@@ -20,7 +20,7 @@ Prabhu & Varma 2016, "Extreme multi-label loss functions for recommendation, tag
 label applications", KDD.
 """
 
-from .at_k import (
+from ._at_k import (
     coverage_at_k,
     ndcg_at_k,
     precision_at_k,
@@ -29,9 +29,9 @@ from .at_k import (
     recall_at_k,
     summary,
 )
-from .propensities import propensity
-from .scorers import Scorer, scorer
-from .topk import top_k_labels
+from ._propensities import propensity
+from ._scorers import Scorer, scorer
+from ._topk import top_k_labels
 
 __all__ = [
     "Scorer",

@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from hashslide.errors import InputError
 
+from ._at_k import PLAIN, SCORED, measure
+from ._propensities import propensity as propensity_of
 from ._ranking import ranked
-from .at_k import PLAIN, SCORED, measure
-from .propensities import propensity as propensity_of
-from .topk import top_k_labels
+from ._topk import top_k_labels
 
 
 @dataclass(frozen=True, eq=False)
