@@ -11,7 +11,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
 
-# docs/robustness.md describes these; smaller numbers make shorter rounds.
+# docs/how/robustness.md describes these; smaller numbers make shorter rounds.
 SANITIZE_TESTS ?= tests/core tests/network tests/reference tests/estimator tests/training tests/data
 FUZZ_SECONDS   ?= 60
 KILL_ROUNDS    ?= 150
@@ -33,6 +33,15 @@ mutate: $(VENV)/installed
 $(VENV)/installed: pyproject.toml CMakeLists.txt $(shell find core src -name '*.cpp' -o -name '*.h' -o -name '*.py' 2>/dev/null)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet '.[test]'
+	touch $@
+
+.PHONY: docs
+docs: $(VENV)/docs-installed
+	$(BIN)/python -m sphinx -W --keep-going -q -E -b html -d build/doctrees docs build/docs
+	$(BIN)/python docs/_tools/check_site.py build/docs
+
+$(VENV)/docs-installed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet '.[docs]'
 	touch $@
 
 clean:

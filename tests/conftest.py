@@ -2,8 +2,8 @@
 
 import signal
 
-import numpy as np
 import pytest
+from data_helpers import slice_of
 
 from hashslide import SlideClassifier, data
 
@@ -24,17 +24,7 @@ def pubmed_small(pubmed) -> data.Dataset:
 
     9,157 features and 3,654 labels, each of which occurs in training. Do not change its arrays.
     """
-    x, y = pubmed.X_train[:1500], pubmed.Y_train[:1500]
-    features, labels = np.unique(x.indices), np.unique(y.indices)
-    x_test, y_test = pubmed.X_test[:300], pubmed.Y_test[:300]
-    return data.Dataset(
-        x[:, features],
-        y[:, labels],
-        x_test[:, features],
-        y_test[:, labels],
-        pubmed.feature_names[features],
-        pubmed.label_names[labels],
-    )
+    return slice_of(pubmed, 1500, 300)
 
 
 @pytest.fixture(scope="session")

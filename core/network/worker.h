@@ -1,4 +1,4 @@
-// One worker's memory and its way through the steps of a batch (docs/algorithm.md).
+// One worker's memory and its way through the steps of a batch (docs/how/training_step.md).
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all; see docs/robustness.md."""
+"""Files that appear whole or not at all; see docs/how/robustness.md."""
 
 import fcntl
 import gzip

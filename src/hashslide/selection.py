@@ -40,7 +40,7 @@ def check_own_family(family) -> None:
     if lacking:
         raise InputError(
             f"hash is a {type(family).__name__} without {', '.join(lacking)}; accepted are "
-            f"{', '.join(map(repr, FAMILIES))}, or an object with the protocol in docs/hash_families.md."
+            f"{', '.join(map(repr, FAMILIES))}, or an object with the protocol in docs/how/hash_families.md."
         )
 
 
@@ -65,7 +65,7 @@ class Selection:
         the neurons found in most tables. "threshold": those found in `min_count` tables. "scored": of those
         found, the ones of largest inner product. As references: "uniform" draws, "exact" (largest inner
         product of all), "standout" (each with probability ``sigmoid(alpha z + beta)`` [2]_). See
-        docs/samplers.md.
+        docs/how/samplers.md.
     budget : int >= 0
         Neurons for each example, at most.
     min_count : int >= 1
@@ -74,7 +74,7 @@ class Selection:
         Of "standout".
     hash : str or object
         Hash family: "simhash", "sparse_simhash", "fast_simhash", "wta", "dwta", "minhash", "kmeans", or an
-        object of your own with the protocol in docs/hash_families.md.
+        object of your own with the protocol in docs/how/hash_families.md.
     tables : int >= 1
         L.
     hashes : int >= 1

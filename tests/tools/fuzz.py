@@ -4,7 +4,7 @@
 
 Files are changed byte by byte, and models also by their parts: numbers in settings and arrays become extreme,
 parts vanish or change places. They are read in processes of their own, so that a crash or an endless loop is
-caught. What fails is kept in tests/corpus/, where it becomes a test and a seed. See docs/robustness.md.
+caught. What fails is kept in tests/corpus/, where it becomes a test and a seed. See docs/how/robustness.md.
 """
 
 import argparse

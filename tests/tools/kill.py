@@ -3,7 +3,8 @@
     python tests/tools/kill.py [--rounds 100] [--seed N]
 
 A round is a process that saves models, data, names and checkpoints of a training into one folder until it is
-killed; half of the rounds write as on file systems that know no files without names. See docs/robustness.md.
+killed; half of the rounds write as on file systems that know no files without names. See
+docs/how/robustness.md.
 """
 
 import argparse

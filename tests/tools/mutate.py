@@ -4,7 +4,7 @@
     python tests/tools/mutate.py core/learning/loss.cpp --tests tests/core --replace "old text" "new text"
 
 Works in a copy of the tree; files in core/ are compiled anew for each change (this needs nanobind and cmake).
-Prints what no test noticed: a test is missing, or the change makes no difference. See docs/robustness.md.
+Prints what no test noticed: a test is missing, or the change makes no difference. See docs/how/robustness.md.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run tests with a core that reports its own faults: sanitize.sh address|thread [arguments of pytest]; see docs/robustness.md.
+# Run tests with a core that reports its own faults: sanitize.sh address|thread [arguments of pytest]; see docs/how/robustness.md.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 kind=$1

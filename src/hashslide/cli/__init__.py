@@ -1,4 +1,4 @@
-"""The command ``hashslide``; see docs/cli.md."""
+"""The command ``hashslide``; see docs/reference/command_line.md."""
 
 from typing import Annotated
 

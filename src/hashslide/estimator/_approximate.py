@@ -1,4 +1,4 @@
-"""Approximate prediction: its cost, when it pays, how much of the lists it reads (docs/prediction.md)."""
+"""Approximate prediction: its cost, when it pays, how much of the lists it reads (docs/how/prediction.md)."""
 
 import math
 from dataclasses import fields
@@ -26,7 +26,7 @@ CONFIDENCE = 2  # standard errors by which the share has to be exceeded: the bes
 
 
 def default_settings(n_labels: int) -> CandidateSettings:
-    """Return settings that kept 99 % of exact P@1 and P@5 on all sets of docs/prediction.md."""
+    """Return settings that kept 99 % of exact P@1 and P@5 on all sets of docs/how/prediction.md."""
     return CandidateSettings(DEFAULT_FEATURE_LABELS, max(1, round(math.sqrt(n_labels))), 1)
 
 

@@ -1,4 +1,4 @@
-"""A fitted classifier as the arrays and metadata of a model file; specified in docs/estimator.md."""
+"""A fitted classifier as the arrays and metadata of a model file (docs/how/model_file.md)."""
 
 import inspect
 import math

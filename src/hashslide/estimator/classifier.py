@@ -92,13 +92,13 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
     hash : None, str, object or `hashslide.Selection`, default None
         Hash tables over the output neurons, which each example looks up for labels that may score high
         without being its own. A family by its name ("simhash", "sparse_simhash", "fast_simhash", "wta",
-        "dwta", "minhash", "kmeans"), one of your own (docs/hash_families.md), or a `Selection` that sets
+        "dwta", "minhash", "kmeans"), one of your own (docs/how/hash_families.md), or a `Selection` that sets
         everything. None: no tables.
     tables, hashes : int or "auto"
         L tables of K hashes each.
     sampler : str or "auto"
         How labels are chosen among those in the tables: "vanilla", "top", "threshold" or "scored"
-        (docs/samplers.md). Without `hash`: "exact", "uniform" or "standout", as references.
+        (docs/how/samplers.md). Without `hash`: "exact", "uniform" or "standout", as references.
     budget : int or "auto"
         Labels that each example adds to the active set.
     probes : int or "auto"
@@ -319,7 +319,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : sparse matrix, array-like or data frame of shape (n, >= n_features_in_)
+        X : sparse matrix, array-like or data frame of shape (n, n_features or more)
         y : as in `fit`
             An indicator has one column for each label of the model, and more for new ones. Nested lists are
             read as the model has learned them: after label lists as such, also if they hold only 0 and 1.
@@ -538,7 +538,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
 
     @reading
     def save(self, path: str | os.PathLike, optimizer_state: bool = True) -> None:
-        """Write the model to a file, atomically; see docs/model_file.md.
+        """Write the model to a file, atomically; see docs/how/model_file.md.
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
 """Model files: one safetensors file that holds named arrays, string tables and JSON metadata.
 
-The format is specified in docs/model_file.md. Writing streams the arrays to a temporary file that replaces
+docs/how/model_file.md specifies the format. Writing streams the arrays to a temporary file that replaces
 the target in one step; loading checks every number of the header before it touches the data and runs no code.
 """
 

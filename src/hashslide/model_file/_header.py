@@ -1,6 +1,6 @@
 """The header of a model file: built when saving, checked number by number when loading.
 
-The format is specified in docs/model_file.md.
+The format is specified in docs/how/model_file.md.
 """
 
 import json
@@ -95,7 +95,7 @@ class ModelSummary:
     data_start : int
         Offset of the data section from the start of the file, in bytes.
     format_version : int
-        Version of the format, see docs/model_file.md.
+        Version of the format, see docs/how/model_file.md.
     library_version : str
         hashslide version that wrote the file.
     metadata : dict

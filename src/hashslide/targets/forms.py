@@ -1,7 +1,7 @@
 """Targets of every form, parsed into one.
 
 A target is an indicator (sparse, or dense 0/1), a class vector, or a list of label lists; see
-docs/estimator.md.
+docs/reference/classifier.md.
 """
 
 import operator
