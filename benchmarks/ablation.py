@@ -17,24 +17,28 @@ import numpy as np
 from methods.matrices import load_xmc
 from scipy.sparse import csr_matrix
 
-from hashslide import SlideClassifier
+from hashslide import Dense, Negatives, Scored, SlideClassifier
 from hashslide.metrics import precision_at_k
 
 VARIANTS: dict[str, dict] = {
     "defaults": {},
-    "no prior correction": {"prior_correction": 0.0},
-    "no prior correction, 5 hard negatives": {"prior_correction": 0.0, "hash": "kmeans", "budget": 5},
-    "whole prior correction": {"prior_correction": 1.0},
-    "5 hard negatives": {"hash": "kmeans", "budget": 5},
+    "no prior correction": {"negatives": Negatives(prior_correction=0.0)},
+    "no prior correction, 5 hard negatives": {
+        "negatives": Negatives(prior_correction=0.0),
+        "hash": "kmeans",
+        "sampler": Scored(budget=5),
+    },
+    "whole prior correction": {"negatives": Negatives(prior_correction=1.0)},
+    "5 hard negatives": {"hash": "kmeans", "sampler": Scored(budget=5)},
     "no direct term": {"direct": 0},
-    "free hidden length": {"hidden_length": 0.0},
+    "free hidden length": {"hidden": Dense(256, length=0.0)},
     "equal weight of examples": {"example_power": 0.0},
     "no dropout": {"input_dropout": 0.0},
     "dropout 0.2": {"input_dropout": 0.2},
-    "100 uniform": {"uniform": 100},
-    "1,000 uniform": {"uniform": 1000},
+    "100 uniform": {"negatives": 100},
+    "1,000 uniform": {"negatives": 1000},
     "hidden 512": {"hidden": 512},
-    "ReLU": {"activation": "relu"},
+    "ReLU": {"hidden": Dense(256, "relu")},
     "lazy Adam": {"optimizer": "adam"},
     "6 epochs": {"epochs": 6},
 }

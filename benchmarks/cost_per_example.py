@@ -63,7 +63,7 @@ def train_epochs(X: csr_matrix, Y: csr_matrix, setting: Setting, seed: int) -> l
         hidden=setting.hidden,
         epochs=2,
         batch_size=setting.batch,
-        uniform=uniform_negatives(Y, setting),
+        negatives=uniform_negatives(Y, setting),
         n_jobs=setting.threads,
         random_state=seed,
     )

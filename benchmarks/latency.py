@@ -17,8 +17,7 @@ import numpy as np
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from hashslide.config import NetworkConfig
-from hashslide.network import Network
+from hashslide import Network, NetworkConfig
 
 N_FEATURES = 1_000
 N_NONZERO = 30

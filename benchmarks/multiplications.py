@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,22 @@ from harness import Curve, Record, Report, cell, fresh, middle, say, stored, tab
 from methods.matrices import load_matrices
 from scipy.sparse import csr_matrix
 
-from hashslide import SlideClassifier
-from hashslide.layers import AdaptiveDropout, Dense, Dropout, Hashed, Layer, LowRank, WinnerTakeAll
+from hashslide import (
+    DWTA,
+    AdaptiveDropout,
+    Dense,
+    Dropout,
+    Hashed,
+    KMeans,
+    Layer,
+    LowRank,
+    Negatives,
+    SlideClassifier,
+    SparseSimHash,
+    Vanilla,
+    WinnerTakeAll,
+)
+from hashslide.settings import HashFamily
 
 WIDTH = 1000
 RAPL = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
@@ -44,21 +59,15 @@ SHARES = {2: 0.14, 3: 0.17}  # of active neurons in the further layers, by the n
 CANDIDATES = 2.1
 HALF = 693  # draws of 1,000 that hit half of them: 1 - (1 - 1/1000)^693
 # Counting a neuron in one more table is an addition, so that many tables of short codes rank all of them.
-HASHING: Record = {
-    "hash": "sparse_simhash",
-    "hashes": 1,
-    "tables": 600,
-    "bucket_size": 0,
-    "rehash_first": 1,
-    "rehash_every": 10,
-}
-TUNED: dict[str, Record] = {
+TABLES: Record = {"bucket_size": 0, "rehash_first": 1, "rehash_every": 10}
+HASHING = SparseSimHash(hashes=1, tables=600, **TABLES)
+TUNED: dict[str, HashFamily] = {
     "sparse_simhash, K = 1, L = 600": HASHING,
-    "the same, queries as they are": HASHING | {"centre_queries": False},
-    "sparse_simhash, K = 1, L = 200": HASHING | {"tables": 200},
-    "sparse_simhash, K = 3, L = 50": HASHING | {"hashes": 3, "tables": 50},
-    "dwta, K = 1, L = 600": HASHING | {"hash": "dwta"},
-    "kmeans, 64 cells, 8 probed": HASHING | {"hash": "kmeans", "tables": 1, "cells": 64, "probes": 8},
+    "the same, queries as they are": replace(HASHING, centre_queries=False),
+    "sparse_simhash, K = 1, L = 200": replace(HASHING, tables=200),
+    "sparse_simhash, K = 3, L = 50": replace(HASHING, hashes=3, tables=50),
+    "dwta, K = 1, L = 600": DWTA(hashes=1, tables=600, **TABLES),
+    "kmeans, 64 cells, 8 probed": KMeans(cells=64, probes=8, centre=False, **TABLES),
 }
 TRAINING: Record = {
     "loss": "softmax",
@@ -66,15 +75,14 @@ TRAINING: Record = {
     "batch_size": 16,
     "direct": 0,
     "input_dropout": 0.0,
-    "uniform": 0,
-    "popular": 10,  # all classes
+    "negatives": Negatives(uniform=0, popular=10),  # all classes
 }
 LEARNING_RATE = {"dense": 0.03, "sparse": 0.08}
 GENERATED = {"CONVEX": image_sets.convex, "RECTANGLES": image_sets.rectangles}
 Images = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def layers(method: str, share: float, depth: int, hashing: Record) -> list[Layer]:
+def layers(method: str, share: float, depth: int, hashing: HashFamily) -> list[Layer]:
     """Return the hidden layers of a method with about this share of active neurons.
 
     Winners keep their inner products: the choice is the non-linearity, and a ReLU would let losers die.
@@ -82,7 +90,7 @@ def layers(method: str, share: float, depth: int, hashing: Record) -> list[Layer
     first = round(FIRST_LAYER.get(depth, 1.0) * share * WIDTH)
     budgets = [first] + [round(share * WIDTH)] * (depth - 1)
     if method == "hashed":
-        return [Hashed(WIDTH, round(CANDIDATES * n), "identity", winners=n, **hashing) for n in budgets]
+        return [Hashed(WIDTH, round(CANDIDATES * n), "identity", hash=hashing, winners=n) for n in budgets]
     if method == "winner-take-all":
         return [WinnerTakeAll(WIDTH, budget, "identity") for budget in budgets]
     if method == "dropout":
@@ -91,7 +99,7 @@ def layers(method: str, share: float, depth: int, hashing: Record) -> list[Layer
         return [AdaptiveDropout(WIDTH) for _ in budgets]
     if method == "low rank":
         return [layer for _ in budgets for layer in LowRank(WIDTH, round(share * WIDTH / 2))]
-    return [Dense(WIDTH) for _ in budgets]
+    return [Dense(WIDTH, "relu") for _ in budgets]
 
 
 SHARED = ("hashed", "winner-take-all", "low rank")  # the methods that have a share
@@ -160,7 +168,7 @@ def run_images(arguments: argparse.Namespace, report: Report) -> None:
         for data in sets:
             for depth in arguments.depths:
                 for method, share, hashing in variants(arguments, depth):
-                    hidden = layers(method, share, depth, TUNED.get(hashing, {}))
+                    hidden = layers(method, share, depth, TUNED.get(hashing, HASHING))
                     is_dense = method in ("dense", "low rank")
                     result = fresh(train, data, hidden, is_dense, options, seed)
                     name = {
@@ -216,14 +224,13 @@ def image_table(report: Report, sets: list[str], arguments: argparse.Namespace) 
 
 LABEL_METHODS: dict[str, dict[str, Any]] = {
     "our default": {},
-    "batches of 64, 50 uniform": {"batch_size": 64, "uniform": 50},
+    "batches of 64, 50 uniform": {"batch_size": 64, "negatives": 50},
     "SLIDE mode": {"active": "per_example", "hash": "dwta"},
     "SLIDE mode, small sets": {
         "active": "per_example",
         "hash": "dwta",
-        "budget": 100,
-        "popular": 200,
-        "uniform": 100,
+        "sampler": Vanilla(budget=100),
+        "negatives": Negatives(uniform=100, popular=200),
     },
 }
 

@@ -23,14 +23,9 @@ from typing import Any
 import numpy as np
 from harness import KS, Record, Report, cell, fresh, middle, precisions, say, stored, table
 from methods.matrices import load_matrices
-from scipy.sparse import csr_matrix
 
-from hashslide import SlideClassifier
-from hashslide.csr import as_csr, as_pattern
-from hashslide.estimator._fitting import draw_seed, new_network, settings_for, training_data
-from hashslide.network import Network
-from hashslide.selection import Selection
-from hashslide.training import TrainingData
+from hashslide import Exact, Negatives, Scored, SlideClassifier
+from hashslide.estimator.preparing import prepare
 
 DEFAULT = "+ 250 uniform (default)"
 FAMILIES = ("kmeans", "simhash", "dwta", "minhash")
@@ -40,30 +35,25 @@ def methods(budgets: list[int]) -> dict[str, dict[str, Any]]:
     """Return the parameters of every method."""
     all_methods: dict[str, dict[str, Any]] = {
         DEFAULT: {},
-        "labels only": {"uniform": 0},
-        "+ 250 uniform, no correction": {"prior_correction": 0.0},
+        "labels only": {"negatives": 0},
+        "+ 250 uniform, no correction": {"negatives": Negatives(prior_correction=0.0)},
     }
     for family in FAMILIES:
         for budget in budgets:
-            all_methods[f"+ {budget} hashed, {family}"] = {"hash": family, "budget": budget}
+            all_methods[f"+ {budget} hashed, {family}"] = {"hash": family, "sampler": Scored(budget=budget)}
     for budget in budgets:
-        all_methods[f"+ {budget} exact"] = {"hash": Selection(sampler="exact", budget=budget)}
+        all_methods[f"+ {budget} exact"] = {"sampler": Exact(budget=budget)}
     return all_methods
-
-
-def prepared(X: csr_matrix, Y: csr_matrix, model: SlideClassifier) -> tuple[Network, TrainingData, Any]:
-    """Return what `model.fit` would train: network, data, settings."""
-    multilabel = bool((np.diff(Y.indptr) != 1).any())
-    data = training_data(as_csr(X), as_pattern(Y), None)
-    settings = settings_for(model, data, multilabel)
-    return new_network(model, data, settings, draw_seed(model.random_state)), data, settings
 
 
 def train(parameters: dict[str, Any], folder: str, options: Record, seconds: float, seed: int) -> Record:
     """Train for `seconds`, or for the epochs if they are 0; runs in a process of its own."""
     X, Y = load_matrices(Path(folder), "train")
     model = SlideClassifier(n_jobs=options["threads"], random_state=seed, **parameters)
-    network, data, settings = prepared(X, Y, model)
+    is_single = bool((np.diff(Y.indptr) == 1).all())
+    labels = np.unique(Y.indices) if is_single else np.arange(Y.shape[1])
+    prepared = prepare(model, X, Y.indices if is_single else Y)
+    network, data, settings = prepared.network, prepared.data, prepared.settings
     n_steps = options["epochs"] * math.ceil(X.shape[0] / settings.batch_size)
     begin, step, active = time.perf_counter(), 0, 0
     for rows in batches(data.rows, settings.batch_size, seed):
@@ -82,7 +72,7 @@ def train(parameters: dict[str, Any], folder: str, options: Record, seconds: flo
         "active": active / max(1, step),
     }
     stages = {name: network.stage_seconds[name] for name in ("active_set", "rehash")}
-    return measured | stages | precisions(Y_validation, topk)
+    return measured | stages | precisions(Y_validation, labels[topk])
 
 
 def batches(rows: np.ndarray, size: int, seed: int):

@@ -32,12 +32,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from hashslide import SlideClassifier, _core
+from hashslide import KMeans, SimHash, SlideClassifier, Top
 from hashslide.csr import Csr, as_csr
 from hashslide.data import load_xmc
-from hashslide.estimator._approximate import tune
+from hashslide.diagnostics import tables
 from hashslide.metrics import precision_at_k
 from hashslide.network import CandidateSettings, Network
+from hashslide.settings import HashFamily
+from hashslide.settings.hash_families import HASH_FAMILIES
 
 K = 5
 SHARE = 0.99
@@ -102,47 +104,46 @@ class Queries:
         self.weight, self.bias = state["output.weight"], state["output.bias"]
 
 
-def families() -> Iterator[dict]:
+def families() -> Iterator[HashFamily]:
     """Yield the settings of every index."""
-    common = {"centre": True, "bucket_limit": 0}
+    common = {"centre": True, "bucket_size": 0}
     for family, hashes in HASHES.items():
         is_angle = "simhash" in family
         for k, probes, centred in itertools.product(
             hashes, *((PROBES, CENTRED) if is_angle else ((1,), (False,)))
         ):
-            settings = {"family": family, "hashes": k, "tables": TABLES, "probes": probes}
-            yield common | settings | {"centre_queries": centred}
+            settings = {"hashes": k, "tables": TABLES, "probes": probes, "centre_queries": centred}
+            yield HASH_FAMILIES[family](**common | settings)
     for options in MAPS:
-        yield common | {"family": "simhash", "hashes": 10, "tables": TABLES, "probes": 4} | options
-    for tables, centred, probes in itertools.product((1, 3), CENTRED, CELL_PROBES):
-        yield common | {"family": "kmeans", "tables": tables, "probes": probes, "centre_queries": centred}
+        settings = {"hashes": 10, "tables": TABLES, "probes": 4, "centre_queries": False}
+        yield SimHash(**common | settings | options)
+    for n_tables, centred, probes in itertools.product((1, 3), CENTRED, CELL_PROBES):
+        yield KMeans(tables=n_tables, probes=probes, centre_queries=centred)
 
 
-def recall_of_index(problem: Problem, queries: Queries, settings: dict) -> dict:
+def recall_of_index(problem: Problem, queries: Queries, settings: HashFamily) -> dict:
     """Build an index over the output neurons and look up the queries.
 
     Every neuron found counts as scored, and every centre. Next to it the recall if only the 1 % of the
     neurons that are found in most tables are scored.
     """
     weight, bias = queries.weight, queries.bias
-    index = _core.NeuronIndex(*weight.shape, 0, **settings)
-    index.observe(queries.seen)
     start = time.perf_counter()
-    index.build(weight, bias, problem.threads)
+    index = tables.build_index(settings, weight, bias, queries.seen, n_threads=problem.threads)
     seconds = time.perf_counter() - start
-    tables = [index.table(t) for t in range(index.n_tables)]
+    members = [index.table(t) for t in range(index.n_tables)]
     scored, found, met = 0, np.zeros(queries.exact.shape, bool), np.zeros(len(bias), bool)
     for i, row in enumerate(index.look_up(queries.hidden, problem.threads)):
         met[:] = False
-        for table, buckets in zip(tables, row, strict=True):
+        for table, buckets in zip(members, row, strict=True):
             for bucket in buckets[buckets >= 0].tolist():
                 met[table.bucket(bucket)] = True
         scored += met.sum()
         found[i] = met[queries.exact[i]]
-    best = {"budget": len(bias) // 100, "n_threads": problem.threads}
-    begin, ids = _core.sample("top", weight, bias, queries.hidden, index, **best)
+    most = Top(budget=max(1, len(bias) // 100))
+    begin, ids = tables.selected(most, weight, bias, queries.hidden, index, problem.threads)
     of_most = np.array([np.isin(queries.exact[i], ids[begin[i] : begin[i + 1]]) for i in range(len(found))])
-    centres = settings["tables"] * (tables[0].n_buckets if settings["family"] == "kmeans" else 0)
+    centres = settings.tables * members[0].n_buckets if isinstance(settings, KMeans) else 0
     record = recall_record(found, scored / len(found) + centres, len(bias))
     return record | {"top1_of_most": of_most[:, 0].mean(), "build_seconds": seconds}
 
@@ -169,7 +170,7 @@ def recall(problem: Problem) -> list[dict]:
     network, records, queries = problem.network, [], Queries(problem)
     for settings in families():
         record = recall_of_index(problem, queries, settings)
-        records.append({"method": settings["family"], "settings": settings} | record)
+        records.append({"method": settings.name, "settings": vars(settings)} | record)
         print_recall(records[-1])
     root = round(math.sqrt(network.config.n_labels))
     for feature_labels in (0, 16, 32, 64, 128):
@@ -185,7 +186,8 @@ def recall(problem: Problem) -> list[dict]:
 
 def print_recall(record: dict) -> None:
     """Print one line of the table."""
-    usual = {"family": record["method"], "centre": True, "centre_queries": False, "bucket_limit": 0}
+    kind = HASH_FAMILIES.get(record["method"], SimHash)
+    usual = vars(kind()) | {"centre": True, "centre_queries": False, "bucket_size": 0}
     shown = ", ".join(f"{k} {v}" for k, v in record["settings"].items() if usual.get(k) != v)
     figures = " | ".join(f"{record[name]:.1%}" for name in ("top1", "top5", "top1_of_most") if name in record)
     print(f"| {record['method']} | {shown} | {record['share']:.2%} | {figures} |", flush=True)
@@ -364,7 +366,7 @@ def latency(problem: Problem, n_single: int, rivals: list[str]) -> list[dict]:
     with threadpool_limits(threads, user_api="blas"):
         records.append(measure("NumPy product", lambda h: numpy_topk(vectors, h), points, n))
     records.append(measure("hashslide, exact", lambda r: network.predict_topk(r, K, threads), rows, n))
-    report = tune(network, x_tune, y_tune, K, SHARE, threads)
+    report = problem.model.tune_approximate(x_tune, y_tune, K, SHARE)
     found = network.predict_topk(x, K, threads, approximate=True)[0]
     share1, share5 = shares(found, exact, y)
     setting = "/".join(str(report[name]) for name in ("feature_labels", "cell_labels", "probes"))

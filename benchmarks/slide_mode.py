@@ -21,7 +21,7 @@ from harness import Curve, Record, Report, cell, fresh, middle, say, stored, tab
 from methods.matrices import load_matrices
 from one_run import peak_mb
 
-from hashslide import Selection, SlideClassifier
+from hashslide import DWTA, Dense, Negatives, SlideClassifier, Vanilla
 
 # Measured by us on 2 cores with the published code (SLIDE, and the optimised SLIDE of MLSys 2021), at 114,000
 # labels, 84,000 points, 38 features a point, 128 hidden units, batches of 256, K = 6, L = 50, 1,000 active.
@@ -41,27 +41,22 @@ REHASHES = 5
 def parameters(method: str, setting: Record) -> dict[str, Any]:
     """Return the classifier's parameters."""
     published = {
-        "hidden": setting["hidden"],
-        "activation": "relu",
+        "hidden": Dense(setting["hidden"], "relu"),
         "loss": "softmax",
         "batch_size": 256,
         "direct": 0,
     }
     if method == "slide":
-        published_tables = {
-            "sampler": "vanilla",
-            "hash": "dwta",
-            "hashes": 6,
-            "tables": 50,
-            "bucket_size": 128,
+        return published | {
+            "active": "per_example",
+            "hash": DWTA(tables=50, hashes=6, bucket_size=128, rehash_every=setting["rehash_every"]),
+            "sampler": Vanilla(budget=setting["budget"]),
+            "negatives": setting["uniform"],
         }
-        hashed = Selection(**published_tables, budget=setting["budget"], rehash_every=setting["rehash_every"])
-        return published | {"active": "per_example", "hash": hashed, "uniform": setting["uniform"]}
     if method == "all":
         return published | {
-            "popular": setting["labels"],
-            "uniform": 0,
-            "hidden_length": 0.0,
+            "hidden": Dense(setting["hidden"], "relu", length=0.0),
+            "negatives": Negatives(uniform=0, popular=setting["labels"]),
             "example_power": 0.0,
         }
     return {}

@@ -33,7 +33,7 @@ from harness import (
 )
 from methods.matrices import load_matrices
 
-from hashslide import SlideClassifier
+from hashslide import DWTA, SlideClassifier, Vanilla
 
 TITLES = {
     "torch-full": "PyTorch, full softmax",
@@ -42,7 +42,12 @@ TITLES = {
     "default": "our default",
 }
 REFERENCE = "torch-full"
-SLIDE = {"active": "per_example", "hash": "dwta", "tables": 50, "hashes": 6, "budget": 500, "uniform": 500}
+SLIDE = {
+    "active": "per_example",
+    "hash": DWTA(tables=50, hashes=6),
+    "sampler": Vanilla(budget=500),
+    "negatives": 500,
+}
 
 
 def train(method: str, folder: str, setting: Record, seed: int) -> Record:

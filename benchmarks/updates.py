@@ -23,22 +23,21 @@ from typing import Any
 from harness import KS, Curve, Record, Report, cell, fresh, middle, say, stored, table
 from methods.matrices import load_matrices
 
-from hashslide import Selection, SlideClassifier
+from hashslide import DWTA, SlideClassifier
+from hashslide.settings.samplers import SAMPLERS
 
 Parameters = dict[str, Any]
 
 
-def hashed(budget: int, **changes: Any) -> Selection:
-    """Return the published way to choose labels, with changes."""
-    return Selection(
-        **{"sampler": "vanilla", "hash": "dwta", "hashes": 6, "tables": 50, "budget": budget} | changes
-    )
-
-
-def per_example(options: Record, **changes: Any) -> Parameters:
-    """Return the classifier's parameters in SLIDE mode, with changes of the selection."""
-    selection = hashed(options["budget"], **changes)
-    return {"active": "per_example", "hash": selection, "uniform": options["uniform"]}
+def per_example(options: Record, sampler: str = "vanilla", **changes: Any) -> Parameters:
+    """Return the classifier's parameters in SLIDE mode, with another sampler or changes of the tables."""
+    kind = SAMPLERS[sampler]
+    return {
+        "active": "per_example",
+        "hash": DWTA(**{"tables": 50, "hashes": 6} | changes) if kind.looks_up else None,
+        "sampler": kind(budget=options["budget"]),
+        "negatives": options["uniform"],
+    }
 
 
 def update_variants(options: Record) -> dict[str, Parameters]:
@@ -68,8 +67,7 @@ def sampler_variants(options: Record) -> dict[str, Parameters]:
         name: per_example(options, sampler=name) for name in ("vanilla", "top", "threshold", "scored")
     }
     for name in ("uniform", "exact"):
-        selection = Selection(sampler=name, budget=options["budget"])
-        variants[f"{name} (reference)"] = per_example(options) | {"hash": selection}
+        variants[f"{name} (reference)"] = per_example(options, sampler=name)
     return variants
 
 

@@ -36,10 +36,11 @@ void bind_table(nb::module_& m) {
     nb::class_<HashTable>(m, "HashTable", "One hash table: the neurons by bucket.")
         .def(
             "__init__",
-            [](HashTable* self, Index n_buckets, const std::string& policy, Index limit, std::uint64_t key) {
-                new (self) HashTable(n_buckets, parse(policy_names, policy), limit, key);
+            [](HashTable* self, Index n_buckets, const std::string& bucket_policy, Index bucket_size,
+               std::uint64_t key) {
+                new (self) HashTable(n_buckets, parse(bucket_policy_names, bucket_policy), bucket_size, key);
             },
-            "n_buckets"_a, "policy"_a, "limit"_a, "key"_a)
+            "n_buckets"_a, "bucket_policy"_a, "bucket_size"_a, "key"_a)
         .def("build", &build_table, "buckets"_a, "Build the table anew from the bucket of each neuron, -1: none.")
         .def("move", &HashTable::move, "neuron"_a, "bucket"_a, "Move a neuron; False if it is there already.")
         .def("grow", &HashTable::grow, "n_neurons"_a)
@@ -81,15 +82,15 @@ IndexConfig parse_config(const nb::dict& settings) {
     set("centre_queries", config.mips.centre_queries);
     set("augment", config.mips.augment);
     set("norm_ranges", config.mips.norm_ranges);
-    set("bucket_limit", config.bucket_limit);
+    set("bucket_size", config.bucket_size);
     set("probes", config.probes);
-    set("first_build", config.first_build);
-    set("rebuild_growth", config.rebuild_growth);
-    set("rebuild_changed", config.rebuild_changed);
-    set("refresh", config.refresh);
-    std::string policy = "reservoir";
-    set("policy", policy);
-    config.policy = parse(policy_names, policy);
+    set("rehash_first", config.rehash_first);
+    set("rehash_growth", config.rehash_growth);
+    set("rehash_changed", config.rehash_changed);
+    set("rehash_every", config.rehash_every);
+    std::string bucket_policy = "reservoir";
+    set("bucket_policy", bucket_policy);
+    config.bucket_policy = parse(bucket_policy_names, bucket_policy);
     return config;
 }
 

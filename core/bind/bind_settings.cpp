@@ -1,4 +1,4 @@
-// The settings of a network. hashslide.config documents and checks them and copies them here attribute
+// The settings of a network. hashslide.settings documents and checks them and copies them here attribute
 // by attribute.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
@@ -51,10 +51,10 @@ void named(nb::class_<Config>& bound, const char* name, const Names<E>& names, M
         [&names, members...](Config& c, const std::string& v) { at(c, members...) = parse(names, v); });
 }
 
-void bind_selection(nb::module_& m) {
-    nb::class_<SelectionConfig> bound(m, "SelectionConfig", "How a layer chooses its neurons; see hashslide.config.");
+void bind_selector(nb::module_& m) {
+    nb::class_<SelectorConfig> bound(m, "SelectorConfig", "How a layer chooses its neurons; see hashslide.settings.");
     bound.def(nb::init<>());
-    using S = SelectionConfig;
+    using S = SelectorConfig;
     using I = IndexConfig;
     named(bound, "sampler", sampler_names, &S::sampler, &SamplerConfig::kind);
     plain(bound, "budget", &S::sampler, &SamplerConfig::budget);
@@ -72,13 +72,13 @@ void bind_selection(nb::module_& m) {
     plain(bound, "centre_queries", &S::index, &I::mips, &MipsConfig::centre_queries);
     plain(bound, "augment", &S::index, &I::mips, &MipsConfig::augment);
     plain(bound, "norm_ranges", &S::index, &I::mips, &MipsConfig::norm_ranges);
-    named(bound, "bucket_policy", policy_names, &S::index, &I::policy);
-    plain(bound, "bucket_size", &S::index, &I::bucket_limit);
+    named(bound, "bucket_policy", bucket_policy_names, &S::index, &I::bucket_policy);
+    plain(bound, "bucket_size", &S::index, &I::bucket_size);
     plain(bound, "probes", &S::index, &I::probes);
-    plain(bound, "rehash_first", &S::index, &I::first_build);
-    plain(bound, "rehash_growth", &S::index, &I::rebuild_growth);
-    plain(bound, "rehash_changed", &S::index, &I::rebuild_changed);
-    plain(bound, "rehash_every", &S::index, &I::refresh);
+    plain(bound, "rehash_first", &S::index, &I::rehash_first);
+    plain(bound, "rehash_growth", &S::index, &I::rehash_growth);
+    plain(bound, "rehash_changed", &S::index, &I::rehash_changed);
+    plain(bound, "rehash_every", &S::index, &I::rehash_every);
     bound.def(
         "set_family",
         [](S& self, nb::object family, Index width) { self.family = std::make_shared<PythonFamily>(family, width); },
@@ -88,16 +88,16 @@ void bind_selection(nb::module_& m) {
 }  // namespace
 
 void bind_settings(nb::module_& m) {
-    bind_selection(m);
+    bind_selector(m);
     nb::class_<LayerConfig> layer(m, "LayerConfig", "One hidden layer.");
     layer.def(nb::init<>());
     plain(layer, "width", &LayerConfig::width);
     named(layer, "activation", activations, &LayerConfig::activation);
-    plain(layer, "selection", &LayerConfig::selection);
+    plain(layer, "selector", &LayerConfig::selector);
     plain(layer, "winners", &LayerConfig::winners);
 
     nb::class_<NetworkConfig> config(m, "NetworkConfig",
-                                     "Plain settings of a network; hashslide.config documents and checks them.");
+                                     "Plain settings of a network; hashslide.settings documents and checks them.");
     config.def(nb::init<>());
     using C = NetworkConfig;
     plain(config, "n_features", &C::n_features);
@@ -124,7 +124,7 @@ void bind_settings(nb::module_& m) {
     plain(config, "in_batch", &C::active, &ActiveSetConfig::in_batch);
     plain(config, "uniform", &C::active, &ActiveSetConfig::uniform);
     plain(config, "popular", &C::active, &ActiveSetConfig::popular);
-    plain(config, "selection", &C::selection);
+    plain(config, "selector", &C::selector);
     plain(config, "direct", &C::direct, &DirectTermConfig::labels_per_feature);
     plain(config, "direct_min_count", &C::direct, &DirectTermConfig::min_count);
     plain(config, "direct_rate", &C::direct, &DirectTermConfig::rate);

@@ -17,7 +17,8 @@ inline const Names<SamplerKind> sampler_names{
     {"top", SamplerKind::top},     {"threshold", SamplerKind::threshold}, {"scored", SamplerKind::scored},
     {"exact", SamplerKind::exact}, {"standout", SamplerKind::standout}};
 
-inline const Names<BucketPolicy> policy_names{{"fifo", BucketPolicy::fifo}, {"reservoir", BucketPolicy::reservoir}};
+inline const Names<BucketPolicy> bucket_policy_names{{"fifo", BucketPolicy::fifo},
+                                                     {"reservoir", BucketPolicy::reservoir}};
 
 template <class E>
 E parse(const Names<E>& names, const std::string& name) {

@@ -33,7 +33,7 @@ HiddenLayer::HiddenLayer(const LayerConfig& config, Index width_in, const Optimi
                          std::uint64_t seed, int number)
     : neurons(config.width, width_in, optimizer),
       config_(config),
-      selector_(config.selection, config.width, width_in, layer_seed(seed, number)),
+      selector_(config.selector, config.width, width_in, layer_seed(seed, number)),
       seed_(layer_seed(seed, number)),
       number_(number) {}
 
@@ -49,7 +49,7 @@ void HiddenLayer::build_tables(int n_threads) {
 }
 
 float HiddenLayer::training_factor() const {
-    const SamplerConfig& s = config_.selection.sampler;
+    const SamplerConfig& s = config_.selector.sampler;
     if (s.kind != SamplerKind::uniform) return 1.0f;
     const double undrawn = static_cast<double>(s.budget) * std::log1p(-1.0 / static_cast<double>(config_.width));
     return static_cast<float>(-1.0 / std::expm1(undrawn));
@@ -116,14 +116,14 @@ void HiddenLayer::backward_and_update(Activations& in, bool in_gradient, Activat
 }
 
 void HiddenLayer::predict(const Activations& in, Activations& out, int n_threads) const {
-    const SamplerKind kind = config_.selection.sampler.kind;
+    const SamplerKind kind = config_.selector.sampler.kind;
     if (kind == SamplerKind::all || kind == SamplerKind::uniform || kind == SamplerKind::standout) {
         out.resize_dense(in.n, neurons.n());
         dense_products(neurons, in.view(), out.values.data(), n_threads);
         std::vector<float> chance;
         if (kind == SamplerKind::standout) chance = out.values;
         activate(config_.activation, out.entries(), out.values.data());
-        const SamplerConfig& s = config_.selection.sampler;
+        const SamplerConfig& s = config_.selector.sampler;
         for (std::size_t i = 0; i < chance.size(); ++i)
             out.values[i] /= 1.0f + std::exp(-(s.alpha * chance[i] + s.beta));
         return;

@@ -12,8 +12,8 @@ namespace hashslide {
 struct LayerConfig {
     Index width = 256;
     Activation activation = Activation::identity;
-    SelectionConfig selection;  // sampler all: a dense layer
-    Index winners = 0;          // active neurons of an example: the largest activations of the chosen; 0: all of them
+    SelectorConfig selector;  // sampler all: a dense layer
+    Index winners = 0;        // active neurons of an example: the largest activations of the chosen; 0: all of them
 };
 
 // A chosen neuron of `uniform`, which draws with replacement, counts 1 / (1 - (1 - 1/n)^budget) times and of `standout`
@@ -50,7 +50,7 @@ public:
     // The same function without dropout. out: activations of the examples.
     void predict(const Activations& in, Activations& out, int n_threads) const;
 
-    bool is_dense() const { return config_.selection.sampler.kind == SamplerKind::all; }
+    bool is_dense() const { return config_.selector.sampler.kind == SamplerKind::all; }
     const Selector& selector() const { return selector_; }
     Selector& selector() { return selector_; }
 

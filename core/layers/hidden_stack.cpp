@@ -33,7 +33,7 @@ HiddenStack::HiddenStack(Index n_features, const std::vector<LayerConfig>& layer
     const LayerConfig& first = layers.front();
     Index width = n_features;
     std::size_t next = 0;
-    if (first.selection.sampler.kind == SamplerKind::all) {
+    if (first.selector.sampler.kind == SamplerKind::all) {
         input_ = std::make_unique<InputLayer>(n_features, first.width, first.activation, length, input_init, optimizer,
                                               seed);
         width = first.width;

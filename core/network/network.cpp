@@ -31,7 +31,7 @@ Network::Network(const NetworkConfig& config, bool initialise)
       output_(config.n_labels, hidden_.width(), config.optimizer),
       direct_(config.direct, config.n_features),
       prior_(config.n_labels),
-      selector_(config.selection, config.n_labels, hidden_.width(), config.seed) {
+      selector_(config.selector, config.n_labels, hidden_.width(), config.seed) {
     if (!initialise) return;
     hidden_.initialise();
     build_tables();

@@ -32,11 +32,11 @@ struct NetworkConfig {
     float hidden_dropout = 0.0f;
     float prior_correction = 1.0f;  // share of log r that is taken off the logits in training (loss.h)
     ActiveSetConfig active;
-    SelectionConfig selection;  // of labels for each example; sampler all: none
+    SelectorConfig selector;  // of labels for each example; sampler all: none
     DirectTermConfig direct;
     std::uint64_t seed = 0;
 
-    bool samples_labels() const { return selection.sampler.kind != SamplerKind::all; }
+    bool samples_labels() const { return selector.sampler.kind != SamplerKind::all; }
 };
 
 class Network {

@@ -2,7 +2,7 @@
 
 namespace hashslide {
 
-Selector::Selector(const SelectionConfig& config, Index n_neurons, Index width, std::uint64_t seed) : config_(config) {
+Selector::Selector(const SelectorConfig& config, Index n_neurons, Index width, std::uint64_t seed) : config_(config) {
     if (looks_up(config.sampler.kind)) index_.emplace(config.index, n_neurons, width, seed, config.family);
 }
 

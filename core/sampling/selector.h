@@ -10,7 +10,7 @@
 
 namespace hashslide {
 
-struct SelectionConfig {
+struct SelectorConfig {
     SamplerConfig sampler;
     IndexConfig index;
     std::shared_ptr<HashFamily> family;  // the user's own; null: index.family
@@ -18,7 +18,7 @@ struct SelectionConfig {
 
 class Selector {
 public:
-    Selector(const SelectionConfig& config, Index n_neurons, Index width, std::uint64_t seed);
+    Selector(const SelectorConfig& config, Index n_neurons, Index width, std::uint64_t seed);
 
     NeuronIndex* index() { return index_ ? &*index_ : nullptr; }
     const NeuronIndex* index() const { return index_ ? &*index_ : nullptr; }
@@ -28,7 +28,7 @@ public:
                 Selection& out, int n_threads, bool same_draws = false) const;
 
 private:
-    SelectionConfig config_;
+    SelectorConfig config_;
     std::optional<NeuronIndex> index_;
 };
 

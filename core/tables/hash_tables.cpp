@@ -25,10 +25,10 @@ Index find(const Id* ids, Index n, Id id) {
 
 }  // namespace
 
-HashTable::HashTable(Index n_buckets, BucketPolicy policy, Index limit, std::uint64_t key)
-    : policy_(policy),
-      limit_(limit > 0 ? limit : std::numeric_limits<Index>::max()),
-      shuffled_(policy == BucketPolicy::reservoir && limit > 0),
+HashTable::HashTable(Index n_buckets, BucketPolicy bucket_policy, Index bucket_size, std::uint64_t key)
+    : bucket_policy_(bucket_policy),
+      bucket_size_(bucket_size > 0 ? bucket_size : std::numeric_limits<Index>::max()),
+      shuffled_(bucket_policy == BucketPolicy::reservoir && bucket_size > 0),
       rng_(key, Stream::reservoir, 0),
       blocks_(n_buckets) {
     free_.fill(none);
@@ -151,7 +151,7 @@ void HashTable::remove(Id neuron) {
     Id* ids = pool_.data() + block.begin;
     const Index place = find(ids, block.size, neuron);
     --block.size;
-    if (policy_ == BucketPolicy::fifo)
+    if (bucket_policy_ == BucketPolicy::fifo)
         std::copy(ids + place + 1, ids + block.size + 1, ids + place);
     else
         ids[place] = ids[block.size];

@@ -19,16 +19,17 @@ namespace hashslide {
 //              order, of which a look-up sees the beginning
 enum class BucketPolicy { fifo, reservoir };
 
-// One table. Every neuron is in one bucket and stays there however full it is; look-ups see at most `limit` members.
-// A bucket of s members is a block of bit_ceil(s) ids of one array. A block that overflows moves to one of twice the
-// size, one that has become half empty gives up its second half, and free blocks are used again. When more than a
-// quarter of the array is free and there is no block of the right size, the array is compacted. So a move costs O(size
-// of the two buckets) on average, and memory stays below 3 ids a neuron besides 4 bytes a neuron and 8 a bucket,
+// One table. Every neuron is in one bucket and stays there however full it is; look-ups see at most `bucket_size`
+// members. A bucket of s members is a block of bit_ceil(s) ids of one array. A block that overflows moves to one of
+// twice the size, one that has become half empty gives up its second half, and free blocks are used again. When more
+// than a quarter of the array is free and there is no block of the right size, the array is compacted. So a move costs
+// O(size of the two buckets) on average, and memory stays below 3 ids a neuron besides 4 bytes a neuron and 8 a bucket,
 // whatever the moves.
 class HashTable {
 public:
-    // limit: members that a look-up sees; 0: all. key: of the random order in which reservoirs keep their members.
-    HashTable(Index n_buckets, BucketPolicy policy, Index limit, std::uint64_t key);
+    // bucket_size: members that a look-up sees; 0: all. key: of the random order in which reservoirs keep their
+    // members.
+    HashTable(Index n_buckets, BucketPolicy bucket_policy, Index bucket_size, std::uint64_t key);
 
     // To build the table anew, write the bucket of each neuron (-1: none) into assign(n_neurons), then build().
     std::span<Id> assign(Index n_neurons);
@@ -42,8 +43,8 @@ public:
     // What a look-up of the bucket sees.
     std::span<const Id> bucket(Id b) const {
         const Block block = blocks_[b];
-        const Index seen = std::min<Index>(block.size, limit_);
-        return {pool_.data() + block.begin + (policy_ == BucketPolicy::fifo ? block.size - seen : 0),
+        const Index seen = std::min<Index>(block.size, bucket_size_);
+        return {pool_.data() + block.begin + (bucket_policy_ == BucketPolicy::fifo ? block.size - seen : 0),
                 static_cast<std::size_t>(seen)};
     }
     // Asks for the memory that bucket(b) reads.
@@ -85,8 +86,8 @@ private:
     void make_room(Index ids);
     void compact(Index room);
 
-    BucketPolicy policy_;
-    Index limit_;
+    BucketPolicy bucket_policy_;
+    Index bucket_size_;
     bool shuffled_;
     CounterRng rng_;
     std::uint64_t moves_ = 0;

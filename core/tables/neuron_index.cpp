@@ -49,12 +49,12 @@ NeuronIndex::NeuronIndex(const IndexConfig& config, Index n_neurons, Index width
       family_(family ? std::move(family) : make_hash_family(config.family, map_.width(), n_neurons, seed)),
       probes_(std::min(config.probes, family_->n_buckets())),
       touched_(n_neurons),
-      next_build_(config.first_build) {
+      next_build_(config.rehash_first) {
     const Index n_buckets = family_->n_buckets() * map_.ranges();
     if (n_buckets > std::numeric_limits<Id>::max()) throw std::length_error("more than 2^31 - 1 buckets in a table");
     for (Index t = 0; t < family_->n_tables(); ++t) {
         const std::uint64_t key = CounterRng(seed, Stream::reservoir, static_cast<std::uint64_t>(t)).bits(0);
-        tables_.emplace_back(n_buckets, config.policy, config.bucket_limit, key);
+        tables_.emplace_back(n_buckets, config.bucket_policy, config.bucket_size, key);
     }
 }
 
@@ -94,13 +94,13 @@ void NeuronIndex::maintain(const NeuronView& neurons, Index step, int n_threads)
     if (refreshes && !rebuilds) {
         refresh(neurons, n_threads);
         const double codes = static_cast<double>(n_neurons_) * static_cast<double>(n_tables());
-        rebuilds = static_cast<double>(changed_) >= config_.rebuild_changed * codes;
+        rebuilds = static_cast<double>(changed_) >= config_.rehash_changed * codes;
     }
     if (rebuilds) {
         build(neurons, n_threads);
-        next_build_ = later(step, config_.rebuild_growth);
+        next_build_ = later(step, config_.rehash_growth);
     }
-    if (rebuilds || refreshes) next_refresh_ = step + config_.refresh;
+    if (rebuilds || refreshes) next_refresh_ = step + config_.rehash_every;
 }
 
 // Codes of at most `block` neurons, by table: codes[t] (n,). vectors: (n, width) workspace, left filled.

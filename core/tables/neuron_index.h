@@ -16,15 +16,15 @@ namespace hashslide {
 struct IndexConfig {
     HashFamilyConfig family;
     MipsConfig mips;
-    BucketPolicy policy = BucketPolicy::reservoir;
-    Index bucket_limit = 128;      // members of a bucket that a look-up sees; 0: all
-    Index probes = 1;              // buckets looked up in each table, in each norm range
-    Index first_build = 50;        // step of the first build
-    double rebuild_growth = 1.5;   // each full rebuild comes after so many times as many steps: at steps first_build *
-                                   // growth^i, an exponentially decaying rate (Chen et al. 2020)
-    double rebuild_changed = 1.0;  // or when so many codes have changed since the last, as a share of all neurons
-                                   // times tables
-    Index refresh = 200;           // steps between two re-hashes of the touched neurons
+    BucketPolicy bucket_policy = BucketPolicy::reservoir;
+    Index bucket_size = 128;      // members of a bucket that a look-up sees; 0: all
+    Index probes = 1;             // buckets looked up in each table, in each norm range
+    Index rehash_first = 50;      // step of the first build
+    double rehash_growth = 1.5;   // each full rebuild comes after so many times as many steps: at steps rehash_first *
+                                  // growth^i, an exponentially decaying rate (Chen et al. 2020)
+    double rehash_changed = 1.0;  // or when so many codes have changed since the last, as a share of all neurons
+                                  // times tables
+    Index rehash_every = 200;     // steps between two re-hashes of the touched neurons
 };
 
 class NeuronIndex {

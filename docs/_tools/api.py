@@ -7,13 +7,11 @@ from types import ModuleType
 
 # An object is described on the page of the first module that exports it; the others refer to that page.
 MODULES = (
-    "hashslide.selection",
-    "hashslide.layers",
+    "hashslide.settings",
     "hashslide.data",
     "hashslide.metrics",
     "hashslide.callbacks",
     "hashslide.network",
-    "hashslide.config",
     "hashslide.training",
     "hashslide.model_file",
     "hashslide.csr",

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashslide._checks import check_int
-from hashslide.config import NetworkConfig
 from hashslide.errors import InputError
-from hashslide.selection import MAX_IDS
+from hashslide.settings import NetworkConfig
+from hashslide.settings.limits import MAX_IDS
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def state_shapes(config: NetworkConfig) -> dict[str, tuple[type, tuple[int, ...]
     shapes = {"label_counts": (np.int64, (config.n_labels,)), "progress": (np.int64, (2,))}
     width_in = config.n_features
     for i, layer in enumerate(config.hidden):
-        is_input = i == 0 and layer.selection.sampler == "all"
+        is_input = i == 0 and layer.is_dense
         name = "input" if is_input else f"hidden{i}"
         shape = (width_in, layer.width) if is_input else (layer.width, width_in)
         shapes |= {f"{name}.weight": (np.float32, shape), f"{name}.bias": (np.float32, (layer.width,))}

@@ -14,7 +14,7 @@ from scipy import sparse
 from hashslide._frames import plain
 from hashslide._validation import as_numeric, blocks, check_real, first_true, to_float32
 from hashslide.errors import InputError
-from hashslide.selection import MAX_IDS
+from hashslide.settings.limits import MAX_IDS
 
 __all__ = ["Csr", "as_csr", "as_pattern"]
 

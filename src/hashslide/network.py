@@ -1,7 +1,7 @@
 """The network for Python callers: checked arguments around the C++ core."""
 
 import os
-from dataclasses import astuple, replace
+from dataclasses import astuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,9 +11,9 @@ from hashslide._checks import as_int, check_int
 from hashslide._locks import reading, training, writing
 from hashslide._network_state import CandidateSettings, check_counts, check_state
 from hashslide._validation import as_numeric, to_float32
-from hashslide.config import NetworkConfig
 from hashslide.csr import Csr, as_csr
 from hashslide.errors import InputError
+from hashslide.settings import NetworkConfig
 
 
 class Network:
@@ -194,7 +194,7 @@ class Network:
         x = self._check_features(X)
         most, first = len(self.config.hidden), self.config.hidden[0]
         if layers is not None:
-            check_int("layers", layers, int(first.selection.sampler == "all"), most)
+            check_int("layers", layers, int(first.is_dense), most)
         return self._core.hidden(x.indptr, x.indices, x.data, n_threads, most if layers is None else layers)
 
     @writing
@@ -229,11 +229,11 @@ class Network:
         """
         config = self.config
         n_features, n_labels = max(n_features, config.n_features), max(n_labels, config.n_labels)
-        if n_features > config.n_features and config.hidden[0].selection.sampler != "all":
+        if n_features > config.n_features and not config.hidden[0].is_dense:
             raise InputError(
                 f"the first hidden layer hashes {config.n_features} features; it cannot grow to {n_features}."
             )
-        grown = replace(config, n_features=n_features, n_labels=n_labels)
+        grown = config.grown(n_features, n_labels)
         self._core.grow(n_features, n_labels)
         self.config = grown
         if self._label_weight is not None:

@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ from hashslide._validation import blocks
 from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.network import Network
+from hashslide.settings import Constant, Schedule
 
-SCHEDULES = ("constant", "linear", "cosine")
 METRIC_RANKS = (1, 3, 5)
 _MEMORY_FILE = "/proc/self/statm"
 _EVALUATION_ROWS = 2048  # rows between two chances to interrupt an evaluation
@@ -68,9 +68,7 @@ class Plan:
     batch_size : int
     learning_rate : float
         At the top of the schedule.
-    schedule : {"constant", "linear", "cosine"}
-    warmup : float in [0, 1)
-        Share of the steps in which the rate rises from 0.
+    schedule : Schedule
     seed : int
     n_threads : int
     """
@@ -80,8 +78,7 @@ class Plan:
     last_epoch: int
     batch_size: int
     learning_rate: float
-    schedule: str = "constant"
-    warmup: float = 0.0
+    schedule: Schedule = field(default_factory=Constant)
     seed: int = 0
     n_threads: int = 1
 
@@ -242,21 +239,10 @@ def _notify(callbacks: Sequence, hook: str, estimator, context: TrainingContext)
 
 
 def learning_rate_at(plan: Plan, step: int, n_batches: int) -> float:
-    """Return the learning rate of a step, counted from 0 over all epochs of the schedule.
-
-    With p the share of the steps that are done: rises linearly while p < warmup; then, with q = (p - warmup)
-    / (1 - warmup), "constant" stays at 1, "linear" is 1 - q, "cosine" is (1 + cos(pi q)) / 2, times
-    `learning_rate`.
-    """
+    """Return the learning rate of a step, counted from 0 over all epochs of the schedule."""
     total = plan.n_epochs * n_batches
     progress = min((step + 0.5) / total, 1.0) if total else 0.0
-    if progress < plan.warmup:
-        return plan.learning_rate * progress / plan.warmup
-    rest = (progress - plan.warmup) / (1 - plan.warmup)
-    factor = {"constant": 1.0, "linear": 1 - rest, "cosine": (1 + math.cos(math.pi * rest)) / 2}[
-        plan.schedule
-    ]
-    return plan.learning_rate * factor
+    return plan.schedule.rate(plan.learning_rate, progress)
 
 
 def resident_bytes() -> int:

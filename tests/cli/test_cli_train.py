@@ -14,7 +14,9 @@ from commands import PROGRAM, SMALL, json_lines, run, start
 from hashslide import data
 from hashslide.cli.train import train
 from hashslide.estimator import SlideClassifier
+from hashslide.estimator.parameters import PARAMETERS
 from hashslide.model_file import load_model
+from hashslide.settings.expressions import CALLS, read_setting
 
 
 def test_every_parameter_of_the_estimator_is_an_option_with_its_default():
@@ -23,8 +25,23 @@ def test_every_parameter_of_the_estimator_is_an_option_with_its_default():
     elsewhere = {"callbacks", "verbose", "n_jobs", "random_state", "validation_fraction"}
     assert parameters.keys() - elsewhere <= options.keys()
     for name in parameters.keys() - elsewhere:
-        default = "none" if parameters[name].default is None else parameters[name].default
-        assert options[name].default == default, name
+        default = options[name].default
+        if isinstance(default, str):
+            default = read_setting(name, default, PARAMETERS[name])
+        assert default == parameters[name].default, name
+
+
+def test_the_help_of_train_fits_on_a_screen(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERMINAL_WIDTH", "100")
+    plain = run("train", "--help").output
+    assert len(plain.splitlines()) <= 50
+    assert "Advanced" in plain and "--help-advanced" in plain and "--batch-size" not in plain
+    every = run("train", "--help-advanced").output
+    for name in set(PARAMETERS) - {"callbacks", "verbose", "n_jobs", "random_state"}:
+        assert f"--{name.replace('_', '-')} " in every, name
+    for call in CALLS:
+        assert f" {call}(" in every
 
 
 def test_train_shows_progress_metrics_and_what_to_do_next(trained, folder):
@@ -74,59 +91,59 @@ def test_seed_fixes_the_model_for_any_number_of_threads(folder, tmp_path):
 
 def test_options_reach_the_estimator(folder, tmp_path):
     given = {
-        "hidden": 16,
-        "activation": "tanh",
+        "hidden": "dense(16, tanh, length=4.0, dropout=0.1)",
         "loss": "softmax",
         "epochs": 2,
         "batch_size": 100,
         "learning_rate": 0.02,
-        "optimizer": "adam",
-        "momentum": 0.0,
-        "schedule": "cosine",
-        "warmup": 0.1,
+        "optimizer": "adam(weight_decay=0.001)",
+        "schedule": "cosine(warmup=0.1)",
         "input_dropout": 0.1,
-        "hidden_dropout": 0.1,
-        "weight_decay": 0.001,
-        "uniform": 50,
-        "popular": 20,
+        "negatives": "negatives(uniform=50, popular=20, prior_correction=0.3)",
         "active": "per_batch",
         "update": "hogwild",
-        "hash": "simhash",
-        "tables": 3,
-        "hashes": 4,
-        "sampler": "vanilla",
-        "budget": 5,
-        "probes": 2,
+        "hash": "simhash(tables=3, hashes=4, probes=2)",
+        "sampler": "vanilla(budget=5)",
         "direct": 2,
-        "hidden_length": 4.0,
         "example_power": 0.2,
-        "prior_correction": 0.3,
         "label_weight": "propensity",
-        "patience": 4,
+        "approximate": "no",
     }
     options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", value)]
+    options += ["--early-stopping", "--patience", 4]
     run("train", folder, "-o", tmp_path / "m", "-q", "--optimizer-state", "--seed", 7, *options)
-    arrays, metadata = load_model(tmp_path / "m")
-    for name, value in given.items():
-        assert metadata["parameters"][name] == value
-    assert metadata["parameters"]["random_state"] == 7
+    loaded = SlideClassifier.load(tmp_path / "m").get_params()
+    for name, text in given.items():
+        assert loaded[name] == read_setting(name, str(text), PARAMETERS[name])
+    assert loaded["random_state"] == 7 and repr(loaded["early_stopping"]) == "EarlyStopping(patience=4)"
+    arrays = load_model(tmp_path / "m")[0]
     assert any(name.endswith(".adam_m") for name in arrays)
 
 
 def test_layers_and_hashing_are_options_and_are_shown(folder, tmp_path):
-    options = ["--hidden", "16,8", "--hash", "kmeans", "--tables", 2, "--budget", 7]
+    options = ["--hidden", "16,8", "--hash", "kmeans(tables=2)", "--sampler", "vanilla(budget=7)"]
     options += ["--active", "per_example"]
     run("train", folder, "-o", tmp_path / "m", "-q", "--epochs", 1, *options)
     metadata = load_model(tmp_path / "m")[1]
-    assert [layer["width"] for layer in metadata["network"]["hidden"]] == [16, 8]
+    assert [layer["Layer"]["width"] for layer in metadata["network"]["hidden"]] == [16, 8]
     shown = run("inspect", tmp_path / "m").output
-    assert "hidden 2" in shown and "vanilla 7 of kmeans: 2 tables, 4 probes" in shown
+    assert "hidden 2" in shown and "Vanilla(budget=7) of KMeans(tables=2)" in shown
 
 
-@pytest.mark.parametrize("hidden", ["wide", "16,", "1.5"])
-def test_widths_are_numbers(hidden, folder, tmp_path):
-    with pytest.raises(AssertionError, match="neither a width nor widths"):
-        run("train", folder, "-o", tmp_path / "m", "--hidden", hidden)
+@pytest.mark.parametrize(
+    ("options", "message", "code"),
+    [
+        (["--hidden", "wide"], "hidden is 'wide'; accepted are an integer", 1),
+        (["--hidden", "1.5"], "hidden is 1.5; accepted are an integer", 1),
+        (["--hash", "dwta(tables=0)"], r"hash=DWTA\(tables=0\): tables is 0; accepted is an integer", 1),
+        (["--optimizer", "lion"], "optimizer is 'lion'; accepted are 'adagrad'", 1),
+        (["--epochs", "0"], "epochs is 0; accepted are .auto. and an integer", 1),
+        (["--patience", "3"], "--patience goes with --early-stopping only", 2),
+    ],
+)
+def test_values_that_are_not_acceptable(options, message, code, folder, tmp_path):
+    output = run("train", folder, "-o", tmp_path / "m", *options, code=code).output
+    assert re.search(message, " ".join(re.sub("[│╭╮╰╯─]", " ", output).split()))
 
 
 def test_the_optimisers_state_is_left_out_by_default(model):

@@ -11,7 +11,7 @@ import pytest
 
 import hashslide
 from hashslide import _core
-from hashslide.config import NetworkConfig
+from hashslide.settings import Dense, Negatives, NetworkConfig
 
 
 def problem(n=600, d=200, n_labels=900, seed=0):
@@ -25,11 +25,11 @@ def problem(n=600, d=200, n_labels=900, seed=0):
     return (x_indptr, x_indices, x_data), (y_indptr, y_indices.astype(np.int32)), d, n_labels
 
 
-def trained(n_threads, **settings):
+def trained(n_threads, activation="identity", **settings):
     x, y, d, n_labels = problem()
-    defaults = dict(n_features=d, n_labels=n_labels, hidden=48, uniform=40, popular=10)
-    dropout = dict(input_dropout=0.1, hidden_dropout=0.1, seed=7)
-    network = _core.Network(NetworkConfig(**{**defaults, **dropout, **settings}).to_core())
+    defaults = dict(n_features=d, n_labels=n_labels, hidden=Dense(48, activation, dropout=0.1))
+    defaults |= dict(negatives=Negatives(uniform=40, popular=10), input_dropout=0.1, seed=7)
+    network = _core.Network(NetworkConfig(**{**defaults, **settings}).to_core())
     n = len(x[0]) - 1
     network.set_label_prior(np.bincount(y[1], minlength=n_labels), n)
     losses = [

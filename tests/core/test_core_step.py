@@ -1,13 +1,25 @@
 """One training step of the C++ core against an independent NumPy computation in double precision."""
 
+import network_settings
 import numpy as np
 import pytest
+from network_settings import hidden_tables
 from scipy.special import expit, logsumexp
 
 from hashslide import _core, reference
-from hashslide.config import NetworkConfig
-from hashslide.layers import AdaptiveDropout, Dropout, Hashed, Layer, Selection, WinnerTakeAll
 from hashslide.reference.layers import InputLayer
+from hashslide.settings import (
+    SGD,
+    AdaptiveDropout,
+    Dense,
+    Dropout,
+    Exact,
+    Hashed,
+    Layer,
+    NetworkConfig,
+    Uniform,
+    WinnerTakeAll,
+)
 
 N, D, L, H = 12, 9, 14, 5
 
@@ -15,7 +27,7 @@ N, D, L, H = 12, 9, 14, 5
 def make_config(**settings) -> NetworkConfig:
     sizes = dict(n_features=D, n_labels=L, hidden=H, uniform=0, popular=L)
     defaults = dict(optimizer="sgd", input_init=0.5, prior_correction=0.0, **sizes)
-    return NetworkConfig(**defaults | settings)
+    return network_settings.make_config(**defaults | settings)
 
 
 def make_network(config, state=None):
@@ -56,9 +68,9 @@ ACTIVATIONS = {"identity": lambda z: z, "relu": lambda z: np.maximum(z, 0), "tan
 def loss_of(parameters, x, t, config, shift, row_weight, label_weight):
     """The loss that a step should descend, from its definition; float64."""
     w1, b1, w2, b2 = parameters
-    h = ACTIVATIONS[config.activation](x @ w1 + b1)
-    if config.hidden_length:
-        h = config.hidden_length * h / np.linalg.norm(h, axis=1, keepdims=True)
+    h = ACTIVATIONS[config.hidden[0].activation](x @ w1 + b1)
+    if config.hidden[0].length:
+        h = config.hidden[0].length * h / np.linalg.norm(h, axis=1, keepdims=True)
     z = h @ w2.T + b2
     if config.loss == "bce":
         z = z - shift
@@ -72,7 +84,7 @@ def loss_of(parameters, x, t, config, shift, row_weight, label_weight):
 
 def masked_loss(parameters, x, t, config, masks):
     """The loss of several layers, given which units of each are active: masks hold 0 or what they count."""
-    h, is_input = x, config.hidden[0].selection.sampler == "all"
+    h, is_input = x, config.hidden[0].is_dense
     for i, (layer, mask) in enumerate(zip(config.hidden, masks[:-1], strict=True)):
         w, b = parameters[2 * i], parameters[2 * i + 1]
         h = ACTIVATIONS[layer.activation](h @ (w if i == 0 and is_input else w.T) + b) * mask
@@ -115,7 +127,7 @@ def parameters_of(network):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_step_of_sgd_follows_the_numeric_gradient(batch, loss, activation, weighted, length):
     x, t = batch
-    config = make_config(loss=loss, activation=activation, hidden_length=length)
+    config = make_config(loss=loss, hidden=Dense(H, activation, length=length))
     network = random_network(config)
     network.set_label_prior(t.sum(0).astype(np.int64), N, False)  # the popular head makes every label active
     rng = np.random.default_rng(1)
@@ -136,18 +148,18 @@ def test_a_step_of_sgd_follows_the_numeric_gradient(batch, loss, activation, wei
         np.testing.assert_allclose((p - q) * N / 0.01, numeric_gradient(f, p), rtol=2e-3, atol=3e-3)
 
 
-RANDOM = Selection(sampler="uniform", budget=6)
+RANDOM = Uniform(budget=6)
 LAYERS = {
-    "dense": (6, Layer(5, "tanh"), 4),
+    "dense": (Dense(6, "tanh"), Layer(5, "tanh"), Dense(4, "tanh")),
     "dropout": (Dropout(8, 5), Dropout(7, 4, "tanh")),
-    "adaptive dropout": (4, AdaptiveDropout(8, 0.5), AdaptiveDropout(7, activation="tanh")),
+    "adaptive dropout": (Dense(4, "tanh"), AdaptiveDropout(8, 0.5), AdaptiveDropout(7, activation="tanh")),
     "winner take all": (WinnerTakeAll(9, 4, "tanh"), WinnerTakeAll(8, 3)),
     "hashed": (
-        5,
-        Hashed(12, 6, tables=4, hashes=2),
-        Hashed(10, 5, "tanh", hash="simhash", tables=4, hashes=2),
+        Dense(5, "tanh"),
+        Hashed(12, 6, hash=hidden_tables(tables=4, hashes=2)),
+        Hashed(10, 5, "tanh", hash=hidden_tables(tables=4, hashes=2)),
     ),
-    "hashed, dense": (Hashed(12, 6, hash="simhash", tables=4, hashes=2), 6),
+    "hashed, dense": (Hashed(12, 6, hash=hidden_tables(tables=4, hashes=2)), Dense(6, "tanh")),
 }
 
 
@@ -168,7 +180,7 @@ def masks_of(config, network, x, t):
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_step_through_several_layers_follows_the_numeric_gradient(batch, name, active, loss):
     x, t = batch
-    settings = {"active": active, "popular": 3, "selection": RANDOM, "activation": "tanh", "seed": 2}
+    settings = {"active": active, "popular": 3, "sampler": RANDOM, "seed": 2}
     config = make_config(hidden=LAYERS[name], loss=loss, **settings)
     network = random_network(config)
     masks = masks_of(config, network, x, t)
@@ -208,9 +220,8 @@ def test_prior_correction_shifts_the_logits_by_log_inclusion(batch, loss):
 @pytest.mark.parametrize("in_batch", [True, False])
 def test_sets_of_the_examples_own_estimate_the_partition_function_without_bias(in_batch, batch):
     """Found labels are certain, drawn ones count 1 / r; 4.5 standard errors over 3,000 draws."""
-    selection = Selection(sampler="exact", budget=4)
     settings = {"loss": "softmax", "active": "per_example", "popular": 2, "uniform": 6, "in_batch": in_batch}
-    config = make_config(n_labels=40, selection=selection, prior_correction=1.0, **settings)
+    config = make_config(n_labels=40, sampler=Exact(budget=4), prior_correction=1.0, **settings)
     network = random_network(config)
     network.set_label_prior(np.zeros(40, np.int64), 10**9, False)  # the batch alone would bring none of them
     x, t = batch[0][:1], np.eye(40)[[17]]
@@ -244,8 +255,7 @@ def test_optimizers_against_their_formulas(batch, optimizer):
     """Two steps on the output bias and weights; the gradient comes from SGD steps of the same network."""
     x, t = batch
     rate = 0.05
-    kind = dict(optimizer="sgd", momentum=0.9) if optimizer == "momentum" else dict(optimizer=optimizer)
-    config = make_config(**kind)
+    config = make_config(optimizer=SGD(momentum=0.9) if optimizer == "momentum" else optimizer)
     network = random_network(config)
     network.set_label_prior(t.sum(0).astype(np.int64), N, False)
     expected = [p[:, None] if p.ndim == 1 else p for p in parameters_of(network)]
@@ -278,7 +288,7 @@ def test_optimizers_against_their_formulas(batch, optimizer):
 
 def test_weight_decay_shrinks_touched_rows_only(batch):
     x, t = batch
-    nets = [random_network(make_config(popular=0, weight_decay=d)) for d in (0.0, 0.5)]
+    nets = [random_network(make_config(popular=0, optimizer=SGD(weight_decay=d))) for d in (0.0, 0.5)]
     before = parameters_of(nets[0])
     rows = np.array([1], dtype=np.int64)
     for network in nets:
@@ -296,8 +306,8 @@ def test_dropout_keeps_the_mean_and_drops_its_share(p):
     n = 4000
     x = np.ones((n, 1), np.float32)
     t = np.zeros((n, 1))
-    for name in ("input_dropout", "hidden_dropout"):
-        config = make_config(n_features=1, n_labels=1, hidden=1, popular=1, **{name: p})
+    for settings in ({"hidden": 1, "input_dropout": p}, {"hidden": Dense(1, dropout=p)}):
+        config = make_config(n_features=1, n_labels=1, popular=1, **settings)
         state = {k: np.array(v) for k, v in make_network(config).state().items()}
         state["input.weight"][:] = 1.0
         state["output.weight"][:] = 1e-3

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from network_settings import make_config
 
 from hashslide import _core
-from hashslide.config import NetworkConfig
-from hashslide.layers import Selection
+from hashslide.settings import Exact, SimHash, Vanilla
 
 FEATURES, LABELS = 2100, 2500
 
@@ -28,14 +28,14 @@ def train(network, features, labels, n_threads=1):
     [
         {"popular": LABELS},
         {"active": "per_example", "in_batch": False, "popular": 0, "uniform": 0},
-        {"selection": Selection(sampler="exact", budget=LABELS)},
+        {"sampler": Exact(budget=LABELS)},
         {"optimizer": "adam", "popular": LABELS},
         {"optimizer": "sgd", "popular": LABELS, "direct": 3, "direct_min_count": 1},
     ],
 )
 def test_every_row_is_updated(settings, update):
     """Also behind the first tiles and the first thousand."""
-    config = NetworkConfig(n_features=FEATURES, n_labels=LABELS, hidden=4, update=update, **settings)
+    config = make_config(n_features=FEATURES, n_labels=LABELS, hidden=4, update=update, **settings)
     network = _core.Network(config.to_core())
     features = [list(range(i, FEATURES, 10)) for i in range(10)]
     labels = [list(range(i, LABELS, 10)) for i in range(10)]
@@ -53,7 +53,7 @@ def test_every_row_is_updated(settings, update):
 
 
 def hogwild(**settings):
-    config = NetworkConfig(
+    config = make_config(
         **{"n_features": FEATURES, "n_labels": LABELS, "hidden": 6, "uniform": 0, "update": "hogwild"}
         | settings
     )
@@ -78,9 +78,8 @@ def test_workers_drop_different_features():
 
 
 def test_what_every_worker_touches_is_hashed_again():
-    tables = {"hash": "simhash", "tables": 3, "hashes": 4, "rehash_first": 1}
-    selection = Selection(sampler="vanilla", budget=1, rehash_every=100, rehash_growth=1e9, **tables)
-    network = hogwild(selection=selection)
+    family = SimHash(tables=3, hashes=4, rehash_first=1, rehash_every=100, rehash_growth=1e9)
+    network = hogwild(sampler=Vanilla(budget=1), hash=family)
     labels = [[10 * i + 3] for i in range(4)]
     for _ in range(2):  # the first step builds the tables
         train(network, [[i] for i in range(4)], labels, n_threads=4)
@@ -90,10 +89,8 @@ def test_what_every_worker_touches_is_hashed_again():
 
 @pytest.mark.parametrize(("n_threads", "batches"), [(1, 1), (4, 4)])
 def test_the_queries_of_every_worker_count(n_threads, batches):
-    selection = Selection(
-        hash="simhash", sampler="vanilla", budget=1, tables=3, hashes=4, rehash_first=1, centre_queries=True
-    )
-    network = hogwild(selection=selection)
+    family = SimHash(tables=3, hashes=4, rehash_first=1, centre_queries=True)
+    network = hogwild(sampler=Vanilla(budget=1), hash=family)
     features = [[i] for i in range(4)]
     indptr, indices = csr(features)
     hidden = network.hidden(indptr, indices, np.ones(4, np.float32), 1, 1)

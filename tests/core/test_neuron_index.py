@@ -10,7 +10,7 @@ from hashslide.reference.kmeans import KMeansCells
 from hashslide.reference.tables import MipsMap, NeuronIndex
 
 N, WIDTH, SEED = 900, 12, 11
-BUILT_ONCE = {"first_build": 1, "rebuild_growth": 1e9, "refresh": 1}
+BUILT_ONCE = {"rehash_first": 1, "rehash_growth": 1e9, "rehash_every": 1}
 
 
 def neurons(n=N, seed=0):
@@ -62,21 +62,21 @@ def train(index, weight, bias, steps, rng, n_threads=1):
     "settings",
     [
         {},
-        {"policy": "fifo", "bucket_limit": 4},
+        {"bucket_policy": "fifo", "bucket_size": 4},
         {"augment": True},
-        {"norm_ranges": 3, "rebuild_changed": 0.1},
+        {"norm_ranges": 3, "rehash_changed": 0.1},
         {"norm_ranges": 2, "augment": True, "bias": False, "centre": False},
         {"centre_queries": True},
         {"centre_queries": True, "centre": False, "augment": True, "norm_ranges": 2},
     ],
 )
 def test_equals_its_twin_over_training(settings):
-    schedule = {"first_build": 3, "rebuild_growth": 3.0, "refresh": 2}
+    schedule = {"rehash_first": 3, "rehash_growth": 3.0, "rehash_every": 2}
     core, twin = make(**schedule | settings), make_twin(**schedule | settings)
     for index in (core, twin):
         train(index, *neurons(), range(1, 20), np.random.default_rng(1))
     assert core.ready
-    progress = [N, twin.builds, twin.next_build, twin.next_refresh, twin.changed]
+    progress = [N, twin.builds, twin.next_build, twin.next_rehash, twin.changed]
     assert core.state()["progress"].tolist() == progress
     for t, table in enumerate(twin.tables):
         np.testing.assert_array_equal(core.table(t).buckets, table.buckets)
@@ -95,7 +95,7 @@ def test_is_the_same_for_any_number_of_threads(settings):
     states, found = [], []
     h = np.random.default_rng(2).normal(size=(1000, WIDTH)).astype(np.float32)
     for n_threads in (1, 2, 3):
-        index = make(5000, first_build=2, refresh=1, augment=True, **settings)
+        index = make(5000, rehash_first=2, rehash_every=1, augment=True, **settings)
         train(index, *neurons(5000), range(1, 8), np.random.default_rng(1), n_threads)
         states.append(index.state())
         found.append(index.look_up(h, n_threads))
@@ -110,11 +110,11 @@ def test_is_the_same_for_any_number_of_threads(settings):
 def test_a_restored_index_behaves_the_same(policy, saved_after, family, centred):
     settings = {
         "centre_queries": centred,
-        "policy": policy,
+        "bucket_policy": policy,
         "family": family,
-        "first_build": 3,
-        "refresh": 4,
-        "bucket_limit": 5,
+        "rehash_first": 3,
+        "rehash_every": 4,
+        "bucket_size": 5,
     }
     index, copy = make(**settings), make(**settings)
     rng = np.random.default_rng(3)
@@ -127,7 +127,7 @@ def test_a_restored_index_behaves_the_same(policy, saved_after, family, centred)
 
 
 def test_a_state_of_another_size_is_refused():
-    index = make(first_build=1)
+    index = make(rehash_first=1)
     train(index, *neurons(), range(1, 3), np.random.default_rng(0))
     with pytest.raises(ValueError, match="number of neurons"):
         make(N + 1).restore(index.state(), 1)
@@ -168,12 +168,12 @@ def builds_of(index, weight, bias, steps):
     [(2.0, [3, 6, 12, 24]), (1.5, [3, 5, 8, 12, 18, 27]), (1.01, list(range(3, 31))), (1e300, [3])],
 )
 def test_rebuilds_decay_exponentially(growth, expected):
-    index = make(200, cells=5, tables=1, first_build=3, rebuild_growth=growth)
+    index = make(200, cells=5, tables=1, rehash_first=3, rehash_growth=growth)
     assert builds_of(index, *neurons(200), range(1, 31)) == expected
 
 
 def test_rebuilds_when_enough_codes_have_changed():
-    index = make(rebuild_changed=0.2, **BUILT_ONCE)
+    index = make(rehash_changed=0.2, **BUILT_ONCE)
     weight, bias = neurons()
     index.maintain(weight, bias, 1, 1)
     index.touch(np.arange(N, dtype=np.int32))
@@ -214,7 +214,7 @@ def test_untouched_neurons_stay():
 
 def test_new_neurons_are_found_after_they_have_been_touched():
     weight, bias = neurons(N + 50)
-    index, twin = make(**BUILT_ONCE | {"refresh": 2}), make_twin(**BUILT_ONCE | {"refresh": 2})
+    index, twin = make(**BUILT_ONCE | {"rehash_every": 2}), make_twin(**BUILT_ONCE | {"rehash_every": 2})
     for one, threads in ((index, [1]), (twin, [])):
         one.maintain(weight[:N], bias[:N], 1, *threads)
         one.grow(N + 50)
@@ -353,7 +353,7 @@ def test_weights_without_an_order_are_hashed(family):
     bias[::3] = -np.inf
     h = weight[:50].copy()
     for settings in ({}, {"augment": True, "norm_ranges": 3, "centre_queries": True}):
-        index = make(family=family, hashes=3, top=4, refresh=1, first_build=1, **settings)
+        index = make(family=family, hashes=3, top=4, rehash_every=1, rehash_first=1, **settings)
         for step in (1, 2):
             index.observe(h)
             index.touch(np.arange(N, dtype=np.int32))

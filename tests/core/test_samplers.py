@@ -8,11 +8,11 @@ from hash_helpers import as_sparse
 from scipy.sparse import csr_matrix
 
 from hashslide import _core
-from hashslide.config import NetworkConfig
 from hashslide.csr import as_csr
 from hashslide.network import Network
 from hashslide.reference import samplers as reference
-from hashslide.selection import Layer, Selection
+from hashslide.settings import Layer, Negatives, NetworkConfig, SimHash
+from hashslide.settings.samplers import SAMPLERS
 
 KINDS = ("all", "uniform", "vanilla", "top", "threshold", "scored", "exact", "standout")
 SIGMAS = 4.5  # a fixed seed that fails here by chance: 7 in a million
@@ -28,7 +28,7 @@ def layer(n: int = 300, width: int = 12, n_queries: int = 40, seed: int = 0):
 
 
 def make_index(weight, bias, seed: int = 0, **settings):
-    settings = {"family": "simhash", "tables": 6, "hashes": 4, "bucket_limit": 0, **settings}
+    settings = {"family": "simhash", "tables": 6, "hashes": 4, "bucket_size": 0, **settings}
     index = _core.NeuronIndex(len(weight), weight.shape[1], seed, **settings)
     index.build(weight, bias, 1)
     return index
@@ -62,7 +62,7 @@ def as_lists(begin, ids) -> list[list[int]]:
     [
         {},
         {"tables": 1, "probes": 3},
-        {"tables": 40, "hashes": 8, "probes": 2, "bucket_limit": 5},
+        {"tables": 40, "hashes": 8, "probes": 2, "bucket_size": 5},
         {"probes": 100, "hashes": 2},
         {"norm_ranges": 3},
     ],
@@ -101,9 +101,9 @@ def test_sparse_queries_choose_as_dense_ones(kind, settings):
 def test_multiplications_are_those_of_the_entries(sampler, centred, chosen):
     """Of a step on 20 examples of 3 of 500 features: hashing, choosing, and the chosen pairs."""
     x = csr_matrix((np.ones(60, np.float32), (np.repeat(np.arange(20), 3), np.arange(60))), (20, 500))
-    settings = {"hash": "simhash", "tables": 2, "hashes": 1, "rehash_first": 1, "rehash_growth": 1e9}
-    selection = Selection(sampler=sampler, budget=40, centre_queries=centred, **settings)
-    config = NetworkConfig(n_features=500, n_labels=1, hidden=Layer(40, selection=selection), uniform=0)
+    family = SimHash(tables=2, hashes=1, rehash_first=1, rehash_growth=1e9, centre_queries=centred)
+    layer = Layer(40, "relu", sampler=SAMPLERS[sampler](budget=40), hash=family)
+    config = NetworkConfig(n_features=500, n_labels=1, hidden=layer, negatives=Negatives(uniform=0))
     network = Network(config)
     data = as_csr(x), as_csr(csr_matrix(np.ones((20, 1)))), np.arange(20)
     network.train_batch(*data, 0.0)  # builds the tables

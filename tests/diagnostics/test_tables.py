@@ -4,13 +4,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from network_settings import hidden_tables
 from scipy import sparse
 
-from hashslide import Selection, SlideClassifier
+from hashslide import (
+    DWTA,
+    CustomHash,
+    Dense,
+    Hashed,
+    KMeans,
+    SimHash,
+    SlideClassifier,
+    Top,
+    Vanilla,
+    WinnerTakeAll,
+)
 from hashslide.diagnostics import tables
 from hashslide.errors import InputError
-from hashslide.layers import Dense, Hashed, WinnerTakeAll
 from hashslide.network import Network
+from hashslide.settings import MissingFamily
 
 
 def trained(pubmed_small, **settings):
@@ -26,12 +38,12 @@ def queries(pubmed_small):
 @pytest.fixture(scope="module")
 def network(pubmed_small):
     """Tables in the second hidden layer and over the output."""
-    hashed = Hashed(60, 12, hash="simhash", tables=6, hashes=4, rehash_first=3, bucket_size=4, probes=2)
-    output = Selection(
-        sampler="vanilla", budget=20, hash="kmeans", tables=2, cells=16, bucket_size=0, rehash_first=3
+    hashed = Hashed(
+        60, 12, hash=SimHash(tables=6, hashes=4, rehash_first=3, rehash_every=20, bucket_size=4, probes=2)
     )
+    output = KMeans(tables=2, cells=16, probes=1, rehash_first=3)
     hidden = [Dense(16), hashed, WinnerTakeAll(20, 5), Dense(12, "tanh")]
-    return trained(pubmed_small, hidden=hidden, hash=output).network_
+    return trained(pubmed_small, hidden=hidden, hash=output, sampler=Vanilla(budget=20)).network_
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +131,7 @@ def test_active_share_keeps_to_the_budget(network, layers, queries):
 
 
 def test_a_first_layer_looks_up_the_features_as_they_are(pubmed_small, queries):
-    hidden = [Hashed(60, 12, hash="dwta", tables=10, hashes=2)]
+    hidden = [Hashed(60, 12, hash=hidden_tables(DWTA, tables=10, hashes=2))]
     network = trained(pubmed_small, hidden=hidden, direct=0).network_
     (layer,) = tables.hashed_layers(network)
     features = tables.queries_of(network, queries)["hidden0"]
@@ -142,9 +154,7 @@ def test_tables_that_a_model_does_not_have(pubmed_small, queries):
 
 
 def test_tables_that_were_never_built(pubmed_small):
-    network = trained(
-        pubmed_small, hidden=16, hash=Selection(sampler="top", budget=3, rehash_first=10**6)
-    ).network_
+    network = trained(pubmed_small, hidden=16, sampler=Top(budget=3), hash=DWTA(rehash_first=10**6)).network_
     (layer,) = tables.hashed_layers(network)
     found = tables.occupancy(layer)
     assert not found.built
@@ -154,9 +164,9 @@ def test_tables_that_were_never_built(pubmed_small):
 def test_families_in_python_are_named(pubmed_small, queries):
     """A file only names them: their tables are lost, others can be tried."""
     network = trained(pubmed_small, hidden=16).network_
-    lost = replace(network.config, selection=Selection(sampler="top", budget=3, hash="user:Mine"))
+    lost = replace(network.config, sampler=Top(budget=3), hash=CustomHash(MissingFamily("Mine")))
     network = Network.from_state(lost, network.snapshot())
-    with pytest.raises(InputError, match="user:Mine is written in Python"):
+    with pytest.raises(InputError, match="family Mine is written in Python"):
         list(tables.hashed_layers(network))
     inputs = tables.queries_of(network, queries)["output"]
     assert tables.recall(tables.what_if(network, "simhash"), inputs)[-1].scored > 0

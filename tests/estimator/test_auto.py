@@ -2,12 +2,11 @@ import dataclasses
 
 import pytest
 
+from hashslide.errors import InputError
 from hashslide.estimator.auto import (
     AUTO,
-    AUTO_KMEANS,
     AUTO_PER_EXAMPLE,
     FEW_FEATURES,
-    HASHES,
     LEARNING_RATE,
     MAX_BUDGET,
     MIN_BATCH_SIZE,
@@ -16,42 +15,42 @@ from hashslide.estimator.auto import (
     SMALL_EXAMPLES,
     TINY_EPOCHS,
     TINY_EXAMPLES,
+    Decided,
     Problem,
-    Settings,
-    auto_settings,
-    selection_of,
+    decide,
 )
-from hashslide.selection import Selection
+from hashslide.estimator.classifier import SlideClassifier
+from hashslide.estimator.parameters import check_parameters
+from hashslide.settings import DWTA, Dense, Exact, KMeans, Layer, MinHash, Negatives, SimHash, Top, Vanilla
+
+PLAIN = ("epochs", "batch_size", "input_dropout", "direct", "example_power")
 
 
-def settings(n_examples, multilabel=True, optimizer="adagrad", n_features=1000, problem=(), **given):
-    problem = Problem(
-        n_examples=n_examples,
-        n_features=n_features,
-        multilabel=multilabel,
-        optimizer=optimizer,
-        **{"n_labels": 5, **dict(problem)},
-    )
-    names = [field.name for field in dataclasses.fields(Settings)]
-    return auto_settings(problem, **{name: given.get(name, "auto") for name in names})
+def settings(n_examples, multilabel=True, n_features=1000, n_labels=5, **given) -> Decided:
+    problem = Problem(n_examples=n_examples, n_features=n_features, n_labels=n_labels, multilabel=multilabel)
+    parameters = check_parameters(SlideClassifier(**given))
+    return decide(problem, {field.name: parameters[field.name] for field in dataclasses.fields(Decided)})
 
 
 def test_ordinary_data_get_the_table():
-    decided = dataclasses.asdict(settings(SMALL_EXAMPLES))
-    assert {name: decided[name] for name in AUTO} == AUTO
-    assert decided["loss"] == "bce" and decided["learning_rate"] == LEARNING_RATE["adagrad"]
+    decided = settings(SMALL_EXAMPLES)
+    assert {name: getattr(decided, name) for name in PLAIN} == {name: AUTO[name] for name in PLAIN}
+    assert decided.hidden == (Layer(256, AUTO["activation"], length=AUTO["length"]),)
+    assert decided.negatives == Negatives(uniform=250, popular=0, prior_correction=0.6)
+    assert decided.hash is None and decided.sampler is None
+    assert decided.loss == "bce" and decided.learning_rate == LEARNING_RATE["adagrad"]
     assert settings(SMALL_EXAMPLES, optimizer="sgd").learning_rate == LEARNING_RATE["sgd"]
 
 
 def test_one_label_for_each_example_means_softmax_with_the_whole_correction():
-    several = dataclasses.asdict(settings(SMALL_EXAMPLES))
-    one = dataclasses.asdict(settings(SMALL_EXAMPLES, multilabel=False))
-    assert one == several | {"loss": "softmax", "prior_correction": 1.0}
+    several, one = settings(SMALL_EXAMPLES), settings(SMALL_EXAMPLES, multilabel=False)
+    negatives = dataclasses.replace(several.negatives, prior_correction=1.0)
+    assert one == dataclasses.replace(several, loss="softmax", negatives=negatives)
 
 
 def test_small_data_get_dropout_unless_they_have_few_features():
-    small = dataclasses.asdict(settings(SMALL_EXAMPLES - 1))
-    assert small == dataclasses.asdict(settings(SMALL_EXAMPLES)) | {"input_dropout": SMALL_DROPOUT}
+    small = settings(SMALL_EXAMPLES - 1)
+    assert small == dataclasses.replace(settings(SMALL_EXAMPLES), input_dropout=SMALL_DROPOUT)
     assert settings(TINY_EXAMPLES - 1, n_features=FEW_FEATURES).input_dropout == SMALL_DROPOUT
     assert settings(TINY_EXAMPLES - 1, n_features=FEW_FEATURES - 1).input_dropout == 0
     assert settings(TINY_EXAMPLES, n_features=FEW_FEATURES - 1, input_dropout=0.4).input_dropout == 0.4
@@ -70,44 +69,50 @@ def test_the_epochs_of_tiny_data_follow_the_given_batch_size():
 
 
 def test_given_settings_are_kept():
-    given = {"epochs": 3, "batch_size": 7, "learning_rate": 0.7, "loss": "softmax", "popular": 11}
+    given = {"epochs": 3, "batch_size": 7, "learning_rate": 0.7, "loss": "softmax", "direct": 11}
+    hidden = Dense(5, "tanh", length=2.0)
     for n_examples in (20, TINY_EXAMPLES):
-        decided = dataclasses.asdict(settings(n_examples, **given))
-        assert {name: decided[name] for name in given} == given
+        decided = settings(n_examples, **given, hidden=hidden, negatives=Negatives(popular=11))
+        assert {name: getattr(decided, name) for name in given} == given
+        assert decided.hidden == (hidden,)
+        assert decided.negatives == Negatives(uniform=250, popular=11, prior_correction=0.6)
+    assert settings(20, negatives=30).negatives.uniform == 30
 
 
 def test_sets_of_the_examples_own_are_the_published_system():
-    decided = dataclasses.asdict(settings(SMALL_EXAMPLES, problem={"active": "per_example"}))
-    assert {name: decided[name] for name in AUTO_PER_EXAMPLE} == AUTO_PER_EXAMPLE
+    decided = settings(SMALL_EXAMPLES, active="per_example", hash="dwta")
+    for name in ("loss", "direct"):
+        assert getattr(decided, name) == AUTO_PER_EXAMPLE[name]
+    assert decided.hidden == (Layer(256, "relu", length=0.0),)
+    assert decided.negatives.prior_correction == 1.0 and decided.hash == DWTA(tables=50, hashes=6)
     for n_labels, budget in ((5, MIN_BUDGET), (50_000, 500), (10**6, MAX_BUDGET)):
-        problem = {"active": "per_example", "n_labels": n_labels}
-        assert settings(SMALL_EXAMPLES, problem=problem).budget == budget
+        decided = settings(SMALL_EXAMPLES, active="per_example", hash="dwta", n_labels=n_labels)
+        assert decided.sampler == Vanilla(budget=budget)
 
 
-def test_other_layers_than_one_dense_one_get_relu():
-    decided = settings(SMALL_EXAMPLES, problem={"single_dense": False})
-    assert (decided.activation, decided.hidden_length) == ("relu", 0.0)
+@pytest.mark.parametrize("hidden", [(8, 4), Layer(8, sampler=Exact(budget=2))])
+def test_other_layers_than_one_dense_one_get_relu(hidden):
+    decided = settings(SMALL_EXAMPLES, hidden=hidden)
+    assert {(layer.activation, layer.length) for layer in decided.hidden} == {("relu", 0.0)}
 
 
 def test_tables_fit_the_family():
-    for family, hashes in HASHES.items():
-        assert settings(SMALL_EXAMPLES, problem={"hash": family}).hashes == hashes
-    learned = settings(SMALL_EXAMPLES, problem={"hash": "kmeans"})
-    assert {"tables": learned.tables, "probes": learned.probes} == AUTO_KMEANS
+    assert settings(SMALL_EXAMPLES, hash="simhash").hash == SimHash(tables=50, hashes=9)
+    assert settings(SMALL_EXAMPLES, hash="minhash").hash == MinHash(tables=50, hashes=4)
+    learned = KMeans(tables=1, probes=4, centre=True, bucket_size=0, rehash_every=20)
+    assert settings(SMALL_EXAMPLES, hash="kmeans").hash == learned
 
 
-def test_the_selection_follows_the_settings():
-    given = dict(sampler="top", budget=7, tables=3, hashes=2, probes=4)
-    decided = settings(SMALL_EXAMPLES, **given)
-    assert selection_of("wta", decided) == Selection(hash="wta", **given)
-    learned = Selection(hash="kmeans", centre=True, bucket_size=0, rehash_every=20, **given)
-    assert selection_of("kmeans", decided) == learned
-    whole = Selection(sampler="exact", budget=3)
-    assert selection_of(whole, decided) is whole
+def test_a_sampler_keeps_its_budget_or_gets_one():
+    assert settings(SMALL_EXAMPLES, hash="wta", sampler=Top(budget=7)).sampler == Top(budget=7)
+    assert settings(SMALL_EXAMPLES, hash="wta", sampler="top").sampler == Top(budget=5)
+    assert settings(SMALL_EXAMPLES, hash="wta").sampler.name == "scored"
+    assert settings(SMALL_EXAMPLES, sampler=Exact()).sampler == Exact(budget=5)
+    with pytest.raises(InputError, match="hash is None; set it"):
+        settings(SMALL_EXAMPLES, sampler="top")
 
 
 @pytest.mark.parametrize("sampler", ["exact", "uniform", "standout"])
 def test_references_need_no_tables(sampler):
-    decided = settings(SMALL_EXAMPLES, sampler=sampler, budget=7)
-    assert selection_of(None, decided) == Selection(sampler=sampler, budget=7)
-    assert selection_of(None, settings(SMALL_EXAMPLES)) == Selection()
+    decided = settings(SMALL_EXAMPLES, sampler=sampler)
+    assert decided.hash is None and decided.sampler.name == sampler

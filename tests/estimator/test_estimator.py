@@ -5,7 +5,7 @@ import pytest
 from estimator_helpers import assert_equal_models, fast, state
 from scipy import sparse
 
-from hashslide import metrics
+from hashslide import Dense, EarlyStopping, Negatives, metrics
 from hashslide.estimator import SlideClassifier
 
 
@@ -100,12 +100,18 @@ def test_label_weights_favour_rare_labels(small):
     assert mean_count(propensity) < mean_count(plain)
 
 
-@pytest.mark.parametrize("setting", [{"direct": 10}, {"popular": 20}, {"hidden_length": 4.0}])
-def test_every_setting_of_the_network_reaches_it(setting, small):
+@pytest.mark.parametrize(
+    ("setting", "other", "reached"),
+    [
+        ({"direct": 10}, {"direct": 0}, lambda config: config.direct == 10),
+        ({"negatives": Negatives(popular=20)}, {}, lambda config: config.negatives.popular == 20),
+        ({"hidden": Dense(8, length=4.0)}, {"hidden": 8}, lambda config: config.hidden[0].length == 4.0),
+    ],
+)
+def test_every_setting_of_the_network_reaches_it(setting, other, reached, small):
     model = fast(**setting).fit(*small)
-    name, value = next(iter(setting.items()))
-    assert getattr(model.network_.config, name) == value
-    plain = fast(**setting | {name: 0}).fit(*small)
+    assert reached(model.network_.config)
+    plain = fast(**other).fit(*small)
     assert not np.array_equal(state(model)["output.weight"], state(plain)["output.weight"])
 
 
@@ -125,7 +131,7 @@ def test_labels_of_the_eval_set_may_be_unknown():
 
 def test_early_stopping_holds_out_a_part(small):
     X, Y = small
-    model = fast(early_stopping=True, validation_fraction=0.25, epochs=50, patience=1).fit(X, Y)
+    model = fast(early_stopping=EarlyStopping(patience=1), validation_fraction=0.25, epochs=50).fit(X, Y)
     values = [record["val_nDCG@5"] for record in model.history_]
     assert model.n_iter_ < 50 and np.argmax(values) == len(values) - 2
     assert state(model)["progress"].tolist() == [(len(values) - 1) * 6, 300]

@@ -1,14 +1,20 @@
 """save and load."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from estimator_helpers import assert_equal_models, fast
+from hash_helpers import Signs
 from scipy import sparse
 
-from hashslide import model_file
+from hashslide import CustomHash, EarlyStopping, Hashed, Layer, Linear, Negatives, model_file
 from hashslide.callbacks import Callback
 from hashslide.errors import ModelFileError
 from hashslide.estimator import SlideClassifier
+from hashslide.settings import Optimizer, Sampler, Schedule
+from hashslide.settings.hash_families import HASH_FAMILIES
+from hashslide.settings.plain import CLASSES
 
 LABELS = {
     "ids": lambda Y: Y,
@@ -25,7 +31,7 @@ LABELS = {
 @pytest.mark.parametrize("make", LABELS.values(), ids=LABELS.keys())
 def test_saved_models_are_the_same(make, mmap, small, tmp_path):
     X, Y = small[0], make(small[1])
-    model = fast(optimizer="adam", warmup=0.1, label_weight=None).fit(X, Y)
+    model = fast(optimizer="adam", schedule=Linear(warmup=0.1), label_weight=None).fit(X, Y)
     model.save(tmp_path / "model")
     loaded = SlideClassifier.load(tmp_path / "model", mmap=mmap)
     assert_equal_models(model, loaded)
@@ -56,7 +62,7 @@ def test_everything_worth_keeping_is_in_the_file(small, tmp_path):
     assert_equal_models(model, loaded)
     metadata = model_file.load_model(tmp_path / "model")[1]
     assert metadata["versions"].keys() == {"hashslide", "numpy", "scikit-learn"}
-    assert metadata["network"]["hidden"][0]["width"] == 8 and metadata["parameters"]["epochs"] == 3
+    assert metadata["network"]["hidden"][0]["Layer"]["width"] == 8 and metadata["parameters"]["epochs"] == 3
 
 
 def test_the_optimiser_may_be_left_out(small, tmp_path):
@@ -89,9 +95,9 @@ _RESERVED = ("format", "format_version", "library_version", "string_tables")
 EDITS = {
     "kind": (lambda a, m: m.update(kind="Tree"), "holds a 'Tree', not a SlideClassifier"),
     "no network": (lambda a, m: m.pop("network"), "'network'"),
-    "unknown setting": (lambda a, m: m["network"].update(depth=1), "unknown .'depth'."),
+    "unknown setting": (lambda a, m: m["network"].update(depth=1), "the network has no setting 'depth'"),
     "other size": (
-        lambda a, m: m["network"]["hidden"][0].update(width=9),
+        lambda a, m: m["network"]["hidden"][0]["Layer"].update(width=9),
         "'input.weight' is float32 of shape",
     ),
     "huge size": (
@@ -111,6 +117,35 @@ EDITS = {
         "the planned epochs is -5; accepted is an integer from 0",
     ),
     "form": (lambda a, m: m.update(multilabel="no"), "multilabel is 'no'; accepted are True and False"),
+    "unknown parameter": (lambda a, m: m["parameters"].update(depth=3), "has the parameter 'depth'"),
+    "parameter out of range": (
+        lambda a, m: m["parameters"].update(epochs=-3),
+        'epochs is -3; accepted are "auto" and an integer from 1',
+    ),
+    "setting out of range": (
+        lambda a, m: m["network"]["optimizer"]["Adagrad"].update(initial_accumulator=0),
+        r"Adagrad\(initial_accumulator=0\): initial_accumulator is 0; accepted is a number",
+    ),
+    "setting lacks": (
+        lambda a, m: m["network"]["optimizer"]["Adagrad"].pop("initial_accumulator"),
+        "Adagrad lacks initial_accumulator",
+    ),
+    "no class": (
+        lambda a, m: m["parameters"].update(optimizer={"Lion": {}}),
+        "'Lion'. is not the name of one class of settings",
+    ),
+    "class of another kind": (
+        lambda a, m: m["parameters"].update(optimizer={"Constant": {"warmup": 0.0}}),
+        r"optimizer is Constant\(\); accepted are 'adagrad'",
+    ),
+    "class without fields": (
+        lambda a, m: m["network"].update(optimizer={"Adagrad": 3}),
+        "Adagrad holds 3; accepted are its fields",
+    ),
+    "stopping": (
+        lambda a, m: m["parameters"].update(early_stopping={"EarlyStopping": {"patience": 2}}),
+        "its early_stopping is",
+    ),
     "list": (lambda a, m: m.update(parameters=[1]), "is not a whole SlideClassifier"),
     "training": (lambda a, m: m["training"].update(history=3), "is not a whole SlideClassifier"),
     "text in the history": (
@@ -146,11 +181,33 @@ def test_files_that_do_not_fit_together_are_refused(edit, message, tmp_path):
         SlideClassifier.load(path)
 
 
-def test_parameters_of_another_version_are_ignored(tmp_path):
-    path = tmp_path / "model"
-    fast().fit(np.eye(3), ["a", "b", "c"]).save(path)
-    edited(path, lambda a, m: m["parameters"].update(depth=3))
-    assert SlideClassifier.load(path).hidden == 8
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_settings_of_every_class_survive_a_file(name, tmp_path):
+    kind = CLASSES[name]
+    if name == "CustomHash":
+        settings = {"hash": CustomHash(Signs(), bucket_size=7)}
+    elif name in {cls.__name__ for cls in HASH_FAMILIES.values()}:
+        settings = {"hash": kind(probes=2, rehash_growth=3.5)}
+    elif issubclass(kind, Sampler):
+        settings = {"sampler": kind(), "hash": "wta" if kind.looks_up else None}
+    elif issubclass(kind, Optimizer):
+        settings = {"optimizer": kind(weight_decay=0.25)}
+    elif issubclass(kind, Schedule):
+        settings = {"schedule": kind(warmup=0.25)}
+    else:
+        others = {"Negatives": {"negatives": Negatives(uniform=2)}}
+        settings = others.get(name, {"hidden": [Layer(5, "tanh"), Hashed(4, 2, winners=1)]})
+    model = fast(epochs=1, early_stopping=EarlyStopping(patience=3), **settings).fit(np.eye(9), range(9))
+    model.save(tmp_path / "model")
+    own = Signs() if name == "CustomHash" else None
+    loaded = SlideClassifier.load(tmp_path / "model", hash=own)
+    for parameter, value in settings.items():
+        if name == "CustomHash":
+            assert replace(loaded.hash, family=value.family) == value and loaded.hash.family is own
+        else:
+            assert getattr(loaded, parameter) == value
+    assert repr(loaded.early_stopping) == "EarlyStopping(patience=3)"
+    assert loaded.network_.config.negatives == model.network_.config.negatives
 
 
 NUMBERS = {

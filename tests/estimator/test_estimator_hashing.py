@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from estimator_helpers import assert_equal_models, state
 from hash_helpers import Signs
+from network_settings import hidden_tables
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -18,9 +19,27 @@ from hashslide import metrics
 from hashslide.callbacks import Callback
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator import SlideClassifier
-from hashslide.layers import AdaptiveDropout, Dense, Dropout, Hashed, LowRank, WinnerTakeAll
-from hashslide.selection import FAMILIES, LOOK_UPS, Selection
+from hashslide.settings import (
+    DWTA,
+    WTA,
+    AdaptiveDropout,
+    CustomHash,
+    Dense,
+    Dropout,
+    Hashed,
+    KMeans,
+    LowRank,
+    MissingFamily,
+    SimHash,
+    Top,
+    Vanilla,
+    WinnerTakeAll,
+)
+from hashslide.settings.base import fields_of
+from hashslide.settings.hash_families import HASH_FAMILIES
+from hashslide.settings.samplers import SAMPLERS
 
+LOOK_UPS = [name for name, kind in SAMPLERS.items() if kind.looks_up]
 MODES = list(itertools.product(("per_batch", "per_example"), ("owner", "hogwild")))
 
 
@@ -41,13 +60,22 @@ def digits():
     return X[:1200], y[:1200], X[1200:], y[1200:]
 
 
-def quick(family, sampler="top", active="per_batch", update="owner", **settings):
+def family_of(name, **settings):
+    """A few small tables of a family."""
+    small = {"tables": 8, "hashes": 2, "cells": 32} | settings
+    kind = HASH_FAMILIES[name]
+    return kind(**{field.name: small[field.name] for field in fields_of(kind) if field.name in small})
+
+
+def quick(family, look_up="top", active="per_batch", update="owner", **settings):
     """A model that hashes, early and often."""
-    selection = Selection(
-        sampler=sampler, budget=20, hash=family, tables=8, hashes=2, cells=32, rehash_first=2, rehash_every=3
-    )
+    if isinstance(family, str):
+        family = family_of(family, rehash_first=2, rehash_every=3)
+    else:
+        family = CustomHash(family, rehash_first=2, rehash_every=3)
     fixed = {"hidden": 32, "epochs": 6, "batch_size": 30, "learning_rate": 0.3, "random_state": 0}
-    modes = {"n_jobs": 2, "hash": selection, "active": active, "update": update}
+    chosen = SAMPLERS[look_up](budget=20)
+    modes = {"n_jobs": 2, "sampler": chosen, "hash": family, "active": active, "update": update}
     return SlideClassifier(**fixed | modes | settings)
 
 
@@ -55,15 +83,16 @@ WIDE = """
 import resource
 import numpy as np
 from scipy.sparse import csr_matrix
-from hashslide import SlideClassifier
-from hashslide.layers import Hashed
+from hashslide import Hashed, SlideClassifier
+from hashslide.settings.hash_families import HASH_FAMILIES
 
 n, n_features, rng = 512, 1_000_000, np.random.default_rng(0)
 y = rng.integers(0, 10, n)
 indices = np.sort(y[:, None] * 50_000 + rng.integers(0, 50_000, (n, 20)))
 X = csr_matrix((np.ones(n * 20, np.float32), indices.ravel(), np.arange(0, n * 20 + 1, 20)), (n, n_features))
 X.sum_duplicates()
-layer = Hashed(12, 8, hash={family!r}, tables=20, hashes=2, rehash_first=1, rehash_every=2)
+family = HASH_FAMILIES[{family!r}](tables=20, hashes=2, rehash_first=1, rehash_every=2)
+layer = Hashed(12, 8, hash=family)
 model = SlideClassifier(hidden=[layer], epochs=3, batch_size=256, direct=0, n_jobs=2, random_state=0)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 model.fit(X, y).predict(X)
@@ -88,7 +117,7 @@ def frequency_ndcg(data):
 
 @pytest.mark.parametrize(("active", "update"), MODES)
 @pytest.mark.parametrize("sampler", LOOK_UPS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", HASH_FAMILIES)
 def test_all_combinations_learn(family, sampler, active, update, small):
     model = quick(family, sampler, active, update).fit(*small[:2])
     found = model.predict_topk(small[2], 5)[0]
@@ -98,10 +127,17 @@ def test_all_combinations_learn(family, sampler, active, update, small):
 
 @pytest.mark.parametrize("active", ["per_batch", "per_example"])
 @pytest.mark.parametrize("sampler", LOOK_UPS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", HASH_FAMILIES)
 def test_owner_updates_give_the_same_bits_for_any_number_of_threads(family, sampler, active, small):
     models = [
-        quick(family, sampler, active, epochs=1, n_jobs=n, hidden=[16, Hashed(24, 6, hash=family, tables=4)])
+        quick(
+            family,
+            sampler,
+            active,
+            epochs=1,
+            n_jobs=n,
+            hidden=[16, Hashed(24, 6, hash=family_of(family, tables=4))],
+        )
         for n in (1, 2, 3)
     ]
     for model in models:
@@ -112,19 +148,18 @@ def test_owner_updates_give_the_same_bits_for_any_number_of_threads(family, samp
 
 def test_the_published_system_in_one_line(pubmed_small):
     d = pubmed_small
-    model = SlideClassifier(hash="dwta", tables=50, hashes=6, active="per_example", random_state=0)
+    model = SlideClassifier(hash="dwta", active="per_example", random_state=0)
     model.fit(d.X_train, d.Y_train)
-    selection = model.network_.config.selection
-    assert (selection.hash, selection.tables, selection.hashes) == ("dwta", 50, 6)
-    assert (selection.sampler, selection.budget) == ("vanilla", 100)
-    assert model.network_.config.loss == "softmax"
+    config = model.network_.config
+    assert config.hash == DWTA(tables=50, hashes=6) and config.sampler == Vanilla(budget=100)
+    assert config.loss == "softmax"
     assert model.score(d.X_test, d.Y_test) > 0.62  # the most frequent label alone: .607; all labels: .70
 
 
-SIMHASH = dict(hash="simhash", tables=30, hashes=4, rehash_first=10)
+SIMHASH = dict(hash=SimHash(tables=30, hashes=4, rehash_first=10, rehash_every=20))
 LAYERS = {
     "dense": (64, 64),
-    "dense, hashed": [Dense(64), Hashed(128, 32, **SIMHASH)],
+    "dense, hashed": [Dense(64, "relu"), Hashed(128, 32, **SIMHASH)],
     "hashed, hashed": [Hashed(128, 32, **SIMHASH), Hashed(64, 16, **SIMHASH)],
     "dropout": [Dense(64), Dropout(64, 32)],
     "adaptive dropout": [Dense(64), AdaptiveDropout(64)],
@@ -144,21 +179,24 @@ def test_layers_of_every_kind_learn_digits(hidden, active, update, digits):
     assert model.fit(X, y).score(X_test, y_test) > 0.5  # chance: 0.1
 
 
+TOP = Top(budget=9)
 SAVED = {
     "dwta": dict(family="dwta"),
     "kmeans": dict(family="kmeans"),
-    "fifo": dict(family="wta", hash=Selection(sampler="top", budget=9, hash="wta", bucket_policy="fifo")),
+    "fifo": dict(family="wta", sampler=TOP, hash=WTA(bucket_policy="fifo")),
     "ranges": dict(
         family="wta",
-        hash=Selection(sampler="top", budget=9, centre=True, augment=True, norm_ranges=3, rehash_first=5),
+        sampler=TOP,
+        hash=DWTA(centre=True, augment=True, norm_ranges=3, rehash_first=5),
     ),
     "hashed layers": dict(
-        family="simhash", hidden=[16, Hashed(40, 8, hash="kmeans", tables=3, rehash_first=3), Hashed(24, 6)]
+        family="simhash", hidden=[16, Hashed(40, 8, hash=KMeans(tables=3, rehash_first=3)), Hashed(24, 6)]
     ),
     "queries centred": dict(
         family="simhash",
-        hidden=[16, Hashed(40, 8, centre_queries=True), Hashed(24, 6, hash="kmeans", centre_queries=True)],
-        hash=Selection(sampler="top", budget=9, hash="kmeans", centre_queries=True, rehash_first=5),
+        hidden=[16, Hashed(40, 8, hash=SimHash(centre_queries=True)), Hashed(24, 6, hash="kmeans")],
+        sampler=TOP,
+        hash=KMeans(centre_queries=True, rehash_first=5),
     ),
     "own": dict(family=Signs()),
 }
@@ -190,7 +228,7 @@ def test_a_fit_goes_on_after_saving_with_the_same_bits(settings, active, small, 
 
 
 def test_tables_are_saved_without_the_optimiser_too(small, tmp_path):
-    model = quick("dwta", hidden=[16, Hashed(24, 6, rehash_first=2)]).fit(*small[:2])
+    model = quick("dwta", hidden=[16, Hashed(24, 6, hash=hidden_tables(rehash_first=2))]).fit(*small[:2])
     model.save(tmp_path / "model", optimizer_state=False)
     loaded = SlideClassifier.load(tmp_path / "model")
     kept = {name for name in state(model) if ".index." in name}
@@ -199,10 +237,10 @@ def test_tables_are_saved_without_the_optimiser_too(small, tmp_path):
 
 
 PARAMETERS = [
-    dict(hidden=(16, 8)),
+    dict(hidden=[16, 8]),
     dict(hidden=[16, Hashed(8, 3, hash="wta")]),
     dict(hidden=Dense(16, "tanh")),
-    dict(hash=Selection(sampler="top", budget=5), hidden=np.int64(16)),
+    dict(hash="dwta", sampler=Top(budget=5), hidden=np.int64(16)),
 ]
 
 
@@ -228,20 +266,23 @@ def test_a_family_of_ones_own_is_only_named_in_the_file(small, tmp_path):
     model.save(tmp_path / "model")
     loaded = SlideClassifier.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.decision_function(small[2]), model.decision_function(small[2]))
-    with pytest.raises(InputError, match="the hash family 'user:Signs' is not part of a model file"):
+    with pytest.raises(InputError, match="the hash family 'Signs' of your own is not part of a model file"):
         loaded.partial_fit(*small[:2])
     loaded.save(tmp_path / "again")
     SlideClassifier.load(tmp_path / "again", hash=Signs()).partial_fit(*small[:2])
     short = SlideClassifier(hash=Signs(), epochs=1).fit(*small[:2])
     short.save(tmp_path / "short")
-    assert SlideClassifier.load(tmp_path / "short").hash == "user:Signs"
-    assert isinstance(SlideClassifier.load(tmp_path / "short", hash=Signs()).hash, Signs)
+    assert SlideClassifier.load(tmp_path / "short").hash == CustomHash(MissingFamily("Signs"))
+    own = Signs()
+    assert SlideClassifier.load(tmp_path / "short", hash=own).hash.family is own
 
 
 def test_a_hidden_layer_needs_its_family_to_load(small, tmp_path):
-    model = quick("dwta", hidden=[16, Hashed(24, 6, hash=Signs(), rehash_first=2)]).fit(*small[:2])
+    model = quick(
+        "dwta", hidden=[16, Hashed(24, 6, hash=CustomHash(Signs(), rehash_first=2, rehash_every=20))]
+    ).fit(*small[:2])
     model.save(tmp_path / "model")
-    with pytest.raises(ModelFileError, match="needs the hash family 'user:Signs', which it only names"):
+    with pytest.raises(ModelFileError, match="needs the hash family 'Signs', which it only names"):
         SlideClassifier.load(tmp_path / "model")
     loaded = SlideClassifier.load(tmp_path / "model", hash=Signs())
     np.testing.assert_array_equal(loaded.decision_function(small[2]), model.decision_function(small[2]))
@@ -271,7 +312,7 @@ class Means(Signs):
 
 
 def test_what_a_family_has_learned_is_saved(small, tmp_path):
-    hidden = [16, Hashed(24, 6, hash=Means(), rehash_first=2)]
+    hidden = [16, Hashed(24, 6, hash=CustomHash(Means(), rehash_first=2, rehash_every=20))]
     model = quick("dwta", hidden=hidden).fit(*small[:2])
     model.save(tmp_path / "model")
     loaded = SlideClassifier.load(tmp_path / "model", hash=Means())
@@ -297,14 +338,14 @@ HALF = type("Half", (Signs,), {"learn": print})()
 WRONG = {
     "object": (dict(hash=3.5), "hash is a float without n_tables, n_buckets, draw, hash, probe"),
     "half": (dict(hash=HALF), "hash is a Half without learned, restore"),
-    "user's name": (dict(hash="user:Signs"), "'user:Signs' is not part of a model file"),
-    "tables": (dict(hash="dwta", tables=0), "tables is 0; accepted is an integer from 1"),
-    "hashes": (dict(hash="dwta", hashes=1.5), "hashes is 1.5; accepted is an integer from 1"),
-    "probes": (dict(hash="dwta", probes=0), "probes is 0; accepted is an integer from 1"),
-    "budget": (dict(hash="dwta", budget=0), 'budget is 0, but sampler="scored" needs one'),
-    "unused": (dict(budget=-1), "budget is -1; accepted is an integer from 0"),
-    "no tables": (dict(sampler="vanilla"), "'vanilla', which looks up hash tables, but hash is None"),
-    "twice": (dict(hash=Selection(), tables=4), "hash is a Selection, which sets tables too"),
+    "missing": (dict(hash=CustomHash(MissingFamily("Signs"))), "'Signs' of your own is not part of a"),
+    "class": (dict(hash=DWTA), "hash is <class .*; accepted are None, 'simhash'"),
+    "no tables": (dict(sampler="vanilla"), r"Vanilla\(\) looks up hash tables, but hash is None"),
+    "unused": (
+        dict(hash="dwta", sampler="exact"),
+        r"hash is DWTA\(\), but sampler is Exact\(\), which",
+    ),
+    "length": (dict(hidden=[8, Dense(4, length=2)]), r"length=2.0\): length is 2.0; only a single dense"),
     "direct": (dict(active="per_example", direct=5), "direct is 5; with active=.per_example. only 0"),
     "shape": (dict(hash=Wrong(lambda codes: codes[:, 1:])), "hash.. is of shape"),
     "type": (dict(hash=Wrong(lambda codes: codes * 1.0)), "hash.. is of type float64"),

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from hashslide.csr import as_csr
 from hashslide.estimator import SlideClassifier
-from hashslide.estimator._fitting import training_data, unit_scale
+from hashslide.estimator.preparing import training_data, unit_scale
 
 
 def root_mean_square_length(X):

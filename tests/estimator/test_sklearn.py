@@ -1,5 +1,6 @@
 """SlideClassifier among scikit-learn's tools."""
 
+import inspect
 import pickle
 
 import numpy as np
@@ -14,7 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from hashslide.estimator import SlideClassifier
+from hashslide import DWTA, SGD, Dense, EarlyStopping, Linear, Negatives, SlideClassifier, Vanilla
+from hashslide.estimator.parameters import PARAMETERS
 
 BATCHES = (
     "examples are drawn in batches, so a repeated example and one of twice the weight take part in "
@@ -27,7 +29,7 @@ EXPECTED_FAILURES = {
 }
 MODELS = [
     SlideClassifier(),
-    SlideClassifier(optimizer="adam", activation="relu", loss="bce", early_stopping=True),
+    SlideClassifier(Dense(256, "relu"), optimizer="adam", loss="bce", early_stopping=True),
 ]
 
 
@@ -74,6 +76,36 @@ def test_grid_search_over_a_text_pipeline():
     scores = search.cv_results_["mean_test_score"].reshape(2, 2)
     assert (scores[:, 0] < 0.6).all(), "without training, the most frequent class is all that is known"
     assert search.predict(["a red rose"]).tolist() == ["flower"]
+
+
+def test_a_grid_over_composed_settings():
+    X, y = load_iris(return_X_y=True)
+    grid = {
+        "hash": [None, "simhash", DWTA(tables=20)],
+        "optimizer": ["adagrad", SGD(momentum=0.9)],
+        "early_stopping": [False, EarlyStopping(patience=3)],
+    }
+    search = GridSearchCV(SlideClassifier(8, epochs=2, random_state=0), grid, cv=2, error_score="raise")
+    search.fit(X, y)
+    assert len(search.cv_results_["params"]) == 12
+    assert search.best_estimator_.get_params().keys() == SlideClassifier().get_params().keys()
+
+
+def test_composed_settings_are_shown_short_and_cloned_by_value():
+    model = SlideClassifier(
+        hash=DWTA(tables=20), sampler=Vanilla(budget=9), schedule=Linear(warmup=0.1), negatives=Negatives()
+    )
+    shown = " ".join(repr(model).split())
+    assert shown == (
+        "SlideClassifier(hash=DWTA(tables=20), negatives=Negatives(), sampler=Vanilla(budget=9), "
+        "schedule=Linear(warmup=0.1))"
+    )
+    assert clone(model).get_params() == model.get_params()
+
+
+def test_there_are_23_parameters_and_none_twice():
+    parameters = inspect.signature(SlideClassifier).parameters
+    assert list(parameters) == list(PARAMETERS) and len(parameters) == 23
 
 
 def test_clone_and_parameters():

@@ -5,12 +5,11 @@ import pytest
 from scipy import sparse
 
 from hashslide import _core
-from hashslide.config import NetworkConfig
 from hashslide.csr import as_csr
 from hashslide.errors import InputError
-from hashslide.layers import Dense, Hashed, WinnerTakeAll
 from hashslide.network import Network, effective_threads
-from hashslide.selection import FAMILIES, Selection
+from hashslide.settings import SGD, Dense, Hashed, KMeans, NetworkConfig, Scored, Top, WinnerTakeAll
+from hashslide.settings.hash_families import HASH_FAMILIES
 
 D, L = 30, 20
 
@@ -59,7 +58,7 @@ def test_predictions_take_any_features(data):
 @pytest.mark.parametrize("width", [1, 7, 32, 45])
 @pytest.mark.parametrize(
     "layers",
-    [[], [Dense(19)], [Hashed(40, 20)], [WinnerTakeAll(33, 10)]],
+    [[], [Dense(19, "relu")], [Hashed(40, 20)], [WinnerTakeAll(33, 10)]],
     ids=["none", "dense", "hashed", "wta"],
 )
 def test_scores_of_a_row_do_not_depend_on_the_other_rows(data, width, layers):
@@ -126,7 +125,7 @@ def test_the_optimiser_may_start_afresh(data):
 
 
 def test_pickling(data):
-    network = make(data, optimizer="sgd", momentum=0.9)
+    network = make(data, optimizer=SGD(momentum=0.9))
     twin = pickle.loads(pickle.dumps(network))
     assert twin.config == network.config
     assert_equal_states(twin.state(), network.state())
@@ -156,7 +155,7 @@ def test_growth_never_shrinks(data):
 
 def test_a_grown_network_trains_on(data):
     x, y, rows = data
-    network = make(data, selection=Selection(sampler="scored", budget=3, hash="kmeans", rehash_first=1))
+    network = make(data, sampler=Scored(budget=3), hash=KMeans(rehash_first=1))
     network.grow(D, L + 5)
     wider = as_csr(sparse.hstack([y.to_scipy(), np.ones((50, 5), np.float32)], "csr"))
     for _ in range(30):
@@ -263,10 +262,8 @@ def test_threads(monkeypatch):
 
 
 def with_tables(data):
-    selection = Selection(
-        sampler="scored", budget=3, hash="kmeans", tables=2, rehash_first=1, centre=True, norm_ranges=2
-    )
-    return make(data, selection=selection)
+    family = KMeans(tables=2, rehash_first=1, norm_ranges=2)
+    return make(data, sampler=Scored(budget=3), hash=family)
 
 
 def changed(name, edit):
@@ -326,12 +323,10 @@ def test_damaged_tables_are_refused(damage, message, data):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", HASH_FAMILIES)
 def test_weights_that_are_no_numbers_do_not_break_the_tables(family, value, data):
-    selection = Selection(
-        sampler="top", budget=3, hash=family, probes=2, augment=True, norm_ranges=2, rehash_first=1
-    )
-    network = make(data, selection=selection)
+    family = HASH_FAMILIES[family](probes=2, augment=True, norm_ranges=2, rehash_first=1)
+    network = make(data, sampler=Top(budget=3), hash=family)
     state = network.snapshot()
     state["output.weight"][::2] = value
     state["input.weight"][:5] = value
@@ -341,7 +336,7 @@ def test_weights_that_are_no_numbers_do_not_break_the_tables(family, value, data
     assert (network.predict_topk(data[0], 3)[0] < L).all()
 
 
-@pytest.mark.parametrize("first", [Dense(9), Hashed(9, 5, winners=3)], ids=["dense", "hashed"])
+@pytest.mark.parametrize("first", [Dense(9, "relu"), Hashed(9, 5, winners=3)], ids=["dense", "hashed"])
 def test_activations_between_the_layers(data, first):
     network = make(data, hidden=[first, WinnerTakeAll(12, 6), Dense(5, "tanh")], direct=0)
     state, x = network.state(), data[0]
@@ -350,7 +345,7 @@ def test_activations_between_the_layers(data, first):
     logits = third @ state["hidden2.weight"].T + state["hidden2.bias"]
     np.testing.assert_allclose(np.tanh(logits), last, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(network.hidden(x, 2, layers=3), last)
-    if first == Dense(9):
+    if first.is_dense:
         with pytest.raises(InputError, match="layers is 0; accepted is an integer from 1 to 3"):
             network.hidden(x, layers=0)
     else:

@@ -4,13 +4,34 @@ from functools import partial
 
 import numpy as np
 import pytest
+from network_settings import hidden_tables, make_config
 from scipy import sparse
 
 from hashslide import _core, reference
-from hashslide.config import NetworkConfig
-from hashslide.layers import AdaptiveDropout, Dropout, Hashed, Layer, LowRank, Selection, WinnerTakeAll
 from hashslide.reference.rng import CounterRng
-from hashslide.selection import LOOK_UPS
+from hashslide.settings import (
+    DWTA,
+    SGD,
+    WTA,
+    Adagrad,
+    Adam,
+    AdaptiveDropout,
+    Dense,
+    Dropout,
+    Exact,
+    FastSimHash,
+    Hashed,
+    KMeans,
+    Layer,
+    LowRank,
+    MinHash,
+    Scored,
+    SimHash,
+    Threshold,
+    Top,
+    Vanilla,
+    WinnerTakeAll,
+)
 
 N, D, L, H, BATCH = 90, 40, 70, 12, 15
 
@@ -30,7 +51,7 @@ def data():
 
 
 def pair(**settings):
-    config = NetworkConfig(
+    config = make_config(
         n_features=D,
         n_labels=L,
         **{"hidden": H, "uniform": 10, "input_init": 0.3, "seed": 2**40 + 1, **settings},
@@ -81,19 +102,19 @@ def assert_same_state(core, specification, rtol=2e-4, atol=2e-5):
 
 CASES = {
     "defaults": {},
-    "relu": {"activation": "relu"},
-    "tanh": {"activation": "tanh"},
+    "relu": {"hidden": Dense(H, "relu")},
+    "tanh": {"hidden": Dense(H, "tanh")},
     "softmax": {"loss": "softmax"},
-    "softmax tanh": {"loss": "softmax", "activation": "tanh"},
+    "softmax tanh": {"loss": "softmax", "hidden": Dense(H, "tanh")},
     "adam": {"optimizer": "adam"},
     "sgd": {"optimizer": "sgd"},
-    "momentum": {"optimizer": "sgd", "momentum": 0.8},
-    "weight decay": {"weight_decay": 0.3},
-    "dropout": {"input_dropout": 0.3, "hidden_dropout": 0.4},
+    "momentum": {"optimizer": SGD(momentum=0.8)},
+    "weight decay": {"optimizer": Adagrad(weight_decay=0.3)},
+    "dropout": {"input_dropout": 0.3, "hidden": Dense(H, dropout=0.4)},
     "popular": {"popular": 5},
-    "hidden length": {"hidden_length": 3.0},
-    "hidden length, tanh": {"hidden_length": 2.0, "activation": "tanh"},
-    "hidden length, relu": {"hidden_length": 2.0, "activation": "relu"},
+    "hidden length": {"hidden": Dense(H, length=3.0)},
+    "hidden length, tanh": {"hidden": Dense(H, "tanh", length=2.0)},
+    "hidden length, relu": {"hidden": Dense(H, "relu", length=2.0)},
     "example power": {"example_power": 0.5},
     "input scale": {"input_scale": 2.5, "direct": 4, "direct_min_count": 1},
     "direct term": {"direct": 4, "direct_min_count": 1, "input_dropout": 0.2},
@@ -105,7 +126,8 @@ CASES = {
 @pytest.mark.parametrize("settings", CASES.values(), ids=CASES.keys())
 def test_core_and_specification_train_the_same_model(settings, data):
     core, specification = networks = pair(**settings)
-    rate = {"adam": 0.01, "sgd": 0.5}.get(settings.get("optimizer"), 0.1)
+    kind = getattr(settings.get("optimizer"), "name", settings.get("optimizer"))
+    rate = {"adam": 0.01, "sgd": 0.5}.get(kind, 0.1)
     found, expected = train(networks, data, rate=rate)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     assert expected[-1, 0] < expected[0, 0]
@@ -123,67 +145,43 @@ def test_sample_and_label_weights(loss, data):
 
 OPTIMIZERS = {
     "adagrad": {},
-    "adam": {"optimizer": "adam", "weight_decay": 0.1},
+    "adam": {"optimizer": Adam(weight_decay=0.1)},
     "sgd": {"optimizer": "sgd"},
-    "momentum": {"optimizer": "sgd", "momentum": 0.8, "weight_decay": 0.1},
+    "momentum": {"optimizer": SGD(momentum=0.8, weight_decay=0.1)},
 }
 RATES = {"adagrad": 0.1, "adam": 0.01, "sgd": 0.5, "momentum": 0.1}
 SCHEDULE = {"rehash_first": 2, "rehash_every": 2, "rehash_growth": 3.0}
 SELECTIONS = {
     "vanilla dwta": {
-        "sampler": "vanilla",
-        "budget": 9,
-        "hash": "dwta",
-        "tables": 8,
-        "hashes": 2,
-        "bin_size": 4,
+        "sampler": Vanilla(budget=9),
+        "hash": DWTA(tables=8, hashes=2, bin_size=4, **SCHEDULE),
     },
     "top simhash": {
-        "sampler": "top",
-        "budget": 7,
-        "hash": "simhash",
-        "tables": 10,
-        "hashes": 3,
-        "bucket_size": 4,
+        "sampler": Top(budget=7),
+        "hash": SimHash(tables=10, hashes=3, bucket_size=4, **SCHEDULE),
     },
     "threshold": {
-        "sampler": "threshold",
-        "hash": "fast_simhash",
-        "tables": 6,
-        "hashes": 2,
-        "bucket_policy": "fifo",
+        "sampler": Threshold(budget=0),
+        "hash": FastSimHash(tables=6, hashes=2, bucket_policy="fifo", **SCHEDULE),
     },
     "scored kmeans": {
-        "sampler": "scored",
-        "budget": 5,
-        "hash": "kmeans",
-        "tables": 2,
-        "cells": 6,
-        "centre": True,
+        "sampler": Scored(budget=5),
+        "hash": KMeans(tables=2, cells=6, probes=1, bucket_size=128, **SCHEDULE),
     },
     "top simhash, queries centred": {
-        "sampler": "top",
-        "budget": 5,
-        "hash": "simhash",
-        "tables": 4,
-        "hashes": 3,
-        "centre_queries": True,
+        "sampler": Top(budget=5),
+        "hash": SimHash(tables=4, hashes=3, centre_queries=True, **SCHEDULE),
     },
-    "exact": {"sampler": "exact", "budget": 6},
+    "exact": {"sampler": Exact(budget=6)},
     "uniform only": {},
 }
-
-
-def selection(name, **others):
-    given = SELECTIONS[name] | others
-    return Selection(**(SCHEDULE if given.get("sampler") in LOOK_UPS else {}) | given)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("loss", ["bce", "softmax"])
 @pytest.mark.parametrize("name", SELECTIONS)
 def test_sets_of_the_examples_own(name, loss, optimizer, data):
-    settings = {"active": "per_example", "selection": selection(name), "popular": 2, "loss": loss}
+    settings = {"active": "per_example", **SELECTIONS[name], "popular": 2, "loss": loss}
     core, specification = networks = random_outputs(pair(**settings, **OPTIMIZERS[optimizer]))
     found, expected = train(networks, data, rate=RATES[optimizer], n_steps=8)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
@@ -197,7 +195,7 @@ def test_sets_of_the_examples_own(name, loss, optimizer, data):
 @pytest.mark.parametrize("settings", [{}, {"uniform": 0, "prior_correction": 0.0}, {"popular": 3}])
 def test_examples_that_do_not_see_the_labels_of_others(settings, loss, data):
     settings = {"active": "per_example", "in_batch": False, "loss": loss, **settings}
-    core, specification = networks = random_outputs(pair(selection=selection("vanilla dwta"), **settings))
+    core, specification = networks = random_outputs(pair(**SELECTIONS["vanilla dwta"], **settings))
     found, expected = train(networks, data, n_steps=8)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     assert_same_state(core, specification)
@@ -205,7 +203,7 @@ def test_examples_that_do_not_see_the_labels_of_others(settings, loss, data):
 
 @pytest.mark.parametrize("name", SELECTIONS)
 def test_sampled_labels_of_the_batch(name, data):
-    core, specification = networks = pair(selection=selection(name), direct=3)
+    core, specification = networks = pair(**SELECTIONS[name], direct=3)
     plain = pair(direct=3)[1]
     found, expected = train(networks, data)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
@@ -213,12 +211,12 @@ def test_sampled_labels_of_the_batch(name, data):
     assert (expected[:, 1].sum() > train([plain], data)[0, :, 1].sum()) == (name != "uniform only")
 
 
-LOOKING_UP = [name for name, given in SELECTIONS.items() if given.get("sampler") in LOOK_UPS]
-HASHED = Layer(40, "relu", selection("vanilla dwta", budget=12))
+LOOKING_UP = [name for name, given in SELECTIONS.items() if "hash" in given]
+HASHED = Layer(40, "relu", **SELECTIONS["vanilla dwta"] | {"sampler": Vanilla(budget=12)})
 NETS = {
-    "dense, dense": {"hidden": (9, Layer(14, "tanh"), 8), "activation": "relu"},
-    "low rank": {"hidden": LowRank(20, 5), "hidden_dropout": 0.3},
-    "dropout": {"hidden": (9, Dropout(14, 6)), "activation": "tanh"},
+    "dense, dense": {"hidden": (Dense(9, "relu"), Dense(14, "tanh"), Dense(8, "relu"))},
+    "low rank": {"hidden": (LowRank(20, 5)[0], Dense(20, "relu", dropout=0.3))},
+    "dropout": {"hidden": (Dense(9, "tanh"), Dropout(14, 6))},
     "dropout, tanh": {"hidden": (9, Dropout(14, 6, "tanh"), Layer(7, "tanh"))},
     "dropout, more draws than neurons": {"hidden": (9, Dropout(5, 8, "identity"))},
     "adaptive dropout": {
@@ -229,12 +227,12 @@ NETS = {
     "hashed first": {"hidden": HASHED, "input_dropout": 0.2},
     "dropout first": {"hidden": (Dropout(14, 6), 8), "input_dropout": 0.2},
     "winners of the chosen": {"hidden": (9, Hashed(40, 20, winners=7), Hashed(30, 15, "tanh", winners=6))},
-    "winners of all": {"hidden": (9, Layer(20, "relu", Selection(sampler="exact", budget=9), 4))},
+    "winners of all": {"hidden": (9, Layer(20, "relu", sampler=Exact(budget=9), winners=4))},
     "hashed, hashed, dense": {"hidden": (HASHED, HASHED, Layer(10, "tanh"))},
-    **{name: {"hidden": (8, Layer(30, "tanh", selection(name)))} for name in LOOKING_UP},
-    "minhash": {"hidden": (9, Hashed(30, 8, hash="minhash", tables=4, hashes=2, top=5))},
+    **{name: {"hidden": (8, Layer(30, "tanh", **SELECTIONS[name]))} for name in LOOKING_UP},
+    "minhash": {"hidden": (9, Hashed(30, 8, hash=hidden_tables(MinHash, tables=4, hashes=2, top=5)))},
     "norm ranges": {
-        "hidden": (9, Hashed(30, 8, hash="wta", norm_ranges=3, augment=True, probes=2, **SCHEDULE))
+        "hidden": (9, Hashed(30, 8, hash=WTA(norm_ranges=3, augment=True, probes=2, **SCHEDULE)))
     },
 }
 
@@ -262,7 +260,7 @@ def test_networks_of_several_layers(name, active, data):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("name", ["hashed first", "hashed, hashed, dense", "dropout", "dense, dense"])
 def test_optimizers_of_several_layers(name, optimizer, data):
-    settings = {"active": "per_example", "selection": selection("vanilla dwta"), "uniform": 0}
+    settings = {"active": "per_example", **SELECTIONS["vanilla dwta"], "uniform": 0}
     networks = random_outputs(pair(**settings, **NETS[name], **OPTIMIZERS[optimizer]))
     assert_same_training(networks, data, rate=RATES[optimizer], n_steps=8)
 
@@ -282,9 +280,13 @@ def test_predictions(settings, data):
 
 GOING_ON = {
     "adam": {"optimizer": "adam", "popular": 4, "direct": 3},
-    "kmeans": {"selection": selection("scored kmeans"), "direct": 3},
-    "per example": {"active": "per_example", "selection": selection("vanilla dwta", norm_ranges=2)},
-    "hashed": {"hidden": (9, HASHED), "selection": selection("top simhash"), "optimizer": "adam"},
+    "kmeans": {**SELECTIONS["scored kmeans"], "direct": 3},
+    "per example": {
+        "active": "per_example",
+        "sampler": Vanilla(budget=9),
+        "hash": DWTA(tables=8, hashes=2, bin_size=4, norm_ranges=2, **SCHEDULE),
+    },
+    "hashed": {"hidden": (9, HASHED), **SELECTIONS["top simhash"], "optimizer": "adam"},
 }
 
 
@@ -349,7 +351,7 @@ def test_a_first_layer_ignores_stored_zeros(data):
     """Neither the weights nor Adam's moments of a feature that is stored as 0 change."""
     arrays = list(data[0])
     arrays[2] = np.where(arrays[1] == 3, 0, arrays[2]).astype(np.float32)
-    networks = pair(hidden=HASHED, optimizer="adam", weight_decay=0.3)
+    networks = pair(hidden=HASHED, optimizer=Adam(weight_decay=0.3))
     before = np.array(networks[0].state()["hidden0.weight"])
     train(networks, (arrays, *data[1:]), rate=0.01, n_steps=4)
     assert_same_state(*networks)

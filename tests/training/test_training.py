@@ -6,10 +6,11 @@ import pytest
 
 from hashslide import metrics, training
 from hashslide.callbacks import Callback
-from hashslide.config import NetworkConfig
 from hashslide.csr import as_csr
 from hashslide.errors import InputError
 from hashslide.network import Network
+from hashslide.settings import Cosine, Linear, Negatives, NetworkConfig
+from hashslide.settings.schedules import SCHEDULES
 from hashslide.training import Evaluation, Plan, TrainingData, learning_rate_at, resident_bytes, train
 
 
@@ -18,7 +19,9 @@ def problem(pubmed_small):
     """A fresh network, clean training data and an evaluation, all of real data."""
     d = pubmed_small
     x, y = as_csr(d.X_train[:600]), as_csr(d.Y_train[:600])
-    config = NetworkConfig(n_features=x.n_columns, n_labels=y.n_columns, hidden=16, uniform=50)
+    config = NetworkConfig(
+        n_features=x.n_columns, n_labels=y.n_columns, hidden=16, negatives=Negatives(uniform=50)
+    )
     network = Network(config)
     network.set_label_prior(np.bincount(y.indices, minlength=y.n_columns), 600)
     evaluate = Evaluation(as_csr(d.X_test), as_csr(d.Y_test))
@@ -27,7 +30,7 @@ def problem(pubmed_small):
 
 def plan(first=0, last=3, **settings):
     return Plan(
-        **{"n_epochs": 3, "batch_size": 64, "learning_rate": 0.1, "schedule": "linear", **settings},
+        **{"n_epochs": 3, "batch_size": 64, "learning_rate": 0.1, "schedule": Linear(), **settings},
         first_epoch=first,
         last_epoch=last,
     )
@@ -67,8 +70,7 @@ def test_learning_rates(schedule, warmup):
         last_epoch=4,
         batch_size=1,
         learning_rate=2.0,
-        schedule=schedule,
-        warmup=warmup,
+        schedule=SCHEDULES[schedule](warmup=warmup),
     )
     rates = np.array([learning_rate_at(p, step, 25) for step in range(100)])
     rising, falling = rates[: int(100 * warmup)], rates[int(100 * warmup) :]
@@ -83,7 +85,7 @@ def test_linear_and_cosine_rates_by_hand():
     p = plan(learning_rate=1.0)
     assert learning_rate_at(p, 0, 2) == pytest.approx(1 - 0.5 / 6)
     assert learning_rate_at(p, 5, 2) == pytest.approx(0.5 / 6)
-    p = plan(learning_rate=1.0, schedule="cosine", warmup=0.5)
+    p = plan(learning_rate=1.0, schedule=Cosine(warmup=0.5))
     assert learning_rate_at(p, 1, 2) == pytest.approx(1.5 / 6 / 0.5)
     assert learning_rate_at(p, 4, 2) == pytest.approx((1 + math.cos(math.pi * 0.5)) / 2)
 

@@ -16,8 +16,9 @@ class EarlyStopping(Callback):
 
     Parameters
     ----------
-    monitor : str, default "val_nDCG@5"
-        Name in the epoch's record. Larger is better, except for "loss".
+    monitor : str or None, default None
+        Name in the epoch's record. Larger is better, except for "loss". None: "val_nDCG@5" where an example
+        may have several labels, else "val_P@1".
     patience : int, default 2
         Epochs without improvement after which training stops.
     min_delta : float, default 0
@@ -30,11 +31,16 @@ class EarlyStopping(Callback):
     best_value_ : float
     """
 
-    def __init__(self, monitor: str = "val_nDCG@5", patience: int = 2, min_delta: float = 0.0):
+    def __init__(self, monitor: str | None = None, patience: int = 2, min_delta: float = 0.0):
         self.monitor = monitor
         self.patience = check_int("patience", patience, 1, 2**31)
         self.min_delta = check_float("min_delta", min_delta, 0, math.inf, "[)")
         self._forget()
+
+    def __repr__(self) -> str:
+        defaults = {"monitor": None, "patience": 2, "min_delta": 0.0}
+        changed = [f"{n}={getattr(self, n)!r}" for n, v in defaults.items() if getattr(self, n) != v]
+        return f"EarlyStopping({', '.join(changed)})"
 
     def _forget(self) -> None:
         self.best_epoch_: int | None = None
@@ -47,8 +53,10 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, estimator, context) -> bool:
         """Keep the state if it is the best so far; tell whether patience is at its end."""
-        value = metric_of(context, self.monitor, "EarlyStopping")
-        score, best = (-value, -self.best_value_) if self.monitor == "loss" else (value, self.best_value_)
+        has_classes = getattr(estimator, "multilabel_", True) is False
+        monitor = self.monitor or ("val_P@1" if has_classes else "val_nDCG@5")
+        value = metric_of(context, monitor, "EarlyStopping")
+        score, best = (-value, -self.best_value_) if monitor == "loss" else (value, self.best_value_)
         if self.best_epoch_ is None or score > best + self.min_delta:
             self.best_epoch_, self.best_value_ = context.logs["epoch"], value
             self._best_state = context.network.snapshot()

@@ -1,12 +1,13 @@
 """``hashslide advise``: whether hashing pays on the user's data."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hashslide.cli._console import note, print_facts, print_json, print_table
-from hashslide.cli._options import DataArgument, Hidden, Jobs, Json, Lenient
+from hashslide.cli._options import DataArgument, Hidden, Jobs, Json, Lenient, reader
 from hashslide.cli._sources import load_part, part_path
 from hashslide.diagnostics import plots
 from hashslide.diagnostics._advise_plot import draw
@@ -14,6 +15,7 @@ from hashslide.diagnostics._trials import RANKS, Outcome, Run
 from hashslide.diagnostics._verdict import STAGES
 from hashslide.diagnostics.advice import FAMILIES, SHARES, Advice
 from hashslide.diagnostics.advice import advise as find_advice
+from hashslide.settings.hash_families import HASH_FAMILIES, Hash
 
 SPENT = ("choosing the active set", "re-hashing", "output layer")
 SPEED_COLUMNS = ("active set", "labels", "examples/s", "seconds", "choosing", "re-hashing", "output layer")
@@ -30,8 +32,21 @@ def _numbers(text: str) -> tuple[float, ...]:
         raise typer.BadParameter(f"{text!r} is not a list of numbers such as 0.0005,0.005.") from None
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part for part in text.split(",") if part)
+@dataclass(frozen=True)
+class _Families(Hash):
+    """Several hash families."""
+
+    def check(self, name: str, value: Any) -> Any:
+        return [
+            super(_Families, self).check(name, v) for v in (value if isinstance(value, list) else [value])
+        ]
+
+
+def _families(text: str) -> list:
+    if not text.strip():
+        return []
+    found = reader("families", _Families(HASH_FAMILIES))(text)
+    return found if isinstance(found, list) else [found]
 
 
 def advise(
@@ -45,9 +60,12 @@ def advise(
         ),
     ] = ",".join(map(str, SHARES)),
     families: Annotated[
-        str, typer.Option(parser=_names, metavar="NAME,...", help="Hash families to try.")
+        str,
+        typer.Option(
+            parser=_families, metavar="FAMILY,...", help="Hash families to try, as 'kmeans, dwta(tables=20)'."
+        ),
     ] = ",".join(FAMILIES),
-    hidden: Hidden = 256,
+    hidden: Hidden = "256",
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of all random numbers.")] = 0,
     plot: PlotFile = None,
     jobs: Jobs = None,

@@ -2,16 +2,19 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import typer
 
 from hashslide import model_file
 from hashslide.cli._console import print_facts, print_json, print_table, readable_bytes
-from hashslide.cli._options import Jobs, Json, ModelArgument
+from hashslide.cli._options import Jobs, Json, ModelArgument, reader
 from hashslide.cli.inspect_tables import inspect_tables
 from hashslide.errors import InputError
-from hashslide.selection import LOOK_UPS
+from hashslide.settings import Settings
+from hashslide.settings.hash_families import HASH
+from hashslide.settings.plain import from_plain
 
 PANEL = "With --tables"
 
@@ -31,6 +34,7 @@ def inspect(
     hash: Annotated[
         str | None,
         typer.Option(
+            parser=reader("hash", HASH),
             metavar="FAMILY",
             help="Build tables of this family over the output layer instead.",
             rich_help_panel=PANEL,
@@ -94,33 +98,34 @@ def _readable(metadata: dict[str, Any]) -> dict[str, Any]:
     network, parameters = metadata.get("network"), metadata.get("parameters")
     if not (isinstance(network, dict) and isinstance(parameters, dict) and "hidden" in network):
         return metadata
-    layers = [
-        {"layer": f"hidden {i}", "width": layer["width"], "neurons": _layer_line(layer)}
-        for i, layer in enumerate(network["hidden"], 1)
-    ]
-    chosen = _selection_line(network["selection"])
-    output = {"layer": "output", "width": network["n_labels"], "neurons": chosen}
-    plain = {name: value for name, value in network.items() if name not in ("hidden", "selection")}
-    given = {name: "see layers" if isinstance(value, dict) else value for name, value in parameters.items()}
-    return metadata | {"parameters": given, "network": plain, "layers": [*layers, output]}
+    try:
+        given = {name: _as_text(value) for name, value in parameters.items()}
+        hidden = [from_plain(layer) for layer in network["hidden"]]
+        rows = [(f"hidden {i}", layer.width, _neurons(layer)) for i, layer in enumerate(hidden, 1)]
+        chosen = SimpleNamespace(sampler=from_plain(network["sampler"]), hash=from_plain(network["hash"]))
+        rows.append(("output", network["n_labels"], _neurons(chosen)))
+        plain = {
+            name: _as_text(v) for name, v in network.items() if name not in ("hidden", "hash", "sampler")
+        }
+    except (InputError, TypeError, KeyError, AttributeError):
+        return metadata
+    layers = [dict(zip(("layer", "width", "neurons"), row, strict=True)) for row in rows]
+    return metadata | {"parameters": given, "network": plain, "layers": layers}
 
 
-def _layer_line(layer: dict[str, Any]) -> str:
-    """Return in words how a hidden layer chooses its neurons and how many stay."""
-    winners = f", {layer['winners']} winners" if layer.get("winners") else ""
-    return _selection_line(layer["selection"]) + winners
+def _as_text(value: Any) -> Any:
+    """Return a setting as it is written in Python."""
+    found = from_plain(value)
+    return repr(found) if isinstance(found, Settings | list) else found
 
 
-def _selection_line(selection: dict[str, Any]) -> str:
-    """Return in words how a layer chooses its neurons."""
-    sampler = selection["sampler"]
-    if sampler not in LOOK_UPS:
-        return sampler if sampler in ("all", "standout") else f"{sampler} {selection['budget']}"
-    hashes = "" if selection["hash"] == "kmeans" else f" of {selection['hashes']} hashes"
-    return (
-        f"{sampler} {selection['budget']} of {selection['hash']}: {selection['tables']} tables{hashes}, "
-        f"{selection['probes']} probes"
-    )
+def _neurons(layer: Any) -> str:
+    """Return in words how a layer chooses its neurons and how many stay."""
+    if layer.sampler is None:
+        return "all"
+    tables = "" if layer.hash is None else f" of {layer.hash!r}"
+    winners = f", {layer.winners} winners" if getattr(layer, "winners", 0) else ""
+    return f"{layer.sampler!r}{tables}{winners}"
 
 
 def _print_metadata(title: str, values: dict[str, Any]) -> None:

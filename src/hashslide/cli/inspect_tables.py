@@ -14,6 +14,7 @@ from hashslide.cli._sources import load_part, part_path
 from hashslide.diagnostics import plots, tables
 from hashslide.diagnostics._tables_plot import draw
 from hashslide.network import Network
+from hashslide.settings import HashFamily
 
 RECALL_COLUMNS = ("tables", "probes", "true top 1 found", "true top 5 found", "neurons scored")
 
@@ -21,7 +22,7 @@ RECALL_COLUMNS = ("tables", "probes", "true top 1 found", "true top 5 found", "n
 def inspect_tables(
     model: Path,
     source: str | None,
-    family: str | None,
+    family: HashFamily | str | None,
     queries: int,
     plot: Path | None,
     jobs: int | None,
@@ -34,7 +35,7 @@ def inspect_tables(
     model : Path
     source : str or None
         DATA: its test part is looked up.
-    family : str or None
+    family : HashFamily, name of one, or None
         Hash family of tables to build over the output layer, instead of the model's own tables.
     queries : int
         Rows of DATA to take, at most.
@@ -66,19 +67,20 @@ def inspect_tables(
             note(f"Wrote {plot}.")
 
 
-def _reports(network: Network, family: str | None, inputs: dict | None) -> Iterator[dict[str, Any]]:
+def _reports(
+    network: Network, family: HashFamily | str | None, inputs: dict | None
+) -> Iterator[dict[str, Any]]:
     if family:
         layers = [tables.what_if(network, family, inputs["output"] if inputs else None)]
     else:
         layers = tables.hashed_layers(network)
     for layer in layers:
-        selection = layer.selection
         report = {
             "layer": layer.name,
             "in_model": family is None,
-            "family": selection.to_dict()["hash"],
-            "sampler": selection.sampler,
-            "hashes": selection.hashes,
+            "family": layer.hash.name,
+            "sampler": None if layer.sampler is None else layer.sampler.name,
+            "hashes": getattr(layer.hash, "hashes", None),
         }
         report |= asdict(tables.occupancy(layer))
         if inputs is not None and report["built"]:

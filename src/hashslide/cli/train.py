@@ -1,7 +1,6 @@
 """``hashslide train``: from a data file to a model file."""
 
 import shlex
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide import data, model_file
-from hashslide.callbacks import Callback, Checkpoint, Progress
+from hashslide.callbacks import Callback, Checkpoint, EarlyStopping, Progress
 from hashslide.cli import _options as opt
 from hashslide.cli._console import note, print_json, readable_bytes
 from hashslide.cli._models import with_width
@@ -19,6 +18,7 @@ from hashslide.cli._signals import exit_code
 from hashslide.cli._sources import Part, find_names, load_part, part_path, sibling_test_path
 from hashslide.cli.evaluate import RANKS, measure, parse_ranks, print_report
 from hashslide.estimator import SlideClassifier
+from hashslide.estimator.parameters import PARAMETERS
 
 
 class JsonProgress(Callback):
@@ -46,59 +46,52 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The file to write.")],
     test: Annotated[
         str | None,
-        opt.data_option("Measure on this afterwards; else on the test part of DATA."),
+        opt.data_option("Measure on this afterwards; else on DATA's own."),
     ] = None,
     validation: Annotated[
         str | None,
-        opt.data_option("Measure on this in each epoch.", opt.VALIDATION),
+        opt.data_option("Measure on this in each epoch."),
     ] = None,
-    validation_fraction: opt.ValidationFraction = None,
     early_stopping: opt.EarlyStopping = False,
-    patience: opt.Patience = 2,
-    hidden: opt.Hidden = 256,
-    activation: opt.ActivationOption = opt.Activation.auto,
-    hidden_length: opt.HiddenLength = opt.AUTO,
-    direct: opt.Direct = opt.AUTO,
-    loss: opt.LossOption = opt.Loss.auto,
-    epochs: opt.Epochs = opt.AUTO,
-    batch_size: opt.BatchSize = opt.AUTO,
-    learning_rate: opt.LearningRate = opt.AUTO,
-    optimizer: opt.OptimizerOption = opt.Optimizer.adagrad,
-    momentum: opt.Momentum = 0.0,
-    schedule: opt.ScheduleOption = opt.Schedule.linear,
-    warmup: opt.Warmup = 0.0,
-    input_dropout: opt.InputDropout = opt.AUTO,
-    hidden_dropout: opt.HiddenDropout = 0.0,
-    weight_decay: opt.WeightDecay = 0.0,
+    hidden: opt.Hidden = "256",
+    epochs: opt.Epochs = "auto",
+    learning_rate: opt.LearningRate = "auto",
+    hash: opt.Hash = "none",
+    active: opt.Active = "per_batch",
+    label_weight: opt.LabelWeight = "none",
     seed: opt.Seed = 0,
-    active: opt.ActiveOption = opt.Active.per_batch,
-    in_batch: opt.InBatch = True,
-    update: opt.UpdateOption = opt.Update.owner,
-    uniform: opt.Uniform = opt.AUTO,
-    popular: opt.Popular = opt.AUTO,
-    hash: opt.HashOption = opt.Hash.none,
-    tables: opt.Tables = opt.AUTO,
-    hashes: opt.Hashes = opt.AUTO,
-    sampler: opt.SamplerOption = opt.Sampler.auto,
-    budget: opt.Budget = opt.AUTO,
-    probes: opt.Probes = opt.AUTO,
-    example_power: opt.ExamplePower = opt.AUTO,
-    prior_correction: opt.PriorCorrection = opt.AUTO,
-    approximate: opt.Approximate = opt.AUTO,
-    label_weight: opt.LabelWeightOption = opt.LabelWeight.none,
+    validation_fraction: opt.ValidationFraction = None,
+    patience: opt.Patience = None,
+    direct: opt.Direct = "auto",
+    approximate: opt.Approximate = "auto",
+    batch_size: opt.BatchSize = "auto",
+    loss: opt.Loss = "auto",
+    optimizer: opt.Optimizer = "adagrad",
+    schedule: opt.Schedule = "linear",
+    input_dropout: opt.InputDropout = "auto",
+    update: opt.Update = "owner",
+    negatives: opt.Negatives = "auto",
+    sampler: opt.Sampler = "auto",
+    example_power: opt.ExamplePower = "auto",
     label_names: opt.LabelNamesFile = None,
     feature_names: opt.FeatureNamesFile = None,
     save_every: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Also save MODEL after every N epochs.")
+        int | None,
+        opt.advanced(metavar="N", min=1, help="Also save MODEL after every N epochs.", panel=opt.FILES),
     ] = None,
     optimizer_state: Annotated[
         bool,
-        typer.Option("--optimizer-state", help="Keep the optimiser's state in MODEL, to train on later."),
+        opt.advanced(
+            "--optimizer-state",
+            help="Keep the optimiser's state in MODEL, to train on later.",
+            panel=opt.FILES,
+        ),
     ] = False,
     jobs: opt.Jobs = None,
     lenient: opt.Lenient = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     json: opt.Json = False,
+    help_advanced: opt.HelpAdvanced = False,
 ) -> None:
     """Train a model on a data file and save it.
 
@@ -114,6 +107,8 @@ def train(
         hashslide train train.svm -o m.hashslide --early-stopping --epochs 20
         hashslide train train.npz -o m.hashslide --json > log.jsonl
     """
+    options = context.params
+    given = parameters(options)
     model_file.check_writable(output)
     parts = load_parts(source, validation, validation_fraction, test, seed, lenient)
     part = parts["train"]
@@ -121,8 +116,7 @@ def train(
     classes = find_names(label_names, part.path, "labels", part.Y.shape[1])
     if not (json or quiet):
         announce(parts, classes is not None, names is not None)
-    options = context.params
-    classifier = SlideClassifier(**parameters(options), callbacks=callbacks(options, names), n_jobs=jobs)
+    classifier = SlideClassifier(**given, callbacks=callbacks(options, names), n_jobs=jobs)
     fit(classifier, parts, classes, output)
     classifier.save(output, optimizer_state)
     report(options, classifier, parts)
@@ -175,13 +169,15 @@ def announce(parts: dict[str, Part], has_label_names: bool, has_feature_names: b
 
 def parameters(options: dict[str, Any]) -> dict[str, Any]:
     """Return the estimator's parameters among the options, which bear their names."""
-    known = SlideClassifier().get_params()
-    given = {name: value for name, value in options.items() if name in known and value is not None}
-    plain = {name: value.value if isinstance(value, Enum) else value for name, value in given.items()}
-    for name in ("label_weight", "hash"):
-        if plain[name] == "none":
-            plain[name] = None
-    return plain | {"random_state": options["seed"]}
+    given = {name: options[name] for name in PARAMETERS if name in options}
+    if options["validation_fraction"] is None:
+        del given["validation_fraction"]
+    patience = options["patience"]
+    if patience is not None and not options["early_stopping"]:
+        raise typer.BadParameter("--patience goes with --early-stopping only. Add that, or leave it out.")
+    if patience is not None:
+        given["early_stopping"] = EarlyStopping(patience=patience)
+    return given | {"random_state": options["seed"]}
 
 
 def callbacks(options: dict[str, Any], names: NDArray[np.object_] | None) -> list[Callback]:

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 
 from hashslide._interface import setting
 from hashslide.errors import InputError
-from hashslide.selection import MAX_IDS
+from hashslide.settings.limits import MAX_IDS
 
 from ._repairs import Repairs, fault, id_range, or_lenient
 

@@ -13,7 +13,7 @@ from hashslide._core import XmcError, XmcParser, format_rows
 from hashslide._interface import setting, wording
 from hashslide.csr import Csr, as_csr
 from hashslide.errors import DataFileError
-from hashslide.selection import MAX_IDS
+from hashslide.settings.limits import MAX_IDS
 
 from ._foreign import check_raw_text
 from ._pairs import checked_pair, pair_from_rows

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from hashslide._atomic import atomic_write
 from hashslide._interface import setting
-from hashslide.selection import MAX_IDS
+from hashslide.settings.limits import MAX_IDS
 
 from ._pairs import checked_pair
 from ._repairs import Repairs, fault, warn_repairs

@@ -3,19 +3,21 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hashslide._validation import check_same_rows
 from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
-from hashslide.estimator._fitting import new_network, settings_for
-from hashslide.estimator.auto import Settings, selection_of
+from hashslide.estimator.auto import Decided
+from hashslide.estimator.parameters import check_parameters
+from hashslide.estimator.preparing import decide_settings, encode, new_network
 from hashslide.network import Network, effective_threads
-from hashslide.targets import LabelNames, parse_target
+from hashslide.settings import Exact, Negatives, Scored
+from hashslide.settings.hash_families import HASH
 from hashslide.training import Plan, TrainingData, learning_rate_at
 
 RANKS = (1, 3, 5)
@@ -81,7 +83,7 @@ class Run:
         "share": sets of single examples, without uniform draws and without the direct term; all others have
         one set for a batch.
     family : str or None
-        Of the hash tables.
+        Of the hash tables: its name, or its settings as text.
     budget : int or None
         Labels that an example adds to its own.
     share : float or None
@@ -135,11 +137,9 @@ class Trained:
 
 def draw_sample(X, Y, points: int, seed: int) -> Callable[[int], Sample]:
     """Check the data and return the function that takes a number of points at random from them."""
-    x, target = as_csr(X), parse_target(Y)
-    check_same_rows(x.n_rows, target.n_rows)
+    x, y, multilabel = encode(X, Y)
     if x.n_rows < MIN_POINTS:
         raise InputError(f"there are {x.n_rows} points; advice needs at least {MIN_POINTS}.")
-    y = LabelNames.learn(target, None).encode(target, None)
     order, all_labels = np.random.default_rng(seed).permutation(x.n_rows), len(np.unique(y.indices))
 
     def take(n: int) -> Sample:
@@ -155,7 +155,7 @@ def draw_sample(X, Y, points: int, seed: int) -> Callable[[int], Sample]:
             rows=np.arange(len(kept)),
         )
         x_validation = as_csr(x.take(held_out).to_scipy()[:, features])
-        return Sample(data, x_validation, y_validation[:, labels].tocsr(), target.multilabel, all_labels)
+        return Sample(data, x_validation, y_validation[:, labels].tocsr(), multilabel, all_labels)
 
     return take
 
@@ -176,30 +176,28 @@ class Trials:
         self.hidden, self.epochs = hidden, epochs
         self.n_threads = effective_threads(n_jobs)
         settings = self.settings_of({})
-        self.batch_size, self.uniform = settings.batch_size, settings.uniform
+        self.batch_size, self.uniform = settings.batch_size, settings.negatives.uniform
         self.batches = -(-len(sample.data.rows) // settings.batch_size)
         self.steps = settings.epochs * self.batches
         self.n_labels = sample.data.y.n_columns
 
-    def settings_of(self, parameters: dict) -> Settings:
+    def settings_of(self, parameters: dict) -> Decided:
         """Return every setting of a variant, decided."""
-        return settings_for(self._model(parameters), self.sample.data, self.sample.multilabel)
-
-    def _model(self, parameters: dict) -> SlideClassifier:
-        return SlideClassifier(self.hidden, epochs=self.epochs, n_jobs=self.n_threads, **parameters)
+        given = {"hidden": self.hidden, "epochs": self.epochs, "n_jobs": self.n_threads} | parameters
+        checked = check_parameters(SlideClassifier(**given))
+        return decide_settings(checked, self.sample.data, self.sample.multilabel)
 
     def train(self, parameters: dict, steps: int, seed: int, stop_after: int | None = None) -> Trained:
         """Make `steps` steps with a learning-rate schedule of that length, or the first of them."""
-        data, model = self.sample.data, self._model(parameters)
-        settings = self.settings_of(parameters)
-        network = new_network(model, data, settings, seed)
+        data, settings = self.sample.data, self.settings_of(parameters)
+        network = new_network(settings, data, seed, n_threads=self.n_threads)
         plan = Plan(
             n_epochs=1,
             first_epoch=0,
             last_epoch=1,
             batch_size=self.batch_size,
             learning_rate=settings.learning_rate,
-            schedule=model.schedule,
+            schedule=settings.schedule,
         )
         active, started, done = 0, time.perf_counter(), min(steps, stop_after or steps)
         for step, rows in zip(range(done), self._row_batches(seed), strict=False):
@@ -230,44 +228,42 @@ class Trials:
         return max(self.train(parameters, self.steps, self.seed, 1 + pilot).seconds - first, 1e-6) / pilot
 
 
-def variants(trials: Trials, shares: tuple[float, ...], families: tuple[str, ...]) -> list[Variant]:
+def variants(trials: Trials, shares: tuple[float, ...], families: tuple) -> list[Variant]:
     """Return what to compare with the default, the most telling first."""
     n = trials.n_labels
     budgets = sorted({max(1, round(share * n)) for share in shares})
     more = MORE_UNIFORM * trials.uniform
     result = [
         Variant("default, other seed", "seed"),
-        Variant("labels of batch only", "uniform", {"uniform": 0}),
-        Variant("uniform, uncorrected", "uniform", {"prior_correction": 0.0}),
-        Variant(f"uniform, {MORE_UNIFORM} times more", "more", {"uniform": more}),
+        Variant("labels of batch only", "uniform", {"negatives": Negatives(uniform=0)}),
+        Variant("uniform, uncorrected", "uniform", {"negatives": Negatives(prior_correction=0.0)}),
+        Variant(f"uniform, {MORE_UNIFORM} times more", "more", {"negatives": Negatives(uniform=more)}),
     ]
     for b in budgets:
-        settings = {"sampler": "exact", "budget": b}
+        settings = {"sampler": Exact(budget=b)}
         result.append(Variant(f"+ exact top {b:,}", "oracle", settings, None, b, b / n))
     hashed = [_hashed(family, b, n) for b in budgets for family in families]
-    whole = Variant("all labels", "full", {"uniform": 0, "popular": n}, None, None, 1.0)
+    every = {"negatives": Negatives(uniform=0, popular=n)}
+    whole = Variant("all labels", "full", every, None, None, 1.0)
     sizes = {max(1, round(share * n)): share for share in CURVE}  # few labels: of equal sizes the last
     curve = [_alone(trials, share) for share in sizes.values()]
     many = len(families)
     return [*result, *hashed[:many], *curve[:SHORT_CURVE], whole, *hashed[many:], *curve[SHORT_CURVE:]]
 
 
-def _hashed(family: str, budget: int, n_labels: int) -> Variant:
-    settings = {"hash": family, "sampler": "scored", "budget": budget}
-    return Variant(f"+ {family} top {budget:,}", "hash", settings, family, budget, budget / n_labels)
+def _hashed(family, budget: int, n_labels: int) -> Variant:
+    settings = {"hash": family, "sampler": Scored(budget=budget)}
+    return Variant(f"+ {family} top {budget:,}", "hash", settings, str(family), budget, budget / n_labels)
 
 
 def _alone(trials: Trials, share: float) -> Variant:
     """Return the training with the top share of the labels as each example's only negatives."""
     n, default = trials.n_labels, trials.settings_of({})
     budget = max(1, round(share * n))
-    settings = {"uniform": 0, "direct": 0}
+    settings: dict[str, Any] = {"direct": 0, "negatives": Negatives(uniform=0, popular=n)}
     if share < 1:
-        same = {name: getattr(default, name) for name in ("loss", "activation", "hidden_length")}
-        settings |= same | {"active": "per_example", "in_batch": False}
-        settings |= {"sampler": "exact", "budget": budget}
-    else:
-        settings["popular"] = n
+        settings |= {"loss": default.loss, "hidden": default.hidden, "active": "per_example"}
+        settings |= {"negatives": Negatives(uniform=0, in_batch=False), "sampler": Exact(budget=budget)}
     return Variant(f"only top {share:.1%}", "share", settings, None, budget, budget / n)
 
 
@@ -275,8 +271,8 @@ def parameters_of(variant: Variant, trials: Trials) -> dict:
     """Return the parameters of a variant; tables are built early enough for a short training."""
     if variant.family is None:
         return variant.settings
-    selection = selection_of(variant.family, trials.settings_of(variant.settings))
-    return {"hash": replace(selection, rehash_first=max(1, round(FIRST_BUILD * trials.steps)))}
+    early = {"rehash_first": max(1, round(FIRST_BUILD * trials.steps))}
+    return variant.settings | {"hash": replace(HASH.check("hash", variant.settings["hash"]), **early)}
 
 
 class Comparison:

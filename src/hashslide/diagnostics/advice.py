@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from hashslide._checks import check_choice, check_float, check_int
+from hashslide._checks import check_float, check_int
 from hashslide.diagnostics._trials import (
     MIN_POINTS,
     SMALLEST_SAMPLE,
@@ -19,8 +19,11 @@ from hashslide.diagnostics._trials import (
 from hashslide.diagnostics._verdict import conclude, of_sample
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
-from hashslide.estimator._fitting import check_parameters, draw_seed
-from hashslide.selection import FAMILIES as ALL_FAMILIES
+from hashslide.estimator.parameters import check_parameters
+from hashslide.estimator.preparing import draw_seed
+from hashslide.settings import Exact
+from hashslide.settings.base import Settings
+from hashslide.settings.hash_families import HASH_FAMILIES, Hash
 
 __all__ = ["Advice", "advise"]
 
@@ -59,8 +62,13 @@ class Advice:
     skipped: list[str]
 
     def to_dict(self) -> dict:
-        """Return plain Python values."""
-        return asdict(self)
+        """Return plain Python values; settings as text that the command line reads."""
+        runs = [replace(run, settings=_as_text(run.settings)) for run in self.runs]
+        return asdict(replace(self, settings=_as_text(self.settings), runs=runs))
+
+
+def _as_text(settings: dict) -> dict:
+    return {name: repr(v) if isinstance(v, Settings | tuple) else v for name, v in settings.items()}
 
 
 def advise(
@@ -70,7 +78,7 @@ def advise(
     points: int = 20_000,
     seconds: float = 120.0,
     shares: Sequence[float] = SHARES,
-    families: Sequence[str] = FAMILIES,
+    families: Sequence = FAMILIES,
     hidden=256,
     epochs="auto",
     random_state=0,
@@ -93,8 +101,8 @@ def advise(
         Time to take, about. The sample is made smaller, and what is least telling left out, to keep to it.
     shares : sequence of float in (0, 1], default (0.0005, 0.005)
         Hard negatives of an example, as shares of the labels.
-    families : sequence of str, default ("kmeans", "dwta", "simhash")
-        Hash families to try.
+    families : sequence, default ("kmeans", "dwta", "simhash")
+        Hash families to try, by name or as `HashFamily`.
     hidden : int, Layer or sequence of them, default 256
         As in `SlideClassifier`.
     epochs : int or "auto"
@@ -119,7 +127,7 @@ def advise(
     check_int("points", points, MIN_POINTS, 2**31 - 1)
     check_float("seconds", seconds, 0, np.inf, "()")
     shares = tuple(check_float("a share", share, 0, 1, "(]") for share in _items("shares", shares))
-    families = tuple(check_choice("a family", name, ALL_FAMILIES) for name in _items("families", families))
+    families = tuple(_family(family) for family in _items("families", families))
     check_parameters(SlideClassifier(hidden, epochs=epochs, n_jobs=n_jobs))
     if progress is not None and not callable(progress):
         raise InputError(f"progress is {progress!r}; accepted are None and a function of a line of text.")
@@ -144,6 +152,12 @@ def advise(
     return Advice(verdict, settings, reasons, facts, runs, skipped)
 
 
+def _family(family):
+    """Return a family as it is, if it is one."""
+    Hash(HASH_FAMILIES).check("a family", family)
+    return family
+
+
 def _items(name: str, values) -> Iterable:
     if isinstance(values, str) or not np.iterable(values):
         raise InputError(f"{name} is {values!r}; accepted is a sequence. Put a single value into a list.")
@@ -159,7 +173,7 @@ def _choose_sample(X, Y, points: int, seconds: float, shares, settings, tell) ->
         trials = Trials(take(n), *settings)
         budget = max(1, round(max(shares, default=0.0) * trials.n_labels))
         default = trials.seconds_a_step({})
-        exact = trials.seconds_a_step({"sampler": "exact", "budget": budget}) if shares else 0.0
+        exact = trials.seconds_a_step({"sampler": Exact(budget=budget)}) if shares else 0.0
         expected = trials.steps * (10 * default + len(shares) * (exact + 6 * default))
         if expected < SCREENING * seconds or n <= SMALLEST_SAMPLE:
             return trials

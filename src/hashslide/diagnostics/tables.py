@@ -1,7 +1,7 @@
 """What the hash tables of a model's layers hold and find: `hashslide inspect MODEL --tables`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,39 +10,29 @@ from scipy.sparse import csr_matrix, issparse
 from hashslide import _core
 from hashslide.csr import as_csr
 from hashslide.errors import InputError
-from hashslide.estimator.auto import AUTO, auto_tables, hashed_selection
 from hashslide.network import Network
 from hashslide.reference.rng import mix
-from hashslide.selection import Selection, check_family
+from hashslide.settings import CustomHash, HashFamily, Sampler
+from hashslide.settings.base import own_values
+from hashslide.settings.hash_families import HASH
+from hashslide.settings.plain import to_plain
 
 __all__ = [
     "LayerTables",
     "Occupancy",
     "Recall",
     "active_share",
+    "build_index",
     "hashed_layers",
     "occupancy",
     "queries_of",
     "recall",
+    "selected",
     "what_if",
 ]
 
 RANKS = (1, 5)  # of the true best neurons that are looked for
 MOST_PROBES, MOST_PROBES_OF_ONE = 16, 64  # in each table; where there is one table
-SETTINGS = {  # of `Selection`, by their names in the core
-    "family": "hash",
-    "tables": "tables",
-    "hashes": "hashes",
-    "bin_size": "bin_size",
-    "top": "top",
-    "cells": "cells",
-    "bias": "bias",
-    "centre": "centre",
-    "augment": "augment",
-    "norm_ranges": "norm_ranges",
-    "bucket_limit": "bucket_size",
-    "policy": "bucket_policy",
-}
 _QUERIES_AT_ONCE = 64
 Queries = NDArray[np.float32] | csr_matrix
 
@@ -55,7 +45,9 @@ class LayerTables:
     ----------
     name : str
         "hidden0", "hidden1", ... or "output".
-    selection : Selection
+    sampler : Sampler or None
+        How the layer chooses among what it finds; None for tables that it does not have.
+    hash : HashFamily
     weight : float32 array of shape (neurons, width)
     bias : float32 array of shape (neurons,)
     index : `_core.NeuronIndex`
@@ -65,7 +57,8 @@ class LayerTables:
     """
 
     name: str
-    selection: Selection
+    sampler: Sampler | None
+    hash: HashFamily
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
     index: "_core.NeuronIndex"
@@ -149,63 +142,87 @@ def _tables_of(network: Network, i: int) -> LayerTables | None:
     """Return the tables of layer i, the output being the last, if it has any."""
     config = network.config
     is_output = i == len(config.hidden)
-    selection = config.selection if is_output else config.hidden[i].selection
-    if not selection.looks_up:
+    layer = config if is_output else config.hidden[i]
+    if layer.hash is None:
         return None
     name = "output" if is_output else f"hidden{i}"
     seed = config.seed if is_output else int(mix(np.uint64(config.seed) ^ np.uint64(i + 1)))
-    return _restored(name, selection, network.state(), seed)
+    return _restored(name, layer.sampler, layer.hash, network.state(), seed)
 
 
-def what_if(network: Network, family: str, queries: Queries | None = None, n_threads: int = 1) -> LayerTables:
-    """Return the tables that a family would have over the output layer, with the default settings.
+def what_if(
+    network: Network, family: HashFamily | str, queries: Queries | None = None, n_threads: int = 1
+) -> LayerTables:
+    """Return the tables that a family would have over the output layer.
 
     Parameters
     ----------
     network : Network
-    family : str
+    family : HashFamily, or the name of one for its default settings
     queries : float32 array of shape (n, width), optional
         Activations by whose mean queries are centred, where the family does that; without them, they are not.
     n_threads : int
     """
-    check_family(family)
-    tables = {name: AUTO[name] for name in ("tables", "hashes", "probes")} | auto_tables(family)
-    selection = hashed_selection(family, sampler="scored", budget=AUTO["budget"], **tables)
+    settings: HashFamily = HASH.check("hash", family)
     state = network.state()
     weight, bias = state["output.weight"], state["output.bias"]
-    most = MOST_PROBES_OF_ONE if selection.tables == 1 else MOST_PROBES
-    index = _new_index(selection, weight.shape, network.config.seed, most)
+    wide = replace(settings, probes=_most_probes(settings))
+    index = build_index(wide, weight, bias, queries, seed=network.config.seed, n_threads=n_threads)
+    return LayerTables("output", None, settings, weight, bias, index)
+
+
+def build_index(
+    settings: HashFamily, weight, bias, queries: Queries | None = None, *, seed: int = 0, n_threads: int = 1
+) -> "_core.NeuronIndex":
+    """Return hash tables of some neurons.
+
+    Parameters
+    ----------
+    settings : HashFamily
+    weight : float32 array of shape (neurons, width)
+    bias : float32 array of shape (neurons,)
+    queries : float32 array of shape (n, width), optional
+        As in `what_if`.
+    seed : int
+    n_threads : int
+    """
+    index = _new_index(settings, weight.shape, seed, settings.probes)
     if queries is not None:
         index.observe(queries)
     index.build(weight, bias, n_threads)
-    return LayerTables("output", selection, weight, bias, index)
+    return index
 
 
-def _restored(name: str, selection: Selection, state: dict[str, NDArray], seed: int) -> LayerTables:
+def _most_probes(settings: HashFamily) -> int:
+    return MOST_PROBES_OF_ONE if getattr(settings, "tables", 0) == 1 else MOST_PROBES
+
+
+def _restored(
+    name: str, sampler: Sampler | None, settings: HashFamily, state: dict[str, NDArray], seed: int
+) -> LayerTables:
     weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
     prefix = f"{name}.index."
     saved = {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}
-    most = max(selection.probes, MOST_PROBES_OF_ONE if selection.tables == 1 else MOST_PROBES)
-    indexes = [_new_index(selection, weight.shape, seed, probes) for probes in (most, selection.probes)]
+    most = max(settings.probes, _most_probes(settings))
+    indexes = [_new_index(settings, weight.shape, seed, probes) for probes in (most, settings.probes)]
     for index in indexes:
         if saved:
             index.restore(saved, 1)
-    return LayerTables(name, selection, weight, bias, *indexes)
+    return LayerTables(name, sampler, settings, weight, bias, *indexes)
 
 
-def _new_index(selection: Selection, shape: tuple[int, int], seed: int, probes: int) -> "_core.NeuronIndex":
-    if not isinstance(selection.hash, str) or selection.is_lost_family:
-        name = selection.to_dict()["hash"]
+def _new_index(settings: HashFamily, shape: tuple[int, int], seed: int, probes: int) -> "_core.NeuronIndex":
+    if isinstance(settings, CustomHash):
+        name = to_plain(settings.family)
         raise InputError(f"the hash family {name} is written in Python; only built-in ones can be inspected.")
-    settings = {core: getattr(selection, name) for core, name in SETTINGS.items()}
-    settings["centre_queries"] = selection.centres_queries(shape[1])
-    return _core.NeuronIndex(*shape, seed, **settings, probes=probes)
+    values = own_values(settings) | {"centre_queries": settings.centres_queries(shape[1]), "probes": probes}
+    return _core.NeuronIndex(*shape, seed, family=settings.name, **values)
 
 
 def occupancy(layer: LayerTables) -> Occupancy:
     """Return how the neurons lie in the buckets."""
     index, n = layer.index, len(layer.bias)
-    limit = layer.selection.bucket_size or n
+    limit = layer.hash.bucket_size or n
     sizes = [index.table(t).sizes for t in range(index.n_tables)]
     size = np.concatenate(sizes).astype(np.int64)
     held = size[size > 0] if size.any() else np.zeros(1, np.int64)
@@ -245,17 +262,18 @@ def queries_of(network: Network, X) -> dict[str, Queries]:
     x, layers = as_csr(X), network.config.hidden
     result: dict[str, Queries] = {"output": network.hidden(x)}
     result |= {f"hidden{i}": network.hidden(x, layers=i) for i in range(1, len(layers))}
-    if layers[0].selection.sampler != "all":
+    if not layers[0].is_dense:
         values = x.data * np.float32(network.config.input_scale)
         result["hidden0"] = csr_matrix((values, x.indices, x.indptr), (len(x.indptr) - 1, x.n_columns))
     return result
 
 
-def selected(selection: Selection, weight, bias, queries, index=None) -> tuple[NDArray, NDArray]:
+def selected(
+    sampler: Sampler, weight, bias, queries, index=None, n_threads: int = 1
+) -> tuple[NDArray, NDArray]:
     """Return (begin, ids): a sampler chooses the neurons ids[begin[q] : begin[q + 1]] for query q."""
-    names = ("budget", "min_count", "alpha", "beta")
-    settings = {name: getattr(selection, name) for name in names}
-    return _core.sample(selection.sampler, weight, bias, _for_core(queries), index=index, **settings)
+    values = own_values(sampler) | {"index": index, "n_threads": n_threads}
+    return _core.sample(sampler.name, weight, bias, _for_core(queries), **values)
 
 
 def _for_core(queries: Queries):
@@ -278,7 +296,7 @@ def recall(layer: LayerTables, queries: Queries) -> list[Recall]:
         See `queries_of`.
     """
     index, n = layer.index, len(layer.bias)
-    ranges = max(1, layer.selection.norm_ranges)
+    ranges = layer.hash.norm_ranges
     grid = [(t, 1) for t in _powers(index.n_tables)]
     grid += [(index.n_tables, p) for p in _powers(index.probes // ranges)[1:]]
     tables = [index.table(t) for t in range(index.n_tables)]
@@ -322,5 +340,5 @@ def _powers(most: int) -> list[int]:
 
 def active_share(layer: LayerTables, queries: Queries) -> float:
     """Return the mean share of the neurons that the layer's sampler chooses for an example."""
-    _, ids = selected(layer.selection, layer.weight, layer.bias, queries, layer.own_index)
+    _, ids = selected(layer.sampler, layer.weight, layer.bias, queries, layer.own_index)
     return len(ids) / max(1, queries.shape[0] * len(layer.bias))

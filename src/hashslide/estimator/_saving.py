@@ -1,6 +1,5 @@
 """A fitted classifier as the arrays and metadata of a model file (docs/how/model_file.md)."""
 
-import inspect
 import math
 import numbers
 from dataclasses import fields
@@ -13,16 +12,20 @@ from numpy.typing import NDArray
 from hashslide import _core, model_file
 from hashslide._checks import check_bool, check_float, check_int
 from hashslide._os_errors import explain
-from hashslide.config import NetworkConfig
+from hashslide.callbacks import EarlyStopping
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator._new_labels import ActivationMoments
 from hashslide.estimator._numbers import check_numbers
+from hashslide.estimator.parameters import PARAMETERS, check_values
 from hashslide.network import CandidateSettings, Network, check_label_weight
-from hashslide.selection import Layer, Selection, check_own_family, family_name, is_own_name
+from hashslide.settings import CustomHash, HashFamily
+from hashslide.settings.hash_families import check_own_family
+from hashslide.settings.plain import config_from_plain, config_to_plain, from_plain, to_plain
 from hashslide.targets import LabelNames
 
 KIND = "SlideClassifier"
 NETWORK = "network."  # prefix of the network's arrays
+_STOPPING = ("monitor", "patience", "min_delta")
 OPTIMIZER_STATES = (".adagrad", ".adam_m", ".adam_v", ".velocity")
 
 
@@ -51,7 +54,7 @@ def _metadata(classifier) -> dict[str, Any]:
     return {
         "kind": KIND,
         "parameters": _plain_parameters(classifier.get_params(deep=False)),
-        "network": classifier.network_.config.to_dict(),
+        "network": config_to_plain(classifier.network_.config),
         "multilabel": classifier.multilabel_,
         "classes_kind": None if names is None else names.dtype.kind,
         "label_lists": classifier._labels.from_lists,
@@ -78,11 +81,15 @@ def _plain_parameters(parameters: dict) -> dict:
     default on loading. The weights of labels are saved as an array.
     """
     family = parameters["hash"]
-    if family is not None and not isinstance(family, Selection):
-        parameters = parameters | {"hash": family_name(family)}
+    if not isinstance(family, HashFamily | str | None):
+        parameters = parameters | {"hash": CustomHash(family)}
+    stopping = parameters["early_stopping"]
+    if isinstance(stopping, EarlyStopping):
+        own = {name: getattr(stopping, name) for name in _STOPPING}
+        parameters = parameters | {"early_stopping": {"EarlyStopping": own}}
     kept = parameters.keys() - {"n_jobs", "callbacks"}
     return {
-        name: _to_json(parameters[name])
+        name: value if isinstance(value := parameters[name], dict) else to_plain(value)
         for name in sorted(kept)
         if name not in ("random_state", "label_weight") or _is_scalar(parameters[name])
     }
@@ -92,28 +99,20 @@ def _is_scalar(value) -> bool:
     return value is None or isinstance(value, bool | str | numbers.Number | np.generic)
 
 
-def _to_json(value):
-    """Return a parameter as JSON: a scalar, or the name of its type with its contents."""
-    if isinstance(value, Layer | Selection):
-        return {type(value).__name__: value.to_dict()}
-    if isinstance(value, tuple):
-        return {"tuple": [_to_json(item) for item in value]}
-    if isinstance(value, list | np.ndarray):
-        return {"list": [_to_json(item) for item in value]}
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _from_json(value, family):
-    """Return the parameter that `_to_json` wrote."""
-    if not isinstance(value, dict):
-        return value
-    ((kind, contents),) = value.items()
-    if kind in ("tuple", "list"):
-        items = [_from_json(item, family) for item in contents]
-        return tuple(items) if kind == "tuple" else items
-    if kind not in ("Layer", "Selection"):
-        raise InputError(f"a parameter is of the unknown type {kind!r}")
-    return (Layer if kind == "Layer" else Selection).from_dict(contents, family)
+def _restore_parameters(values: dict[str, Any], family) -> dict[str, Any]:
+    """Return the parameters that `_plain_parameters` wrote, checked."""
+    if unknown := sorted(values.keys() - PARAMETERS.keys()):
+        raise InputError(f"it has the parameter {unknown[0]!r}; known are {', '.join(PARAMETERS)}")
+    values = dict(values)
+    stopping = values.get("early_stopping")
+    if isinstance(stopping, dict):
+        own = stopping.get("EarlyStopping")
+        if not isinstance(own, dict) or own.keys() != set(_STOPPING):
+            raise InputError(f"its early_stopping is {stopping!r}")
+        values["early_stopping"] = EarlyStopping(**own)
+    found = {name: v if isinstance(v, EarlyStopping) else from_plain(v, family) for name, v in values.items()}
+    check_values(found)
+    return found
 
 
 def _finite(record: dict) -> dict:
@@ -129,16 +128,15 @@ def load_classifier(cls, path, mmap: bool, family=None, verify: bool = False):
         The file is not one that `save_classifier` wrote, or its parts do not fit each other.
     """
     if family is not None:
-        check_own_family(family)
+        check_own_family("hash", family)
     arrays, metadata = model_file.load_model(path, check_bool("mmap", mmap), check_bool("verify", verify))
     if metadata.get("kind") != KIND:
         raise ModelFileError(
             f"{path} holds a {metadata.get('kind')!r}, not a {KIND}. Use hashslide.model_file to read it."
         )
     try:
-        _check_family(path, metadata["network"], family)
         check_numbers({n: a for n, a in arrays.items() if n.startswith(NETWORK)}, every=verify or not mmap)
-        return _restore(cls, arrays, metadata, family)
+        return _restore(cls, path, arrays, metadata, family)
     except ModelFileError:
         raise
     except MemoryError as error:
@@ -147,30 +145,33 @@ def load_classifier(cls, path, mmap: bool, family=None, verify: bool = False):
         raise ModelFileError(f"{path} is not a whole {KIND}: {error}. Save the model again.") from error
 
 
-def _check_family(path, network: dict[str, Any], family) -> None:
+def _check_family(path, network: Any, family) -> None:
     """Compare the hash family of the user's own that the file wants with the one that is given."""
-    hidden = [layer["selection"]["hash"] for layer in network["hidden"]]
-    own = [name for name in (*hidden, network["selection"]["hash"]) if is_own_name(name)]
-    if family is None and any(is_own_name(name) for name in hidden):
+    of_layers = [name for layer in network["hidden"] for name in _own_names(layer["Layer"]["hash"])]
+    if family is None and of_layers:
         raise ModelFileError(
-            f"{path} needs the hash family {own[0]!r}, which it only names. Pass it: load(path, hash=...)."
+            f"{path} needs the hash family {of_layers[0]!r}, which it only names. Pass it: "
+            "load(path, hash=...)."
         )
-    if family is not None and not own:
+    if family is not None and not (of_layers or _own_names(network["hash"])):
         raise ModelFileError(f"{path} names no hash family of your own. Load it without hash=...")
 
 
-def _restore(cls, arrays: dict[str, NDArray], metadata: dict[str, Any], family):
-    known = set(inspect.signature(cls).parameters)
-    parameters = {
-        name: _from_json(value, family) for name, value in metadata["parameters"].items() if name in known
-    }
-    if family is not None and is_own_name(parameters.get("hash")):
-        parameters["hash"] = family
+def _own_names(family: Any) -> list[str]:
+    """Return the class of a hash family of the user's own in a list, an empty one for other families."""
+    return (
+        [str(family["CustomHash"]["family"])] if isinstance(family, dict) and "CustomHash" in family else []
+    )
+
+
+def _restore(cls, path, arrays: dict[str, NDArray], metadata: dict[str, Any], family):
+    _check_family(path, metadata["network"], family)
+    parameters = _restore_parameters(metadata["parameters"], family)
     if "label_weight" in arrays:
         weight = arrays["label_weight"]
         parameters["label_weight"] = np.array(check_label_weight(weight, len(weight)))
     classifier = cls(**parameters)
-    config = NetworkConfig.from_dict(metadata["network"], family)
+    config = config_from_plain(metadata["network"], family)
     state = {name.removeprefix(NETWORK): array for name, array in arrays.items() if name.startswith(NETWORK)}
     network = Network.from_state(config, state, copy=False)
     training = metadata["training"]

@@ -19,23 +19,25 @@ from hashslide.estimator._approximate import tune, untuned, use
 from hashslide.estimator._features import check_features, check_known_features
 from hashslide.estimator._fitting import (
     check_eval_set,
-    check_examples,
-    check_parameters,
     commit,
-    draw_seed,
     grow,
     hold_out,
     learn_approximate,
     learn_moments,
-    new_network,
     place_new_labels,
     plan_of,
     run,
-    settings_for,
-    training_data,
 )
 from hashslide.estimator._predicting import Predictor, check_dense
 from hashslide.estimator._saving import load_classifier, save_classifier
+from hashslide.estimator.parameters import check_parameters
+from hashslide.estimator.preparing import (
+    check_examples,
+    decide_settings,
+    draw_seed,
+    new_network,
+    training_data,
+)
 from hashslide.network import effective_threads
 from hashslide.targets import LabelNames
 
@@ -48,78 +50,59 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
     the number of labels [1]_, [2]_. Prediction is exact. On one kind of machine the model is the
     same, bit for bit, for any number of threads; other instruction sets add up in another order.
 
+    Wherever settings are composed, a plain name stands for their defaults: ``hash="dwta"`` is
+    ``hash=DWTA()``. "auto" settings are decided by `hashslide.estimator.auto.decide` from the data.
+
     Parameters
     ----------
     hidden : int, Layer, or sequence of them, default 256
-        Hidden layers, from the input to the output: widths of dense layers, or layers of `hashslide.layers`,
-        which may be hashed.
+        Hidden layers, from the input to the output: widths of dense layers, or layers such as
+        ``Dense(256, "identity", length=5.0, dropout=0.2)`` and ``Hashed(1000, 50)``. Where a layer's
+        activation is "auto": identity for a single dense layer with active sets per batch, else relu.
     epochs : int or "auto"
-        Passes over the data. "auto" settings are decided by `hashslide.estimator.auto.auto_settings` from the
-        size of the data.
+        Passes over the data.
     batch_size : int or "auto"
     learning_rate : float or "auto"
     loss : {"auto", "bce", "softmax"}
         "auto": one-vs-all binary cross-entropy for multi-label, softmax cross-entropy for single-label
         targets.
-    optimizer : {"adagrad", "adam", "sgd"}, default "adagrad"
-        Row-wise Adagrad, lazy Adam, or stochastic gradient descent.
-    momentum : float in [0, 1), default 0
-        Of "sgd".
-    activation : {"auto", "identity", "relu", "tanh"}
-        Of the layers in `hidden` that are given by their width. "auto": identity for a single dense layer
-        with active sets per batch, else relu.
-    schedule : {"linear", "cosine", "constant"}, default "linear"
-        How the learning rate falls over the epochs of `fit`.
-    warmup : float in [0, 1), default 0
-        Share of the steps in which it first rises.
+    optimizer : {"adagrad", "adam", "sgd"}, `Adagrad`, `Adam` or `SGD`, default "adagrad"
+        Row-wise Adagrad, lazy Adam, or stochastic gradient descent, as ``SGD(momentum=0.9)``.
+    schedule : {"linear", "cosine", "constant"}, `Linear`, `Cosine` or `Constant`, default "linear"
+        How the learning rate falls over the epochs of `fit`; ``Linear(warmup=0.1)`` first lets it rise.
     input_dropout : float in [0, 1) or "auto"
         Share of the features that a training step leaves out.
-    hidden_dropout : float in [0, 1), default 0
-    weight_decay : float >= 0, default 0
     active : {"per_batch", "per_example"}, default "per_batch"
         One active set for all examples of a batch, whose products are those of dense matrices; or what an
         example finds in the hash tables joins the set of that example alone [1]_.
-    in_batch : bool, default True
-        With ``active="per_example"``: the labels of a batch are active for all its examples. Without, an
-        example has its true labels, those it finds, and random ones, as published.
     update : {"owner", "hogwild"}, default "owner"
         Each touched row is updated by one thread, with the same result for any number of threads; or each
         thread takes steps of its own without locks [3]_, which is not deterministic.
-    uniform : int or "auto"
-        Labels drawn at random for each batch, as negatives.
-    popular : int or "auto"
-        Most frequent labels, which are in every active set.
-    hash : None, str, object or `hashslide.Selection`, default None
+    negatives : "auto", int or `Negatives`, default "auto"
+        Labels of an active set that are nobody's own: how many are drawn at random for each batch, or
+        ``Negatives(uniform=..., popular=..., in_batch=..., prior_correction=...)``.
+    hash : None, str, `HashFamily` or object, default None
         Hash tables over the output neurons, which each example looks up for labels that may score high
-        without being its own. A family by its name ("simhash", "sparse_simhash", "fast_simhash", "wta",
-        "dwta", "minhash", "kmeans"), one of your own (docs/how/hash_families.md), or a `Selection` that sets
-        everything. None: no tables.
-    tables, hashes : int or "auto"
-        L tables of K hashes each.
-    sampler : str or "auto"
+        without being its own: a family by its name ("simhash", "sparse_simhash", "fast_simhash", "wta",
+        "dwta", "minhash", "kmeans"), with settings, as ``DWTA(tables=20)``, or one of your own
+        (docs/how/hash_families.md), perhaps as ``CustomHash(family, bucket_size=64)``. None: no tables.
+    sampler : "auto", str or `Sampler`, default "auto"
         How labels are chosen among those in the tables: "vanilla", "top", "threshold" or "scored"
-        (docs/how/samplers.md). Without `hash`: "exact", "uniform" or "standout", as references.
-    budget : int or "auto"
-        Labels that each example adds to the active set.
-    probes : int or "auto"
-        Buckets looked up in each table.
+        (docs/how/samplers.md), or with settings, as ``Vanilla(budget=1000)``. Without `hash`: "exact",
+        "uniform" or "standout", as references.
     direct : int or "auto"
         Weights of a sparse linear term beside the network: at most so many labels for each feature. 0: none.
-    hidden_length : float >= 0 or "auto"
-        Euclidean length to which hidden activations are scaled; 0: none.
     example_power : float >= 0 or "auto"
         Examples with many labels weigh less: ``(mean number of labels / own number) ** example_power``.
-    prior_correction : float in [0, 1] or "auto"
-        How much of the sampling's bias is corrected in the training logits.
     label_weight : None, "propensity" or array of shape (n_labels,)
         Weight of each label's positive term in the loss; "propensity" favours rare labels by the inverse of
         `hashslide.metrics.propensity`. With the softmax loss only the ratios of the weights matter.
-    early_stopping : bool, default False
+    early_stopping : bool or `EarlyStopping`, default False
         Stop when the metric on `eval_set`, or on a random part of the training data, has not improved for
-        `patience` epochs, and return to the best weights.
+        two epochs, and return to the best weights. ``EarlyStopping(monitor, patience)`` of
+        `hashslide.callbacks` says otherwise; it is copied.
     validation_fraction : float in (0, 1), default 0.1
         Size of that part, where there is no `eval_set`.
-    patience : int, default 2
     approximate : {"auto", True, False}
         Whether fit makes the lists of ``predict_topk(..., approximate=True)`` from its training data. "auto":
         if there are so many labels that they make predictions faster.
@@ -183,32 +166,18 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         learning_rate="auto",
         loss="auto",
         optimizer="adagrad",
-        momentum=0.0,
-        activation="auto",
         schedule="linear",
-        warmup=0.0,
         input_dropout="auto",
-        hidden_dropout=0.0,
-        weight_decay=0.0,
         active="per_batch",
-        in_batch=True,
         update="owner",
-        uniform="auto",
-        popular="auto",
+        negatives="auto",
         hash=None,
-        tables="auto",
-        hashes="auto",
         sampler="auto",
-        budget="auto",
-        probes="auto",
         direct="auto",
-        hidden_length="auto",
         example_power="auto",
-        prior_correction="auto",
         label_weight=None,
         early_stopping=False,
         validation_fraction=0.1,
-        patience=2,
         approximate="auto",
         callbacks=None,
         verbose=0,
@@ -221,32 +190,18 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.loss = loss
         self.optimizer = optimizer
-        self.momentum = momentum
-        self.activation = activation
         self.schedule = schedule
-        self.warmup = warmup
         self.input_dropout = input_dropout
-        self.hidden_dropout = hidden_dropout
-        self.weight_decay = weight_decay
         self.active = active
-        self.in_batch = in_batch
         self.update = update
-        self.uniform = uniform
-        self.popular = popular
+        self.negatives = negatives
         self.hash = hash
-        self.tables = tables
-        self.hashes = hashes
         self.sampler = sampler
-        self.budget = budget
-        self.probes = probes
         self.direct = direct
-        self.hidden_length = hidden_length
         self.example_power = example_power
-        self.prior_correction = prior_correction
         self.label_weight = label_weight
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.patience = patience
         self.approximate = approximate
         self.callbacks = callbacks
         self.verbose = verbose
@@ -286,7 +241,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         KeyboardInterrupt
             On Ctrl-C; the model is usable.
         """
-        check_parameters(self)
+        given = check_parameters(self)
         x, target, weight = check_examples(self, X, y, sample_weight)
         labels = LabelNames.learn(target, classes)
         data = training_data(x, labels.encode(target, classes), weight)
@@ -294,13 +249,13 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         seed = draw_seed(self.random_state)
         if self.early_stopping and evaluate is None:
             data, evaluate = hold_out(self, data, seed)
-        settings = settings_for(self, data, target.multilabel)
-        network = new_network(self, data, settings, seed)
+        settings = decide_settings(given, data, target.multilabel)
+        network = new_network(settings, data, seed, self.label_weight, given["n_jobs"])
 
         planned = 0 if self.early_stopping else settings.epochs
         with self._lock.writing:
             unbroken(lambda: commit(self, X, labels, target, network, seed, planned))
-        run(self, data, plan_of(self, settings, settings.epochs, 0, settings.epochs), evaluate)
+        run(self, given, data, plan_of(self, settings, settings.epochs, 0, settings.epochs), evaluate)
         self._planned_epochs = 0
         learn_moments(self, data)
         learn_approximate(self, data, evaluate)
@@ -339,23 +294,24 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         KeyboardInterrupt
             On Ctrl-C; the model is usable.
         """
-        check_parameters(self)
+        given = check_parameters(self)
         lists = self._labels.from_lists if self.__sklearn_is_fitted__() else None
         x, target, weight = check_examples(self, X, y, sample_weight, lists, classes)
         if self.__sklearn_is_fitted__():
             n_old = self._labels.n
             data, planned = grow(self, X, x, target, classes, weight)
-            settings = settings_for(self, data, self.multilabel_)
+            settings = decide_settings(given, data, self.multilabel_)
             taught = place_new_labels(self, data, n_old)
         else:
             labels = LabelNames.learn(target, classes)
             data = taught = training_data(x, labels.encode(target, classes), weight)
-            seed, settings = draw_seed(self.random_state), settings_for(self, data, target.multilabel)
-            network, planned = new_network(self, data, settings, seed), 0
+            seed, settings = draw_seed(self.random_state), decide_settings(given, data, target.multilabel)
+            network = new_network(settings, data, seed, self.label_weight, given["n_jobs"])
+            planned = 0
             with self._lock.writing:
                 unbroken(lambda: commit(self, X, labels, target, network, seed, planned))
         if len(taught.rows):
-            run(self, taught, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
+            run(self, given, taught, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
         learn_moments(self, data)
         learn_approximate(self, data)
         return self

@@ -60,14 +60,14 @@ class ActiveSets:
         self.size = sum(map(len, self.labels)) // len(targets)
 
     def _draws(self) -> NDArray[np.int64]:
-        return self.rng.below(np.arange(self.config.uniform, dtype=np.uint64), self.config.n_labels)
+        return self.rng.below(np.arange(self.config.negatives.uniform, dtype=np.uint64), self.config.n_labels)
 
     def _per_batch(self) -> tuple[list[NDArray], list[NDArray], NDArray]:
         """Popular labels, the batch's own, uniform draws, those that the sampler found for any example.
 
         The shift is prior_correction log r; popular labels are there for certain: 0.
         """
-        c, popular = self.config, self.prior.popular
+        c, popular = self.config.negatives, self.prior.popular
         labels = distinct(popular, *self.targets, self._draws(), *self.sampled)
         shift = c.prior_correction * self.prior.log_inclusion(labels, len(self.targets), c.uniform)
         shift[: len(popular)] = 0
@@ -80,7 +80,7 @@ class ActiveSets:
         draws, is there by chance r. It stands for all that might have been: so the partition function is
         estimated without bias whatever the sampler finds.
         """
-        c, labels, shift = self.config, [], []
+        c, labels, shift = self.config.negatives, [], []
         in_batch = self.targets if c.in_batch else []
         shared = distinct(self.prior.popular, *in_batch, self._draws())
         for true, sampled in zip(self.targets, self.sampled, strict=True):

@@ -13,6 +13,7 @@ from hashslide.reference.active_sets import distinct
 from hashslide.reference.optimizer import Optimizer, pad_rows
 from hashslide.reference.rng import CounterRng, mix
 from hashslide.reference.selector import Selector
+from hashslide.settings import Standout, Uniform
 
 ACTIVATIONS = {"identity": lambda z: z, "relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}
 # In terms of a = activation(z).
@@ -94,14 +95,14 @@ class InputLayer(Parameters):
 
     def __init__(self, config):
         layer = config.hidden[0]
-        self.config, self.activation = config, layer.activation
+        self.config, self.activation, self.length = config, layer.activation, layer.length
         weight = first_weights(config.input_init, config.seed, 0, config.n_features, layer.width)
         super().__init__(config, weight, np.zeros((1, layer.width), np.float32))
 
     def forward(self, x: Activations, step: int) -> Activations:
         """In training and in predictions."""
         a = ACTIVATIONS[self.activation](x.values @ self.weight + self.bias)
-        norm, length = np.linalg.norm(a, axis=1, keepdims=True), self.config.hidden_length
+        norm, length = np.linalg.norm(a, axis=1, keepdims=True), self.length
         free = (norm == 0) | (length == 0) | ~x.values.any(axis=1, keepdims=True)
         self.x, self.free = x, free
         self.scale = np.where(free, 1, length / np.where(free, 1, norm)).astype(np.float32)
@@ -114,7 +115,7 @@ class InputLayer(Parameters):
 
     def backward_and_update(self, gradient: NDArray, rate: float, step: int) -> None:
         """gradient: dLoss/dh. With s = length / |a|: dLoss/da = s (g - h (h . g) / length^2)."""
-        length = self.config.hidden_length
+        length = self.length
         if length:
             along = (self.h * gradient).sum(axis=1, keepdims=True) / length**2
             gradient = np.where(self.free, gradient, (gradient - self.h * along) * self.scale)
@@ -205,8 +206,8 @@ class HiddenLayer(Neurons):
         seed = int(mix(np.uint64(config.seed ^ (number + 1))))
         deviation = np.sqrt(2 / width)  # He et al. 2015
         weight = first_weights(deviation, seed, 0, layer.width, width)
-        super().__init__(config, weight, Selector(layer.selection, layer.width, width, seed))
-        self.activation, self.selection, self.winners = layer.activation, layer.selection, layer.winners
+        super().__init__(config, weight, Selector(layer.sampler, layer.hash, layer.width, width, seed))
+        self.activation, self.sampler, self.winners = layer.activation, layer.sampler, layer.winners
 
     def build_tables(self) -> None:
         """Build the tables, if there are some and they have not been built."""
@@ -217,13 +218,13 @@ class HiddenLayer(Neurons):
     @property
     def is_dense(self) -> bool:
         """Whether all neurons are active."""
-        return self.selection.sampler == "all"
+        return self.sampler is None
 
     @property
     def training_factor(self) -> float:
         """Dropout: a neuron that is drawn counts 1 / its chance to be drawn (Srivastava et al. 2014)."""
-        s, n = self.selection, len(self.weight)
-        return 1 / (1 - (1 - 1 / n) ** s.budget) if s.sampler == "uniform" else 1
+        s, n = self.sampler, len(self.weight)
+        return 1 / (1 - (1 - 1 / n) ** s.budget) if isinstance(s, Uniform) else 1
 
     def forward(self, a: Activations, step: int) -> Activations:
         """In training."""
@@ -236,12 +237,12 @@ class HiddenLayer(Neurons):
 
     def predict(self, a: Activations) -> Activations:
         """Dropout weighs all neurons by their chance; the other samplers choose as in training, at step 0."""
-        s = self.selection
-        if s.sampler not in ("all", "uniform", "standout"):
+        s = self.sampler
+        if not (s is None or isinstance(s, Uniform | Standout)):
             return self._activate(a, self._choose(a, 0), np.float32(1))
         z = self.products(a.values)
         values = ACTIVATIONS[self.activation](z)
-        if s.sampler == "standout":
+        if isinstance(s, Standout):
             values = values / (1 + np.exp(-(np.float32(s.alpha) * z + np.float32(s.beta))))
         return Activations.dense(values)
 
@@ -275,7 +276,7 @@ def make_layers(config) -> list[InputLayer | HiddenLayer]:
     layers = []
     width = config.n_features
     for number, layer in enumerate(config.hidden):
-        is_input = number == 0 and layer.selection.sampler == "all"
+        is_input = number == 0 and layer.is_dense
         layers.append(InputLayer(config) if is_input else HiddenLayer(config, layer, width, number))
         width = layer.width
     return layers

@@ -10,19 +10,19 @@ Each part has a file of its own in this package. Not specified is ``update="hogw
 whose result depends on their race; on one thread it is the same as "owner".
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from hashslide.config import NetworkConfig
 from hashslide.reference.active_sets import ActiveSets, LabelPrior
 from hashslide.reference.direct_term import DirectTerm
 from hashslide.reference.layers import Activations, Neurons, make_layers
 from hashslide.reference.loss import LOSSES
 from hashslide.reference.rng import CounterRng
 from hashslide.reference.selector import Selector
+from hashslide.settings import SGD, NetworkConfig
 
 
 @dataclass
@@ -47,7 +47,9 @@ class Network:
         self.config = config
         self.layers = make_layers(config)
         weight = np.zeros((config.n_labels, config.width), np.float32)
-        self.output = Neurons(config, weight, Selector(config.selection, *weight.shape, config.seed))
+        self.output = Neurons(
+            config, weight, Selector(config.sampler, config.hash, *weight.shape, config.seed)
+        )
         self.direct = DirectTerm(config)
         self.prior = LabelPrior(config.n_labels)
         self.label_weight = np.ones(config.n_labels, np.float32)
@@ -66,7 +68,7 @@ class Network:
         """One step on the given rows."""
         c = self.config
         self.step += 1
-        rate = learning_rate / len(rows) if c.optimizer == "sgd" else learning_rate
+        rate = learning_rate / len(rows) if isinstance(c.optimizer, SGD) else learning_rate
         x = self._features(x_indptr, x_indices, x_data)[rows]
         targets = [y_indices[y_indptr[row] : y_indptr[row + 1]] for row in rows]
 
@@ -113,14 +115,14 @@ class Network:
 
     def _hidden_dropout(self, shape: tuple[int, int]) -> NDArray[np.float32]:
         """What the activations of the last hidden layer are multiplied by: 0, or 1 / (1 - p)."""
-        p = np.float32(self.config.hidden_dropout)
+        p = np.float32(self.config.hidden[-1].dropout)
         index = np.arange(shape[0] * shape[1], dtype=np.uint64)
         kept = CounterRng(self.config.seed, "hidden_dropout", self.step).uniform(index) >= p
         return (kept / (1 - p)).astype(np.float32).reshape(shape)
 
     def _active_sets(self, a: Activations, targets: list[NDArray]) -> ActiveSets:
         sampled: list[list[int]] = [[] for _ in targets]
-        if self.config.selection.sampler != "all":
+        if self.config.sampler is not None:
             sampled = self.output.select(a.values, self.step, targets)
         return ActiveSets(self.config, self.prior, targets, sampled, self.step)
 
@@ -157,7 +159,7 @@ class Network:
 
     def set_label_prior(self, counts, n_examples: int, reset_bias: bool = True) -> None:
         """Label frequencies; the output bias starts at the log odds (bce) or the log frequency (softmax)."""
-        self.prior.set(counts, n_examples, self.config.popular)
+        self.prior.set(counts, n_examples, self.config.negatives.popular)
         if reset_bias:
             f = self.prior.frequency(slice(None))
             self.output.bias[:, 0] = np.log(f / (1 - f)) if self.config.loss == "bce" else np.log(f)
@@ -178,7 +180,7 @@ class Network:
         """Add features, below a dense first layer, and labels as likely as the least likely old one."""
         c = self.config
         n_features, n_labels = max(n_features, c.n_features), max(n_labels, c.n_labels)
-        self.config = replace(c, n_features=n_features, n_labels=n_labels)
+        self.config = c.grown(n_features, n_labels)
         self.direct.grow(self.config)
         if n_features > c.n_features:
             self.layers[0].grow(n_features)

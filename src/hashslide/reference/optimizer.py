@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from hashslide.settings import SGD, Adagrad, Adam
+
 
 class Optimizer:
     """Updates the given rows of a matrix; other rows cost nothing.
@@ -13,17 +15,12 @@ class Optimizer:
     """
 
     def __init__(self, config, shape: tuple[int, int]):
-        self.config = config
-        names = {
-            "adagrad": ["adagrad"],
-            "adam": ["adam_m", "adam_v"],
-            "sgd": ["velocity"] if config.momentum else [],
-        }
+        self.settings = config.optimizer
+        names = {Adagrad: ["adagrad"], Adam: ["adam_m", "adam_v"], SGD: ["velocity"]}[type(self.settings)]
+        if isinstance(self.settings, SGD) and not self.settings.momentum:
+            names = []
         widths = {"adagrad": 1}
-        self.arrays = {
-            name: np.zeros((shape[0], widths.get(name, shape[1])), np.float32)
-            for name in names[config.optimizer]
-        }
+        self.arrays = {name: np.zeros((shape[0], widths.get(name, shape[1])), np.float32) for name in names}
 
     def update(
         self,
@@ -39,13 +36,13 @@ class Optimizer:
         gradient: (len(rows), width), 0 outside `entries`. entries: of the same shape, the weights that are
         touched; True: all.
         """
-        c, gradient = self.config, np.asarray(gradient, np.float32)
+        c, gradient = self.settings, np.asarray(gradient, np.float32)
         w = weight[rows] * np.float32(1 - rate * c.weight_decay)
-        if c.optimizer == "adagrad":
+        if isinstance(c, Adagrad):
             s = self.arrays["adagrad"]
             s[rows] += (gradient**2).mean(axis=1, keepdims=True)
             w -= rate / np.sqrt(c.initial_accumulator + s[rows]) * gradient
-        elif c.optimizer == "adam":
+        elif isinstance(c, Adam):
             m = self._average("adam_m", rows, c.beta1, (1 - c.beta1) * gradient, entries)
             v = self._average("adam_v", rows, c.beta2, (1 - c.beta2) * gradient**2, entries)
             m_hat, v_hat = m / (1 - c.beta1**step), v / (1 - c.beta2**step)

@@ -10,50 +10,45 @@ from hashslide.reference.families import hash_family
 from hashslide.reference.kmeans import KMeansCells
 from hashslide.reference.samplers import Found, sample
 from hashslide.reference.tables import MipsMap, NeuronIndex
-from hashslide.selection import Selection
+from hashslide.settings import CustomHash, HashFamily, KMeans, Sampler
+from hashslide.settings.base import own_values
 
-# Settings of a family, where they are not those of all.
-FAMILY_SETTINGS = {"wta": ("bin_size",), "dwta": ("bin_size",), "minhash": ("top",)}
-
-
-def make_family(selection: Selection, n_neurons: int, width: int, seed: int):
-    """The hash family of a selection, for vectors of `width` floats."""
-    name = selection.hash
-    if not isinstance(name, str):
-        return name
-    if name == "kmeans":
-        n_cells = selection.cells or int(2 * np.sqrt(n_neurons))
-        return KMeansCells(min(max(1, n_cells), n_neurons), width, selection.tables, seed)
-    settings = {key: getattr(selection, key) for key in FAMILY_SETTINGS.get(name, ())}
-    return hash_family(name, width, n_neurons, selection.tables, selection.hashes, seed, **settings)
+# Fields of the settings that the index has, not the family or the map.
+INDEX_SETTINGS = ("bucket_policy", "bucket_size", "probes")
+INDEX_SETTINGS += ("rehash_first", "rehash_growth", "rehash_changed", "rehash_every")
 
 
-def make_index(selection: Selection, n_neurons: int, width: int, seed: int) -> NeuronIndex:
-    """The hash tables of a selection for neurons of `width` inputs."""
-    s = selection
+def make_family(settings: HashFamily, n_neurons: int, width: int, seed: int):
+    """The hash family for vectors of `width` floats."""
+    s = settings
+    if isinstance(s, CustomHash):
+        return s.family
+    if isinstance(s, KMeans):
+        n_cells = s.cells or int(2 * np.sqrt(n_neurons))
+        return KMeansCells(min(max(1, n_cells), n_neurons), width, s.tables, seed)
+    own = {name: getattr(s, name) for name in ("bin_size", "top") if hasattr(s, name)}
+    return hash_family(s.name, width, n_neurons, s.tables, s.hashes, seed, **own)
+
+
+def make_index(settings: HashFamily, n_neurons: int, width: int, seed: int) -> NeuronIndex:
+    """The hash tables for neurons of `width` inputs."""
+    s = settings
     options = {name: getattr(s, name) for name in ("bias", "centre", "augment", "norm_ranges")}
     mips = MipsMap(width, centre_queries=s.centres_queries(width), **options)
+    family = make_family(s, n_neurons, s.width(width), seed)
     return NeuronIndex(
-        make_family(s, n_neurons, width + s.bias + s.augment, seed),
-        n_neurons,
-        seed,
-        mips=mips,
-        policy=s.bucket_policy,
-        bucket_limit=s.bucket_size,
-        probes=s.probes,
-        first_build=s.rehash_first,
-        rebuild_growth=s.rehash_growth,
-        rebuild_changed=s.rehash_changed,
-        refresh=s.rehash_every,
+        family, n_neurons, seed, mips=mips, **{name: getattr(s, name) for name in INDEX_SETTINGS}
     )
 
 
 class Selector:
     """Chooses the neurons of each example; index: its tables, None where the sampler looks up none."""
 
-    def __init__(self, selection: Selection, n_neurons: int, width: int, seed: int):
-        self.selection, self.seed = selection, seed
-        self.index = make_index(selection, n_neurons, width, seed) if selection.looks_up else None
+    def __init__(
+        self, sampler: Sampler | None, family: HashFamily | None, n_neurons: int, width: int, seed: int
+    ):
+        self.sampler, self.seed = sampler, seed
+        self.index = None if family is None else make_index(family, n_neurons, width, seed)
 
     def select(
         self,
@@ -64,10 +59,10 @@ class Selector:
         exclude: list[NDArray] | None = None,
     ) -> list[list[int]]:
         """Neurons of each query in the order of choice, none of `exclude`. step: 0 in predictions."""
-        s, found = self.selection, self._found(queries)
-        options = {name: getattr(s, name) for name in ("budget", "min_count", "alpha", "beta")}
-        options |= {"exclude": exclude, "seed": self.seed, "step": step, "same_draws": step == 0}
-        return sample(s.sampler, weight, bias, queries, found, **options)
+        found = self._found(queries)
+        options = {"exclude": exclude, "seed": self.seed, "step": step, "same_draws": step == 0}
+        options |= own_values(self.sampler)
+        return sample(self.sampler.name, weight, bias, queries, found, **options)
 
     def _found(self, queries: NDArray) -> list[Found] | None:
         if self.index is None or not self.index.builds:

@@ -9,10 +9,10 @@ from hashslide.reference.rng import CounterRng
 
 
 class HashTable:
-    """Members of each bucket in their order; look-ups see at most `limit` of them (0: all)."""
+    """Members of each bucket in their order; look-ups see at most `bucket_size` of them (0: all)."""
 
-    def __init__(self, n_buckets: int, policy: str, limit: int, key: int):
-        self.policy, self.limit, self.moves = policy, limit, 0
+    def __init__(self, n_buckets: int, bucket_policy: str, bucket_size: int, key: int):
+        self.bucket_policy, self.bucket_size, self.moves = bucket_policy, bucket_size, 0
         self.rng = CounterRng(key, "reservoir", 0)
         self.lists: list[list[int]] = [[] for _ in range(n_buckets)]
         self.buckets = np.zeros(0, np.int32)
@@ -40,12 +40,12 @@ class HashTable:
 
     def _append(self, members: list[int], neuron: int, counter: int) -> None:
         members.append(neuron)
-        if self.policy == "reservoir" and self.limit:  # a step of the inside-out shuffle
+        if self.bucket_policy == "reservoir" and self.bucket_size:  # a step of the inside-out shuffle
             other = int(self.rng.below(np.uint64(counter), len(members)))
             members[-1], members[other] = members[other], neuron
 
     def _remove(self, members: list[int], neuron: int) -> None:
-        if self.policy == "fifo":
+        if self.bucket_policy == "fifo":
             members.remove(neuron)
         else:
             members[members.index(neuron)] = members[-1]
@@ -64,8 +64,8 @@ class HashTable:
 
     def bucket(self, b: int) -> list[int]:
         """What a look-up sees: the last ones that came, or the beginning of the random order."""
-        members, limit = self.lists[b], self.limit or len(self.lists[b])
-        return members[-limit:] if self.policy == "fifo" else members[:limit]
+        members, seen = self.lists[b], self.bucket_size or len(self.lists[b])
+        return members[-seen:] if self.bucket_policy == "fifo" else members[:seen]
 
     @property
     def sizes(self) -> NDArray:
@@ -173,22 +173,22 @@ class NeuronIndex:
         seed: int,
         *,
         mips: MipsMap,
-        policy="reservoir",
-        bucket_limit=128,
+        bucket_policy="reservoir",
+        bucket_size=128,
         probes=1,
-        first_build=50,
-        rebuild_growth=2.0,
-        rebuild_changed=1.0,
-        refresh=20,
+        rehash_first=50,
+        rehash_growth=2.0,
+        rehash_changed=1.0,
+        rehash_every=20,
     ):
         self.family, self.n_neurons, self.map = family, n_neurons, mips
         self.probes = min(probes, family.n_buckets)
-        self.next_build, self.next_refresh, self.builds, self.changed = first_build, 0, 0, 0
-        self.growth, self.share, self.refresh = rebuild_growth, rebuild_changed, refresh
+        self.next_build, self.next_rehash, self.builds, self.changed = rehash_first, 0, 0, 0
+        self.growth, self.share, self.every = rehash_growth, rehash_changed, rehash_every
         self.touched: list[int] = []
         keys = [int(CounterRng(seed, "reservoir", t).bits(np.uint64(0))) for t in range(family.n_tables)]
         n_buckets = family.n_buckets * mips.norm_ranges
-        self.tables = [HashTable(n_buckets, policy, bucket_limit, key) for key in keys]
+        self.tables = [HashTable(n_buckets, bucket_policy, bucket_size, key) for key in keys]
 
     def look_up(self, h: NDArray) -> NDArray:
         """Buckets (n, n_tables, probes * norm ranges); the longer neurons first."""
@@ -209,7 +209,7 @@ class NeuronIndex:
 
     def maintain(self, weight: NDArray, bias: NDArray, step: int) -> None:
         """After each step: re-hash the touched neurons when due, rebuild everything on the schedule."""
-        due, rebuild = self.builds > 0 and step >= self.next_refresh, step >= self.next_build
+        due, rebuild = self.builds > 0 and step >= self.next_rehash, step >= self.next_build
         if due and not rebuild:
             self._rehash(weight, bias)
             rebuild = self.changed >= self.share * self.n_neurons * len(self.tables)
@@ -217,7 +217,7 @@ class NeuronIndex:
             self.build(weight, bias)
             self.next_build = max(step + 1, math.ceil(self.growth * step))
         if due or rebuild:
-            self.next_refresh = step + self.refresh
+            self.next_rehash = step + self.every
 
     def build(self, weight: NDArray, bias: NDArray) -> None:
         """Rebuild everything with fresh functions."""
@@ -244,7 +244,7 @@ class NeuronIndex:
 
     def state(self) -> dict[str, NDArray]:
         """All that is needed to go on in the same way."""
-        progress = [self.n_neurons, self.builds, self.next_build, self.next_refresh, self.changed]
+        progress = [self.n_neurons, self.builds, self.next_build, self.next_rehash, self.changed]
         tables = self.tables if self.builds else []
         arrays = {
             "progress": np.array(progress, np.int64),
@@ -259,7 +259,7 @@ class NeuronIndex:
 
     def restore(self, state: dict[str, NDArray]) -> None:
         """Return to a state."""
-        _, self.builds, self.next_build, self.next_refresh, self.changed = state["progress"].tolist()
+        _, self.builds, self.next_build, self.next_rehash, self.changed = state["progress"].tolist()
         self.touched = state["touched"].tolist()
         of_map = {name.removeprefix("map."): a for name, a in state.items() if name.startswith("map.")}
         self.map.restore(of_map, self.builds > 0)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from hashslide._frames import plain
 from hashslide.csr import Csr
 from hashslide.errors import InputError
-from hashslide.selection import MAX_IDS
+from hashslide.settings.limits import MAX_IDS
 
 from .forms import Target, as_array, check_class_items, parse_target
 

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from hashslide._interface import setting, wording
 from hashslide.errors import InputError
-from hashslide.selection import MAX_IDS
+from hashslide.settings.limits import MAX_IDS
 
 from .._repairs import Repairs, fault, id_range, or_lenient
 from .._rows import checked_matrix, row_of

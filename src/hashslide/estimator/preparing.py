@@ -1,0 +1,213 @@
+"""What `SlideClassifier.fit` makes before it trains: clean data, decided settings, an untrained network.
+
+For those who train by themselves, step by step, what a classifier would train.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashslide import metrics
+from hashslide._checks import random_generator
+from hashslide._validation import blocks, check_same_rows, check_sample_weight
+from hashslide.csr import Csr, as_csr
+from hashslide.estimator._features import check_features
+from hashslide.estimator.auto import INPUT_INIT, Decided, Problem, decide
+from hashslide.estimator.parameters import check_parameters
+from hashslide.network import Network, check_label_weight
+from hashslide.settings import NetworkConfig
+from hashslide.targets import LabelNames, Target, parse_target
+from hashslide.training import TrainingData
+
+__all__ = [
+    "Prepared",
+    "check_examples",
+    "decide_settings",
+    "draw_seed",
+    "encode",
+    "label_counts",
+    "label_weights",
+    "new_network",
+    "prepare",
+    "training_data",
+    "unit_scale",
+]
+
+_NETWORK = ("hidden", "loss", "optimizer", "input_dropout", "active", "update", "negatives")
+_NETWORK += ("hash", "sampler", "direct", "example_power")
+_ROWS_PER_BLOCK = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What `prepare` makes.
+
+    Attributes
+    ----------
+    network : Network
+        Untrained; it knows the frequencies of the labels and the pairs of its direct term.
+    data : TrainingData
+    settings : Decided
+    seed : int
+        Of the network and of the order of the examples.
+    n_threads : int
+    """
+
+    network: Network
+    data: TrainingData
+    settings: Decided
+    seed: int
+    n_threads: int
+
+
+def prepare(model, X, y, sample_weight=None) -> Prepared:
+    """Return what ``model.fit(X, y, sample_weight)`` would train, and how; the model is unchanged.
+
+    Parameters
+    ----------
+    model : SlideClassifier
+    X, y, sample_weight
+        As in `SlideClassifier.fit`.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    InputError
+        As in `SlideClassifier.fit`.
+    """
+    given = check_parameters(model)
+    x, target, weight = check_examples(model, X, y, sample_weight)
+    data = training_data(x, LabelNames.learn(target, None).encode(target, None), weight)
+    settings = decide_settings(given, data, target.multilabel)
+    seed = draw_seed(given["random_state"])
+    network = new_network(settings, data, seed, given["label_weight"], given["n_jobs"])
+    return Prepared(network=network, data=data, settings=settings, seed=seed, n_threads=given["n_jobs"])
+
+
+def encode(X, y) -> tuple[Csr, Csr, bool]:
+    """Return features and labels as matrices, and whether an example may have several labels.
+
+    Parameters
+    ----------
+    X, y
+        As in `SlideClassifier.fit`. Labels are numbered in the order of its `classes_`.
+    """
+    x, target = as_csr(X), parse_target(y)
+    check_same_rows(x.n_rows, target.n_rows)
+    return x, LabelNames.learn(target, None).encode(target, None), target.multilabel
+
+
+def check_examples(
+    model, X, y, sample_weight, lists: bool | None = False, classes=None
+) -> tuple[Csr, Target, NDArray[np.float32] | None]:
+    """Return features, target and weights, checked against each other; for `lists` see `parse_target`."""
+    n_labels = len(classes) if hasattr(classes, "__len__") else None
+    x, target = check_features(model, X), parse_target(y, lists=lists, n_labels=n_labels)
+    check_same_rows(x.n_rows, target.n_rows)
+    return x, target, check_sample_weight(sample_weight, x.n_rows)
+
+
+def training_data(x: Csr, y: Csr, weight: NDArray[np.float32] | None = None) -> TrainingData:
+    """Return all examples of positive weight."""
+    rows = np.arange(x.n_rows) if weight is None else np.flatnonzero(weight)
+    return TrainingData(x=x, y=y, rows=rows, sample_weight=weight)
+
+
+def decide_settings(given: Mapping[str, Any], data: TrainingData, multilabel: bool) -> Decided:
+    """Return the settings of a training on some data, with every "auto" decided.
+
+    Parameters
+    ----------
+    given : mapping
+        The parameters of a classifier as `check_parameters` returns them.
+    data : TrainingData
+    multilabel : bool
+    """
+    problem = Problem(
+        n_examples=len(data.rows),
+        n_features=data.x.n_columns,
+        n_labels=data.y.n_columns,
+        multilabel=multilabel,
+    )
+    return decide(problem, {field.name: given[field.name] for field in fields(Decided)})
+
+
+def draw_seed(random_state) -> int:
+    """Return the seed of everything random in one model."""
+    return int(random_generator(random_state).randint(2**31 - 1))
+
+
+def new_network(
+    settings: Decided, data: TrainingData, seed: int, label_weight=None, n_threads: int = 1
+) -> Network:
+    """Return an untrained network that knows the frequencies of the labels.
+
+    Parameters
+    ----------
+    settings : Decided
+    data : TrainingData
+    seed : int
+    label_weight : None, "propensity" or array of shape (n_labels,)
+    n_threads : int
+    """
+    config = NetworkConfig(
+        n_features=data.x.n_columns,
+        n_labels=data.y.n_columns,
+        input_init=INPUT_INIT,
+        input_scale=unit_scale(data),
+        seed=seed,
+        **{name: getattr(settings, name) for name in _NETWORK},
+    )
+    network = Network(config)
+    counts = label_counts(data)
+    network.set_label_prior(counts, len(data.rows))
+    weight = label_weights(label_weight, counts, len(data.rows), settings.loss)
+    if weight is not None:
+        network.set_label_weight(weight)
+    if settings.direct:
+        network.choose_direct_pairs(*data.kept(), n_threads)
+    return network
+
+
+def unit_scale(data: TrainingData) -> float:
+    """Return the factor that gives the examples the root mean square length 1: rates are tuned for that.
+
+    It and its inverse are normal numbers of float32; it is 1 if all values are 0. O(nnz), by blocks of rows,
+    so that examples that are left out change nothing, not even rounding.
+    """
+    x, squares = data.x, 0.0
+    is_whole = len(data.rows) == x.n_rows
+    for first, last in blocks(len(data.rows), _ROWS_PER_BLOCK):
+        block = x.block(first, last) if is_whole else x.take(data.rows[first:last])
+        squares += float(np.square(block.data, dtype=np.float64).sum())
+    smallest = float(np.finfo(np.float32).tiny)
+    return float(np.clip(np.sqrt(len(data.rows) / squares), smallest, 1 / smallest)) if squares > 0 else 1.0
+
+
+def label_counts(data: TrainingData) -> NDArray[np.int64]:
+    """Return how many of the training examples carry each label."""
+    y = data.y if len(data.rows) == data.y.n_rows else data.y.take(data.rows)
+    return np.bincount(y.indices, minlength=y.n_columns)
+
+
+def label_weights(
+    label_weight, counts: NDArray[np.int64], n_examples: int, loss: str
+) -> NDArray[np.float32] | None:
+    """Return the weights of the labels' positive terms, where the user wants any.
+
+    A softmax has positive terms only, so that just the ratios of the weights matter: they are divided by the
+    mean over the training labels, as the optimisers' constants are in units of one ordinary example.
+    """
+    if label_weight is None:
+        return None
+    if isinstance(label_weight, str):
+        label_weight = 1 / metrics.propensity(counts, n_examples)
+    weight = check_label_weight(label_weight, len(counts))
+    total = counts @ weight.astype(np.float64)
+    return (weight * (counts.sum() / total)).astype(np.float32) if loss == "softmax" and total else weight

@@ -1,0 +1,161 @@
+"""All settings of a network."""
+
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar
+
+from hashslide import _core
+from hashslide.errors import InputError
+from hashslide.settings.base import Settings, own_values
+from hashslide.settings.constraints import Choice, Integer
+from hashslide.settings.hash_families import HASH, HashFamily
+from hashslide.settings.layers import HIDDEN, Layer, check_centring, check_lookup, selector_to_core
+from hashslide.settings.limits import BelowOne, Count, NotNegative, Positive, Size
+from hashslide.settings.negatives import NEGATIVES, Negatives
+from hashslide.settings.optimizers import OPTIMIZER, Adagrad, Optimizer
+from hashslide.settings.samplers import SAMPLER, Sampler
+
+LOSSES = ("bce", "softmax")
+UPDATES = ("owner", "hogwild")
+ACTIVE = ("per_batch", "per_example")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class NetworkConfig(Settings):
+    """Everything that fixes a network's shape and its training step.
+
+    It knows no data: "auto" in a layer stands for the activation "identity" and the length 0, and in the
+    negatives for 250 uniform and no popular ones with the whole correction.
+
+    Parameters
+    ----------
+    n_features, n_labels : int
+        Size of the input and of the output, 1 to 2^31 - 1.
+    hidden : int, Layer, or sequence of them, default 256
+        Hidden layers, from the input to the output; a number is short for a dense one. Kept as a tuple of
+        `Layer`.
+    loss : {"bce", "softmax"}
+        One-vs-all binary cross-entropy, or cross-entropy over all labels (targets ``1 / |labels|``).
+    optimizer : Optimizer or name of one, default Adagrad()
+    input_scale : float > 0
+        All feature values are multiplied by it.
+    input_init : float >= 0
+        Standard deviation of the first input weights; output weights start at 0.
+    input_dropout : float in [0, 1)
+        Share of the input features that a training step leaves out.
+    example_power : float >= 0
+        The loss of an example is weighted by ``(mean number of labels / its number of labels) **
+        example_power``.
+    update : {"owner", "hogwild"}
+        Each touched row is updated by one thread, or each thread takes steps of its own on a part of the
+        batch, without locks.
+    active : {"per_batch", "per_example"}
+        One active set of labels for the batch, or what each example finds by hashing for itself alone.
+    negatives : Negatives, or the number of uniform ones
+    sampler : Sampler, name of one, or None
+        The labels that each example adds to the set besides its own; None: none.
+    hash : HashFamily, name of one, object of your own, or None
+        Hash tables over the labels, which the sampler looks up.
+    direct : int >= 0
+        Sparse linear term beside the network: at most so many labels for each feature; 0: none.
+    direct_min_count : int >= 1
+        A pair of a feature and a label counts only if it occurs in so many examples.
+    direct_rate : float > 0
+        Learning rate of the term as a multiple of the network's.
+    direct_accumulator : float > 0
+        First value of its Adagrad accumulators.
+    seed : int in [0, 2^64)
+        Of all random numbers of the network.
+
+    Raises
+    ------
+    InputError
+        A value is of the wrong type or out of its range, or values do not go together.
+    """
+
+    n_features: Count
+    n_labels: Count
+    hidden: Annotated[tuple[Layer, ...], HIDDEN] = (Layer(256),)
+    loss: Annotated[str, Choice(LOSSES)] = "bce"
+    optimizer: Annotated[Optimizer, OPTIMIZER] = field(default_factory=Adagrad)
+    input_scale: Positive = 1.0
+    input_init: NotNegative = 0.05
+    input_dropout: BelowOne = 0.0
+    example_power: NotNegative = 0.0
+    update: Annotated[str, Choice(UPDATES)] = "owner"
+    active: Annotated[str, Choice(ACTIVE)] = "per_batch"
+    negatives: Annotated[Negatives, NEGATIVES] = field(default_factory=Negatives)
+    sampler: Annotated[Sampler | None, SAMPLER] = None
+    hash: Annotated[HashFamily | None, HASH] = None
+    direct: Size = 0
+    direct_min_count: Count = 3
+    direct_rate: Positive = 10.0
+    direct_accumulator: Positive = 0.5
+    seed: Annotated[int, Integer(0, 2**64 - 1)] = 0
+
+    name: ClassVar[str] = "network"
+
+    def _complete(self) -> None:
+        hidden = tuple(layer.decided(activation="identity", length=0.0) for layer in self.hidden)
+        negatives = self.negatives.decided(uniform=250, popular=0, prior_correction=1.0)
+        object.__setattr__(self, "hidden", hidden)
+        object.__setattr__(self, "negatives", negatives)
+        if self.sampler is not None:
+            self.sampler.check_budget()
+        check_lookup(self, self.sampler, self.hash)
+        for layer, inputs in zip([*hidden, self], self._widths(), strict=True):
+            check_centring(layer.hash, inputs)
+        self._check_layers()
+        if self.active == "per_example" and self.direct:
+            raise InputError(f'direct is {self.direct}; with active="per_example" only 0 is accepted.')
+
+    def _check_layers(self) -> None:
+        for layer in self.hidden:
+            if layer.length and not (len(self.hidden) == 1 and layer.is_dense):
+                raise InputError(
+                    f"{layer!r}: length is {layer.length}; only a single dense hidden layer has one, with "
+                    "others only 0 is accepted."
+                )
+        for layer in self.hidden:
+            if layer.dropout and layer is not self.hidden[-1]:
+                raise InputError(
+                    f"{layer!r}: dropout is {layer.dropout}; only the last hidden layer has one, below it "
+                    "only 0 is accepted."
+                )
+        if self.hidden[-1].dropout and not all(layer.is_dense for layer in self.hidden):
+            raise InputError(
+                f"{self.hidden[-1]!r}: dropout is {self.hidden[-1].dropout}; where hidden layers select "
+                "their neurons only 0 is accepted (sampler=Uniform(...) is dropout)."
+            )
+
+    def _widths(self) -> list[int]:
+        """Return the number of inputs of each hidden layer and of the output."""
+        return [self.n_features, *(layer.width for layer in self.hidden)]
+
+    @property
+    def width(self) -> int:
+        """Width of the last hidden layer."""
+        return self.hidden[-1].width
+
+    def grown(self, n_features: int, n_labels: int) -> "NetworkConfig":
+        """Return the settings of the same network with more features and labels."""
+        return replace(self, n_features=n_features, n_labels=n_labels)
+
+    def to_core(self) -> "_core.NetworkConfig":
+        """Return the same settings as the C++ core wants them."""
+        core, widths = _core.NetworkConfig(), self._widths()
+        for name, value in _plain(self).items():
+            if name != "active":
+                setattr(core, name, value)
+        core.per_example = self.active == "per_example"
+        core.optimizer = self.optimizer.name
+        for part in (self.optimizer, self.negatives):
+            for name, value in own_values(part).items():
+                setattr(core, name, value)
+        core.hidden = [layer.to_core(n) for layer, n in zip(self.hidden, widths, strict=False)]
+        core.hidden_length, core.hidden_dropout = self.hidden[0].length, self.hidden[-1].dropout
+        core.selector = selector_to_core(self.sampler, self.hash, widths[-1])
+        return core
+
+
+def _plain(config: NetworkConfig) -> dict[str, float | str]:
+    return {name: v for name, v in own_values(config).items() if isinstance(v, int | float | str)}
