@@ -38,6 +38,9 @@ _REMEDIES = {
     errno.EPIPE: "The program that read this output has ended.",
 }
 
+# What says nothing about the content of a file that is read. A damaged one can lead to the other errors.
+_OUTSIDE = (errno.EIO, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE)
+
 
 def explain(error: OSError | MemoryError) -> str:
     """Return what has failed and what to do about it, as two sentences without the name of the file."""
@@ -45,6 +48,12 @@ def explain(error: OSError | MemoryError) -> str:
         return f"there is not enough memory. {NO_MEMORY}"
     reason = error.strerror or str(error) or type(error).__name__
     return f"{reason}. {_REMEDIES.get(error.errno or 0, 'See what the operating system says about it.')}"
+
+
+def pass_on_system_errors(error: Exception) -> None:
+    """Raise an error again if the disk or the memory is to blame for it, and not the file's content."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _OUTSIDE):
+        raise error
 
 
 def as_path(path: str | bytes | os.PathLike) -> Path:

@@ -80,6 +80,12 @@ elif action.startswith("data"):
         part.data += rng.normal()
         data.save(path, part, Y)
     every_call(save, whole)
+elif action.startswith("read"):
+    path = folder / action.replace("read-", "x.")
+    data.save(path, X, Y)
+    def check(error, before):
+        assert error is None or isinstance(error, OSError) and error.errno == number, repr(error)
+    every_call(lambda: data.load(path), check)
 elif action.startswith("load"):
     model().fit(X, Y).save(path)
     def check(error, before):
@@ -139,6 +145,8 @@ CASES = [
     ("data-txt.gz", errno.ENOSPC, "write"),
     ("data-npz", errno.ENOSPC, "write"),
     ("data-parquet", errno.ENOSPC, "write"),
+    ("read-txt.gz", errno.EIO, "read"),
+    ("read-parquet", errno.EIO, "read"),
     ("load-mapped", errno.ENOMEM, "mmap new open read"),
     ("load-read", errno.EIO, "mmap read"),
     ("checkpoint", errno.ENOSPC, "write rename"),

@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from hashslide._atomic import atomic_write
 from hashslide._interface import setting
+from hashslide._os_errors import pass_on_system_errors
 from hashslide.settings.limits import MAX_IDS
 
 from ._pairs import checked_pair
@@ -119,6 +120,7 @@ def _arrays(path: str | os.PathLike, prefix: str) -> dict[str, NDArray]:
             names = sorted(archive.files)
             stored = {key: archive[prefix + key] for key in (*_KEYS, "format") if prefix + key in names}
         except _UNREADABLE as error:
+            pass_on_system_errors(error)
             found = f"not a readable .npz archive ({error})"
             raise fault(path, "", found, "write it again") from None
     if prefix == "Y_":

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide._atomic import atomic_write
+from hashslide._os_errors import pass_on_system_errors
 from hashslide.csr import Csr
 
 from .._pairs import checked_pair
@@ -150,6 +151,7 @@ def open_parquet(arrow, path: str | os.PathLike, columns: "Columns") -> Iterator
                 schema = source.schema_arrow
             names = schema.names
         except _unreadable(arrow) as error:
+            pass_on_system_errors(error)
             found = f"neither a Parquet nor an Arrow file ({error})"
             raise fault(path, "", found, "write the file again") from None
         used = used_columns(path, columns, names)
@@ -171,6 +173,7 @@ def _readable(arrow, path: str | os.PathLike, batches: Iterator) -> Iterator:
     try:
         yield from batches
     except _unreadable(arrow) as error:
+        pass_on_system_errors(error)
         raise fault(path, "", f"the data is damaged ({error})", "download or write the file again") from None
 
 
