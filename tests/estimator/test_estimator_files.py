@@ -218,6 +218,7 @@ NUMBERS = {
     "candidates of NaN": ("candidates.cells.centres", np.nan, "holds NaN or infinity"),
     "negative counts": ("label_counts", -1, "label_counts"),
     "counts of 2^63 - 1": ("label_counts", 2**63 - 1, "label_counts"),
+    "2^63 - 1 steps and examples": ("progress", 2**63 - 1, "'network.progress' holds 9223372036854775807"),
     "negative steps": ("progress", -1, "progress"),
     "labels out of range": ("candidates.cells.labels", 2**31 - 1, "candidates.cells.labels"),
     "offsets out of range": ("candidates.cells.begin", 2**62, "candidates.cells"),

@@ -8,17 +8,19 @@ from numpy.typing import NDArray
 from hashslide.errors import InputError
 
 SQUARES = (".adagrad", ".adam_v")  # endings of the names of what sums squares
+COUNTS = ("progress", "label_counts", ".examples", ".moves")  # and of counts
+MOST = 2**53  # of a count: no sum of two overflows, and a float holds it exactly
 _BLOCK = 2**20
 _SAMPLES, _SAMPLE = 64, 1024
 
 
 def check_numbers(state: Mapping[str, NDArray], every: bool) -> None:
-    """Refuse NaN, infinity and negative sums of squares.
+    """Refuse NaN, infinity, negative sums of squares and counts that would overflow.
 
     Parameters
     ----------
     state : mapping of str to ndarray
-        Arrays of a network. Those of hash tables are left to the tables.
+        Arrays of a network. The floats of hash tables are left to the tables.
     every : bool
         Read all numbers. False: of arrays beyond 4 MB only 64 pieces of 4 KB, evenly spread, so that a mapped
         file is not read as a whole.
@@ -28,6 +30,8 @@ def check_numbers(state: Mapping[str, NDArray], every: bool) -> None:
     InputError
     """
     for name, array in state.items():
+        if name.endswith(COUNTS) and array.dtype.kind in "iu" and array.size and array.max() > MOST:
+            raise InputError(f"the array {name!r} holds {array.max()}; counts end at 2^53")
         if array.dtype.kind != "f" or ".index." in name:
             continue
         low, high = _range(array.reshape(-1), every)
