@@ -60,13 +60,13 @@ def hogwild(**settings):
     return _core.Network(config.to_core())
 
 
-def test_workers_draw_different_negatives():
+def test_workers_of_hogwild_draw_different_negatives():
     network = hogwild(uniform=100)
     train(network, [[0], [1], [2], [3]], [[], [], [], []], n_threads=4)
     assert len(set(network.active_labels)) > 300  # of 400 that were drawn
 
 
-def test_workers_drop_different_features():
+def test_workers_of_hogwild_drop_different_features():
     """Each worker has the same example: with one seed for all of them they would omit the same features."""
     network = hogwild(input_dropout=0.5, popular=5, optimizer="sgd")
     row = list(range(1000))
@@ -77,7 +77,7 @@ def test_workers_drop_different_features():
     assert changed.mean() > 0.8  # 1 - 0.5 ** 4; one mask alone leaves half
 
 
-def test_what_every_worker_touches_is_hashed_again():
+def test_what_every_worker_of_hogwild_touches_is_hashed_again():
     family = SimHash(tables=3, hashes=4, rehash_first=1, rehash_every=100, rehash_growth=1e9)
     network = hogwild(sampler=Vanilla(budget=1), hash=family)
     labels = [[10 * i + 3] for i in range(4)]
@@ -88,7 +88,7 @@ def test_what_every_worker_touches_is_hashed_again():
 
 
 @pytest.mark.parametrize(("n_threads", "batches"), [(1, 1), (4, 4)])
-def test_the_queries_of_every_worker_count(n_threads, batches):
+def test_the_queries_of_every_worker_of_hogwild_count(n_threads, batches):
     family = SimHash(tables=3, hashes=4, rehash_first=1, centre_queries=True)
     network = hogwild(sampler=Vanilla(budget=1), hash=family)
     features = [[i] for i in range(4)]
