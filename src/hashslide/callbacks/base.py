@@ -56,17 +56,17 @@ def check_callbacks(callbacks) -> list:
     return list(callbacks)
 
 
-def metric_of(context: TrainingContext, monitor: str, callback: str) -> float:
-    """Return one figure of the epoch that ended last.
+def metric_of(record: dict, monitor: str, callback: str) -> float:
+    """Return one figure of an epoch's record.
 
     Raises
     ------
     InputError
         The record has no such figure.
     """
-    if monitor not in context.logs:
+    if monitor not in record:
         raise InputError(
-            f"{callback} monitors {monitor!r}, but an epoch's record holds {sorted(context.logs)}. "
+            f"{callback} monitors {monitor!r}, but an epoch's record holds {sorted(record)}. "
             "Metrics named val_... need eval_set or early_stopping=True."
         )
-    return context.logs[monitor]
+    return record[monitor]

@@ -13,7 +13,7 @@ class Checkpoint(Callback):
     """Save the estimator after every n-th epoch, or whenever a figure has improved.
 
     The file is replaced in one step, so it always holds a whole model. It includes the optimiser's state:
-    load it and call `partial_fit` with the same data once for each missing epoch to finish the training.
+    ``fit(X, y, resume_from=path)`` with the same data and parameters trains the missing epochs.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Checkpoint(Callback):
         if context.logs["epoch"] % self.every:
             return
         if self.monitor is not None:
-            value = metric_of(context, self.monitor, "Checkpoint")
+            value = metric_of(context.logs, self.monitor, "Checkpoint")
             score = -value if self.monitor == "loss" else value
             if score <= self._best:
                 return

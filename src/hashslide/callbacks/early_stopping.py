@@ -1,6 +1,7 @@
 """Early stopping: end when validation no longer improves, and return to the best weights."""
 
 import math
+import warnings
 
 from hashslide._checks import check_float, check_int
 
@@ -48,19 +49,39 @@ class EarlyStopping(Callback):
         self._best_state = None
 
     def setup(self, estimator, context) -> None:
-        """Start afresh."""
+        """Start afresh, or with the epochs of the checkpoint that a fit resumes."""
         self._forget()
+        if not (context.plan.n_epochs and context.history):
+            return
+        for record in context.history:
+            is_best = self._is_best(estimator, record)
+        if is_best:
+            self._best_state = context.network.snapshot()
+        else:
+            warnings.warn(
+                f"The best epoch before the checkpoint was {self.best_epoch_}, whose weights the checkpoint "
+                f"of epoch {record['epoch']} does not hold. Unless a later epoch is better, the model will have "
+                "those of the last one.",
+                stacklevel=2,
+            )
 
     def on_epoch_end(self, estimator, context) -> bool:
         """Keep the state if it is the best so far; tell whether patience is at its end."""
+        if self._is_best(estimator, context.logs):
+            self._best_state = context.network.snapshot()
+        assert self.best_epoch_ is not None
+        return context.logs["epoch"] - self.best_epoch_ >= self.patience
+
+    def _is_best(self, estimator, record: dict) -> bool:
+        """Tell whether an epoch is better than all before it, and take note of it."""
         has_classes = getattr(estimator, "multilabel_", True) is False
         monitor = self.monitor or ("val_P@1" if has_classes else "val_nDCG@5")
-        value = metric_of(context, monitor, "EarlyStopping")
+        value = metric_of(record, monitor, "EarlyStopping")
         score, best = (-value, -self.best_value_) if monitor == "loss" else (value, self.best_value_)
-        if self.best_epoch_ is None or score > best + self.min_delta:
-            self.best_epoch_, self.best_value_ = context.logs["epoch"], value
-            self._best_state = context.network.snapshot()
-        return context.logs["epoch"] - self.best_epoch_ >= self.patience
+        if self.best_epoch_ is not None and score <= best + self.min_delta:
+            return False
+        self.best_epoch_, self.best_value_ = record["epoch"], value
+        return True
 
     def teardown(self, estimator, context) -> None:
         """Restore the best state."""

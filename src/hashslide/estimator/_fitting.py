@@ -55,16 +55,26 @@ def hold_out(model, data: TrainingData, seed: int) -> tuple[TrainingData, Evalua
     return TrainingData(x=data.x, y=data.y, rows=kept, sample_weight=data.sample_weight), evaluate
 
 
-def commit(model, X, labels: LabelNames, target: Target, network: Network, seed: int, planned: int) -> None:
-    """Make the new, untrained network that of the model; nothing fails after this but the training itself."""
+def commit(
+    model,
+    X,
+    labels: LabelNames,
+    target: Target,
+    network: Network,
+    seed: int,
+    planned: int,
+    history: list[dict],
+) -> None:
+    """Make the network that is to be trained that of the model; after this only the training may fail."""
     network.share_lock(model._lock)
-    for name in ("n_features_in_", "feature_names_in_", "approximate_"):
+    for name in ("n_features_in_", "feature_names_in_", "approximate_", "best_epoch_"):
         model.__dict__.pop(name, None)
     validate_data(model, X, reset=True, skip_check_array=True)
     model._labels, model._dense_dtype, model._seed = labels, target.dense_dtype, seed
     model.classes_ = labels.array()
     model.multilabel_ = target.multilabel
-    model.history_, model._planned_epochs, model._moments = [], planned, None
+    model.history_, model._planned_epochs, model._moments = history, planned, None
+    model._has_optimizer_state = True
     model.network_ = network
 
 
@@ -173,10 +183,23 @@ def run(
     model, given: Mapping[str, Any], data: TrainingData, plan: Plan, evaluate: Evaluation | None = None
 ) -> None:
     """Train with the callbacks that the parameters ask for."""
-    callbacks = list(given["callbacks"])
+    callbacks, stopping = list(given["callbacks"]), None
     if given["early_stopping"] and evaluate is not None:
         wanted = given["early_stopping"]
-        callbacks.append(EarlyStopping() if wanted is True else copy(wanted))
+        stopping = EarlyStopping() if wanted is True else copy(wanted)
+        callbacks.append(stopping)
     if given["verbose"]:
         callbacks.append(Progress())
-    train(model.network_, data, plan, model.history_, evaluate=evaluate, callbacks=callbacks, estimator=model)
+    try:
+        train(
+            model.network_,
+            data,
+            plan,
+            model.history_,
+            evaluate=evaluate,
+            callbacks=callbacks,
+            estimator=model,
+        )
+    finally:
+        if stopping is not None and stopping.best_epoch_ is not None:
+            model.best_epoch_ = stopping.best_epoch_

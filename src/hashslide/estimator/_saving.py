@@ -46,10 +46,10 @@ def save_classifier(classifier, path, optimizer_state: bool) -> None:
         arrays["activations.covariance"] = classifier._moments.covariance
     if isinstance(classifier.label_weight, list | tuple | np.ndarray):
         arrays["label_weight"] = np.asarray(classifier.label_weight, np.float32)
-    model_file.save_model(path, arrays, _metadata(classifier))
+    model_file.save_model(path, arrays, _metadata(classifier, optimizer_state))
 
 
-def _metadata(classifier) -> dict[str, Any]:
+def _metadata(classifier, optimizer_state: bool) -> dict[str, Any]:
     names, dense_dtype = classifier._labels.names, classifier._dense_dtype
     return {
         "kind": KIND,
@@ -63,6 +63,8 @@ def _metadata(classifier) -> dict[str, Any]:
         "training": {
             "seed": classifier._seed,
             "planned_epochs": classifier._planned_epochs,
+            "best_epoch": getattr(classifier, "best_epoch_", None),
+            "optimizer_state": optimizer_state and classifier._has_optimizer_state,
             "examples": 0 if classifier._moments is None else classifier._moments.n_examples,
             "history": [_finite(record) for record in classifier.history_],
         },
@@ -180,6 +182,9 @@ def _restore(cls, path, arrays: dict[str, NDArray], metadata: dict[str, Any], fa
     classifier._seed = check_int("the seed", training["seed"], 0, 2**63 - 1)
     classifier._planned_epochs = check_int("the planned epochs", training["planned_epochs"], 0, 2**31)
     classifier.history_ = [_restore_record(record) for record in training["history"]]
+    classifier._has_optimizer_state = check_bool("optimizer_state", training["optimizer_state"])
+    if training["best_epoch"] is not None:
+        classifier.best_epoch_ = check_int("the best epoch", training["best_epoch"], 1, 2**31)
     classifier._moments = _restore_moments(arrays, training["examples"], config.width)
     classifier.multilabel_ = check_bool("multilabel", metadata["multilabel"])
     classifier.n_features_in_ = config.n_features

@@ -29,6 +29,7 @@ from hashslide.estimator._fitting import (
     run,
 )
 from hashslide.estimator._predicting import Predictor, check_dense
+from hashslide.estimator._resuming import check_same_fit, open_checkpoint, take_over
 from hashslide.estimator._saving import load_classifier, save_classifier
 from hashslide.estimator.parameters import check_parameters
 from hashslide.estimator.preparing import (
@@ -128,6 +129,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         One record for each epoch; see `hashslide.training.TrainingContext`.
     n_iter_ : int
         Epochs trained.
+    best_epoch_ : int
+        Only after early stopping: the epoch, counted from 1, whose weights the model has.
     approximate_ : dict
         Only if there are lists for approximate prediction. "exact" and "reason": whether they are left aside,
         and why; "feature_labels", "cell_labels", "probes": how much of them is read; "cost": of a row, as a
@@ -209,8 +212,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     @training
-    def fit(self, X, y, sample_weight=None, eval_set=None, *, classes=None) -> Self:
-        """Train a new model.
+    def fit(self, X, y, sample_weight=None, eval_set=None, *, classes=None, resume_from=None) -> Self:
+        """Train a new model, or go on with a training from a checkpoint.
 
         Parameters
         ----------
@@ -228,6 +231,10 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             of them.
         classes : array-like, optional
             Names of the columns of an indicator, or all classes in the wanted order.
+        resume_from : path-like or SlideClassifier, optional
+            A model that `hashslide.callbacks.Checkpoint` saved at the end of an epoch of a fit with the same
+            parameters and data. The missing epochs are trained, on any number of threads, and give the model
+            that the undisturbed fit would have given, bit for bit.
 
         Returns
         -------
@@ -238,24 +245,37 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         InputError
             An argument or parameter is not acceptable; the model is then unchanged. Also if training
             diverges.
+        ModelFileError
+            The file of `resume_from` cannot be read.
         KeyboardInterrupt
             On Ctrl-C; the model is usable.
         """
         given = check_parameters(self)
+        checkpoint = None if resume_from is None else open_checkpoint(self, resume_from)
         x, target, weight = check_examples(self, X, y, sample_weight)
         labels = LabelNames.learn(target, classes)
         data = training_data(x, labels.encode(target, classes), weight)
         evaluate = check_eval_set(self, eval_set, labels, x.n_columns)
-        seed = draw_seed(self.random_state)
+        seed = draw_seed(self.random_state) if checkpoint is None else checkpoint._seed
         if self.early_stopping and evaluate is None:
             data, evaluate = hold_out(self, data, seed)
         settings = decide_settings(given, data, target.multilabel)
-        network = new_network(settings, data, seed, self.label_weight, given["n_jobs"])
+        history: list[dict] = []
+        if checkpoint is None:
+            network = new_network(settings, data, seed, self.label_weight, given["n_jobs"])
+        else:
+            check_same_fit(checkpoint, settings, data, labels, target.multilabel)
+            network, history = take_over(checkpoint, data, self.label_weight, settings.loss)
 
-        planned = 0 if self.early_stopping else settings.epochs
+        epochs = settings.epochs
         with self._lock.writing:
-            unbroken(lambda: commit(self, X, labels, target, network, seed, planned))
-        run(self, given, data, plan_of(self, settings, settings.epochs, 0, settings.epochs), evaluate)
+            unbroken(lambda: commit(self, X, labels, target, network, seed, epochs, history))
+        try:
+            run(self, given, data, plan_of(self, settings, epochs, len(history), epochs), evaluate)
+        except BaseException:
+            if self.early_stopping:  # has gone back to the best epoch: there is nothing to go on from
+                self._planned_epochs = 0
+            raise
         self._planned_epochs = 0
         learn_moments(self, data)
         learn_approximate(self, data, evaluate)
@@ -309,7 +329,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             network = new_network(settings, data, seed, self.label_weight, given["n_jobs"])
             planned = 0
             with self._lock.writing:
-                unbroken(lambda: commit(self, X, labels, target, network, seed, planned))
+                unbroken(lambda: commit(self, X, labels, target, network, seed, planned, []))
         if len(taught.rows):
             run(self, given, taught, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
         learn_moments(self, data)

@@ -1,0 +1,95 @@
+"""`fit(..., resume_from=...)`: from a checkpoint at an epoch's end to the model of the undisturbed fit."""
+
+import os
+from dataclasses import fields
+
+import numpy as np
+
+from hashslide.errors import InputError
+from hashslide.estimator.auto import Decided
+from hashslide.estimator.parameters import check_parameters
+from hashslide.estimator.preparing import decide_settings, label_counts, label_weights, unit_scale
+from hashslide.network import Network
+from hashslide.settings import CustomHash
+from hashslide.targets import LabelNames
+from hashslide.training import TrainingData
+
+
+def open_checkpoint(model, source):
+    """Return the classifier that a fit of `model` is to go on from.
+
+    Parameters
+    ----------
+    model : SlideClassifier
+    source : path-like or SlideClassifier
+        A file of `SlideClassifier.save`, or what was loaded from one.
+
+    Raises
+    ------
+    InputError
+        It is of another kind, or nothing of its training is left to do.
+    ModelFileError
+        The file cannot be read.
+    """
+    cls = type(model)
+    if isinstance(source, str | os.PathLike):
+        family = check_parameters(model)["hash"]
+        own = family.family if isinstance(family, CustomHash) else None
+        source = cls.load(source, mmap=False, hash=own)
+    if not isinstance(source, cls) or not source.__sklearn_is_fitted__():
+        raise InputError(
+            f"resume_from is a {type(source).__name__}; accepted are the path of a model file and a "
+            f"{cls.__name__} that was loaded from one."
+        )
+    if source.n_iter_ >= source._planned_epochs:
+        raise InputError(
+            f"resume_from holds a training that has ended, after {source.n_iter_} epochs. Load it to use it, "
+            "or train it further with partial_fit."
+        )
+    if not source._has_optimizer_state:
+        raise InputError(
+            "resume_from lacks the state of the optimiser, without which the training would take another "
+            "course. Save checkpoints with optimizer_state=True."
+        )
+    return source
+
+
+def check_same_fit(
+    checkpoint, settings: Decided, data: TrainingData, labels: LabelNames, multilabel: bool
+) -> None:
+    """Refuse to go on with other settings or other data than the checkpoint's training had."""
+    before = decide_settings(check_parameters(checkpoint), data, multilabel)
+    for field in fields(Decided):
+        old, new = getattr(before, field.name), getattr(settings, field.name)
+        if old != new:
+            raise InputError(
+                f"resume_from was trained with {field.name}={old!r}, but this classifier has {new!r}. "
+                "Give both the same settings."
+            )
+    network = checkpoint.network_
+    facts = [
+        ("examples", network.n_examples_seen, len(data.rows)),
+        ("features", network.config.n_features, data.x.n_columns),
+        ("labels", network.config.n_labels, data.y.n_columns),
+    ]
+    for what, old, new in facts:
+        if old != new:
+            raise InputError(
+                f"resume_from was trained on {old:,} {what}, but these data have {new:,}. Pass the same data."
+            )
+    same_labels = np.array_equal(network.label_counts, label_counts(data))
+    if not same_labels or checkpoint._labels != labels or network.config.input_scale != unit_scale(data):
+        raise InputError(
+            "resume_from was trained on other data: the labels' names or counts, or the sizes of the "
+            "features, differ. Pass the same data, in the same form."
+        )
+
+
+def take_over(checkpoint, data: TrainingData, label_weight, loss: str) -> tuple[Network, list[dict]]:
+    """Return copies of the checkpoint's network, with the weights of labels, and of its history."""
+    saved = checkpoint.network_
+    network = Network.from_state(saved.config, saved.state())
+    weight = label_weights(label_weight, label_counts(data), len(data.rows), loss)
+    if weight is not None:
+        network.set_label_weight(weight)
+    return network, [dict(record) for record in checkpoint.history_]
