@@ -233,6 +233,8 @@ def test_interruption(folder, tmp_path, save_every):
         assert f"Interrupted: {tmp_path / 'm'} is not written (see --save-every)." in messages
         assert os.listdir(tmp_path) == []
     else:
-        epoch = int(re.search(r"Interrupted: .* holds epoch (\d+)\.", messages)[1])
+        epoch = int(
+            re.search(r"Interrupted: .* holds epoch (\d+); --resume .* goes on from there\.", messages)[1]
+        )
         assert epoch >= 2 and SlideClassifier.load(tmp_path / "m").n_iter_ == epoch
         assert os.listdir(tmp_path) == ["m"]

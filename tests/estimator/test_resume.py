@@ -81,11 +81,22 @@ def test_other_settings_are_refused(small, checkpoint):
 def test_other_data_are_refused(small, checkpoint):
     X, Y = small
     swapped = Y[:, ::-1].tocsr()
-    for data in ((X[:-1], Y[:-1]), (X * 2, Y), (X, swapped), (X[:, :-1], Y)):
+    names = [["a", "b"]] * 400
+    for data in ((X[:-1], Y[:-1]), (X * 2, Y), (X, swapped), (X[:, :-1], Y), (X, names)):
         fresh = model()
         with pytest.raises(InputError, match="resume_from was trained on"):
             fresh.fit(*data, resume_from=checkpoint)
         assert not hasattr(fresh, "network_")
+
+
+def test_the_names_of_labels_are_compared(small, tmp_path):
+    X, Y = small
+    names = [f"label {i}" for i in range(Y.shape[1])]
+    whole = model(callbacks=[Checkpoint(tmp_path / "e{epoch}")]).fit(X, Y, classes=names)
+    assert_equal_models(model().fit(X, Y, classes=names, resume_from=tmp_path / "e2"), whole)
+    for other in (None, names[::-1]):
+        with pytest.raises(InputError, match="trained on other data: the labels' names"):
+            model().fit(X, Y, classes=other, resume_from=tmp_path / "e2")
 
 
 def test_what_cannot_be_resumed_is_refused(small, checkpoint, tmp_path):

@@ -60,8 +60,8 @@ class EarlyStopping(Callback):
         else:
             warnings.warn(
                 f"The best epoch before the checkpoint was {self.best_epoch_}, whose weights the checkpoint "
-                f"of epoch {record['epoch']} does not hold. Unless a later epoch is better, the model will have "
-                "those of the last one.",
+                f"of epoch {record['epoch']} does not hold. Unless a later epoch is better, the model will "
+                "have those of the last one.",
                 stacklevel=2,
             )
 

@@ -11,6 +11,7 @@ from hashslide.cli._sources import files_of
 from hashslide.errors import InputError
 
 OUTPUTS = ("output", "target", "plot")  # the parameters that name a file to write
+CONTINUED = ("resume",)  # and those that name a file which its own successor may replace
 
 
 class Command(TyperCommand):
@@ -38,7 +39,7 @@ def check_outputs(values: dict, names: dict[str, str]) -> None:
             raise InputError(f"{names[first]} and {names[second]} are both {path}. Give two names.")
     for name, path in outputs.items():
         for source, value in values.items():
-            if source in OUTPUTS or not isinstance(value, str | Path):
+            if source in (*OUTPUTS, *CONTINUED) or not isinstance(value, str | Path):
                 continue
             if any(_is_same(path, read) for read in files_of(str(value))):
                 raise InputError(

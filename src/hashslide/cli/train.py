@@ -79,6 +79,10 @@ def train(
         int | None,
         opt.advanced(metavar="N", min=1, help="Also save MODEL after every N epochs.", panel=opt.FILES),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="MODEL", help="Go on from a file of --save-every, with its settings."),
+    ] = None,
     optimizer_state: Annotated[
         bool,
         opt.advanced(
@@ -106,9 +110,16 @@ def train(
         hashslide train train.txt.gz --test test.txt.gz -o m.hashslide
         hashslide train train.svm -o m.hashslide --early-stopping --epochs 20
         hashslide train train.npz -o m.hashslide --json > log.jsonl
+        hashslide train train.txt.gz -o m.hashslide --save-every 1
+        hashslide train train.txt.gz -o m.hashslide --resume m.hashslide
     """
     options = context.params
-    given = parameters(options)
+    checkpoint = None if resume is None else load_checkpoint(context, resume)
+    if checkpoint is None:
+        given = parameters(options)
+    else:
+        given = checkpoint.get_params()
+        seed = given["random_state"]
     model_file.check_writable(output)
     parts = load_parts(source, validation, validation_fraction, test, seed, lenient)
     part = parts["train"]
@@ -116,10 +127,20 @@ def train(
     classes = find_names(label_names, part.path, "labels", part.Y.shape[1])
     if not (json or quiet):
         announce(parts, classes is not None, names is not None)
-    classifier = SlideClassifier(**given, callbacks=callbacks(options, names), n_jobs=jobs)
-    fit(classifier, parts, classes, output)
+    classifier = SlideClassifier(**given | {"callbacks": callbacks(options, names), "n_jobs": jobs})
+    fit(classifier, parts, classes, output, checkpoint)
     classifier.save(output, optimizer_state)
     report(options, classifier, parts)
+
+
+def load_checkpoint(context: typer.Context, path: Path) -> SlideClassifier:
+    """Return the model to go on from, which brings its own settings: none may be given beside it."""
+    for name in (*PARAMETERS.keys() - {"validation_fraction"}, "patience", "seed"):
+        given_by = context.get_parameter_source(name)
+        if given_by is not None and given_by.name == "COMMANDLINE":
+            option = name.replace("_", "-")
+            raise typer.BadParameter(f"--resume takes the settings of {path}. Leave out --{option}.")
+    return SlideClassifier.load(path)
 
 
 def load_parts(
@@ -186,9 +207,7 @@ def callbacks(options: dict[str, Any], names: NDArray[np.object_] | None) -> lis
     if names is not None:
         wanted.append(FeatureNames(names))
     if options["save_every"] is not None:
-        wanted.append(
-            Checkpoint(options["output"], options["save_every"], optimizer_state=options["optimizer_state"])
-        )
+        wanted.append(Checkpoint(options["output"], options["save_every"]))
     if options["json"]:
         wanted.append(JsonProgress())
     elif not options["quiet"]:
@@ -197,18 +216,25 @@ def callbacks(options: dict[str, Any], names: NDArray[np.object_] | None) -> lis
 
 
 def fit(
-    classifier: SlideClassifier, parts: dict[str, Part], classes: NDArray[np.object_] | None, output: Path
+    classifier: SlideClassifier,
+    parts: dict[str, Part],
+    classes: NDArray[np.object_] | None,
+    output: Path,
+    checkpoint: SlideClassifier | None,
 ) -> None:
     """Train; on Ctrl-C say what is left and end."""
     held_out = parts.get("validation")
     eval_set = None if held_out is None else (held_out.X, held_out.Y)
     before = file_identity(output)
     try:
-        classifier.fit(parts["train"].X, parts["train"].Y, eval_set=eval_set, classes=classes)
+        classifier.fit(
+            parts["train"].X, parts["train"].Y, eval_set=eval_set, classes=classes, resume_from=checkpoint
+        )
     except KeyboardInterrupt as error:
         kept = f"{output} is not written (see --save-every)"
         if file_identity(output) != before:
-            kept = f"{output} holds epoch {len(model_file.inspect(output).metadata['training']['history'])}"
+            epoch = len(model_file.inspect(output).metadata["training"]["history"])
+            kept = f"{output} holds epoch {epoch}; --resume {output} goes on from there"
         note(f"Interrupted: {kept}.")
         raise typer.Exit(exit_code(error)) from None
 

@@ -77,8 +77,9 @@ def check_same_fit(
             raise InputError(
                 f"resume_from was trained on {old:,} {what}, but these data have {new:,}. Pass the same data."
             )
-    same_labels = np.array_equal(network.label_counts, label_counts(data))
-    if not same_labels or checkpoint._labels != labels or network.config.input_scale != unit_scale(data):
+    same_counts = np.array_equal(network.label_counts, label_counts(data))
+    same_names = np.array_equal(checkpoint._labels.array(), labels.array())
+    if not (same_counts and same_names and network.config.input_scale == unit_scale(data)):
         raise InputError(
             "resume_from was trained on other data: the labels' names or counts, or the sizes of the "
             "features, differ. Pass the same data, in the same form."
