@@ -28,6 +28,7 @@ from hashslide.estimator._fitting import (
     plan_of,
     run,
 )
+from hashslide.estimator._history_plot import draw_history
 from hashslide.estimator._predicting import Predictor, check_dense
 from hashslide.estimator._resuming import check_same_fit, open_checkpoint, take_over
 from hashslide.estimator._saving import load_classifier, save_classifier
@@ -558,6 +559,32 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             enough memory for it.
         """
         return load_classifier(cls, path, mmap, hash, verify)
+
+    def plot_history(self, x: str = "epoch", y=None, ax=None):
+        """Draw how the training went; needs matplotlib, ``pip install 'hashslide[plot]'``.
+
+        Parameters
+        ----------
+        x : {"epoch", "seconds"}, default "epoch"
+            Against the number of the epoch, or against the seconds of training up to its end, evaluation
+            excluded.
+        y : str or sequence of str, optional
+            Names in the records of `history_`, such as "loss" or "val_P@1". By default the metrics of the
+            validation data, or the loss where there are none.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        InputError
+            There is no such record, or matplotlib is not installed.
+        """
+        check_is_fitted(self)
+        return draw_history(self.history_, x, y, ax)
 
     @property
     def n_iter_(self) -> int:
