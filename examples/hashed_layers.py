@@ -5,8 +5,7 @@ python examples/hashed_layers.py
 
 import numpy as np
 
-from hashslide import SlideClassifier, data
-from hashslide.layers import Dense, Hashed
+from hashslide import DWTA, Dense, Hashed, Negatives, SlideClassifier, Vanilla, data
 
 ROWS = 10_000
 
@@ -40,6 +39,14 @@ def main() -> None:
     models = {
         "default, no hashing": SlideClassifier(64, random_state=0),
         "SLIDE": SlideClassifier(64, hash="dwta", active="per_example", random_state=0),
+        "the same with other settings": SlideClassifier(
+            64,
+            hash=DWTA(tables=20, hashes=5),
+            sampler=Vanilla(budget=200),
+            active="per_example",
+            negatives=Negatives(uniform=100),
+            random_state=0,
+        ),
         "hashed hidden layer": SlideClassifier([Dense(64), Hashed(1000, 100)], random_state=0),
         "a family of one's own": SlideClassifier(64, hash=Sectors(), random_state=0),
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import GridSearchCV, ShuffleSplit
 
-from hashslide import SlideClassifier, data, metrics
+from hashslide import EarlyStopping, SlideClassifier, data, metrics
 
 ROWS = 4000
 
@@ -31,7 +31,7 @@ def main() -> None:
     ):
         print(f"P@5 {precision:.3f}  PSP@5 {scored:.3f}  {settings}")
 
-    model = SlideClassifier(64, epochs=20, early_stopping=True, random_state=0)
+    model = SlideClassifier(64, epochs=20, early_stopping=EarlyStopping(patience=2), random_state=0)
     model.set_params(**search.best_params_).fit(X, Y)
     print(f"stopped after {model.n_iter_} epochs, best {max(e['val_nDCG@5'] for e in model.history_):.3f}")
     print(f"P@1 on the test part {np.round(model.score(mesh.X_test, mesh.Y_test), 3)}")

@@ -2,10 +2,15 @@
 
 import importlib
 import inspect
+import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-# An object is described on the page of the first module that exports it; the others refer to that page.
+import hashslide
+
+# An object is described on the page of the first module that exports it; the others refer to that page. What
+# these do not export is described on pages of the modules where it is defined, below the page "more".
 MODULES = (
     "hashslide.settings",
     "hashslide.data",
@@ -15,26 +20,37 @@ MODULES = (
     "hashslide.training",
     "hashslide.model_file",
     "hashslide.csr",
-    "hashslide.targets",
     "hashslide.errors",
     "hashslide",
-    "hashslide.estimator.auto",
-    "hashslide.diagnostics.tables",
     "hashslide.reference",
 )
+MORE = """\
+More modules
+============
+
+What the package is built of, for those who change it or build on it.
+
+.. toctree::
+   :maxdepth: 1
+
+"""
 
 
 def write_api_reference(folder: Path) -> None:
     """Write the pages, those that would change."""
     folder.mkdir(exist_ok=True)
     homes: dict[int, str] = {}
-    contents = {}
-    for name in MODULES:
+    pages, more = {}, []
+    for name in (*MODULES, *sorted(set(public_modules()) - set(MODULES))):
         module = importlib.import_module(name)
-        contents[name] = public_names(module)
-        for member in contents[name]:
-            homes.setdefault(id(getattr(module, member)), f"{name}.{member}")
-    pages = {f"{name}.rst": page(name, contents[name], homes) for name in MODULES}
+        members = {member: getattr(module, member) for member in public_names(module)}
+        own = [member for member, value in members.items() if id(value) not in homes]
+        homes.update({id(members[member]): f"{name}.{member}" for member in own})
+        if name in MODULES or own:
+            pages[f"{name}.rst"] = page(module, members, homes)
+        if name not in MODULES and own:
+            more.append(name)
+    pages["more.rst"] = MORE + "".join(f"   {name}\n" for name in more)
     for path in folder.glob("*.rst"):
         if path.name not in pages:
             path.unlink()
@@ -42,6 +58,14 @@ def write_api_reference(folder: Path) -> None:
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
+
+
+def public_modules() -> Iterator[str]:
+    """Yield the modules of the package whose path has no leading underscore, those of the commands aside."""
+    for found in pkgutil.walk_packages(hashslide.__path__, "hashslide."):
+        parts = found.name.split(".")
+        if parts[1] != "cli" and not any(part.startswith("_") for part in parts):
+            yield found.name
 
 
 def public_names(module: ModuleType) -> list[str]:
@@ -55,17 +79,18 @@ def public_names(module: ModuleType) -> list[str]:
     ]
 
 
-def page(name: str, names: list[str], homes: dict[int, str]) -> str:
+def page(module: ModuleType, members: dict[str, object], homes: dict[int, str]) -> str:
     """Return the page of a module: what it is, a table of all names, and the descriptions of its own ones."""
-    module = importlib.import_module(name)
-    own = [member for member in names if homes[id(getattr(module, member))] == f"{name}.{member}"]
-    listed = [homes[id(getattr(module, member))] for member in names]
+    name = module.__name__
     blocks = [f"{name}\n{'=' * len(name)}", f".. automodule:: {name}\n   :no-members:"]
-    if listed:
-        blocks.append(
-            ".. currentmodule:: None\n\n.. autosummary::\n\n" + "\n".join(f"   ~{full}" for full in listed)
-        )
-    blocks += [f".. {directive(getattr(module, member))}:: {name}.{member}" for member in own]
+    if members:
+        listed = "\n".join(f"   ~{homes[id(value)]}" for value in members.values())
+        blocks.append(f".. currentmodule:: None\n\n.. autosummary::\n\n{listed}")
+    blocks += [
+        f".. {directive(value)}:: {name}.{member}"
+        for member, value in members.items()
+        if homes[id(value)] == f"{name}.{member}"
+    ]
     return "\n\n".join(blocks) + "\n"
 
 

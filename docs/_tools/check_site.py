@@ -5,7 +5,6 @@ python docs/_tools/check_site.py build/docs
 
 import importlib
 import inspect
-import pkgutil
 import pydoc
 import sys
 from collections.abc import Iterator
@@ -13,9 +12,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from api import public_modules
 from sphinx.util.inventory import InventoryFile
-
-import hashslide
 
 LOADED = {"script": "src", "img": "src", "source": "srcset", "link": "href", "iframe": "src"}
 
@@ -65,20 +63,11 @@ def missing_names(site: Path) -> Iterator[str]:
         inventory = InventoryFile.load(file, "", lambda base, uri: uri)
     names = {name for kind, found in inventory.items() if kind.startswith("py:") for name in found}
     described = {id(pydoc.locate(name)) for name in names}
-    for module in public_modules():
+    for module in map(importlib.import_module, ["hashslide", *public_modules()]):
         for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
             if not inspect.ismodule(value) and id(value) not in described:
                 yield f"{module.__name__}.{name} is public and not in the reference"
-
-
-def public_modules() -> Iterator:
-    """Yield every module of the package whose path has no leading underscore; those of commands aside."""
-    yield hashslide
-    for found in pkgutil.walk_packages(hashslide.__path__, "hashslide."):
-        parts = found.name.split(".")
-        if not any(part.startswith("_") for part in parts) and parts[1] != "cli":
-            yield importlib.import_module(found.name)
 
 
 def main() -> int:

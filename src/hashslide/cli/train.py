@@ -17,6 +17,7 @@ from hashslide.cli._models import with_width
 from hashslide.cli._signals import exit_code
 from hashslide.cli._sources import Part, find_names, load_part, part_path, sibling_test_path
 from hashslide.cli.evaluate import RANKS, measure, parse_ranks, print_report
+from hashslide.diagnostics import plots
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.parameters import PARAMETERS
 
@@ -91,6 +92,10 @@ def train(
             panel=opt.FILES,
         ),
     ] = False,
+    plot: Annotated[
+        Path | None,
+        opt.advanced(metavar="FILE", help="Draw the training to FILE.png or FILE.html.", panel=opt.FILES),
+    ] = None,
     jobs: opt.Jobs = None,
     lenient: opt.Lenient = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
@@ -121,6 +126,8 @@ def train(
         given = checkpoint.get_params()
         seed = given["random_state"]
     model_file.check_writable(output)
+    if plot is not None:
+        plots.check_plot_path(plot)
     parts = load_parts(source, validation, validation_fraction, test, seed, lenient)
     part = parts["train"]
     names = find_names(feature_names, part.path, "features", part.X.shape[1])
@@ -130,6 +137,8 @@ def train(
     classifier = SlideClassifier(**given | {"callbacks": callbacks(options, names), "n_jobs": jobs})
     fit(classifier, parts, classes, output, checkpoint)
     classifier.save(output, optimizer_state)
+    if plot is not None:
+        draw(classifier, plot, part.path.name)
     report(options, classifier, parts)
 
 
@@ -237,6 +246,19 @@ def fit(
             kept = f"{output} holds epoch {epoch}; --resume {output} goes on from there"
         note(f"Interrupted: {kept}.")
         raise typer.Exit(exit_code(error)) from None
+
+
+def draw(classifier: SlideClassifier, path: Path, source: str) -> None:
+    """Draw the loss by epoch and, with validation data, the metrics against the time of training."""
+    records = classifier.history_
+    measured = [name for name in records[0] if name.startswith("val_")]
+    figure, axes = plots.new_figure(1, 1 + bool(measured), (6 * (1 + bool(measured)), 4.5))
+    classifier.plot_history("epoch", "loss", axes[0, 0])
+    if measured:
+        classifier.plot_history("seconds", measured, axes[0, 1])
+    table = plots.Table("epochs", list(records[0]), [list(record.values()) for record in records])
+    plots.save_plot(path, figure, f"Training on {source}", tables=[table])
+    note(f"Wrote {path}.")
 
 
 def file_identity(path: Path) -> tuple[int, int] | None:

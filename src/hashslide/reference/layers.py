@@ -28,10 +28,14 @@ DERIVATIVES = {
 class Activations:
     """What flows from one layer to the next.
 
-    values : (examples, units), 0 where not active
-    active : bool of the same shape
-    sparse : whether the layer chooses its units; then those with a value of 0 are not active, while all those
-        of a dense layer are
+    Attributes
+    ----------
+    values : float32 array of shape (examples, units)
+        0 where not active.
+    active : bool array of the same shape
+    sparse : bool
+        Whether the layer chooses its units; then those with a value of 0 are not active, while all those of a
+        dense layer are.
     """
 
     values: NDArray[np.float32]
@@ -114,7 +118,7 @@ class InputLayer(Parameters):
         return self.forward(x, 0)
 
     def backward_and_update(self, gradient: NDArray, rate: float, step: int) -> None:
-        """gradient: dLoss/dh. With s = length / |a|: dLoss/da = s (g - h (h . g) / length^2)."""
+        """gradient: dLoss/dh. With ``s = length / |a|``: ``dLoss/da = s (g - h (h . g) / length^2)``."""
         length = self.length
         if length:
             along = (self.h * gradient).sum(axis=1, keepdims=True) / length**2
