@@ -87,6 +87,7 @@ def test_padding_among_names():
     padded = np.array([["dog", "cat", None], ["ant", None, None], [None] * 3, ["bee", None, None]], object)
     for options in ({}, {"classes": CLASSES}):
         assert metrics.precision_at_k(LISTS, padded, 3, **options) == (2 + 1 + 0 + 1) / 12
+    assert metrics.precision_at_k(LISTS, pd.DataFrame(padded).astype("string"), 3) == (2 + 1 + 0 + 1) / 12
     assert metrics.precision_at_k([[5], [7, 5]], [[5, -1], [-1, -1]], 2) == 1 / 4
     assert metrics.precision_at_k([[], []], [[None], [None]], 1) == 0
 

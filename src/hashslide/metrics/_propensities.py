@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from hashslide._checks import as_int, check_float
+from hashslide._checks import check_float, check_int
 from hashslide._validation import as_numeric
 from hashslide.csr import Csr, as_csr
 from hashslide.errors import InputError
@@ -51,8 +51,7 @@ def propensity(
         counts, n = _counted(label_counts, classes)
     else:
         counts = _given(label_counts)
-    if as_int(n) is None or n < 0:
-        raise InputError(f"n is {n!r}; accepted is the number of training examples.")
+    n = check_int("n", n, 0, 2**63 - 1)
     if counts.ndim != 1 or not ((counts >= 0) & (counts <= n)).all():
         found = f"shape {counts.shape}" + (
             f", values {counts.min()} to {counts.max()}" if counts.size else ""

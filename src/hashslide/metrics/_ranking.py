@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from hashslide._checks import as_int
 from hashslide.csr import Csr, as_pattern
 from hashslide.errors import InputError
-from hashslide.targets import LabelNames, Target, check_classes, column_names, parse_target
+from hashslide.targets import LabelNames, Target, check_classes, column_names, is_missing, parse_target
 
 PADDING = -1
 
@@ -118,8 +118,9 @@ def _predicted(topk: ArrayLike) -> NDArray:
         array = np.asarray(topk)
     except ValueError as error:
         raise InputError(f"topk is not rectangular ({error}). Fill its short rows with -1 or None.") from None
-    if array.dtype.kind == "T":
-        array = array.astype(object)
+    if array.dtype.kind in "OT":
+        items = [None if is_missing(item) else item for item in array.ravel().tolist()]
+        array = np.array([*items, None], dtype=object)[:-1].reshape(array.shape)
     if array.ndim != 2 or array.dtype.kind not in "biufUO":
         remedy = " Of one prediction for each example, pass topk.reshape(-1, 1)." if array.ndim == 1 else ""
         raise InputError(

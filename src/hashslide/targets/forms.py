@@ -164,7 +164,7 @@ def _dense_indicator(array: NDArray, columns: NDArray | None) -> Target:
 
 def _object_indicator(array: NDArray) -> NDArray:
     """Return a matrix of Python numbers as one of NumPy's; anything else as it is."""
-    missing = np.argwhere([[_is_missing(value) for value in row] for row in array])
+    missing = np.argwhere([[is_missing(value) for value in row] for row in array])
     if len(missing):
         row, column = missing[0]
         raise InputError(
@@ -204,6 +204,8 @@ def as_array(Y) -> NDArray:
             raise InputError(
                 "Unknown label type: y mixes booleans with numbers. Make all of its labels integers."
             )
+        if families == {"string"} and any(label.endswith("\0") for label in Y):
+            return np.array(Y, dtype=object)  # arrays of strings drop zeros at the end
         if kinds and all(_family(kind) == "number" and _is_integer(kind) for kind in kinds):
             return _integers(list(Y))
     try:
@@ -255,7 +257,7 @@ def check_class_items(array: NDArray) -> NDArray:
             raise InputError(
                 f"Unknown label type: continuous. y holds {value}; classes are integers or strings."
             )
-        return array
+        return array if array.dtype.itemsize <= 8 else array.astype(np.float64)
     if array.dtype.kind == "O":
         items = array.tolist()
         kinds = {_family(type(item)) for item in items}
@@ -334,7 +336,7 @@ def _uniform_names(items: list, row_of: Callable[[int], int]) -> NDArray:
         return np.array(items if kinds <= {str} else list(map(str, items)), dtype=object)
     if all(map(_is_integer, kinds)):
         return _integers(items)
-    missing = next((i for i, item in enumerate(items) if _is_missing(item)), None)
+    missing = next((i for i, item in enumerate(items) if is_missing(item)), None)
     if missing is not None:
         raise InputError(
             f"y holds {items[missing]!r} in row {row_of(missing)}: a label is missing. Drop the example, or "
@@ -367,7 +369,7 @@ def _integers(items: list) -> NDArray:
         ) from None
 
 
-def _is_missing(item) -> bool:
+def is_missing(item) -> bool:
     """Tell whether a label is None, NaN, pandas.NA or NaT."""
     return (
         item is None
