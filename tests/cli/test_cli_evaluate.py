@@ -65,3 +65,24 @@ def test_data_with_more_labels_than_a_named_model_need_names(model, folder, tmp_
         "3,655 labels without names, the model 3,654 with"
         in run("evaluate", model, tmp_path / "more.txt", code=1).stderr
     )
+
+
+def test_pairs_are_left_out(folder, model, classifier, tmp_path):
+    X, Y = data.load(folder / "test.txt.gz")
+    best = classifier.predict_topk(X, 8)[0]
+    ids = {name: i for i, name in enumerate(classifier.classes_)}
+    pairs = [(row, ids[best[row, column]]) for row in range(0, 300, 3) for column in (0, 2)]
+    (tmp_path / "filter.txt").write_text("".join(f"{row} {label}\n" for row, label in pairs))
+    command = ("evaluate", model, folder, "-k", "1,5", "--json")
+    found = json.loads(run(*command, "--exclude", tmp_path / "filter.txt").stdout)
+    left = [
+        [name for j, name in enumerate(row) if i % 3 or j not in (0, 2)][:5] for i, row in enumerate(best)
+    ]
+    truth = Y.tolil()
+    for row, label in pairs:
+        truth[row, label] = 0
+    expected = metrics.summary(truth, left, (1, 5), classes=classifier.classes_)
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-12)
+    assert found["P@1"] < json.loads(run(*command).stdout)["P@1"]
+    (tmp_path / "filter.txt").write_text("0 99999\n")
+    assert "label 99999 is out of range" in run(*command, "--exclude", tmp_path / "filter.txt", code=1).stderr

@@ -26,33 +26,24 @@ def row_blocks(n_rows: int) -> Iterator[slice]:
         yield slice(first, first + ROWS_PER_BLOCK)
 
 
-def fit_part(
-    part: Part, model: SlideClassifier, label_names: Path | None, feature_names: Path | None
-) -> Part:
-    """Return a part whose columns are the model's features and labels.
+def fit_features(part: Part, model: SlideClassifier, names_file: Path | None) -> csr_matrix:
+    """Return features in the columns of a model.
 
     Where both the model and the data have names, columns are matched by name: features unknown to the model
-    are left out, labels unknown to it follow its own. Otherwise ids are taken as they are.
+    are left out. Otherwise ids are taken as they are.
 
     Parameters
     ----------
     part : Part
     model : SlideClassifier
-    label_names, feature_names : Path or None
-        Files with the names of the data's ids; by default those beside the data.
+    names_file : Path or None
+        File with the names of the data's ids; by default the one beside the data.
 
     Raises
     ------
     InputError
-        The data have more features or labels than the model, and no names tell which is which.
+        The data have more features than the model, and no names tell which is which.
     """
-    names = find_names(label_names, part.path, "labels", part.Y.shape[1])
-    X = fit_features(part, model, feature_names)
-    return Part(part.path, X, _fit_labels(part.Y, names, model.classes_))
-
-
-def fit_features(part: Part, model: SlideClassifier, names_file: Path | None) -> csr_matrix:
-    """Return the features of a part as in `fit_part`."""
     X, n = part.X, model.n_features_in_
     names = find_names(names_file, part.path, "features", X.shape[1])
     known = getattr(model, "feature_names_in_", None)
@@ -69,7 +60,27 @@ def fit_features(part: Part, model: SlideClassifier, names_file: Path | None) ->
     return with_width(X, n)
 
 
-def _fit_labels(Y: csr_matrix, names: NDArray | None, classes: NDArray) -> csr_matrix:
+def fit_labels(Y: csr_matrix, names: NDArray | None, classes: NDArray) -> csr_matrix:
+    """Return labels in the columns of a model.
+
+    Parameters
+    ----------
+    Y : csr_matrix of shape (n, labels of the data)
+    names : array or None
+        Their names.
+    classes : array
+        The names of the model's labels.
+
+    Returns
+    -------
+    csr_matrix
+        Labels unknown to the model follow its own.
+
+    Raises
+    ------
+    InputError
+        The data have more labels than the model, and no names tell which is which.
+    """
     n = len(classes)
     if classes.dtype.kind not in "UO":
         names = np.arange(Y.shape[1])

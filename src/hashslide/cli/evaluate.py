@@ -1,6 +1,7 @@
 """``hashslide evaluate``: the metrics of a model on labelled data."""
 
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -8,9 +9,9 @@ import typer
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hashslide import metrics
+from hashslide import data, metrics
 from hashslide.cli._console import note, print_facts, print_json, print_table
-from hashslide.cli._models import fit_part, load_classifier, row_blocks
+from hashslide.cli._models import fit_features, fit_labels, load_classifier, row_blocks
 from hashslide.cli._options import (
     ApproximatePrediction,
     DataArgument,
@@ -21,7 +22,7 @@ from hashslide.cli._options import (
     Lenient,
     ModelArgument,
 )
-from hashslide.cli._sources import load_part, part_path
+from hashslide.cli._sources import find_names, load_part, part_path
 from hashslide.estimator import SlideClassifier
 from hashslide.network import effective_threads
 
@@ -47,6 +48,10 @@ def evaluate(
     ] = RANKS,
     propensity_a: Annotated[float, typer.Option(metavar="X", help="Constant A of the propensities.")] = 0.55,
     propensity_b: Annotated[float, typer.Option(metavar="X", help="Constant B of the propensities.")] = 1.5,
+    exclude: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Pairs 'point label' to leave out, as the XMC sets name them."),
+    ] = None,
     approximate: ApproximatePrediction = False,
     label_names: LabelNamesFile = None,
     feature_names: FeatureNamesFile = None,
@@ -66,13 +71,18 @@ def evaluate(
     \b
         hashslide evaluate mesh.hashslide pubmed-mesh
         hashslide evaluate deps.hashslide npm-deps/test.txt.gz -k 1,10 --json
+        hashslide evaluate titles.hashslide test.txt --exclude filter_labels_test.txt
     """
     classifier = load_classifier(model, jobs)
-    part = fit_part(load_part(part_path(source, "test"), lenient), classifier, label_names, feature_names)
+    part = load_part(part_path(source, "test"), lenient)
+    names = find_names(label_names, part.path, "labels", part.Y.shape[1])
+    X, Y = fit_features(part, classifier, feature_names), fit_labels(part.Y, names, classifier.classes_)
+    left_out = None if exclude is None else data.load_pairs(exclude, part.Y.shape)
+    left_out = None if left_out is None else fit_labels(left_out, names, classifier.classes_)
     n_labels = len(classifier.classes_)
     if max(ranks) > n_labels:
         note(f"Note: the model has {n_labels:,} labels; places beyond them count as wrong.")
-    report = measure(classifier, part.X, part.Y, ranks, (propensity_a, propensity_b), approximate)
+    report = measure(classifier, X, Y, ranks, (propensity_a, propensity_b), approximate, left_out)
     if json:
         print_json({"model": str(model), "data": str(part.path)} | report)
     else:
@@ -86,6 +96,7 @@ def measure(
     ranks: list[int],
     propensity_constants: tuple[float, float] = (0.55, 1.5),
     approximate: bool = False,
+    exclude: csr_matrix | None = None,
 ) -> dict[str, Any]:
     """Return every metric at every rank, and the speed.
 
@@ -99,6 +110,8 @@ def measure(
     propensity_constants : (A, B)
     approximate : bool
         Measure approximate prediction, as the model is tuned to it.
+    exclude : csr_matrix of the shape of Y, optional
+        Pairs that are left out.
 
     Returns
     -------
@@ -106,10 +119,12 @@ def measure(
         "points", "seconds", "milliseconds_per_point", "threads", and "P@1" and so on.
     """
     threads = effective_threads(classifier.n_jobs)
+    most_left_out = 0 if exclude is None else int(np.diff(exclude.indptr).max(initial=0))
+    k = min(max(ranks) + most_left_out, Y.shape[1])
     started = time.perf_counter()
-    topk = _predict_ids(classifier, X, max(ranks), approximate)
+    topk = _predict_ids(classifier, X, k, approximate)
     seconds = time.perf_counter() - started
-    lacking = max(min(max(ranks), Y.shape[1]) - topk.shape[1], 0)  # where Y has labels that the model lacks
+    lacking = k - topk.shape[1]  # where Y has labels that the model lacks
     topk = np.pad(topk, ((0, 0), (0, lacking)), constant_values=-1)
     report: dict[str, Any] = {
         "points": X.shape[0],
@@ -118,16 +133,7 @@ def measure(
         "threads": threads,
     }
     propensity = _propensity(classifier, Y.shape[1], propensity_constants)
-    for k in ranks:
-        report |= {
-            f"P@{k}": metrics.precision_at_k(Y, topk, k),
-            f"R@{k}": metrics.recall_at_k(Y, topk, k),
-            f"nDCG@{k}": metrics.ndcg_at_k(Y, topk, k),
-            f"PSP@{k}": metrics.psp_at_k(Y, topk, k, propensity),
-            f"PSnDCG@{k}": metrics.psndcg_at_k(Y, topk, k, propensity),
-            f"coverage@{k}": metrics.coverage_at_k(Y, topk, k),
-        }
-    return report
+    return report | metrics.summary(Y, topk, ranks, propensity, exclude=exclude)
 
 
 def print_report(report: dict[str, Any]) -> None:

@@ -106,7 +106,7 @@ def load_pairs(path: str | os.PathLike, shape: tuple[int, int]) -> csr_matrix:
     """Read pairs of an example and a label, such as those that published results leave out.
 
     Sets whose labels are examples too come with ``filter_labels_test.txt``: in each line the number of a test
-    example and a label that is the same thing; see `hashslide.metrics.leave_out`.
+    example and a label that is the same thing; `exclude` of `hashslide.metrics.precision_at_k` takes them.
 
     Parameters
     ----------
