@@ -11,7 +11,7 @@ from hash_helpers import Signs
 
 import hashslide
 from hashslide.errors import InputError
-from hashslide.settings import CustomHash, Layer, MissingFamily, NetworkConfig
+from hashslide.settings import CustomHash, Layer, MissingFamily, NetworkConfig, Threshold
 from hashslide.settings.base import Settings, default_of, fields_of
 from hashslide.settings.constraints import (
     Checked,
@@ -163,3 +163,44 @@ def test_a_family_is_saved_by_its_name():
 def test_other_json_is_refused(value, message):
     with pytest.raises(InputError, match=message):
         from_plain(value)
+
+
+COUNT, SIZE = "is an integer from 1 to 2147483647", "is an integer from 0 to 2147483647"
+FLAG, BELOW_ONE = "are True and False", "is a number in [0, 1)"
+POSITIVE, NOT_NEGATIVE = "is a number in (0, inf)", "is a number in [0, inf)"
+FINITE = "is a number in (-inf, inf)"
+RANGES = {
+    **dict.fromkeys(("tables", "hashes", "norm_ranges"), "is an integer from 1 to 10000"),
+    **dict.fromkeys(("probes", "rehash_first", "rehash_every", "top", "min_count", "width"), COUNT),
+    **dict.fromkeys(("n_features", "n_labels", "direct_min_count"), COUNT),
+    **dict.fromkeys(("bucket_size", "cells", "winners", "direct"), SIZE),
+    **dict.fromkeys(("bias", "centre", "augment", "in_batch"), FLAG),
+    **dict.fromkeys(("momentum", "beta1", "beta2", "warmup", "dropout", "input_dropout"), BELOW_ONE),
+    **dict.fromkeys(("epsilon", "initial_accumulator", "input_scale", "rehash_changed"), POSITIVE),
+    **dict.fromkeys(("direct_rate", "direct_accumulator"), POSITIVE),
+    **dict.fromkeys(("weight_decay", "input_init", "example_power"), NOT_NEGATIVE),
+    **dict.fromkeys(("alpha", "beta"), FINITE),
+    **dict.fromkeys(("uniform", "popular"), f'are "auto" and {SIZE.removeprefix("is ")}'),
+    "bin_size": "is a power of two from 2 to 65536",
+    "bucket_policy": "are 'fifo' and 'reservoir'",
+    "centre_queries": "are None, True and False",
+    "rehash_growth": "is a number in (1, inf)",
+    "budget": f"are None and {COUNT.removeprefix('is ')}",
+    "prior_correction": 'are "auto" and a number in [0, 1]',
+    "activation": "are \"auto\", 'identity', 'relu' and 'tanh'",
+    "length": f'are "auto" and {NOT_NEGATIVE.removeprefix("is ")}',
+    "loss": "are 'bce' and 'softmax'",
+    "update": "are 'owner' and 'hogwild'",
+    "active": "are 'per_batch' and 'per_example'",
+    "seed": f"is an integer from 0 to {2**64 - 1}",
+}
+
+
+def test_the_ranges_are_those_of_the_core():
+    for kind in KINDS:
+        for name, constraint in constraints_of(kind).items():
+            if not isinstance(constraint, Composed | NegativesKind | HiddenLayers | Checked):
+                wanted = (
+                    SIZE.replace("is", "are None and") if kind is Threshold and name == "budget" else None
+                )
+                assert constraint.accepted() == (wanted or RANGES[name]), (kind, name)
