@@ -5,6 +5,7 @@ import operator
 
 import numpy as np
 
+from hashslide._interface import setting
 from hashslide.errors import InputError
 
 
@@ -22,7 +23,7 @@ def check_int(name: str, value, low: int, high: int) -> int:
     if number is None or not low <= number <= high:
         is_long = number is not None and abs(number) >= 10**100  # Python does not print the longest ones
         found = "an integer of more than 100 digits" if is_long else repr(value)
-        raise InputError(f"{name} is {found}; accepted is an integer from {low} to {high}.")
+        raise InputError(f"{setting(name)} is {found}; accepted is an integer from {low} to {high}.")
     return number
 
 
@@ -34,7 +35,7 @@ def check_float(name: str, value, low: float, high: float, brackets: str = "[]")
     below = max(number, single) < high or (brackets[1] == "]" and number <= high)
     if not (above and below):
         interval = f"{brackets[0]}{low}, {high}{brackets[1]}"
-        raise InputError(f"{name} is {value!r}; accepted is a number in {interval}.")
+        raise InputError(f"{setting(name)} is {value!r}; accepted is a number in {interval}.")
     return number
 
 
@@ -56,14 +57,14 @@ def _single_precision(value: float) -> float:
 def check_bool(name: str, value) -> bool:
     """Return `value` if it is True or False."""
     if not isinstance(value, bool | np.bool_):
-        raise InputError(f"{name} is {value!r}; accepted are True and False.")
+        raise InputError(f"{setting(name)} is {value!r}; accepted are True and False.")
     return bool(value)
 
 
 def check_choice(name: str, value, choices: tuple[str, ...]) -> str:
     """Return `value` if it is one of `choices`."""
     if not isinstance(value, str) or value not in choices:
-        raise InputError(f"{name} is {value!r}; accepted are {', '.join(map(repr, choices))}.")
+        raise InputError(f"{setting(name)} is {value!r}; accepted are {', '.join(map(repr, choices))}.")
     return value
 
 

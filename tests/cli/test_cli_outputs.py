@@ -12,7 +12,13 @@ from hashslide import data
 from hashslide.cli._outputs import CONTINUED, OUTPUTS, Command
 from hashslide.errors import InputError
 
-READ = {"model", "label_names", "feature_names"}  # the other parameters that are paths
+READ = {
+    "model",
+    "label_names",
+    "labels_file",
+    "feature_names",
+    "exclude",
+}  # the other parameters that are paths
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_too_little_memory_for_data_is_named(monkeypatch, folder):
     def fail(*_, **__):
         raise MemoryError("Unable to allocate 3 TiB")
 
-    monkeypatch.setattr(data, "load", fail)
+    monkeypatch.setattr(data, "load_named", fail)
     message = run("data", "describe", folder, code=1).stderr
     assert message.startswith("Error: there is not enough memory. Close other programs")
     assert message.endswith("Unable to allocate 3 TiB\n")
@@ -108,6 +108,6 @@ def test_errors_of_the_system_have_fitting_remedies(monkeypatch, folder, number,
     def fail(*_, **__):
         raise OSError(number, os.strerror(number), "some.file")
 
-    monkeypatch.setattr(data, "load", fail)
+    monkeypatch.setattr(data, "load_named", fail)
     message = run("data", "describe", folder, code=1).stderr
     assert message.startswith("Error: some.file: ") and remedy in message

@@ -107,7 +107,6 @@ DATA_HELP = (
 DataArgument = Annotated[str, data_argument("DATA", DATA_HELP)]
 ModelArgument = Annotated[Path, argument("MODEL", "A model file that 'hashslide train' wrote.")]
 Json = Annotated[bool, _flag("--json", help="Print JSON for machines.")]
-Lenient = Annotated[bool, _flag("--lenient", help="Repair harmless faults of data files, with a warning.")]
 Jobs = Annotated[
     int | None,
     typer.Option("--jobs", "-j", metavar="N", min=1, help="Threads; by default all CPUs granted."),

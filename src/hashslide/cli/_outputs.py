@@ -7,20 +7,34 @@ from pathlib import Path
 import typer
 from typer.core import TyperCommand
 
-from hashslide.cli._sources import files_of
+from hashslide._interface import command_line
+from hashslide.cli.inputs.sources import files_of
 from hashslide.errors import InputError
 
 OUTPUTS = ("output", "target", "plot")  # the parameters that name a file to write
 CONTINUED = ("resume",)  # and those that name a file which its own successor may replace
 
+RENAMED = {  # Python arguments: the parameters of the commands that stand for them
+    "n_jobs": "jobs",
+    "random_state": "seed",
+}
+
 
 class Command(TyperCommand):
-    """A command whose outputs are none of its inputs."""
+    """A command whose outputs are none of its inputs, and whose messages name its options."""
 
     def invoke(self, ctx: typer.Context):
         """Run the command, unless it would destroy what it reads."""
         check_outputs(ctx.params, {parameter.name: _shown(parameter) for parameter in self.params})
-        return super().invoke(ctx)
+        with command_line(_options(self)):
+            return super().invoke(ctx)
+
+
+def _options(command: TyperCommand) -> dict[str, str]:
+    """Return the option for each Python argument that a command knows."""
+    options = {p.name: max(p.opts, key=len) for p in command.params if p.param_type_name == "option"}
+    renamed = {python: options[name] for python, name in RENAMED.items() if name in options}
+    return options | renamed
 
 
 def check_outputs(values: dict, names: dict[str, str]) -> None:

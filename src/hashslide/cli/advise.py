@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from hashslide.cli._console import note, print_facts, print_json, print_table
-from hashslide.cli._options import DataArgument, Hidden, Jobs, Json, Lenient, reader
-from hashslide.cli._sources import load_part, part_path
+from hashslide.cli._options import DataArgument, Hidden, Jobs, Json, reader
+from hashslide.cli.inputs.reader import Reader, reads_data
+from hashslide.cli.inputs.sources import part_path
 from hashslide.diagnostics import plots
 from hashslide.diagnostics._advise_plot import draw
 from hashslide.diagnostics._trials import RANKS, Outcome, Run
@@ -49,6 +50,7 @@ def _families(text: str) -> list:
     return found if isinstance(found, list) else [found]
 
 
+@reads_data
 def advise(
     source: DataArgument,
     seconds: Annotated[float, typer.Option(metavar="X", min=1, help="Time to take, about.")] = 120,
@@ -69,8 +71,9 @@ def advise(
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of all random numbers.")] = 0,
     plot: PlotFile = None,
     jobs: Jobs = None,
-    lenient: Lenient = False,
     json: Json = False,
+    *,
+    reader: Reader,
 ) -> None:
     """Find out whether hashing pays on your data, before a long training.
 
@@ -86,7 +89,7 @@ def advise(
     """
     if plot is not None:
         plots.check_plot_path(plot)
-    part = load_part(part_path(source, "train"), lenient)
+    part = reader.load(part_path(source, "train"))
     advice = find_advice(
         part.X,
         part.Y,

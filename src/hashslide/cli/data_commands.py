@@ -9,8 +9,9 @@ import typer
 
 from hashslide import data
 from hashslide.cli._console import note, print_facts, print_json, print_table, readable_bytes
-from hashslide.cli._options import DataArgument, Json, Lenient, data_argument
-from hashslide.cli._sources import load_part, part_path
+from hashslide.cli._options import DataArgument, Json, data_argument
+from hashslide.cli.inputs.reader import Reader, reads_data
+from hashslide.cli.inputs.sources import part_path
 
 
 class PartName(StrEnum):
@@ -38,11 +39,13 @@ def list_sets(json: Json = False) -> None:
         note("Use the name wherever a command asks for DATA, such as: hashslide data describe pubmed-mesh")
 
 
+@reads_data
 def describe(
     source: DataArgument,
     part: Annotated[PartName, typer.Option(help="Which part of a folder or built-in set.")] = PartName.train,
-    lenient: Lenient = False,
     json: Json = False,
+    *,
+    reader: Reader,
 ) -> None:
     """Print facts about a data file: counts, the tail of rare labels, memory.
 
@@ -52,7 +55,7 @@ def describe(
         hashslide data describe pubmed-mesh --part test
         hashslide data describe train.txt.gz --json
     """
-    loaded = load_part(part_path(source, part), lenient)
+    loaded = reader.load(part_path(source, part))
     facts = {"file": str(loaded.path)} | data.describe(loaded.X, loaded.Y)
     if json:
         print_json(facts)
@@ -61,11 +64,13 @@ def describe(
         print_facts("", ((name.replace("_", " "), value) for name, value in facts.items()))
 
 
+@reads_data
 def convert(
     source: Annotated[str, data_argument("SOURCE", "The file to read.")],
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="The file to write.", show_default=False)],
-    lenient: Lenient = False,
     json: Json = False,
+    *,
+    reader: Reader,
 ) -> None:
     """Convert a data file to another format; the suffixes choose the formats.
 
@@ -81,7 +86,7 @@ def convert(
         hashslide data convert train.svm train.npz
         hashslide data convert train.txt.gz train.parquet
     """
-    X, Y = data.convert(part_path(source, "train"), target, lenient=lenient)
+    X, Y = reader.convert(part_path(source, "train"), target)
     facts: dict[str, Any] = {"file": str(target), "bytes": target.stat().st_size}
     facts |= {"points": X.shape[0], "features": X.shape[1], "labels": Y.shape[1]}
     if json:

@@ -11,7 +11,6 @@ from scipy.sparse import csr_matrix
 
 from hashslide import data, metrics
 from hashslide.cli._console import note, print_facts, print_json, print_table
-from hashslide.cli._models import fit_features, fit_labels, load_classifier, row_blocks
 from hashslide.cli._options import (
     ApproximatePrediction,
     DataArgument,
@@ -19,10 +18,11 @@ from hashslide.cli._options import (
     Jobs,
     Json,
     LabelNamesFile,
-    Lenient,
     ModelArgument,
 )
-from hashslide.cli._sources import find_names, load_part, part_path
+from hashslide.cli.inputs.models import fit_features, fit_labels, load_classifier, row_blocks
+from hashslide.cli.inputs.reader import Reader, reads_data
+from hashslide.cli.inputs.sources import find_names, part_path
 from hashslide.estimator import SlideClassifier
 from hashslide.network import effective_threads
 
@@ -40,6 +40,7 @@ def parse_ranks(text: str) -> list[int]:
     return ranks
 
 
+@reads_data
 def evaluate(
     model: ModelArgument,
     source: DataArgument,
@@ -56,8 +57,9 @@ def evaluate(
     label_names: LabelNamesFile = None,
     feature_names: FeatureNamesFile = None,
     jobs: Jobs = None,
-    lenient: Lenient = False,
     json: Json = False,
+    *,
+    reader: Reader,
 ) -> None:
     """Measure a model on labelled data.
 
@@ -74,11 +76,14 @@ def evaluate(
         hashslide evaluate titles.hashslide test.txt --exclude filter_labels_test.txt
     """
     classifier = load_classifier(model, jobs)
-    part = load_part(part_path(source, "test"), lenient)
-    names = find_names(label_names, part.path, "labels", part.Y.shape[1])
-    X, Y = fit_features(part, classifier, feature_names), fit_labels(part.Y, names, classifier.classes_)
+    part = reader.load(part_path(source, "test"))
+    names = find_names(label_names, part, "labels")
+    X = fit_features(part, classifier, feature_names, reader.drop_unknown)
+    Y = fit_labels(part.Y, names, part, classifier)
     left_out = None if exclude is None else data.load_pairs(exclude, part.Y.shape)
-    left_out = None if left_out is None else fit_labels(left_out, names, classifier.classes_)
+    left_out = None if left_out is None else fit_labels(left_out, names, part, classifier)
+    if exclude is None and (beside := part.path.parent / "filter_labels_test.txt").is_file():
+        note(f"Note: published results leave out the pairs in {beside}; --exclude {beside} does so.")
     n_labels = len(classifier.classes_)
     if max(ranks) > n_labels:
         note(f"Note: the model has {n_labels:,} labels; places beyond them count as wrong.")

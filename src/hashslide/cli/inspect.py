@@ -10,6 +10,7 @@ import typer
 from hashslide import model_file
 from hashslide.cli._console import print_facts, print_json, print_table, readable_bytes
 from hashslide.cli._options import Jobs, Json, ModelArgument, reader
+from hashslide.cli.inputs.reader import Reader, reads_data
 from hashslide.cli.inspect_tables import inspect_tables
 from hashslide.errors import InputError
 from hashslide.settings import Settings
@@ -19,6 +20,7 @@ from hashslide.settings.plain import from_plain
 PANEL = "With --tables"
 
 
+@reads_data
 def inspect(
     model: ModelArgument,
     source: Annotated[
@@ -52,6 +54,8 @@ def inspect(
     ] = None,
     jobs: Jobs = None,
     json: Json = False,
+    *,
+    reader: Reader,
 ) -> None:
     """Show what a model file holds: settings and tensors.
 
@@ -72,7 +76,7 @@ def inspect(
     if tables:
         if verify:
             raise InputError("--verify does not go with --tables. Call the command once for each.")
-        inspect_tables(model, source, hash, queries or 300, plot, jobs, json)
+        inspect_tables(model, source, hash, queries or 300, plot, jobs, json, reader)
         return
     for name, value in (("DATA", source), ("--hash", hash), ("--queries", queries), ("--plot", plot)):
         if value is not None:

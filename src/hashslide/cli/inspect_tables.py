@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from hashslide.cli._console import note, print_facts, print_json, print_table, readable_bytes
-from hashslide.cli._models import fit_features, load_classifier
-from hashslide.cli._sources import load_part, part_path
+from hashslide.cli.inputs.models import fit_features, load_classifier
+from hashslide.cli.inputs.reader import Reader
+from hashslide.cli.inputs.sources import part_path
 from hashslide.diagnostics import plots, tables
 from hashslide.diagnostics._tables_plot import draw
 from hashslide.network import Network
@@ -27,6 +28,7 @@ def inspect_tables(
     plot: Path | None,
     jobs: int | None,
     json: bool,
+    reader: Reader,
 ) -> None:
     """Print occupancy and, with data, recall of the tables of a model, or of those that it might have.
 
@@ -42,6 +44,7 @@ def inspect_tables(
     plot : Path or None
     jobs : int or None
     json : bool
+    reader : Reader
     """
     if plot is not None:
         plots.check_plot_path(plot)
@@ -49,9 +52,9 @@ def inspect_tables(
     network = classifier.network_
     inputs = None
     if source is not None:
-        part = load_part(part_path(source, "test"), lenient=False)
+        part = reader.load(part_path(source, "test"))
         rows = np.sort(np.random.default_rng(0).permutation(part.X.shape[0])[:queries])
-        inputs = tables.queries_of(network, fit_features(part, classifier, None)[rows])
+        inputs = tables.queries_of(network, fit_features(part, classifier, None, reader.drop_unknown)[rows])
     reports = list(_reports(network, family, inputs))
     if json:
         print_json({"model": str(model), "layers": reports})

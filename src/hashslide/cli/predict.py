@@ -1,27 +1,28 @@
 """``hashslide predict``: the best labels of each point, with scores."""
 
-import gzip
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
 from scipy.sparse import csr_matrix
 
 from hashslide.cli import _options as opt
 from hashslide.cli._console import note, print_json, visible
-from hashslide.cli._models import fit_features, load_classifier, row_blocks
-from hashslide.cli._queries import LineForm, LineReader
-from hashslide.cli._sources import load_part, part_path
-from hashslide.errors import DataFileError, InputError
+from hashslide.cli.inputs.lines import LineForm, LineReader
+from hashslide.cli.inputs.models import fit_features, load_classifier, row_blocks
+from hashslide.cli.inputs.reader import Reader, reads_data
+from hashslide.cli.inputs.sources import part_path
+from hashslide.data.sources import TextSource, open_text
+from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 
 STANDARD_INPUT = "-"
 
 
+@reads_data
 def predict(
     model: opt.ModelArgument,
     source: Annotated[
@@ -49,8 +50,9 @@ def predict(
     ] = 1024,
     feature_names: opt.FeatureNamesFile = None,
     jobs: opt.Jobs = None,
-    lenient: opt.Lenient = False,
     json: opt.Json = False,
+    *,
+    reader: Reader,
 ) -> None:
     """Print the best labels of each point, best first, with probabilities.
 
@@ -71,11 +73,13 @@ def predict(
         note(f"Note: the model has {len(classifier.classes_):,} labels, so that -k {k} prints all of them.")
     form = LineForm.names if by_name else lines
     if form is None and source != STANDARD_INPUT:
-        points = _points_of_file(source, classifier, feature_names, lenient, bool(normalize))
+        points = _points_of_file(source, classifier, feature_names, reader, bool(normalize))
     else:
         form = form or LineForm.xmc
         scale = form == LineForm.names if normalize is None else normalize
-        points = _points_of_lines(source, LineReader(form, classifier, source, scale), block)
+        points = _points_of_lines(
+            source, LineReader(form, classifier, source, scale, reader.drop_unknown), block
+        )
     number = 0
     for X in points:
         topk = classifier.predict_topk(X, k, probabilities=not logits, approximate=approximate)
@@ -86,42 +90,35 @@ def predict(
 
 
 def _points_of_file(
-    source: str, model: SlideClassifier, names: Path | None, lenient: bool, normalize: bool
+    source: str, model: SlideClassifier, names: Path | None, reader: Reader, normalize: bool
 ) -> Iterator[csr_matrix]:
     from sklearn.preprocessing import normalize as scale_rows
 
-    X = fit_features(load_part(part_path(source, "test"), lenient), model, names)
+    X = fit_features(reader.load(part_path(source, "test")), model, names, reader.drop_unknown)
     for rows in row_blocks(X.shape[0]):
         yield scale_rows(X[rows]) if normalize else X[rows]
 
 
 def _points_of_lines(source: str, reader: LineReader, block: int) -> Iterator[csr_matrix]:
     with _open_lines(source) as file:
-        if file.isatty():
+        if source == STANDARD_INPUT and sys.stdin.isatty():
             note("One point a line, please; Ctrl-D ends.")
             block = 1
-        yield from reader.blocks(file, block)
+        yield from reader.blocks(file.lines(), block)
     if reader.unknown:
-        note(f"Warning: {reader.unknown:,} names are unknown to the model and left out.")
+        what = "names" if reader.form == LineForm.names else "ids"
+        note(f"Warning: {reader.unknown:,} {what} are unknown to the model and left out.")
 
 
 @contextmanager
-def _open_lines(source: str) -> Iterator[TextIO]:
+def _open_lines(source: str) -> Iterator[TextSource]:
     if source == STANDARD_INPUT:
         if sys.stdin is None:
             raise InputError("standard input is closed. Pipe lines into the command, or name a file.")
-        sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
-        yield sys.stdin
+        yield TextSource("standard input", sys.stdin.buffer)
     else:
-        with (gzip.open if source.endswith(".gz") else open)(
-            source, "rt", encoding="utf-8-sig", errors="replace"
-        ) as file:
-            try:
-                yield file
-            except (EOFError, zlib.error) as error:
-                raise DataFileError(
-                    f"{source}: the compressed data is damaged ({error}). Copy the file again."
-                ) from None
+        with open_text(source) as text:
+            yield text
 
 
 def _print_point(number: int, labels: list, scores: list[float]) -> None:

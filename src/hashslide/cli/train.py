@@ -13,10 +13,11 @@ from hashslide import data, model_file
 from hashslide.callbacks import Callback, Checkpoint, EarlyStopping, Progress
 from hashslide.cli import _options as opt
 from hashslide.cli._console import note, print_json, readable_bytes
-from hashslide.cli._models import with_width
 from hashslide.cli._signals import exit_code
-from hashslide.cli._sources import Part, find_names, load_part, part_path, sibling_test_path
 from hashslide.cli.evaluate import RANKS, measure, parse_ranks, print_report
+from hashslide.cli.inputs.columns import same_columns
+from hashslide.cli.inputs.reader import Part, Reader, reads_data
+from hashslide.cli.inputs.sources import find_names, part_path, sibling_test_path
 from hashslide.diagnostics import plots
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.parameters import PARAMETERS
@@ -41,6 +42,7 @@ class FeatureNames(Callback):
         estimator.feature_names_in_ = self.names
 
 
+@reads_data
 def train(
     context: typer.Context,
     source: opt.DataArgument,
@@ -97,10 +99,11 @@ def train(
         opt.advanced(metavar="FILE", help="Draw the training to FILE.png or FILE.html.", panel=opt.FILES),
     ] = None,
     jobs: opt.Jobs = None,
-    lenient: opt.Lenient = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     json: opt.Json = False,
     help_advanced: opt.HelpAdvanced = False,
+    *,
+    reader: Reader,
 ) -> None:
     """Train a model on a data file and save it.
 
@@ -128,10 +131,10 @@ def train(
     model_file.check_writable(output)
     if plot is not None:
         plots.check_plot_path(plot)
-    parts = load_parts(source, validation, validation_fraction, test, seed, lenient)
+    parts = load_parts(source, validation, validation_fraction, test, seed, reader)
     part = parts["train"]
-    names = find_names(feature_names, part.path, "features", part.X.shape[1])
-    classes = find_names(label_names, part.path, "labels", part.Y.shape[1])
+    names = find_names(feature_names, part, "features")
+    classes = find_names(label_names, part, "labels")
     if not (json or quiet):
         announce(parts, classes is not None, names is not None)
     classifier = SlideClassifier(**given | {"callbacks": callbacks(options, names), "n_jobs": jobs})
@@ -153,7 +156,7 @@ def load_checkpoint(context: typer.Context, path: Path) -> SlideClassifier:
 
 
 def load_parts(
-    source: str, validation: str | None, fraction: float | None, test: str | None, seed: int, lenient: bool
+    source: str, validation: str | None, fraction: float | None, test: str | None, seed: int, reader: Reader
 ) -> dict[str, Part]:
     """Return "train" and, where there are any, "validation" and "test", of equal numbers of columns."""
     if validation is not None and fraction is not None:
@@ -164,28 +167,13 @@ def load_parts(
         "validation": None if validation is None else part_path(validation, "test"),
         "test": sibling_test_path(source) if test is None else part_path(test, "test"),
     }
-    parts = same_width({name: load_part(path, lenient) for name, path in paths.items() if path is not None})
+    loaded = {name: reader.load(path) for name, path in paths.items() if path is not None}
+    parts = same_columns(loaded, reader.drop_unknown)
     if fraction is not None:
         whole = parts["train"]
         X, X_held, Y, Y_held = data.train_validation_split(whole.X, whole.Y, fraction, seed)
-        parts |= {"train": Part(path, X, Y), "validation": Part(path, X_held, Y_held)}
+        parts |= {"train": whole._replace(X=X, Y=Y), "validation": whole._replace(X=X_held, Y=Y_held)}
     return parts
-
-
-def same_width(parts: dict[str, Part]) -> dict[str, Part]:
-    """Return the parts with as many features and labels as the widest: files without header differ."""
-    n_features = max(part.X.shape[1] for part in parts.values())
-    n_labels = max(part.Y.shape[1] for part in parts.values())
-    for name, part in parts.items():
-        if (part.X.shape[1], part.Y.shape[1]) != (n_features, n_labels):
-            note(
-                f"Warning: {name} data have {part.X.shape[1]:,} features and {part.Y.shape[1]:,} labels; "
-                f"widened to {n_features:,} and {n_labels:,}, the most of all parts."
-            )
-    return {
-        name: Part(part.path, with_width(part.X, n_features), with_width(part.Y, n_labels))
-        for name, part in parts.items()
-    }
 
 
 def announce(parts: dict[str, Part], has_label_names: bool, has_feature_names: bool) -> None:

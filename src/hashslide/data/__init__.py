@@ -2,7 +2,7 @@
 
 from ._repairs import RepairWarning
 from .datasets import Dataset, builtin, builtin_names, builtin_path
-from .formats import convert, load, save
+from .formats import convert, load, load_named, save
 from .labels import label_lists, label_matrix
 from .names import load_names, save_names
 from .npz import load_npz, save_npz
@@ -25,6 +25,7 @@ __all__ = [
     "label_matrix",
     "load",
     "load_csv",
+    "load_named",
     "load_names",
     "load_npz",
     "load_pairs",

@@ -20,6 +20,7 @@ _REPAIRS = {
     "unsorted-features": ("features out of order", "sorted"),
     "repeated-feature": ("repeated features", "values summed"),
     "row-count": ("a wrong number of rows in the header", "number taken from the rows"),
+    "missing-number": ("missing numbers", "taken as 0"),
     "null-list": ("lists that are null", "read as empty"),
     "unknown-name": ("names that are not in the given list", "dropped"),
 }

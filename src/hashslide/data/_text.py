@@ -19,7 +19,7 @@ from ._foreign import check_raw_text
 from ._pairs import checked_pair, pair_from_rows
 from ._repairs import fault, id_range, or_lenient, warn_repairs
 from ._rows import pattern
-from ._source import open_text
+from .sources import open_text
 
 _ROWS_PER_PIECE = 4096
 

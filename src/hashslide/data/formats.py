@@ -14,8 +14,9 @@ from hashslide.errors import InputError
 from ._foreign import TEXT_LATER
 from .npz import load_npz, save_npz
 from .svmlight import load_svmlight, save_svmlight
-from .tables.csv import load_csv
-from .tables.parquet import load_parquet, save_parquet
+from .tables.csv import load_csv, read_csv
+from .tables.options import NamedData
+from .tables.parquet import load_parquet, read_parquet, save_parquet
 from .xmc import labels_path, load_xmc, save_xmc
 
 
@@ -27,14 +28,17 @@ class Format(NamedTuple):
     load: Callable
     save: Callable | None
     text: bool  # may be compressed
+    read: Callable | None = None  # reads names too
 
 
 FORMATS = (
     Format("xmc", (".txt", ".xmc"), load_xmc, save_xmc, True),
     Format("svmlight", (".svm", ".svmlight", ".libsvm"), load_svmlight, save_svmlight, True),
     Format("npz", (".npz",), load_npz, save_npz, False),
-    Format("parquet", (".parquet", ".pq", ".arrow", ".feather"), load_parquet, save_parquet, False),
-    Format("csv", (".csv", ".tsv"), load_csv, None, True),
+    Format(
+        "parquet", (".parquet", ".pq", ".arrow", ".feather"), load_parquet, save_parquet, False, read_parquet
+    ),
+    Format("csv", (".csv", ".tsv"), load_csv, None, True, read_csv),
 )
 _RAW_TEXT = (".json", ".jsonl")
 _OWN = ("path", "X", "Y", "lenient")  # arguments of the readers and writers that are no options
@@ -84,6 +88,36 @@ def load(
     reader = format_of(path, format)
     check_options(path, reader, reader.load, options)
     return reader.load(path, lenient=lenient, **options)
+
+
+def load_named(
+    path: str | os.PathLike, *, format: str | None = None, lenient: bool = False, **options
+) -> NamedData:
+    """Read a data set together with the names of its features and labels, where it holds names.
+
+    Columns of names in tables (``.parquet``, ``.csv``, ...) get their ids in the order in which the names
+    occur. The names of features that are a column each are the columns'.
+
+    Parameters
+    ----------
+    path, format, lenient, **options
+        As in `load`.
+
+    Returns
+    -------
+    NamedData
+        ``X``, ``Y``, ``feature_names``, ``label_names``; names are None where the data hold ids.
+
+    Raises
+    ------
+    InputError, DataFileError, OSError
+        As in `load`.
+    """
+    reader = format_of(path, format)
+    check_options(path, reader, reader.load, options)
+    if reader.read is None:
+        return NamedData(*reader.load(path, lenient=lenient, **options), None, None)
+    return reader.read(path, lenient=lenient, collect_names=True, **options)
 
 
 def save(path: str | os.PathLike, X, Y, *, format: str | None = None, **options) -> None:

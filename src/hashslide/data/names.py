@@ -9,7 +9,7 @@ from hashslide._atomic import atomic_write_text
 from hashslide.errors import InputError
 
 from ._repairs import fault
-from ._source import open_text
+from .sources import open_text
 
 
 def load_names(path: str | os.PathLike, count: int | None = None) -> NDArray[np.object_]:

@@ -16,7 +16,7 @@ from hashslide.settings.limits import MAX_IDS
 from ._pairs import checked_pair
 from ._repairs import Repairs, fault, warn_repairs
 from ._rows import checked_matrix, pattern
-from ._source import open_regular
+from .sources import open_regular
 
 _KEYS = ("data", "indices", "indptr", "shape")
 # What np.load raises for other content, broken archives, pickled objects and foreign kinds of compression.

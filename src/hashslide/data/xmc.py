@@ -15,8 +15,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from ._repairs import fault, id_range
-from ._source import open_text
 from ._text import read_matrix, read_text, write_matrices, write_text
+from .sources import open_text
 
 _FEATURES, _LABELS = "_X_Xf.txt", "_X_Y.txt"
 

@@ -4,14 +4,12 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from hashslide._interface import setting
 
 from .._repairs import fault
+from .options import Columns
 
 ALL = "*"
 
@@ -23,30 +21,6 @@ class Table(NamedTuple):
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     text: bool
-
-
-class TableData(NamedTuple):
-    """X and Y, and the names of their columns where the table had names instead of ids."""
-
-    X: csr_matrix
-    Y: csr_matrix
-    feature_names: NDArray[np.object_] | None
-    label_names: NDArray[np.object_] | None
-
-
-class Columns(NamedTuple):
-    """Which columns of a table are what, and how they are read; see `load_parquet`."""
-
-    features: str | Sequence[str] = "features"
-    values: str | None = "values"
-    labels: str = "labels"
-    separator: str | None = None
-    n_features: int | None = None
-    n_labels: int | None = None
-    feature_names: Sequence[str] | None = None
-    label_names: Sequence[str] | None = None
-    collect_names: bool = False
-    lenient: bool = False
 
 
 def feature_columns(columns: Columns, names: Sequence[str]) -> list[str] | None:

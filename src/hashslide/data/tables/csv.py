@@ -14,11 +14,11 @@ from hashslide._interface import setting
 from hashslide.errors import InputError
 
 from .._repairs import fault
-from .._source import open_text
-from .checks import checked, import_pyarrow
+from ..sources import open_text
+from .options import Columns, NamedData, checked, import_pyarrow
 
 if TYPE_CHECKING:
-    from .columns import Columns, Table, TableData
+    from .columns import Table
 
 _BLOCK = 1 << 24  # bytes; the longest row
 
@@ -72,27 +72,37 @@ def load_csv(
     --------
     ``load_csv("plants.csv", features=["height", "width"], labels="species", label_names=names)``
     """
-    from .columns import Columns
-
-    columns = Columns(
-        features, values, labels, separator, n_features, n_labels, feature_names, label_names, lenient=lenient
+    data = read_csv(
+        path,
+        features=features,
+        values=values,
+        labels=labels,
+        separator=separator,
+        delimiter=delimiter,
+        n_features=n_features,
+        n_labels=n_labels,
+        feature_names=feature_names,
+        label_names=label_names,
+        lenient=lenient,
     )
-    data = read_csv(path, columns, delimiter)
     return data.X, data.Y
 
 
-def read_csv(path: str | os.PathLike, columns: "Columns", delimiter: str | None = None) -> "TableData":
-    """Read a data set as `load_csv` does, with the names that it holds."""
+def read_csv(path: str | os.PathLike, *, delimiter: str | None = None, **settings) -> NamedData:
+    """Read a data set as `load_csv` does, with the names that it holds.
+
+    `settings` are those of `Columns`.
+    """
     arrow = import_pyarrow()
     from .reading import read_table
 
-    columns = checked(columns)
+    columns = checked(Columns(**settings))
     with open_csv(arrow, path, columns, delimiter) as table:
         return read_table(table, columns)
 
 
 @contextmanager
-def open_csv(arrow, path: str | os.PathLike, columns: "Columns", delimiter: str | None) -> Iterator["Table"]:
+def open_csv(arrow, path: str | os.PathLike, columns: Columns, delimiter: str | None) -> Iterator["Table"]:
     """Open a file; the columns that are used must be there."""
     from .columns import Table, feature_columns, used_columns
 

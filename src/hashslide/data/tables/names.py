@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._repairs import fault
-from .checks import checked, import_pyarrow
 from .csv import open_csv
+from .options import Columns, checked, import_pyarrow
 from .parquet import open_parquet
 
 
@@ -42,8 +42,7 @@ def table_names(
         The file cannot be opened.
     """
     arrow = import_pyarrow()
-    from .columns import Columns
-    from .types import as_strings, item_kind, split_lists
+    from .arrow_types import as_strings, item_kind, split_lists
 
     columns = checked(Columns(features=column, values=None, labels=column, separator=separator))
     is_csv = Path(path).name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))

@@ -18,11 +18,11 @@ from hashslide.csr import Csr
 from .._pairs import checked_pair
 from .._repairs import fault
 from .._rows import check_count
-from .._source import open_regular
-from .checks import checked, import_pyarrow
+from ..sources import open_regular
+from .options import Columns, NamedData, checked, import_pyarrow
 
 if TYPE_CHECKING:
-    from .columns import Columns, Table, TableData
+    from .columns import Table
 
 _METADATA = b"hashslide"
 _ROWS_PER_BATCH = 1 << 16
@@ -81,22 +81,31 @@ def load_parquet(
     OSError
         The file cannot be opened.
     """
-    from .columns import Columns
-
-    columns = Columns(
-        features, values, labels, separator, n_features, n_labels, feature_names, label_names, lenient=lenient
+    data = read_parquet(
+        path,
+        features=features,
+        values=values,
+        labels=labels,
+        separator=separator,
+        n_features=n_features,
+        n_labels=n_labels,
+        feature_names=feature_names,
+        label_names=label_names,
+        lenient=lenient,
     )
-    data = read_parquet(path, columns)
     return data.X, data.Y
 
 
-def read_parquet(path: str | os.PathLike, columns: "Columns") -> "TableData":
-    """Read a data set as `load_parquet` does, with the names that it holds."""
+def read_parquet(path: str | os.PathLike, **settings) -> NamedData:
+    """Read a data set as `load_parquet` does, with the names that it holds.
+
+    `settings` are those of `Columns`.
+    """
     arrow = import_pyarrow()
     from .columns import feature_columns
     from .reading import read_table
 
-    columns = checked(columns)
+    columns = checked(Columns(**settings))
     with open_parquet(arrow, path, columns) as table:
         noted = _noted_widths(path, table.schema)
         if feature_columns(columns, table.schema.names) is not None:
@@ -134,7 +143,7 @@ def save_parquet(path: str | os.PathLike, X, Y) -> None:
 
 
 @contextmanager
-def open_parquet(arrow, path: str | os.PathLike, columns: "Columns") -> Iterator["Table"]:
+def open_parquet(arrow, path: str | os.PathLike, columns: Columns) -> Iterator["Table"]:
     """Open a file; the columns that are used must be there."""
     from .columns import Table, used_columns
 

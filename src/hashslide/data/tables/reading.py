@@ -6,12 +6,13 @@ from hashslide._interface import setting
 from hashslide.errors import InputError
 
 from .._repairs import Repairs, warn_repairs
-from .columns import Columns, Table, TableData, feature_columns
-from .lists import ListColumn
-from .numbers import NumberColumns
+from .columns import Table, feature_columns
+from .list_column import ListColumn
+from .number_columns import NumberColumns
+from .options import Columns, NamedData
 
 
-def read_table(table: Table, columns: Columns) -> TableData:
+def read_table(table: Table, columns: Columns) -> NamedData:
     """Read all rows of a table.
 
     Raises
@@ -40,7 +41,7 @@ def read_table(table: Table, columns: Columns) -> TableData:
     matrices = features.matrix(repairs), labels.matrix(repairs)
     warn_repairs(table.path, repairs, "row")
     feature_names = features.names() if dense is None else np.array(dense, dtype=object)
-    return TableData(*matrices, feature_names, labels.names())
+    return NamedData(*matrices, feature_names, labels.names())
 
 
 def _check_dense(columns: Columns) -> None:

@@ -10,8 +10,8 @@ from scipy.sparse import csr_matrix
 from .._foreign import TEXT_LATER
 from .._repairs import Repairs, fault, or_lenient
 from .._rows import checked_matrix
+from .arrow_types import as_numbers, is_list, item_kind, null_rows, plain
 from .rows import RowCollector
-from .types import as_numbers, is_list, item_kind, null_rows, plain
 
 
 class NumberColumns:

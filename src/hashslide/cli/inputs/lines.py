@@ -12,8 +12,9 @@ from scipy.sparse import csr_matrix
 from hashslide.errors import DataFileError, InputError
 from hashslide.estimator import SlideClassifier
 
-_HEADER = re.compile(r"\s*\d+ \d+ \d+\s*")
-_LABELS = re.compile(r"\d+(,\d+)*")
+_HEADER = re.compile(r"\s*[0-9]+ [0-9]+ [0-9]+\s*")
+_LABELS = re.compile(r"[0-9]+(,[0-9]+)*")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class LineForm(StrEnum):
@@ -40,11 +41,13 @@ class LineReader:
         What messages call the lines.
     normalize : bool
         Scale each row to length 1.
+    drop_unknown : bool
+        Leave out ids beyond the model's.
 
     Attributes
     ----------
     unknown : int
-        Names so far that the model does not know; they are left out.
+        Names and ids so far that the model does not know; they are left out.
 
     Raises
     ------
@@ -52,8 +55,10 @@ class LineReader:
         Names are wanted, but the model has none.
     """
 
-    def __init__(self, form: LineForm, model: SlideClassifier, source: str, normalize: bool):
-        self.form, self.source, self.normalize = form, source, normalize
+    def __init__(
+        self, form: LineForm, model: SlideClassifier, source: str, normalize: bool, drop_unknown: bool
+    ):
+        self.form, self.source, self.normalize, self.drop_unknown = form, source, normalize, drop_unknown
         self.n_features = model.n_features_in_
         self.unknown = 0
         self._line = 0
@@ -93,22 +98,26 @@ class LineReader:
 
     def _numbered(self, line: str) -> Iterator[tuple[int, float]]:
         base = int(self.form == LineForm.svmlight)
-        for i, token in enumerate(line.split()):
+        for i, token in enumerate(_tokens(line, by_tabs=False)):
             if i == 0 and _LABELS.fullmatch(token):
                 continue
             key, _, text = token.rpartition(":")
             value = _number(text)
-            if not key.isdecimal() or value is None:
+            if not (key.isascii() and key.isdecimal()) or value is None:
                 self._fail(
                     f"{token!r} is not a feature id:value", "Write features as 7:0.25, or ask in names."
                 )
-            if not base <= int(key) < self.n_features + base:
+            if base <= int(key) < self.n_features + base:
+                yield int(key) - base, value
+            elif self.drop_unknown and int(key) >= base:
+                self.unknown += 1
+            else:
                 known = f"{base} to {self.n_features - 1 + base}"
-                self._fail(f"feature id {key} is unknown", f"The model knows {known}.")
-            yield int(key) - base, value
+                remedy = f"The model knows {known}; --drop-unknown leaves others out."
+                self._fail(f"feature id {key} is unknown", remedy)
 
     def _named(self, line: str) -> Iterator[tuple[int, float]]:
-        for token in line.rstrip("\r\n").split("\t") if "\t" in line else line.split():
+        for token in _tokens(line, by_tabs="\t" in line):
             name, _, text = token.rpartition(":")
             value = _number(text)
             if token in self._ids:
@@ -131,10 +140,12 @@ class LineReader:
         return csr_matrix((data, indices, indptr), shape=(len(rows), self.n_features))
 
 
+def _tokens(line: str, by_tabs: bool) -> list[str]:
+    """Return the parts of a line between tabs, or between blanks; other blanks of Unicode belong to names."""
+    return [token for token in (line.split("\t") if by_tabs else re.split("[ \t]+", line)) if token]
+
+
 def _number(text: str) -> float | None:
     """Return a finite float32 number, or None."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
+    value = float(text) if _NUMBER.fullmatch(text) else math.inf
     return value if abs(value) < 3.4e38 else None

@@ -14,9 +14,10 @@ from hashslide.settings.limits import MAX_IDS
 
 from .._repairs import Repairs, fault, id_range, or_lenient
 from .._rows import checked_matrix, row_of
-from .columns import Columns, Table
+from .arrow_types import as_numbers, as_strings, is_list, item_kind, null_rows, plain, split_lists
+from .columns import Table
+from .options import Columns
 from .rows import RowCollector
-from .types import as_numbers, as_strings, is_list, item_kind, null_rows, plain, split_lists
 
 _INTEGER = r"^[+-]?[0-9]{1,18}$"
 
@@ -149,6 +150,7 @@ class ListColumn:
 
     def _checked_ids(self, items: pa.Array, lengths: NDArray) -> NDArray:
         ids = self._text_ids(items, lengths) if self._text else as_numbers(items)
+        ids = ids.astype(np.float64) if ids.dtype == np.float16 else ids  # which ends before the limit
         bad = np.flatnonzero(ids != np.floor(ids)) if ids.dtype.kind == "f" else ()
         if len(bad):
             found = f"{self._kind} id {ids[bad[0]]} is not an integer"

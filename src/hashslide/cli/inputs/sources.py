@@ -1,24 +1,20 @@
 """From what the user names on the command line to matrices and names of ids."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from hashslide import data
 from hashslide.cli._console import note
+from hashslide.cli.inputs.reader import Part
 from hashslide.data.formats import suffixes
+from hashslide.data.xmc import labels_path
 from hashslide.errors import DataFileError, InputError
 
-
-class Part(NamedTuple):
-    """One data file: its matrices and where they came from."""
-
-    path: Path
-    X: csr_matrix
-    Y: csr_matrix
+# Names without .txt and .gz: ours, and those under which the newer XMC sets are published.
+NAME_FILES = {"labels": ("labels", "Y", "Yf"), "features": ("features", "Xf")}
+PUBLISHED = {"train": "trn", "test": "tst"}
 
 
 def part_path(name: str, part: str) -> Path:
@@ -27,7 +23,8 @@ def part_path(name: str, part: str) -> Path:
     Parameters
     ----------
     name : str
-        A file, a folder with ``train.*`` and ``test.*``, or a built-in data set.
+        A file, a folder with ``train.*`` and ``test.*`` or ``trn_X_Xf.txt`` and ``tst_X_Xf.txt``, or a
+        built-in data set.
     part : str
         "train" or "test": which file of a folder or of a built-in set.
 
@@ -56,9 +53,11 @@ def files_of(name: str) -> list[Path]:
     if not path.exists() and name in data.builtin_names():
         path = data.builtin_path(name)
     if path.is_dir():
-        parts = [_file_in(path, part) for part in ("train", "test")]
-        return [*filter(None, parts), *_names_beside(path)]
-    return [path, *_names_beside(path.parent)] if path.is_file() else []
+        parts = [file for part in PUBLISHED if (file := _file_in(path, part)) is not None]
+        return [*parts, *filter(None, map(labels_path, parts)), *_names_beside(path)]
+    if not path.is_file():
+        return []
+    return [path, *filter(None, [labels_path(path)]), *_names_beside(path.parent)]
 
 
 def sibling_test_path(name: str) -> Path | None:
@@ -67,29 +66,36 @@ def sibling_test_path(name: str) -> Path | None:
     return None if train == Path(name) else _file_in(train.parent, "test")
 
 
-def load_part(path: Path, lenient: bool) -> Part:
-    """Read a data file by its suffix."""
-    return Part(path, *data.load(path, lenient=lenient))
-
-
-def find_names(given: Path | None, beside: Path, stem: str, count: int) -> NDArray[np.object_] | None:
-    """Return the names of ids: those of the given file, or of a fitting one beside the data.
+def find_names(given: Path | None, part: Part, stem: str) -> NDArray[np.object_] | None:
+    """Return the names of ids: those that the data hold, of the given file, or of a fitting one beside them.
 
     Parameters
     ----------
     given : Path or None
         File named by the user; it must fit.
-    beside : Path
-        Data file in whose folder ``stem.txt.gz`` and ``stem.txt`` are looked for.
+    part : Part
+        Data, in whose folder a file of names is looked for.
     stem : str
         "labels" or "features".
-    count : int
-        Number of ids.
+
+    Raises
+    ------
+    InputError
+        A file is given, but the data hold names.
     """
+    if stem == "labels":
+        own, count = part.label_names, part.Y.shape[1]
+    else:
+        own, count = part.feature_names, part.X.shape[1]
+    if own is not None:
+        if given is not None:
+            option = f"--{stem.removesuffix('s')}-names"
+            raise InputError(f"{part.path} names its {stem}: there are no ids to name. Leave out {option}.")
+        return own
     if given is not None:
         return data.load_names(given, count=count)
-    for path in _names_beside(beside.parent, stem):
-        if path != beside:
+    for path in _names_beside(part.path.parent, stem):
+        if path != part.path:
             try:
                 return data.load_names(path, count=count)
             except DataFileError as error:
@@ -98,10 +104,13 @@ def find_names(given: Path | None, beside: Path, stem: str, count: int) -> NDArr
 
 
 def _file_in(folder: Path, part: str) -> Path | None:
-    return next((path for suffix in suffixes() if (path := folder / f"{part}{suffix}").is_file()), None)
+    names = [f"{part}{suffix}" for suffix in suffixes()]
+    names += [f"{PUBLISHED[part]}_X_Xf.txt{end}" for end in (".gz", "")]
+    return next((path for name in names if (path := folder / name).is_file()), None)
 
 
 def _names_beside(folder: Path, *stems: str) -> list[Path]:
     """Return the files of names in a folder of data, those of both kinds by default."""
-    paths = [folder / f"{stem}.txt{end}" for stem in stems or ("labels", "features") for end in (".gz", "")]
+    names = [name for stem in stems or NAME_FILES for name in NAME_FILES[stem]]
+    paths = [folder / f"{name}.txt{end}" for name in names for end in (".gz", "")]
     return [path for path in paths if path.is_file()]

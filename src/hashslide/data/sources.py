@@ -72,17 +72,20 @@ class TextSource:
     def lines(self) -> Iterator[str]:
         """Yield lines without their ends: line feed, carriage return, or both.
 
+        Bytes that are no text become U+FFFD, which no number and no sensible name holds, so that one bad line
+        does not end a dialogue.
+
         Raises
         ------
         DataFileError
-            As for `pieces`.
+            The content is of another kind or damaged.
         """
         with self._damage_explained():
             number = 0
             for raw in self._raw_lines():
                 if number == 0:
                     check_foreign(self._path, raw[:_HEAD])
-                lines = _LINE_ENDS.split(self._decode(raw, f"line {number + 1}"))
+                lines = _LINE_ENDS.split(raw.decode(errors="replace"))
                 number += len(lines) - 1
                 yield from lines[:-1] if lines[-1] == "" else lines
 
@@ -97,7 +100,7 @@ class TextSource:
         with self._damage_explained():
             raw = b"".join(map(bytes, self._utf8_pieces()))
             check_foreign(self._path, raw[:_HEAD])
-            return _LINE_ENDS.sub("\n", self._decode(raw, ""))
+            return _LINE_ENDS.sub("\n", self._decode(raw))
 
     def _utf8_pieces(self) -> Iterator[bytes | memoryview]:
         buffer = bytearray(_PIECE)
@@ -113,15 +116,16 @@ class TextSource:
         if self._encoding == "utf-8":
             yield from self._file
         else:
-            for line in io.TextIOWrapper(self._file, self._encoding, newline=None):
+            for line in io.TextIOWrapper(self._file, self._encoding, "replace", newline=None):
                 yield line.encode()
 
-    def _decode(self, raw: bytes, place: str) -> str:
+    def _decode(self, raw: bytes) -> str:
         try:
             return raw.decode()
         except UnicodeDecodeError as error:
-            where = place or f"byte {error.start}"
-            raise fault(self._path, where, "not UTF-8 text", "convert the file to UTF-8") from None
+            raise fault(
+                self._path, f"byte {error.start}", "not UTF-8 text", "convert the file to UTF-8"
+            ) from None
 
     @contextmanager
     def _damage_explained(self) -> Iterator[None]:
@@ -178,11 +182,11 @@ class _Joined(io.RawIOBase):
         return True
 
     def readinto(self, buffer) -> int:
-        if not self._head:
-            return self._rest.readinto1(buffer)
-        size = min(len(buffer), len(self._head))
-        buffer[:size], self._head = self._head[:size], self._head[size:]
-        return size
+        # Not readinto1, which waits for more when the buffer below is the smaller one.
+        piece = self._head[: len(buffer)] or self._rest.read1(len(buffer))
+        self._head = self._head[len(piece) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 def _split_magic(file: BinaryIO, magics: tuple[bytes, ...]) -> tuple[bytes, BinaryIO]:

@@ -1,14 +1,40 @@
-"""What every reader of tables needs first: pyarrow, and arguments that make sense."""
+"""Settings and result of the readers of tables, and pyarrow, which they need."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from hashslide._interface import setting
 from hashslide.errors import InputError
 
 from .._rows import check_count
 
-if TYPE_CHECKING:
-    from .columns import Columns
+
+class NamedData(NamedTuple):
+    """X and Y, and the names of their columns where the data hold names instead of ids, else None."""
+
+    X: csr_matrix
+    Y: csr_matrix
+    feature_names: NDArray[np.object_] | None
+    label_names: NDArray[np.object_] | None
+
+
+class Columns(NamedTuple):
+    """Which columns of a table are what, and how they are read; see `load_parquet`."""
+
+    features: str | Sequence[str] = "features"
+    values: str | None = "values"
+    labels: str = "labels"
+    separator: str | None = None
+    n_features: int | None = None
+    n_labels: int | None = None
+    feature_names: Sequence[str] | None = None
+    label_names: Sequence[str] | None = None
+    collect_names: bool = False
+    lenient: bool = False
 
 
 def import_pyarrow():
@@ -30,7 +56,7 @@ def import_pyarrow():
     return pyarrow
 
 
-def checked(columns: "Columns") -> "Columns":
+def checked(columns: Columns) -> Columns:
     """Return the settings with widths as Python's own integers.
 
     Raises

@@ -1,0 +1,1 @@
+"""What the commands read: data, names, lines of text, models."""
