@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
+from hashslide import data
 from hashslide.data import RepairWarning, load_npz, load_svmlight, load_xmc, save_npz, save_svmlight, save_xmc
 from hashslide.errors import DataFileError
 
@@ -66,10 +67,27 @@ def bodies(tmp_path_factory, pubmed_small):
     save_xmc(folder / "a.txt.gz", X, Y)
     save_svmlight(folder / "a.svm", X, Y)
     save_npz(folder / "a.npz", X, Y)
+    save_xmc(folder / "a_X_Xf.txt", X, Y)
+    rows = [f"{'|'.join(map(str, labels.indices))},{i},{i / 7}" for i, labels in enumerate(Y)]
+    (folder / "a.csv").write_text("labels,features,values\n" + "\n".join(rows) + "\n")
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-CASES = [("a.txt", load_xmc), ("a.txt.gz", load_xmc), ("a.svm", load_svmlight), ("a.npz", load_npz)]
+def load_csv(path, lenient):
+    return data.load_csv(path, separator="|", lenient=lenient)
+
+
+def load_with_labels(path, lenient):
+    """The damaged file as the labels of sound features."""
+    sound = path.with_name("sound.txt")
+    sound.write_text("12 1\n" + "0:1\n" * 12)
+    return load_xmc(sound, path, lenient=lenient)
+
+
+CASES = [
+    *(("a.txt", load_xmc), ("a.txt.gz", load_xmc), ("a.svm", load_svmlight), ("a.npz", load_npz)),
+    *(("a_X_Y.txt", load_with_labels), ("a.csv", load_csv)),
+]
 
 
 @pytest.mark.parametrize("lenient", [False, True], ids=["strict", "lenient"])

@@ -15,6 +15,7 @@ from hashslide._checks import random_generator
 from hashslide._validation import blocks, check_same_rows, check_sample_weight
 from hashslide.csr import Csr, as_csr
 from hashslide.estimator._features import check_features
+from hashslide.estimator._outliers import warn_of_outlier
 from hashslide.estimator.auto import INPUT_INIT, Decided, Problem, decide
 from hashslide.estimator.parameters import check_parameters
 from hashslide.network import Network, check_label_weight
@@ -156,6 +157,7 @@ def new_network(
     label_weight : None, "propensity" or array of shape (n_labels,)
     n_threads : int
     """
+    warn_of_outlier(data)
     config = NetworkConfig(
         n_features=data.x.n_columns,
         n_labels=data.y.n_columns,

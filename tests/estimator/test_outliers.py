@@ -1,0 +1,35 @@
+"""One value that dwarfs the features is said; ordinary data, in any unit, are not."""
+
+import re
+import warnings
+
+import pytest
+
+from hashslide import SlideClassifier
+
+
+@pytest.mark.parametrize("value", [3e4, -1e20])
+def test_a_value_that_dwarfs_all_others_is_named(small, value):
+    X, Y = small
+    X = X.copy()
+    X.data[X.indptr[17] + 2] = value
+    column = X.indices[X.indptr[17] + 2]
+    message = re.escape(f"the value {value:g} in row 17, column {column}, which dwarfs all")
+    with pytest.warns(UserWarning, match=message):
+        SlideClassifier(hidden=8, epochs=1).fit(X, Y)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1, 1e6])
+def test_no_unit_of_ordinary_data_is_an_outlier(small, unit):
+    X, Y = small
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        SlideClassifier(hidden=8, epochs=1).fit(X * unit, Y)
+
+
+def test_of_a_few_examples_one_may_outweigh_the_others(small):
+    X, Y = small[0][:50].copy(), small[1][:50]
+    X.data[0] = 1e6
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        SlideClassifier(hidden=8, epochs=1).fit(X, Y)
