@@ -1,4 +1,4 @@
-// NumPy arrays in and out of the bindings.
+// NumPy arrays in and out of the bindings, and dictionaries of them.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -7,10 +7,12 @@
 #include <nanobind/stl/variant.h>
 
 #include <algorithm>
+#include <string>
 #include <tuple>
-
 #include <variant>
+#include <vector>
 
+#include "base/state.h"
 #include "sparse/csr_input.h"
 #include "tables/neuron_vectors.h"
 
@@ -62,6 +64,29 @@ inline Vectors vectors_of(const VectorsIn& given, Index width) {
 
 inline NeuronView neuron_view(const Matrix& weight, const In<float>& bias) {
     return {weight.data(), bias.data(), static_cast<Index>(weight.shape(0)), static_cast<Index>(weight.shape(1))};
+}
+
+// What a part of the model saves, as a dictionary and back.
+inline nanobind::dict state_to_dict(const State& state) {
+    nanobind::dict out;
+    for (const auto& [name, array] : state)
+        std::visit([&, key = name.c_str()](const auto& values) { out[key] = to_array(values); }, array);
+    return out;
+}
+
+// Arrays of other types than State has are refused.
+inline State state_from_dict(const nanobind::dict& dict) {
+    State state;
+    for (const auto& [key, value] : dict) {
+        const auto add = [&, name = nanobind::cast<std::string>(key)]<class T>(T) {
+            nanobind::ndarray<const T, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu> array;
+            if (!nanobind::try_cast(value, array, false)) return false;
+            state[name] = std::vector<T>(array.data(), array.data() + array.size());
+            return true;
+        };
+        if (!add(float{}) && !add(Id{}) && !add(Index{})) throw nanobind::type_error("an array of another type");
+    }
+    return state;
 }
 
 }  // namespace hashslide

@@ -12,7 +12,7 @@
 #include "bind/arrays.h"
 #include "bind/python_family.h"
 #include "bind/released.h"
-#include "hashing/hash_family.h"
+#include "families/make_family.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -5,7 +5,6 @@
 #include <stdexcept>
 
 #include "bind/arrays.h"
-#include "bind/bind_state.h"
 #include "bind/names.h"
 #include "bind/released.h"
 #include "tables/neuron_index.h"

@@ -13,13 +13,14 @@
 
 #include "base/parallel.h"
 #include "bind/arrays.h"
-#include "bind/bind_state.h"
 #include "bind/released.h"
 #include "network/network.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 using namespace hashslide;
+
+void bind_model_state(nb::class_<Network>& network);
 
 namespace {
 
@@ -83,7 +84,7 @@ auto approximate_topk(const Network& self, In<Index> indptr, In<Id> indices, In<
 Out<float> hidden(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, int n_threads,
                   std::size_t layers) {
     const CsrInput x = csr(indptr, indices, data, self.config().n_features);
-    const HiddenStack& stack = self.hidden_stack();
+    const HiddenStack& stack = self.model().hidden;
     const std::size_t inputs = stack.input() ? 1 : 0;
     if (layers < inputs || layers > inputs + stack.layers().size())
         throw std::invalid_argument("there is no layer number " + std::to_string(layers));
@@ -99,141 +100,6 @@ Out<float> logits(const Network& self, In<Index> indptr, In<Id> indices, In<floa
         make_array<float>({static_cast<std::size_t>(x.n_rows()), static_cast<std::size_t>(self.config().n_labels)});
     released([&] { self.logits(x, out.data(), n_threads); });
     return out;
-}
-
-template <class T>
-void add_array(nb::dict& out, const std::string& name, const Array<T>& array, nb::handle owner, Index columns = 0) {
-    const Index rows = columns ? array.size() / columns : array.size();
-    const std::size_t shape[2] = {static_cast<std::size_t>(rows), static_cast<std::size_t>(columns)};
-    out[name.c_str()] = Out<const T>(array.data(), columns ? 2 : 1, shape, owner);
-}
-
-void add_lists(nb::dict& out, const std::string& name, const LabelLists& lists, nb::handle owner) {
-    add_array(out, name + ".begin", lists.begin, owner);
-    add_array(out, name + ".labels", lists.labels, owner);
-    add_array(out, name + ".counts", lists.counts, owner);
-}
-
-void add_candidates(nb::dict& out, nb::handle_t<Network> self) {
-    const Network& network = nb::cast<const Network&>(self);
-    const Candidates& candidates = network.candidates();
-    const CandidateSettings& s = candidates.settings;
-    out["candidates.settings"] = to_array(std::vector<Index>{s.feature_labels, s.cell_labels, s.probes});
-    add_array(out, "candidates.cells.centres", candidates.cells.centres, self, network.output().width());
-    add_array(out, "candidates.cells.offsets", candidates.cells.offsets, self);
-    add_lists(out, "candidates.cells", candidates.cells.lists, self);
-    if (candidates.features.lists.n() == 0) return;
-    add_array(out, "candidates.features.examples", candidates.features.examples, self);
-    add_lists(out, "candidates.features", candidates.features.lists, self);
-}
-
-// Read-only views of the network's own arrays; each keeps the network alive. They are invalid after train_batch() of a
-// borrowed network and after grow().
-nb::dict state(nb::handle_t<Network> self_object) {
-    Network& self = nb::cast<Network&>(self_object);
-    nb::dict out;
-    for (const Network::NamedArray& a : self.arrays()) {
-        const std::size_t shape[2] = {static_cast<std::size_t>(a.rows), static_cast<std::size_t>(a.columns)};
-        out[a.name.c_str()] = Out<const float>(a.array->data(), a.columns ? 2 : 1, shape, self_object);
-    }
-    DirectTerm& direct = self.direct();
-    if (direct.enabled()) {
-        const auto view = [&self_object](auto& array) {
-            using T = std::remove_reference_t<decltype(array[0])>;
-            const std::size_t shape[1] = {static_cast<std::size_t>(array.size())};
-            return Out<const T>(array.data(), 1, shape, self_object);
-        };
-        out["direct.begin"] = view(direct.begin);
-        out["direct.labels"] = view(direct.labels);
-        out["direct.weight"] = view(direct.weight);
-        out["direct.adagrad"] = view(direct.accumulator);
-    }
-    if (!self.candidates().empty()) add_candidates(out, self_object);
-    for (const auto& [layer, index] : self.indexes())
-        for (const auto& [name, values] : index->state())
-            std::visit([&, key = layer + ".index." + name](const auto& v) { out[key.c_str()] = to_array(v); }, values);
-    out["label_counts"] = to_array(self.label_counts());
-    auto progress = make_array<Index>({2});
-    progress.data()[0] = self.step;
-    progress.data()[1] = self.n_examples_seen();
-    out["progress"] = progress;
-    return out;
-}
-
-template <class T>
-nb::ndarray<const T, nb::c_contig, nb::device::cpu> take(const nb::dict& state, const std::string& name, Index size) {
-    auto array = nb::cast<nb::ndarray<const T, nb::c_contig, nb::device::cpu>>(state[name.c_str()]);
-    if (static_cast<Index>(array.size()) != size) throw std::invalid_argument(name + " has the wrong size");
-    return array;
-}
-
-template <class T>
-void restore(Array<T>& array, const nb::ndarray<const T, nb::c_contig, nb::device::cpu>& from, bool copy) {
-    array = Array<T>::borrow(from.data(), static_cast<Index>(from.size()));
-    if (copy) array.own();
-}
-
-template <class T>
-void restore_any(Array<T>& array, const nb::dict& state, const std::string& name, bool copy) {
-    restore(array, nb::cast<nb::ndarray<const T, nb::c_contig, nb::device::cpu>>(state[name.c_str()]), copy);
-}
-
-// Their sizes have been checked in Python.
-void restore_candidates(Network& network, const nb::dict& state, bool copy) {
-    Candidates& candidates = network.candidates();
-    const auto settings = take<Index>(state, "candidates.settings", 3);
-    candidates.settings = {settings.data()[0], settings.data()[1], settings.data()[2]};
-    restore_any(candidates.cells.centres, state, "candidates.cells.centres", copy);
-    restore_any(candidates.cells.offsets, state, "candidates.cells.offsets", copy);
-    const auto restore_lists = [&](LabelLists& lists, const std::string& name) {
-        restore_any(lists.begin, state, name + ".begin", copy);
-        restore_any(lists.labels, state, name + ".labels", copy);
-        restore_any(lists.counts, state, name + ".counts", copy);
-    };
-    restore_lists(candidates.cells.lists, "candidates.cells");
-    if (!state.contains("candidates.features.begin")) return;
-    restore_any(candidates.features.examples, state, "candidates.features.examples", copy);
-    restore_lists(candidates.features.lists, "candidates.features");
-}
-
-// The arrays of one layer's hash tables; empty if they were not saved.
-State index_state(const nb::dict& state, const std::string& layer) {
-    nb::dict part;
-    const std::string prefix = layer + ".index.";
-    for (const auto& [key, value] : state) {
-        const std::string name = nb::cast<std::string>(key);
-        if (name.starts_with(prefix)) part[name.substr(prefix.size()).c_str()] = value;
-    }
-    return state_from_dict(part);
-}
-
-// A network with the arrays of state(). Arrays of the optimiser may be missing: it then starts afresh. Without their
-// arrays the hash tables are built again.
-Network* from_state(const NetworkConfig& config, const nb::dict& state, bool copy) {
-    auto network = std::make_unique<Network>(config, false);
-    for (const Network::NamedArray& a : network->arrays()) {
-        if (!state.contains(a.name.c_str()) && a.is_optimizer_state) continue;
-        restore(*a.array, take<float>(state, a.name, a.array->size()), copy);
-    }
-    if (state.contains("direct.labels")) {
-        DirectTerm& direct = network->direct();
-        const Index n = static_cast<Index>(nb::len(nb::handle(nb::object(state["direct.labels"]))));
-        restore(direct.begin, take<Index>(state, "direct.begin", config.n_features + 1), copy);
-        restore(direct.labels, take<Id>(state, "direct.labels", n), copy);
-        restore(direct.weight, take<float>(state, "direct.weight", n), copy);
-        if (state.contains("direct.adagrad"))
-            restore(direct.accumulator, take<float>(state, "direct.adagrad", n), copy);
-        else
-            direct.accumulator = Array<float>(n);
-    }
-    if (state.contains("candidates.settings")) restore_candidates(*network, state, copy);
-    const auto progress = take<Index>(state, "progress", 2);
-    network->set_label_prior(take<Index>(state, "label_counts", config.n_labels).data(), progress.data()[1], false);
-    network->step = progress.data()[0];
-    for (const auto& [layer, index] : network->indexes())
-        if (const State saved = index_state(state, layer); !saved.empty()) index->restore(saved, 1);
-    network->build_tables();
-    return network.release();
 }
 
 nb::dict stage_seconds(const Network& self) {
@@ -255,8 +121,9 @@ void bind_network(nb::module_& m) {
 
     nb::class_<NewCandidates>(m, "Candidates", "Lists for approximate_topk, until they are set.").def(nb::init<>());
 
-    nb::class_<Network>(m, "Network", "The trained network. Arrays must be clean: hashslide.network checks them.")
-        .def(nb::init<const NetworkConfig&>(), "config"_a)
+    nb::class_<Network> network(m, "Network",
+                                "The trained network. Arrays must be clean: hashslide.network checks them.");
+    network.def(nb::init<const NetworkConfig&>(), "config"_a)
         .def("train_batch", &train_batch, "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a,
              "rows"_a, "sample_weight"_a.none(), "learning_rate"_a, "n_threads"_a, "One step on the given rows.")
         .def("predict_topk", &predict_topk, "indptr"_a, "indices"_a, "data"_a, "k"_a, "n_threads"_a,
@@ -302,7 +169,7 @@ void bind_network(nb::module_& m) {
                 released([&] { self.set_label_prior(counts.data(), n_examples, reset_bias); });
             },
             "counts"_a, "n_examples"_a, "reset_bias"_a = true,
-            "Label frequencies: bias, popular head and inclusion probabilities.")
+            "Label frequencies: bias, popular labels and inclusion probabilities.")
         .def(
             "set_label_weight",
             [](Network& self, In<float> weight) {
@@ -328,7 +195,7 @@ void bind_network(nb::module_& m) {
         .def(
             "label_rows",
             [](const Network& self, In<Id> labels) {
-                const OutputLayer& output = self.output();
+                const OutputLayer& output = self.model().output;
                 const std::size_t n = labels.size(), width = static_cast<std::size_t>(output.width());
                 auto weight = make_array<float>({n, width});
                 auto bias = make_array<float>({n});
@@ -345,12 +212,8 @@ void bind_network(nb::module_& m) {
                 self.set_label_rows({labels.data(), labels.size()}, weight.data(), bias.data());
             },
             "labels"_a, "weight"_a, "bias"_a, "Set the output rows of some labels.")
-        .def("state", &state, "Read-only views of every array of the network, by name.")
-        .def_static("from_state", &from_state, "config"_a, "state"_a, "copy"_a,
-                    "A network with the arrays of state(); copy=False borrows them until the first train_batch.")
         .def_prop_ro("config", &Network::config, nb::rv_policy::reference_internal)
-        .def_prop_ro(
-            "step", [](const Network& self) { return self.step; }, "Batches trained so far.")
+        .def_prop_ro("step", &Network::step, "Batches trained so far.")
         .def_prop_ro("n_examples_seen", &Network::n_examples_seen, "Examples behind the label counts.")
         .def_prop_ro(
             "label_counts", [](const Network& self) { return to_array(self.label_counts()); }, nb::rv_policy::move,
@@ -376,4 +239,5 @@ void bind_network(nb::module_& m) {
             },
             nb::rv_policy::move, "Memory of each layer's hash tables.")
         .def_prop_ro("stage_seconds", &stage_seconds, "Seconds spent in each stage of train_batch so far.");
+    bind_model_state(network);
 }

@@ -2,9 +2,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include "base/gemm.h"
 #include "base/parallel.h"
 #include "bind/released.h"
+#include "simd/gemm.h"
 #include "simd/kernels.h"
 
 namespace nb = nanobind;

@@ -14,8 +14,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/growing_array.h"
 #include "base/types.h"
+#include "data/growing_array.h"
 
 namespace hashslide {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/scratch.h"
+#include "hashing/multi_probe.h"
 #include "simd/kernels.h"
-#include "tables/multi_probe.h"
 
 namespace hashslide {
 namespace {

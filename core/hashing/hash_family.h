@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <limits>
 #include <string>
 
 #include "base/state.h"
@@ -54,7 +54,9 @@ public:
     virtual double learning_multiplications(Index /*n*/) const { return 0; }
 
     // Chance that one elementary hash, drawn at random, agrees on two vectors: the family's law. NaN: no closed form.
-    virtual double collision_probability(const float* a, const float* b) const;
+    virtual double collision_probability(const float* /*a*/, const float* /*b*/) const {
+        return std::numeric_limits<double>::quiet_NaN();
+    }
 
     // What draw() cannot repeat.
     virtual State learned() const { return {}; }
@@ -75,10 +77,5 @@ struct HashFamilyConfig {
     Index top = 32;             // minhash: the support of a dense vector is its so many largest coordinates
     Index cells = 0;            // kmeans: buckets of a table; 0: 2 sqrt(neurons)
 };
-
-// A family for vectors of `width` floats. Codes of more bits than ceil(log2(neurons)) are folded to so many by a
-// universal hash, so that a table's memory is proportional to the neurons.
-std::unique_ptr<HashFamily> make_hash_family(const HashFamilyConfig& config, Index width, Index neurons,
-                                             std::uint64_t seed);
 
 }  // namespace hashslide

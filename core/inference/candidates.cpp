@@ -45,39 +45,39 @@ void direct_scores(const DirectTerm& direct, std::span<const Id> ids, std::span<
 
 }  // namespace
 
-Candidates Candidates::extended(const HiddenStack& stack, const OutputLayer& output, const CsrInput& x, float scale,
-                                const CsrInput& y, Index n_features, std::uint64_t seed, int n_threads) const {
+Candidates Candidates::extended(const Model& model, const CsrInput& x, float scale, const CsrInput& y, Index n_features,
+                                std::uint64_t seed, int n_threads) const {
     Candidates out;
     out.settings = settings;
-    out.cells = empty() ? QueryCells::learn_centres(stack, x, scale, output.n_labels(), seed, n_threads)
-                              .extended(stack, output, x, scale, y, n_threads)
-                        : cells.extended(stack, output, x, scale, y, n_threads);
+    out.cells = empty() ? QueryCells::learn_centres(model.hidden, x, scale, model.n_labels(), seed, n_threads)
+                              .extended(model, x, scale, y, n_threads)
+                        : cells.extended(model, x, scale, y, n_threads);
     if (empty() ? !is_dense(x, n_features) : features.lists.n() > 0)
-        out.features = features.extended(x, y, n_features, output.n_labels(), n_threads);
+        out.features = features.extended(x, y, n_features, model.n_labels(), n_threads);
     return out;
 }
 
-std::span<const Hit> Candidates::topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct,
-                                      const CsrView& x, Index row, Index k, const CandidateSettings& read) const {
+std::span<const Hit> Candidates::topk(const Model& model, const CsrView& x, Index row, Index k,
+                                      const CandidateSettings& read) const {
     thread_local CandidateWork work;
-    work.prepare(output.n_labels(), stack.width());
+    work.prepare(model.n_labels(), model.width());
     const std::span<const Id> ids = x.ids(row);
-    prefetch(features.lists, direct, ids);
-    stack.predict(x, row, 1, work.hidden.data(), 1);
+    prefetch(features.lists, model.direct, ids);
+    model.hidden.predict(x, row, 1, work.hidden.data(), 1);
     features.add_candidates(ids, x.values(row), read.feature_labels, work);
     cells.add_candidates(read.cell_labels, read.probes, k, work);
 
     const std::vector<Id>& labels = work.candidates;
     const Index n = static_cast<Index>(labels.size());
-    direct_scores(direct, ids, x.values(row), work);
+    direct_scores(model.direct, ids, x.values(row), work);
     work.products.resize(n);
-    kernels().products(1, n, stack.width(), work.hidden.data(), output.weight.data(), labels.data(),
+    kernels().products(1, n, model.width(), work.hidden.data(), model.output.weight.data(), labels.data(),
                        work.products.data(), n);
     work.reset_slots();
 
     work.hits.clear();
     for (Index i = 0; i < n; ++i)
-        work.hits.push_back(ranked(work.products[i] + output.bias[labels[i]] + work.scores[i + 1], labels[i]));
+        work.hits.push_back(ranked(work.products[i] + model.output.bias[labels[i]] + work.scores[i + 1], labels[i]));
     const Index found = std::min(k, n);
     std::partial_sort(work.hits.begin(), work.hits.begin() + found, work.hits.end());
     return {work.hits.data(), static_cast<std::size_t>(found)};

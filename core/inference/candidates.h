@@ -4,7 +4,7 @@
 
 #include "inference/feature_lists.h"
 #include "inference/query_cells.h"
-#include "layers/direct_term.h"
+#include "layers/model.h"
 
 namespace hashslide {
 
@@ -21,14 +21,14 @@ public:
 
     // The lists with the examples added to their counts; the centres of the cells are learned if there are none. There
     // are no feature lists for dense data, in which the presence of a feature says nothing. scale: of the values of x.
-    Candidates extended(const HiddenStack& stack, const OutputLayer& output, const CsrInput& x, float scale,
-                        const CsrInput& y, Index n_features, std::uint64_t seed, int n_threads) const;
+    Candidates extended(const Model& model, const CsrInput& x, float scale, const CsrInput& y, Index n_features,
+                        std::uint64_t seed, int n_threads) const;
 
     // The k best candidates of row `row` of x, of as much of the lists as is to be read, best first; valid until this
     // thread's next call. Fewer only if all lists together name fewer. Depends on the row alone. O(entries of its
     // features' lists + (cells + candidates) * width).
-    std::span<const Hit> topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct,
-                              const CsrView& x, Index row, Index k, const CandidateSettings& read) const;
+    std::span<const Hit> topk(const Model& model, const CsrView& x, Index row, Index k,
+                              const CandidateSettings& read) const;
 
     FeatureLists features;
     QueryCells cells;

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "base/parallel.h"
-#include "hashing/kmeans.h"
+#include "families/kmeans.h"
 #include "simd/kernels.h"
 
 namespace hashslide {
@@ -19,9 +19,9 @@ constexpr Index labels_per_root = 2;  // longest list / sqrt(labels)
 Index root(Index n) { return std::max<Index>(1, std::llround(std::sqrt(static_cast<double>(n)))); }
 
 // Activations of every `stride`-th example.
-class Sample : public VectorSource {
+class HiddenSample : public VectorSource {
 public:
-    Sample(const HiddenStack& stack, const CsrInput& x, float scale, Index stride, int n_threads)
+    HiddenSample(const HiddenStack& stack, const CsrInput& x, float scale, Index stride, int n_threads)
         : n_((x.n_rows() + stride - 1) / stride), width_(stack.width()), rows_(n_ * width_) {
         parallel_for(n_threads, 0, n_, 16, [&](Index first, Index last) {
             CsrRows row;
@@ -59,7 +59,7 @@ QueryCells QueryCells::learn_centres(const HiddenStack& stack, const CsrInput& x
     const Index n_cells = std::clamp<Index>(x.n_rows() / least_examples, 1, root(n_labels));
     const Index stride = std::max<Index>(1, x.n_rows() / (sample_per_cell * n_cells));
     KMeansCells family(n_cells, stack.width(), 1, seed);
-    family.learn(Sample(stack, x, scale, stride, n_threads), n_threads);
+    family.learn(HiddenSample(stack, x, scale, stride, n_threads), n_threads);
     const State learned = family.learned();
     QueryCells cells;
     cells.centres = copy_of(array_of<float>(learned, "centres"));
@@ -88,18 +88,18 @@ std::vector<Id> QueryCells::nearest(const HiddenStack& stack, const CsrInput& x,
     return cells;
 }
 
-QueryCells QueryCells::extended(const HiddenStack& stack, const OutputLayer& output, const CsrInput& x, float scale,
-                                const CsrInput& y, int n_threads) const {
+QueryCells QueryCells::extended(const Model& model, const CsrInput& x, float scale, const CsrInput& y,
+                                int n_threads) const {
     LabelLists::Members members(n());
-    const std::vector<Id> cells = nearest(stack, x, scale, n_threads);
+    const std::vector<Id> cells = nearest(model.hidden, x, scale, n_threads);
     for (Index row = 0; row < x.n_rows(); ++row) members[cells[row]].push_back(row);
-    const Index width = stack.width();
-    const auto logit = [&](Index cell, Id label) { return output.logit(label, centres.data() + cell * width); };
+    const Index width = model.width();
+    const auto logit = [&](Index cell, Id label) { return model.output.logit(label, centres.data() + cell * width); };
     QueryCells out;
     out.centres = copy_of(span_of(centres));
     out.offsets = copy_of(span_of(offsets));
     out.lists =
-        lists.extended(members, y, output.n_labels(), labels_per_root * root(output.n_labels()), logit, n_threads);
+        lists.extended(members, y, model.n_labels(), labels_per_root * root(model.n_labels()), logit, n_threads);
     return out;
 }
 

@@ -4,8 +4,7 @@
 
 #include "inference/candidate_work.h"
 #include "inference/label_lists.h"
-#include "layers/hidden_stack.h"
-#include "layers/output_layer.h"
+#include "layers/model.h"
 
 namespace hashslide {
 
@@ -18,8 +17,7 @@ public:
 
     // The same cells with the labels of each example counted in its own; labels that occur equally often are ordered by
     // the logit of the centre. O(examples * cells * width), as products of matrices.
-    QueryCells extended(const HiddenStack& stack, const OutputLayer& output, const CsrInput& x, float scale,
-                        const CsrInput& y, int n_threads) const;
+    QueryCells extended(const Model& model, const CsrInput& x, float scale, const CsrInput& y, int n_threads) const;
 
     // Adds the first `labels` labels of the `probes` cells with the nearest centres, and while there are fewer than
     // `least` candidates the lists of one cell after the other. O(cells * width).

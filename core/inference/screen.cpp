@@ -52,8 +52,8 @@ struct Screen::Chunk {
     bool bounded = true;  // false: an overflow, so the bounds mean nothing
 };
 
-Screen::Screen(const OutputLayer& output, Index hidden, int n_threads)
-    : n_labels_(output.n_labels()), hidden_(hidden), quantised_(n_labels_ * hidden), rows_(n_labels_) {
+Screen::Screen(const OutputLayer& output, int n_threads)
+    : n_labels_(output.n_labels()), hidden_(output.width()), quantised_(n_labels_ * hidden_), rows_(n_labels_) {
     parallel_for(n_threads, 0, n_labels_, chunk_rows, [&](Index first, Index last) {
         for (Index label = first; label < last; ++label) {
             const float* w = output.weight.data() + label * hidden_;
@@ -101,14 +101,14 @@ Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, 
     return chunk;
 }
 
-std::vector<Hit> Screen::topk(const OutputLayer& output, const DirectTerm& direct, const CsrView& x, Index row,
-                              const float* h, Index k, int n_threads) const {
+std::vector<Hit> Screen::topk(const Model& model, const CsrView& x, Index row, const float* h, Index k,
+                              int n_threads) const {
     const Query query = quantise(h);
     const Index n_chunks = (n_labels_ + chunk_rows - 1) / chunk_rows;
     std::vector<Chunk> chunks(n_chunks, Chunk{BestK(k), {}, true});
     parallel_for(n_threads, 0, n_labels_, chunk_rows, [&](Index first, Index last) {
         std::vector<float> extra(last - first, 0.0f);
-        direct.add(x.ids(row), x.values(row), static_cast<Id>(first), static_cast<Id>(last), extra.data());
+        model.direct.add(x.ids(row), x.values(row), static_cast<Id>(first), static_cast<Id>(last), extra.data());
         chunks[first / chunk_rows] = screen_chunk(query, first, last, extra.data(), k);
     });
 
@@ -120,7 +120,7 @@ std::vector<Hit> Screen::topk(const OutputLayer& output, const DirectTerm& direc
     for (const Chunk& chunk : chunks) {
         for (const auto& [upper, extra, label] : chunk.candidates) {
             if (upper < lower.worst().score) continue;
-            best.offer({output.logit(label, h) + extra, label});
+            best.offer({model.output.logit(label, h) + extra, label});
         }
     }
     return std::move(best).sorted();

@@ -8,8 +8,7 @@
 #include <vector>
 
 #include "base/best_k.h"
-#include "layers/direct_term.h"
-#include "layers/output_layer.h"
+#include "layers/model.h"
 
 namespace hashslide {
 
@@ -22,12 +21,12 @@ inline float rounding_error(Index width) { return std::max(1e-5f, 1.2e-7f * stat
 // certain. Memory: n_labels * (hidden + 16) bytes.
 class Screen {
 public:
-    explicit Screen(const OutputLayer& output, Index hidden, int n_threads);
+    Screen(const OutputLayer& output, int n_threads);
 
     // The k best labels of row `row` of x, whose hidden activation is h; nothing if numbers overflow, so that there are
     // no bounds.
-    std::vector<Hit> topk(const OutputLayer& output, const DirectTerm& direct, const CsrView& x, Index row,
-                          const float* h, Index k, int n_threads) const;
+    std::vector<Hit> topk(const Model& model, const CsrView& x, Index row, const float* h, Index k,
+                          int n_threads) const;
 
 private:
     struct Row {

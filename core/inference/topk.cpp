@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "base/best_k.h"
-#include "base/gemm.h"
 #include "base/parallel.h"
 #include "base/scratch.h"
+#include "simd/gemm.h"
 #include "simd/kernels.h"
 
 namespace hashslide {
@@ -20,19 +20,13 @@ constexpr Index scan_block = 64;      // logits compared with the threshold at o
 
 float norm(Index n, const float* x) { return std::sqrt(kernels().sum_of_squares(n, x)); }
 
-// What scores a label: z = (h . w + b) + direct term, added up in this order everywhere: so a label has the same score,
-// bit for bit, however it was found and whatever rows come with its own.
-struct Model {
-    const HiddenStack& stack;
-    const OutputLayer& output;
-    const DirectTerm& direct;
-
-    std::vector<float> hidden(const CsrView& x, Index first, Index n, int n_threads) const {
-        std::vector<float> h(n * stack.width());
-        stack.predict(x, first, n, h.data(), n_threads);
-        return h;
-    }
-};
+// z = (h . w + b) + direct term, added up in this order everywhere: so a label has the same score, bit for bit, however
+// it was found and whatever rows come with its own.
+std::vector<float> hidden(const Model& model, const CsrView& x, Index first, Index n, int n_threads) {
+    std::vector<float> h(n * model.width());
+    model.hidden.predict(x, first, n, h.data(), n_threads);
+    return h;
+}
 
 // h W^T + b of the labels first .. last for n examples; z: rows of last - first floats. Block by block, so that the
 // rows of the weights are read once for all examples. Returns max |w| + max |b|.
@@ -74,7 +68,7 @@ void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index 
     const OutputLayer& output = model.output;
     const Index n_labels = output.n_labels(), n_ranges = (n_labels + range - 1) / range, width = output.width();
     const Index n_lanes = std::min(max_lanes, n_ranges);
-    const std::vector<float> h = model.hidden(x, first_row, n, n_threads);
+    const std::vector<float> h = hidden(model, x, first_row, n, n_threads);
     std::vector<BestK> best(n_lanes * n, BestK(k));
     parallel_for(n_threads, 0, n_lanes, 1, [&](Index lane, Index) {
         float* z = scratch<0>(n * std::min(range, n_labels));
@@ -85,14 +79,14 @@ void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index 
             const float largest = approximate_logits(output, n, h.data(), first, last, z);
             for (Index i = 0; i < n; ++i) {
                 float* row = z + i * size;
-                const float* hidden = h.data() + i * width;
+                const float* activations = h.data() + i * width;
                 std::fill_n(extra, size, 0.0f);
                 model.direct.add(x.ids(first_row + i), x.values(first_row + i), static_cast<Id>(first),
                                  static_cast<Id>(last), extra);
                 if (model.direct.enabled()) kernels().axpy(size, 1.0f, extra, row);
                 const float error =
-                    rounding_error(width) * (largest * std::max(1.0f, norm(width, hidden)) + norm(size, extra));
-                scan(output, hidden, first, size, row, extra, error, best[lane * n + i]);
+                    rounding_error(width) * (largest * std::max(1.0f, norm(width, activations)) + norm(size, extra));
+                scan(output, activations, first, size, row, extra, error, best[lane * n + i]);
             }
         }
     });
@@ -114,42 +108,39 @@ void write_hits(std::span<const Hit> hits, std::int64_t* labels, float* scores) 
     }
 }
 
-void blocked_topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
-                  Index k, std::int64_t* labels, float* scores, int n_threads) {
+void blocked_topk(const Model& model, const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) {
     for (Index row = 0; row < x.n_rows; row += example_block)
-        topk_of_block({stack, output, direct}, x, row, std::min(example_block, x.n_rows - row), k, labels, scores,
-                      n_threads);
+        topk_of_block(model, x, row, std::min(example_block, x.n_rows - row), k, labels, scores, n_threads);
 }
 
-void screened_topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const Screen& screen,
-                   const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) {
-    std::vector<float> h(stack.width());
+void screened_topk(const Model& model, const Screen& screen, const CsrView& x, Index k, std::int64_t* labels,
+                   float* scores, int n_threads) {
+    std::vector<float> h(model.width());
     for (Index row = 0; row < x.n_rows; ++row) {
-        stack.predict(x, row, 1, h.data(), n_threads);
-        const std::vector<Hit> hits = screen.topk(output, direct, x, row, h.data(), k, n_threads);
+        model.hidden.predict(x, row, 1, h.data(), n_threads);
+        const std::vector<Hit> hits = screen.topk(model, x, row, h.data(), k, n_threads);
         if (hits.empty())
-            topk_of_block({stack, output, direct}, x, row, 1, k, labels, scores, n_threads);
+            topk_of_block(model, x, row, 1, k, labels, scores, n_threads);
         else
             write_hits(hits, labels + row * k, scores + row * k);
     }
 }
 
-void all_logits(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
-                float* logits, int n_threads) {
+void all_logits(const Model& model, const CsrView& x, float* logits, int n_threads) {
     constexpr Index rows = 64;
-    const Index n_labels = output.n_labels(), hidden = stack.width();
-    const Model model{stack, output, direct};
+    const OutputLayer& output = model.output;
+    const Index n_labels = model.n_labels(), width = model.width();
     parallel_for(n_threads, 0, x.n_rows, rows, [&](Index begin, Index end) {
-        const std::vector<float> h = model.hidden(x, begin, end - begin, 1);
+        const std::vector<float> h = hidden(model, x, begin, end - begin, 1);
         float* z = scratch(rows * label_block);
         for (Index i = begin; i < end; ++i) {
             std::fill_n(logits + i * n_labels, n_labels, 0.0f);
-            direct.add(x.ids(i), x.values(i), 0, static_cast<Id>(n_labels), logits + i * n_labels);
+            model.direct.add(x.ids(i), x.values(i), 0, static_cast<Id>(n_labels), logits + i * n_labels);
         }
         for (Index first = 0; first < n_labels; first += label_block) {
             poll();
             const Index n = std::min(label_block, n_labels - first);
-            kernels().products(end - begin, n, hidden, h.data(), output.row(first), nullptr, z, n);
+            kernels().products(end - begin, n, width, h.data(), output.row(first), nullptr, z, n);
             for (Index i = begin; i < end; ++i) {
                 float* row = z + (i - begin) * n;
                 kernels().axpy(n, 1.0f, output.bias.data() + first, row);

@@ -2,26 +2,22 @@
 #pragma once
 
 #include "inference/screen.h"
-#include "layers/direct_term.h"
-#include "layers/hidden_stack.h"
-#include "layers/output_layer.h"
+#include "layers/model.h"
 
 namespace hashslide {
 
 // Every label is scored, block by block, and none of the scores is kept. labels, scores: (x.n_rows, k), best first,
 // ties by the smaller id; 1 <= k <= n_labels.
-void blocked_topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
-                  Index k, std::int64_t* labels, float* scores, int n_threads);
+void blocked_topk(const Model& model, const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads);
 
 // One row of the two.
 void write_hits(std::span<const Hit> hits, std::int64_t* labels, float* scores);
 
 // The same for a few rows, one after the other: one row does not share its pass over the weights.
-void screened_topk(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const Screen& screen,
-                   const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads);
+void screened_topk(const Model& model, const Screen& screen, const CsrView& x, Index k, std::int64_t* labels,
+                   float* scores, int n_threads);
 
 // logits: (x.n_rows, n_labels).
-void all_logits(const HiddenStack& stack, const OutputLayer& output, const DirectTerm& direct, const CsrView& x,
-                float* logits, int n_threads);
+void all_logits(const Model& model, const CsrView& x, float* logits, int n_threads);
 
 }  // namespace hashslide

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "base/gemm.h"
 #include "base/parallel.h"
 #include "base/scratch.h"
+#include "simd/gemm.h"
 #include "simd/kernels.h"
 
 namespace hashslide {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "layers/hidden_layer.h"
@@ -52,6 +53,8 @@ public:
         return input_ ? input_->hidden() : n_features_;
     }
 
+    // Of layers()[i]: layers are counted from the input.
+    std::string name(std::size_t i) const { return "hidden" + std::to_string(i + (input_ ? 1 : 0)); }
     InputLayer* input() { return input_.get(); }  // null where the first layer selects its neurons
     const InputLayer* input() const { return input_.get(); }
     std::vector<HiddenLayer>& layers() { return layers_; }  // all others

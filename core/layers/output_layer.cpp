@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
-#include "base/gemm.h"
 #include "base/parallel.h"
 #include "base/scratch.h"
+#include "simd/gemm.h"
 #include "simd/kernels.h"
 
 namespace hashslide {

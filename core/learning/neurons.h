@@ -5,7 +5,7 @@
 #include "base/rng.h"
 #include "learning/optimizer.h"
 #include "simd/kernels.h"
-#include "tables/neuron_vectors.h"
+#include "sparse/neuron_view.h"
 
 namespace hashslide {
 

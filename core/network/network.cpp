@@ -1,12 +1,13 @@
 #include "network/network.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/parallel.h"
 #include "inference/topk.h"
+#include "network/model_state.h"
 #include "simd/kernels.h"
 
 namespace hashslide {
@@ -15,8 +16,6 @@ namespace {
 // Up to this many rows, reading the weights costs more than the arithmetic, and the 8-bit screen wins.
 constexpr Index screened_rows = 4;
 constexpr Index predicted_rows = 1024;  // whose features and activations are held at once
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // Worker 0 draws from the network's own seed, so that one worker is the serial algorithm.
 std::uint64_t worker_seed(std::uint64_t seed, Index worker) {
@@ -27,13 +26,14 @@ std::uint64_t worker_seed(std::uint64_t seed, Index worker) {
 
 Network::Network(const NetworkConfig& config, bool initialise)
     : config_(config),
-      hidden_(config.n_features, config.hidden, config.hidden_length, config.input_init, config.optimizer, config.seed),
-      output_(config.n_labels, hidden_.width(), config.optimizer),
-      direct_(config.direct, config.n_features),
+      model_{HiddenStack(config.n_features, config.hidden, config.hidden_length, config.input_init, config.optimizer,
+                         config.seed),
+             OutputLayer(config.n_labels, config.width(), config.optimizer),
+             DirectTerm(config.direct, config.n_features)},
       prior_(config.n_labels),
-      selector_(config.selector, config.n_labels, hidden_.width(), config.seed) {
+      selector_(config.selector, config.n_labels, config.width(), config.seed) {
     if (!initialise) return;
-    hidden_.initialise();
+    model_.hidden.initialise();
     build_tables();
 }
 
@@ -47,8 +47,8 @@ StepStats Network::train_batch(const CsrInput& x, const CsrInput& y, std::span<c
     own_arrays();
     drop_screen();
     const Index wanted = config_.update == UpdateMode::hogwild ? std::min<Index>(n_threads, batch) : 1;
-    Model parts = model();
-    while (static_cast<Index>(workers_.size()) < wanted) workers_.push_back(std::make_unique<Worker>(parts));
+    while (static_cast<Index>(workers_.size()) < wanted)
+        workers_.push_back(std::make_unique<Worker>(config_, model_.hidden));
     const Index part = (batch + wanted - 1) / wanted;
     used_workers_ = (batch + part - 1) / part;
     const int threads_each = wanted == 1 ? n_threads : 1;
@@ -58,10 +58,19 @@ StepStats Network::train_batch(const CsrInput& x, const CsrInput& y, std::span<c
         const bool is_sgd = config_.optimizer.kind == OptimizerKind::sgd;
         const float mean_rate = is_sgd ? rate / static_cast<float>(last - first) : rate;
         const Index worker = first / part;
-        stats[worker] = workers_[worker]->train(parts,
-                                                {x, y, rows.subspan(first, last - first), sample_weight, mean_rate,
-                                                 step + 1, worker_seed(config_.seed, worker)},
-                                                threads_each);
+        const Step step{.config = config_,
+                        .model = model_,
+                        .selector = selector_,
+                        .prior = prior_,
+                        .label_weight = label_weight_,
+                        .x = x,
+                        .y = y,
+                        .rows = rows.subspan(first, last - first),
+                        .sample_weight = sample_weight,
+                        .rate = mean_rate,
+                        .number = step_ + 1,
+                        .seed = worker_seed(config_.seed, worker)};
+        stats[worker] = workers_[worker]->train(step, threads_each);
     };
     try {
         parallel_for(static_cast<int>(wanted), 0, batch, part, train);
@@ -69,7 +78,7 @@ StepStats Network::train_batch(const CsrInput& x, const CsrInput& y, std::span<c
         dismiss_workers();  // their memory is half written; of the weights every row is whole
         throw;
     }
-    ++step;
+    ++step_;
     const double start = now();
     rehash(n_threads);
     rehash_seconds_ += now() - start;
@@ -81,14 +90,14 @@ StepStats Network::train_batch(const CsrInput& x, const CsrInput& y, std::span<c
 void Network::rehash(int n_threads) {
     std::vector<HiddenStack::Work*> works;
     for (const auto& worker : used_workers()) works.push_back(&worker->hidden());
-    hidden_.rehash(works, step, n_threads);
+    model_.hidden.rehash(works, step_, n_threads);
     NeuronIndex* index = selector_.index();
     if (!index) return;
     for (const auto& worker : used_workers()) {
         index->observe(worker->hidden().last().view());
         index->touch(worker->touched_labels());
     }
-    index->maintain(output_.view(), step, n_threads);
+    index->maintain(model_.output.view(), step_, n_threads);
 }
 
 StageSeconds Network::stage_seconds() const {
@@ -102,16 +111,16 @@ StageSeconds Network::stage_seconds() const {
 double Network::multiplications() const {
     double sum = past_multiplications_;
     for (const auto& worker : workers_) sum += worker->multiplications();
-    for (const HiddenLayer& layer : hidden_.layers())
+    for (const HiddenLayer& layer : model_.hidden.layers())
         if (const NeuronIndex* index = layer.selector().index()) sum += index->multiplications();
     return selector_.index() ? sum + selector_.index()->multiplications() : sum;
 }
 
 void Network::rebuild_tables(int n_threads) {
     const FlushDenormals flush;
-    for (HiddenLayer& layer : hidden_.layers())
+    for (HiddenLayer& layer : model_.hidden.layers())
         if (NeuronIndex* index = layer.selector().index()) index->build(layer.neurons.view(), n_threads);
-    if (NeuronIndex* index = selector_.index()) index->build(output_.view(), n_threads);
+    if (NeuronIndex* index = selector_.index()) index->build(model_.output.view(), n_threads);
 }
 
 std::vector<Id> Network::active_labels() const {
@@ -132,9 +141,9 @@ void Network::for_blocks(const CsrInput& x, Index block, F&& f) const {
 
 void Network::hidden(const CsrInput& x, std::size_t n_layers, float* out, int n_threads) const {
     const FlushDenormals flush;
-    const Index width = hidden_.width_after(n_layers);
+    const Index width = model_.hidden.width_after(n_layers);
     for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
-        hidden_.predict(rows, 0, rows.n_rows, n_layers, out + first * width, n_threads);
+        model_.hidden.predict(rows, 0, rows.n_rows, n_layers, out + first * width, n_threads);
     });
 }
 
@@ -144,9 +153,9 @@ void Network::predict_topk(const CsrInput& x, Index k, std::int64_t* labels, flo
     const auto few = x.n_rows() <= screened_rows ? screen(n_threads) : nullptr;
     for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
         if (few)
-            screened_topk(hidden_, output_, direct_, *few, rows, k, labels + first * k, scores + first * k, n_threads);
+            screened_topk(model_, *few, rows, k, labels + first * k, scores + first * k, n_threads);
         else
-            blocked_topk(hidden_, output_, direct_, rows, k, labels + first * k, scores + first * k, n_threads);
+            blocked_topk(model_, rows, k, labels + first * k, scores + first * k, n_threads);
     });
 }
 
@@ -158,8 +167,7 @@ void Network::approximate_topk(const CsrInput& x, Index k, const CandidateSettin
         thread_local CsrRows copy;
         copy.assign(x, first, last - first, config_.input_scale);
         for (Index row = first; row < last; ++row) {
-            const std::span<const Hit> hits =
-                candidates_.topk(hidden_, output_, direct_, copy.view(), row - first, k, read);
+            const std::span<const Hit> hits = candidates_.topk(model_, copy.view(), row - first, k, read);
             is_short[row] = std::ssize(hits) < k;
             if (!is_short[row]) write_hits(hits, labels + row * k, scores + row * k);
         }
@@ -172,7 +180,7 @@ Candidates Network::learn_candidates(const CsrInput& x, const CsrInput& y, bool 
     const FlushDenormals flush;
     const Candidates none;
     return (is_fresh ? none : candidates_)
-        .extended(hidden_, output_, x, config_.input_scale, y, config_.n_features, config_.seed, n_threads);
+        .extended(model_, x, config_.input_scale, y, config_.n_features, config_.seed, n_threads);
 }
 
 void Network::drop_screen() {
@@ -190,7 +198,7 @@ std::shared_ptr<const Screen> Network::screen(int n_threads) const {
     }
     std::shared_ptr<const Screen> made;
     try {
-        made = std::make_shared<const Screen>(output_, output_.width(), n_threads);
+        made = std::make_shared<const Screen>(model_.output, n_threads);
     } catch (...) {
         const std::lock_guard lock(screen_mutex_);
         is_screen_in_work_ = false;
@@ -205,7 +213,7 @@ std::shared_ptr<const Screen> Network::screen(int n_threads) const {
 void Network::logits(const CsrInput& x, float* out, int n_threads) const {
     const FlushDenormals flush;
     for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
-        all_logits(hidden_, output_, direct_, rows, out + first * config_.n_labels, n_threads);
+        all_logits(model_, rows, out + first * config_.n_labels, n_threads);
     });
 }
 
@@ -217,14 +225,15 @@ void Network::set_label_prior(const Index* counts, Index n_examples, bool reset_
     drop_screen();
     for (Index label = 0; label < config_.n_labels; ++label) {
         const double f = prior_.frequency(static_cast<Id>(label));
-        output_.bias[label] = static_cast<float>(config_.loss == LossKind::bce ? std::log(f / (1.0 - f)) : std::log(f));
+        model_.output.bias[label] =
+            static_cast<float>(config_.loss == LossKind::bce ? std::log(f / (1.0 - f)) : std::log(f));
     }
 }
 
 void Network::set_label_weight(const float* weight) { label_weight_.assign(weight, weight + config_.n_labels); }
 
 void Network::choose_direct_pairs(const CsrInput& x, const CsrInput& y, int n_threads) {
-    direct_.choose_pairs(x, y, prior_.counts(), n_threads);
+    model_.direct.choose_pairs(x, y, prior_.counts(), n_threads);
     drop_screen();
 }
 
@@ -234,11 +243,11 @@ void Network::grow(Index n_features, Index n_labels) {
     n_features = std::max(n_features, config_.n_features);
     n_labels = std::max(n_labels, config_.n_labels);
     if (n_features > config_.n_features) {
-        hidden_.grow(n_features);
-        direct_.grow(n_features);
+        model_.hidden.grow(n_features);
+        model_.direct.grow(n_features);
     }
     if (n_labels > config_.n_labels) {
-        output_.grow(n_labels);
+        model_.output.grow(n_labels);
         prior_.grow(n_labels);
         if (selector_.index()) selector_.index()->grow(n_labels);
         if (!label_weight_.empty()) label_weight_.resize(n_labels, 1.0f);
@@ -252,7 +261,7 @@ void Network::set_label_rows(std::span<const Id> labels, const float* weight, co
     own_arrays();
     drop_screen();
     for (std::size_t i = 0; i < labels.size(); ++i)
-        output_.set(labels[i], weight + static_cast<Index>(i) * output_.width(), bias[i]);
+        model_.output.set(labels[i], weight + static_cast<Index>(i) * model_.output.width(), bias[i]);
     if (selector_.index()) selector_.index()->touch(labels);
 }
 
@@ -266,46 +275,33 @@ void Network::dismiss_workers() {
     used_workers_ = 0;
 }
 
-// Of layer i of those that are not the input layer; layers are counted from the input.
-std::string Network::hidden_name(std::size_t i) const {
-    return "hidden" + std::to_string(i + config_.hidden.size() - hidden_.layers().size());
-}
-
-std::vector<Network::NamedArray> Network::arrays() {
-    std::vector<NamedArray> weights, states;
-    const auto add = [&](const std::string& name, Array<float>& array, Optimizer& optimizer, Index rows,
-                         Index columns) {
-        weights.push_back({name, &array, rows, columns, false});
-        for (const Optimizer::NamedArray& a : optimizer.arrays())
-            states.push_back(
-                {name + "." + a.name, a.array, a.array->size() / a.width, a.width == 1 ? 0 : a.width, true});
-    };
-    const auto add_neurons = [&](const std::string& name, Neurons& neurons) {
-        add(name + ".weight", neurons.weight, neurons.weight_optimizer, neurons.n(), neurons.width());
-        add(name + ".bias", neurons.bias, neurons.bias_optimizer, neurons.n(), 0);
-    };
-    if (InputLayer* input = hidden_.input()) {
-        add("input.weight", input->weight, input->weight_optimizer, config_.n_features, input->hidden());
-        add("input.bias", input->bias, input->bias_optimizer, input->hidden(), 0);
-    }
-    for (std::size_t i = 0; i < hidden_.layers().size(); ++i) add_neurons(hidden_name(i), hidden_.layers()[i].neurons);
-    add_neurons("output", output_);
-    weights.insert(weights.end(), states.begin(), states.end());
-    return weights;
-}
-
 std::vector<std::pair<std::string, NeuronIndex*>> Network::indexes() {
     std::vector<std::pair<std::string, NeuronIndex*>> all;
-    for (std::size_t i = 0; i < hidden_.layers().size(); ++i)
-        if (NeuronIndex* index = hidden_.layers()[i].selector().index()) all.emplace_back(hidden_name(i), index);
+    for (std::size_t i = 0; i < model_.hidden.layers().size(); ++i)
+        if (NeuronIndex* index = model_.hidden.layers()[i].selector().index())
+            all.emplace_back(model_.hidden.name(i), index);
     if (selector_.index()) all.emplace_back("output", selector_.index());
     return all;
 }
 
+namespace {
+
+// What training writes.
+class Owner : public StateVisitor {
+public:
+    void visit(const ArrayInfo& info, ArrayRef array) override {
+        if (info.role != Role::weight && info.role != Role::optimizer) return;
+        if (auto* const* numbers = std::get_if<Array<float>*>(&array)) (*numbers)->own();
+    }
+};
+
+}  // namespace
+
 void Network::own_arrays() {
-    for (const NamedArray& a : arrays()) a.array->own();
-    direct_.weight.own();
-    direct_.accumulator.own();
+    if (!is_borrowing_) return;
+    Owner owner;
+    visit_state(owner);
+    is_borrowing_ = false;
 }
 
 }  // namespace hashslide

@@ -8,43 +8,19 @@
 
 #include "inference/candidates.h"
 #include "inference/screen.h"
+#include "network/network_config.h"
 #include "network/worker.h"
 
 namespace hashslide {
 
-// How several threads train on one batch.
-//   owner    each touched row is summed and updated by one thread: the same bits for any number of threads
-//   hogwild  each thread takes steps of its own on a part of the batch, on the shared weights and without locks (Niu et
-//            al. 2011): what comes out depends on the race
-enum class UpdateMode { owner, hogwild };
-
-struct NetworkConfig {
-    Index n_features = 1, n_labels = 1;
-    std::vector<LayerConfig> hidden{LayerConfig{}};
-    LossKind loss = LossKind::bce;
-    OptimizerConfig optimizer;
-    UpdateMode update = UpdateMode::owner;
-    float hidden_length = 0.0f;  // Euclidean length of every activation of a single dense hidden layer; 0: free
-    float example_power = 0.0f;  // an example's loss is weighted by (mean labels / its labels)^power
-    float input_scale = 1.0f;    // all feature values are multiplied by it
-    float input_init = 0.05f;    // standard deviation of the weights of a dense first layer; output weights start at 0
-    float input_dropout = 0.0f;
-    float hidden_dropout = 0.0f;
-    float prior_correction = 1.0f;  // share of log r that is taken off the logits in training (loss.h)
-    ActiveSetConfig active;
-    SelectorConfig selector;  // of labels for each example; sampler all: none
-    DirectTermConfig direct;
-    std::uint64_t seed = 0;
-
-    bool samples_labels() const { return selector.sampler.kind != SamplerKind::all; }
-};
+class StateVisitor;
 
 class Network {
 public:
     // initialise: draw the first weights; otherwise they are 0 (the arrays are about to be restored).
     explicit Network(const NetworkConfig& config, bool initialise = true);
     // Builds the hash tables of hidden layers that have not been restored.
-    void build_tables() { hidden_.build_tables(1); }
+    void build_tables() { model_.hidden.build_tables(1); }
 
     // One step on the given rows of x and y. sample_weight: one for each row of x, or null. A step of more than a
     // moment may be interrupted, and is then not counted; rows of the weights may have been updated.
@@ -57,7 +33,7 @@ public:
     void approximate_topk(const CsrInput& x, Index k, const CandidateSettings& read, std::int64_t* labels,
                           float* scores, int n_threads) const;
     void logits(const CsrInput& x, float* out, int n_threads) const;
-    // Activations after the first n_layers of hidden_stack().layers(): out (x.n_rows, width_after(n_layers)).
+    // Activations after the first n_layers of model().hidden.layers(): out (x.n_rows, width_after(n_layers)).
     void hidden(const CsrInput& x, std::size_t n_layers, float* out, int n_threads) const;
 
     // How often each label occurred among n_examples. reset_bias: the bias starts at the label's log odds.
@@ -79,30 +55,25 @@ public:
     double multiplications() const;
     void rebuild_tables(int n_threads);  // of all layers, with fresh functions, now
 
-    // Every array that makes up the model and its optimiser, for saving and restoring.
-    struct NamedArray {
-        std::string name;
-        Array<float>* array;
-        Index rows, columns;  // columns 0: a vector
-        bool is_optimizer_state;
-    };
-    std::vector<NamedArray> arrays();
+    // Every array that makes up the network, for saving and restoring (model_state.h).
+    void visit_state(StateVisitor& visitor);
+    // An array is somebody else's memory, which lives as long as the network: it is copied before it is written to.
+    void borrow(std::shared_ptr<void> keeper) {
+        lenders_.push_back(std::move(keeper));
+        is_borrowing_ = true;
+    }
     // The hash tables, by the name of their layer.
     std::vector<std::pair<std::string, NeuronIndex*>> indexes();
-    DirectTerm& direct() { return direct_; }
     Candidates& candidates() { return candidates_; }
     const Candidates& candidates() const { return candidates_; }
-    const OutputLayer& output() const { return output_; }
-    const HiddenStack& hidden_stack() const { return hidden_; }
+    const Model& model() const { return model_; }
     std::vector<Id> active_labels() const;  // of the last batch
     const std::vector<Index>& label_counts() const { return prior_.counts(); }
     Index n_examples_seen() const { return prior_.n_examples(); }
-    Index step = 0;  // batches trained so far
+    Index step() const { return step_; }  // batches trained so far
 
 private:
     void own_arrays();
-    std::string hidden_name(std::size_t i) const;
-    Model model() { return {config_, hidden_, output_, direct_, selector_, prior_, label_weight_}; }
     void rehash(int n_threads);
     // Calls f(rows, first) for copies of so many rows of x at a time, with their values times input_scale.
     template <class F>
@@ -116,13 +87,16 @@ private:
     void dismiss_workers();
 
     NetworkConfig config_;
-    HiddenStack hidden_;
-    OutputLayer output_;
-    DirectTerm direct_;
+    Model model_;
     Candidates candidates_;
     LabelPrior prior_;
     Selector selector_;
     std::vector<float> label_weight_;  // empty: all 1
+    Index step_ = 0;
+    // Of borrowed memory. They may be Python's, so they are let go only with the network, by a thread that holds the
+    // interpreter's lock.
+    std::vector<std::shared_ptr<void>> lenders_;
+    bool is_borrowing_ = false;
     std::vector<std::unique_ptr<Worker>> workers_;
     Index used_workers_ = 0;  // in the last batch: the first ones
     double rehash_seconds_ = 0;

@@ -5,10 +5,9 @@
 #include <span>
 #include <vector>
 
-#include "layers/direct_term.h"
 #include "layers/example_products.h"
-#include "layers/hidden_stack.h"
-#include "layers/output_layer.h"
+#include "layers/model.h"
+#include "network/network_config.h"
 #include "sampling/active_set.h"
 #include "sampling/example_sets.h"
 #include "sampling/selector.h"
@@ -29,32 +28,24 @@ enum class Stage {
 };
 using StageSeconds = std::array<double, static_cast<int>(Stage::count)>;
 
-struct NetworkConfig;
-
-// What a step reads and updates.
-struct Model {
-    const NetworkConfig& config;
-    HiddenStack& hidden;
-    OutputLayer& output;
-    DirectTerm& direct;
-    const Selector& selector;  // of the output layer
-    const LabelPrior& prior;
-    const std::vector<float>& label_weight;  // empty: all 1
-};
-
 struct StepStats {
     double loss;   // summed over the examples
     Index active;  // size of the active set; per example: their mean size
 };
 
-// The examples of one batch, or of one worker's part of it.
-struct Batch {
+// One step: what it reads and updates, and its examples, which are a batch or one worker's part of it.
+struct Step {
+    const NetworkConfig& config;
+    Model& model;
+    const Selector& selector;  // of the output layer
+    const LabelPrior& prior;
+    const std::vector<float>& label_weight;  // empty: all 1
     const CsrInput& x;
     const CsrInput& y;
     std::span<const Index> rows;
     const float* sample_weight;  // one for each row of x, or null
     float rate;
-    Index step;
+    Index number;  // of the step, from 1
     std::uint64_t seed;
 
     Index size() const { return static_cast<Index>(rows.size()); }
@@ -62,9 +53,9 @@ struct Batch {
 
 class Worker {
 public:
-    explicit Worker(const Model& model);
+    Worker(const NetworkConfig& config, const HiddenStack& stack);
 
-    StepStats train(Model& model, const Batch& batch, int n_threads);
+    StepStats train(const Step& step, int n_threads);
 
     std::span<const Id> touched_labels() const { return touched_; }  // of the last batch
     HiddenStack::Work& hidden() { return hidden_; }
@@ -72,22 +63,22 @@ public:
     double multiplications() const;
 
 private:
-    StepStats train_active_set(Model& model, const Batch& batch, Activations& head, int n_threads);
-    StepStats train_examples(Model& model, const Batch& batch, Activations& head, int n_threads);
-    Activations& copy_head(const Model& model, const Batch& batch);
-    void return_gradients(const Model& model, const Batch& batch, Activations& head);
-    void dropout(const Model& model, const Batch& batch, std::vector<float>& values) const;
-    void select(const Model& model, const Batch& batch, const Activations& head, int n_threads);
-    static bool shares_labels(const Model& model);
-    void start_active_set(const Model& model, const Batch& batch);
-    void prior_shift(const Model& model, Index batch, int n_threads);
-    const float* row_weights(const Model& model, const Batch& batch);
-    double example_loss(const Model& model, const Batch& batch, int n_threads);
+    StepStats train_active_set(const Step& step, Activations& in, int n_threads);
+    StepStats train_examples(const Step& step, Activations& in, int n_threads);
+    Activations& output_inputs(const Step& step);
+    void return_gradients(const Step& step, Activations& in);
+    void dropout(const Step& step, std::vector<float>& values) const;
+    void select(const Step& step, const Activations& in, int n_threads);
+    static bool shares_labels(const NetworkConfig& config);
+    void start_active_set(const Step& step);
+    void prior_shift(const Step& step, int n_threads);
+    const float* row_weights(const Step& step);
+    double example_loss(const Step& step, int n_threads);
     void lap(Stage stage);
 
     BatchFeatures features_;
     HiddenStack::Work hidden_;
-    Activations head_;                 // dense copy of the last hidden layer's, where it is sparse or dropped
+    Activations dense_in_;             // what the output layer sees, where the last hidden layer is sparse or dropped
     Selection true_labels_, sampled_;  // of each example
     ActiveSet active_;                 // per batch, or what the examples share
     OutputLayer::Work output_;

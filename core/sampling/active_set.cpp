@@ -9,7 +9,7 @@ namespace hashslide {
 void LabelPrior::set(const Index* counts, Index n_examples, Index n_popular) {
     std::copy_n(counts, counts_.size(), counts_.begin());
     n_examples_ = n_examples;
-    const double total = static_cast<double>(std::accumulate(counts_.begin(), counts_.end(), Index{0}));
+    const double total = std::accumulate(counts_.begin(), counts_.end(), 0.0);
     mean_labels_ = static_cast<float>(std::max(1.0, total) / static_cast<double>(std::max<Index>(1, n_examples)));
     popular_.resize(counts_.size());
     std::iota(popular_.begin(), popular_.end(), 0);

@@ -8,6 +8,7 @@
 
 #include "base/parallel.h"
 #include "base/scratch.h"
+#include "families/make_family.h"
 
 namespace hashslide {
 namespace {

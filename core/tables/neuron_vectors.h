@@ -5,15 +5,9 @@
 
 #include "base/state.h"
 #include "hashing/hash_family.h"
+#include "sparse/neuron_view.h"
 
 namespace hashslide {
-
-// The neurons (w, b) of a layer: row i of weight (n, width) and bias[i].
-struct NeuronView {
-    const float* weight;
-    const float* bias;
-    Index n, width;
-};
 
 struct MipsConfig {
     bool bias = true;     // the bias is one more coordinate: (w, b) against (h, 1)

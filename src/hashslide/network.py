@@ -1,19 +1,61 @@
 """The network for Python callers: checked arguments around the C++ core."""
 
 import os
-from dataclasses import astuple
+from dataclasses import astuple, dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hashslide import _core
-from hashslide._checks import as_int, check_int
+from hashslide._checks import as_int, check_choice, check_int
 from hashslide._locks import reading, training, writing
-from hashslide._network_state import CandidateSettings, check_counts, check_state
 from hashslide._validation import as_numeric, to_float32
 from hashslide.csr import Csr, as_csr
 from hashslide.errors import InputError
 from hashslide.settings import NetworkConfig
+from hashslide.settings.limits import MAX_IDS
+
+ROLES = ("weight", "optimizer", "count", "candidates", "tables")  # what the arrays of a state are for
+
+
+class ArrayInfo(NamedTuple):
+    """One array of a network's state.
+
+    Attributes
+    ----------
+    role : {"weight", "optimizer", "count", "candidates", "tables"}
+        A parameter; what the optimiser remembers; how much has been seen; a candidate list; a hash table.
+    dtype : dtype
+    shape : tuple of int
+    """
+
+    role: str
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CandidateSettings:
+    """How much of the candidate lists approximate prediction reads for an example.
+
+    Parameters
+    ----------
+    feature_labels : int >= 0
+        Labels with the largest sums over the lists of the example's features.
+    cell_labels : int >= 0
+        First labels of the list of each cell.
+    probes : int >= 0
+        Cells.
+    """
+
+    feature_labels: int
+    cell_labels: int
+    probes: int
+
+    def __post_init__(self):
+        for field in fields(self):
+            check_int(field.name, getattr(self, field.name), 0, MAX_IDS)
 
 
 class Network:
@@ -205,7 +247,8 @@ class Network:
         network, also the output bias: the log odds of each label.
         """
         counts = _per_label("counts", np.asarray(counts, np.int64), self.config.n_labels)
-        check_counts("counts", counts, n_examples)
+        if ((counts < 0) | (counts > n_examples)).any():
+            raise InputError(f"counts must lie between 0 and the number of examples, {n_examples}.")
         self._core.set_label_prior(counts, n_examples, reset_bias)
 
     @writing
@@ -324,9 +367,26 @@ class Network:
         return self._core.stage_seconds
 
     @reading
-    def state(self) -> dict[str, NDArray]:
-        """Return read-only views of every array, by name, valid until the network changes."""
-        return self._core.state()
+    def state(self, *roles: str) -> dict[str, NDArray]:
+        """Return the arrays that make up the network, by name.
+
+        Large ones are read-only views: they show what training does to them, and keep their memory when the
+        network moves on to another, as when it grows. Counts and hash tables are copies.
+
+        Parameters
+        ----------
+        *roles : {"weight", "optimizer", "count", "candidates", "tables"}
+            Which arrays; by default all.
+        """
+        return self._core.state([check_choice("role", role, ROLES) for role in roles or ROLES])
+
+    @reading
+    def schema(self) -> dict[str, ArrayInfo]:
+        """Return what each array of `state` is, by name."""
+        schema = self._core.schema()
+        return {
+            name: ArrayInfo(role, np.dtype(dtype), shape) for name, (role, dtype, shape) in schema.items()
+        }
 
     @reading
     def snapshot(self) -> dict[str, NDArray]:
@@ -349,7 +409,8 @@ class Network:
         ----------
         config : NetworkConfig
         state : dict of str to array
-            As `state` returns them. Arrays of the optimiser may be missing: it then starts afresh.
+            As `state` returns them. Arrays of the optimiser may be missing: it then starts afresh. Without
+            those of hash tables these are built again.
         copy : bool
             False: the arrays, perhaps read-only and memory-mapped, are used in place until the first training
             step copies them.
@@ -357,20 +418,18 @@ class Network:
         Raises
         ------
         InputError
-            An array is missing or has the wrong shape or dtype.
+            An array is missing, unknown, of the wrong shape or dtype, or holds ids or counts out of range.
         """
         network = cls.__new__(cls)
         network.config = config
         network._label_weight = None
         network._lock = _core.ModelLock()
-        state = check_state(config, state)
-        if not copy:  # the core uses integers as indices: nobody else may write to them
-            state = {name: _read_only(a) if a.dtype.kind == "i" else a for name, a in state.items()}
-        network._borrowed = None if copy else state
+        if not copy:
+            state = {name: _safe_to_borrow(array) for name, array in state.items()}
         try:
             network._core = _core.Network.from_state(config.to_core(), state, copy)
         except (ValueError, TypeError) as error:
-            raise InputError(f"the network's state does not fit its settings: {error}.") from None
+            raise InputError(f"{error}.") from None
         return network
 
     def frozen(self) -> "FrozenNetwork":
@@ -418,8 +477,10 @@ def check_label_weight(weight: ArrayLike, n_labels: int) -> NDArray[np.float32]:
     return array
 
 
-def _read_only(array: NDArray) -> NDArray:
-    return array.copy() if array.flags.writeable else array
+def _safe_to_borrow(array):
+    """Return a copy of integers that somebody could write to: the core uses them as indices."""
+    is_safe = not isinstance(array, np.ndarray) or array.dtype.kind != "i" or not array.flags.writeable
+    return array if is_safe else array.copy()
 
 
 def _per_label(name: str, values: NDArray, n_labels: int) -> NDArray:

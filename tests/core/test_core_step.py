@@ -264,7 +264,7 @@ def test_optimizers_against_their_formulas(batch, optimizer):
     rows[1], expected[1] = np.zeros(1), expected[1].reshape(1, -1)
     moments[0][1], moments[1][1] = np.zeros((1, H)), np.zeros((1, H))
     for step in (1, 2):
-        probe = make_network(make_config(), dict(network.state()))
+        probe = make_network(make_config(), network.state(["weight", "count"]))
         probe.set_label_prior(t.sum(0).astype(np.int64), N, False)
         p0 = parameters_of(probe)
         train(probe, x, t, rate=1.0)

@@ -174,13 +174,13 @@ def test_saved_and_loaded_bit_for_bit(text, tmp_path):
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("candidates.cells.labels", lambda a: a + 100_000, "other things than label ids below"),
+        ("candidates.cells.labels", lambda a: a + 100_000, "accepted are ids from 0 to"),
         ("candidates.cells.begin", lambda a: a[::-1].copy(), "does not rise from 0"),
         ("candidates.cells.begin", lambda a: a[:-1], "this network needs int64"),
         ("candidates.cells.centres", lambda a: a[:, :3].copy(), "this network needs float32"),
-        ("candidates.features.examples", lambda a: a - 10, "holds negative counts"),
+        ("candidates.features.examples", lambda a: a - 10, "accepted are counts from 0 to"),
         ("candidates.features.counts", lambda a: a[:-1], "this network needs float32"),
-        ("candidates.settings", lambda a: a - 1000, "accepted is an integer from 0"),
+        ("candidates.settings", lambda a: a - 1000, "accepted are counts from 0 to"),
     ],
 )
 def test_damaged_lists_are_refused(text, tmp_path, name, change, message):

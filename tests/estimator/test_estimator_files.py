@@ -102,7 +102,7 @@ EDITS = {
     ),
     "huge size": (
         lambda a, m: m["network"].update(n_labels=2**31 - 1),
-        "'label_counts' is int64 of shape",
+        "settings ask for .* weights, but its state holds .* numbers in all",
     ),
     "no weights": (lambda a, m: a.pop("network.output.weight"), "lacks the array 'output.weight'"),
     "no names": (lambda a, m: a.pop("classes"), "lacks the names of its 3 labels"),

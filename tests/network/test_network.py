@@ -208,15 +208,21 @@ DAMAGES = {
         "'output.weight' is float32 of shape .3, 8.",
     ),
     "dtype": (with_array("output.bias", np.zeros(L)), "'output.bias' is float64"),
-    "counts": (with_array("label_counts", np.full(L, -1)), "label_counts must lie between 0 and"),
-    "too many": (with_array("label_counts", np.full(L, 51)), "label_counts must lie between 0 and"),
-    "no order": (descending_pairs, "'direct.labels' are not in ascending order"),
+    "counts": (with_array("label_counts", np.full(L, -1)), "'label_counts' holds -1; accepted are counts"),
+    "too many": (
+        with_array("label_counts", np.full(L, 51)),
+        "'label_counts' holds 51; accepted are counts",
+    ),
+    "no order": (descending_pairs, "'direct.labels' is not in ascending order within list"),
     "optimiser's size": (
         with_array("input.bias.adagrad", np.zeros(9, np.float32)),
-        "input.bias.adagrad has the wrong",
+        "'input.bias.adagrad' is float32 of shape .9,.; this network needs float32 of shape .1,.",
     ),
     "optimiser's dtype": (with_array("input.bias.adagrad", np.zeros(1)), "'input.bias.adagrad' is float64"),
-    "no begin": (without("direct.begin"), "lacks 'direct.begin', int64 of shape .31,."),
+    "no begin": (
+        without("direct.begin"),
+        "holds the array 'direct.adagrad', which this network",
+    ),
     "no weight": (without("direct.weight"), "lacks the array 'direct.weight'"),
     "falling begin": (
         with_array("direct.begin", np.r_[0, 99, np.zeros(D - 1)].astype(int)),
@@ -224,7 +230,7 @@ DAMAGES = {
     ),
     "weight's size": (
         with_array("direct.weight", np.zeros(2, np.float32)),
-        "direct.weight has the wrong size",
+        "'direct.weight' is float32 of shape .2,.; this network needs float32 of shape",
     ),
 }
 
@@ -243,7 +249,7 @@ def test_labels_of_the_direct_term_out_of_range_are_refused(data):
     for wrong in (-1, L):
         state = network.snapshot()
         state["direct.labels"][3] = wrong
-        with pytest.raises(InputError, match=r"'direct.labels' holds other things than label ids below 20"):
+        with pytest.raises(InputError, match=rf"'direct.labels' holds {wrong}; accepted are ids from 0 to"):
             Network.from_state(network.config, state)
 
 

@@ -147,7 +147,7 @@ def _tables_of(network: Network, i: int) -> LayerTables | None:
         return None
     name = "output" if is_output else f"hidden{i}"
     seed = config.seed if is_output else int(mix(np.uint64(config.seed) ^ np.uint64(i + 1)))
-    return _restored(name, layer.sampler, layer.hash, network.state(), seed)
+    return _restored(name, layer.sampler, layer.hash, network.state("weight", "tables"), seed)
 
 
 def what_if(
@@ -164,7 +164,7 @@ def what_if(
     n_threads : int
     """
     settings: HashFamily = HASH.check("hash", family)
-    state = network.state()
+    state = network.state("weight")
     weight, bias = state["output.weight"], state["output.bias"]
     wide = replace(settings, probes=_most_probes(settings))
     index = build_index(wide, weight, bias, queries, seed=network.config.seed, n_threads=n_threads)

@@ -55,7 +55,7 @@ def pays_off(network: Network, x: Csr) -> bool:
 
 def list_entries(network: Network, x: Csr) -> float:
     """Return how many entries of lists an example of x reads on average."""
-    state, entries = network.state(), 0
+    state, entries = network.state("candidates", "weight"), 0
     for name in ("candidates.features.begin", "direct.begin"):
         if name in state:
             lengths = np.diff(state[name])
@@ -99,7 +99,7 @@ def tune(network: Network, x: Csr, y: sparse.csr_matrix | None, k: int, share: f
         return all(loss + CONFIDENCE * error <= 1 - share for loss, error in losses(settings).values())
 
     ladder = sorted({max(1, round(2 * math.sqrt(n_labels) / 2**i)) for i in range(CELL_HALVINGS + 1)})
-    has_features = "candidates.features.begin" in network.state()
+    has_features = "candidates.features.begin" in network.state("candidates")
     best, best_cost = None, float(n_labels)
     for feature_labels in FEATURE_LABELS if has_features else (0,):
         for probes in PROBES:

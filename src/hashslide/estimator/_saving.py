@@ -17,7 +17,7 @@ from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator._new_labels import ActivationMoments
 from hashslide.estimator._numbers import check_numbers
 from hashslide.estimator.parameters import PARAMETERS, check_values
-from hashslide.network import CandidateSettings, Network, check_label_weight
+from hashslide.network import ROLES, CandidateSettings, Network, check_label_weight
 from hashslide.settings import CustomHash, HashFamily
 from hashslide.settings.hash_families import check_own_family
 from hashslide.settings.plain import config_from_plain, config_to_plain, from_plain, to_plain
@@ -26,16 +26,12 @@ from hashslide.targets import LabelNames
 KIND = "SlideClassifier"
 NETWORK = "network."  # prefix of the network's arrays
 _STOPPING = ("monitor", "patience", "min_delta")
-OPTIMIZER_STATES = (".adagrad", ".adam_m", ".adam_v", ".velocity")
 
 
 def save_classifier(classifier, path, optimizer_state: bool) -> None:
     """Write a fitted classifier to a model file."""
-    arrays = {
-        NETWORK + name: array
-        for name, array in classifier.network_.state().items()
-        if optimizer_state or not name.endswith(OPTIMIZER_STATES)
-    }
+    roles = [role for role in ROLES if optimizer_state or role != "optimizer"]
+    arrays = {NETWORK + name: array for name, array in classifier.network_.state(*roles).items()}
     names = classifier._labels.names
     if names is not None:
         arrays["classes"] = names.astype(np.uint8) if names.dtype.kind == "b" else names
@@ -144,7 +140,8 @@ def load_classifier(cls, path, mmap: bool, family=None, verify: bool = False):
     except MemoryError as error:
         raise ModelFileError(f"cannot load {path}: {explain(error)}") from error
     except (InputError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ModelFileError(f"{path} is not a whole {KIND}: {error}. Save the model again.") from error
+        found = str(error).rstrip(".")
+        raise ModelFileError(f"{path} is not a whole {KIND}: {found}. Save the model again.") from error
 
 
 def _check_family(path, network: Any, family) -> None:

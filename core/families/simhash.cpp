@@ -1,4 +1,4 @@
-#include "hashing/simhash.h"
+#include "families/simhash.h"
 
 #include <algorithm>
 #include <bit>
@@ -6,8 +6,8 @@
 #include <numbers>
 
 #include "base/parallel.h"
-#include "base/permutation.h"
 #include "base/scratch.h"
+#include "families/permutation.h"
 #include "simd/kernels.h"
 
 namespace hashslide {

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "base/occurrences.h"
+#include "families/occurrences.h"
 #include "hashing/elementary_family.h"
 
 namespace hashslide {

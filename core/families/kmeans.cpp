@@ -1,4 +1,4 @@
-#include "hashing/kmeans.h"
+#include "families/kmeans.h"
 
 #include <algorithm>
 #include <cmath>
@@ -39,7 +39,7 @@ void KMeansCells::learn(const VectorSource& neurons, int n_threads) {
     for (Index t = 0; t < n_tables_; ++t) {
         const CounterRng rng(seed_, Stream::cells,
                              round_ * static_cast<std::uint64_t>(n_tables_) + static_cast<std::uint64_t>(t));
-        Sample sample;
+        Assignment sample;
         sample.ids = draw_sample(neurons.n(), rng);
         sample.resize(sample.ids.size());
         sample.cells = first_centres(neurons, sample.ids, rng, n_threads);
@@ -103,7 +103,7 @@ std::vector<Id> KMeansCells::first_centres(const VectorSource& neurons, const st
     return cells;
 }
 
-void KMeansCells::assign(const VectorSource& neurons, Index table, Sample& sample, int n_threads) const {
+void KMeansCells::assign(const VectorSource& neurons, Index table, Assignment& sample, int n_threads) const {
     parallel_for(n_threads, 0, static_cast<Index>(sample.ids.size()), block(), [&](Index first, Index last) {
         float* rows = scratch<0>((last - first) * width_);
         neurons.read(sample.ids.data() + first, last - first, rows);
@@ -117,7 +117,7 @@ void KMeansCells::assign(const VectorSource& neurons, Index table, Sample& sampl
 }
 
 // Each centre becomes the mean of its neurons; a cell without neurons keeps its centre.
-void KMeansCells::move_centres(const VectorSource& neurons, Index table, const Sample& sample, int n_threads) {
+void KMeansCells::move_centres(const VectorSource& neurons, Index table, const Assignment& sample, int n_threads) {
     std::vector<std::vector<Id>> members(n_buckets_);
     for (std::size_t i = 0; i < sample.ids.size(); ++i)
         if (sample.cells[i] >= 0) members[sample.cells[i]].push_back(sample.ids[i]);
@@ -140,7 +140,7 @@ void KMeansCells::move_centres(const VectorSource& neurons, Index table, const S
 
 // Raises the penalty of each cell that is too large until its surplus, the neurons with the smallest margins, would
 // leave it: half way between the margins of the last one that leaves and the first one that stays.
-void KMeansCells::balance(Index table, const Sample& sample) {
+void KMeansCells::balance(Index table, const Assignment& sample) {
     const std::size_t limit = std::max<std::size_t>(1, largest_cell * sample.ids.size() / n_buckets_);
     std::vector<std::vector<float>> margins(n_buckets_);
     for (std::size_t i = 0; i < sample.ids.size(); ++i) margins[sample.cells[i]].push_back(sample.margins[i]);

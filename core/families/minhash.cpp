@@ -1,4 +1,4 @@
-#include "hashing/minhash.h"
+#include "families/minhash.h"
 
 #include <algorithm>
 #include <bit>

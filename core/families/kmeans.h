@@ -37,7 +37,7 @@ public:
     void restore(const State& state) override;
 
 private:
-    struct Sample {
+    struct Assignment {
         std::vector<Id> ids, cells;
         std::vector<float> margins;  // by how much the cell is nearer than the second
         void resize(std::size_t n) {
@@ -53,9 +53,9 @@ private:
     std::vector<Id> draw_sample(Index n, const CounterRng& rng) const;
     std::vector<Id> first_centres(const VectorSource& neurons, const std::vector<Id>& ids, const CounterRng& rng,
                                   int n_threads) const;
-    void assign(const VectorSource& neurons, Index table, Sample& sample, int n_threads) const;
-    void move_centres(const VectorSource& neurons, Index table, const Sample& sample, int n_threads);
-    void balance(Index table, const Sample& sample);
+    void assign(const VectorSource& neurons, Index table, Assignment& sample, int n_threads) const;
+    void move_centres(const VectorSource& neurons, Index table, const Assignment& sample, int n_threads);
+    void balance(Index table, const Assignment& sample);
     void update_offsets();
     Index block() const;  // vectors of one product with all centres
     const float* scores(const Vectors& vectors, Index table) const;

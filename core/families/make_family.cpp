@@ -1,20 +1,15 @@
-#include "hashing/hash_family.h"
+#include "families/make_family.h"
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 
-#include "hashing/kmeans.h"
-#include "hashing/minhash.h"
-#include "hashing/simhash.h"
-#include "hashing/wta.h"
+#include "families/kmeans.h"
+#include "families/minhash.h"
+#include "families/simhash.h"
+#include "families/wta.h"
 
 namespace hashslide {
-
-double HashFamily::collision_probability(const float*, const float*) const {
-    return std::numeric_limits<double>::quiet_NaN();
-}
 
 std::unique_ptr<HashFamily> make_hash_family(const HashFamilyConfig& config, Index width, Index neurons,
                                              std::uint64_t seed) {

@@ -1,12 +1,12 @@
-#include "hashing/wta.h"
+#include "families/wta.h"
 
 #include <algorithm>
 #include <bit>
 #include <limits>
 #include <utility>
 
-#include "base/permutation.h"
 #include "base/scratch.h"
+#include "families/permutation.h"
 #include "simd/kernels.h"
 
 namespace hashslide {

@@ -1,4 +1,4 @@
-#include "tables/multi_probe.h"
+#include "hashing/multi_probe.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "base/gemm.h"
+#include "simd/gemm.h"
 
 #include <cstdint>
 

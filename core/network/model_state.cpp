@@ -1,0 +1,144 @@
+#include "network/model_state.h"
+
+#include <algorithm>
+#include <limits>
+#include <stdexcept>
+
+#include "network/network.h"
+
+namespace hashslide {
+namespace {
+
+constexpr Index most = Index{1} << 53;  // of a count: no sum of two overflows, and a double holds it exactly
+
+void visit_optimizer(StateVisitor& visitor, const std::string& weight, Optimizer& optimizer) {
+    for (const Optimizer::NamedArray& a : optimizer.arrays()) {
+        const Index rows = a.array->size() / a.width;
+        visitor.visit({weight + "." + a.name, Role::optimizer,
+                       a.width == 1 ? std::vector<Index>{rows} : std::vector<Index>{rows, a.width}},
+                      a.array);
+    }
+}
+
+void visit_layer(StateVisitor& visitor, const std::string& name, Array<float>& weight, Array<float>& bias,
+                 Optimizer& weight_optimizer, Optimizer& bias_optimizer, Index rows, Index columns) {
+    visitor.visit({name + ".weight", Role::weight, {rows, columns}}, &weight);
+    visitor.visit({name + ".bias", Role::weight, {bias.size()}}, &bias);
+    visit_optimizer(visitor, name + ".weight", weight_optimizer);
+    visit_optimizer(visitor, name + ".bias", bias_optimizer);
+}
+
+void visit_neurons(StateVisitor& visitor, const std::string& name, Neurons& neurons) {
+    visit_layer(visitor, name, neurons.weight, neurons.bias, neurons.weight_optimizer, neurons.bias_optimizer,
+                neurons.n(), neurons.width());
+}
+
+void visit_direct(StateVisitor& visitor, DirectTerm& direct, const NetworkConfig& config) {
+    if (!visitor.enter("direct.begin", direct.enabled())) return;
+    visitor.visit({"direct.begin", Role::weight, {config.n_features + 1}, Values::offsets}, &direct.begin);
+    const Index pairs = direct.begin[config.n_features];
+    visitor.visit({"direct.labels", Role::weight, {pairs}, Values::sorted_ids, config.n_labels, &direct.begin},
+                  &direct.labels);
+    visitor.visit({"direct.weight", Role::weight, {pairs}}, &direct.weight);
+    visitor.visit({"direct.adagrad", Role::optimizer, {pairs}}, &direct.accumulator);
+}
+
+void visit_lists(StateVisitor& visitor, const std::string& name, LabelLists& lists, Index n, Index n_labels) {
+    visitor.visit({name + ".begin", Role::candidates, {n + 1}, Values::offsets}, &lists.begin);
+    const Index entries = lists.begin[lists.begin.size() - 1];
+    visitor.visit({name + ".labels", Role::candidates, {entries}, Values::ids, n_labels}, &lists.labels);
+    visitor.visit({name + ".counts", Role::candidates, {entries}}, &lists.counts);
+}
+
+void visit_candidates(StateVisitor& visitor, Candidates& candidates, const NetworkConfig& config) {
+    if (!visitor.enter("candidates.settings", !candidates.empty())) return;
+    CandidateSettings& s = candidates.settings;
+    std::vector<Index> settings{s.feature_labels, s.cell_labels, s.probes};
+    visitor.visit({"candidates.settings", Role::candidates, {3}, Values::counts, std::numeric_limits<Id>::max()},
+                  &settings);
+    if (visitor.replaces()) s = {settings[0], settings[1], settings[2]};
+    QueryCells& cells = candidates.cells;
+    visitor.visit({"candidates.cells.offsets", Role::candidates, {-1}}, &cells.offsets);
+    if (cells.n() == 0) throw std::invalid_argument("the network's state has candidate lists without cells");
+    visitor.visit({"candidates.cells.centres", Role::candidates, {cells.n(), config.width()}}, &cells.centres);
+    visit_lists(visitor, "candidates.cells", cells.lists, cells.n(), config.n_labels);
+    FeatureLists& features = candidates.features;
+    if (!visitor.enter("candidates.features.examples", features.lists.n() > 0)) return;
+    visitor.visit({"candidates.features.examples", Role::candidates, {-1}, Values::counts, most}, &features.examples);
+    if (features.examples.size() > config.n_features)
+        throw std::invalid_argument("the network's state has candidate lists of " +
+                                    std::to_string(features.examples.size()) + " features; the network has " +
+                                    std::to_string(config.n_features));
+    visit_lists(visitor, "candidates.features", features.lists, features.examples.size(), config.n_labels);
+}
+
+template <class T>
+std::string wrong(const ArrayInfo& info, T found) {
+    const std::string range = info.values == Values::counts ? "counts from 0 to " + std::to_string(info.limit)
+                                                            : "ids from 0 to " + std::to_string(info.limit - 1);
+    return "the array '" + info.name + "' holds " + std::to_string(found) + "; accepted are " + range;
+}
+
+std::string text_of(const std::vector<Index>& shape) {
+    std::string text;
+    for (const Index n : shape) text += (text.empty() ? "" : ", ") + (n < 0 ? "any" : std::to_string(n));
+    return "(" + text + (shape.size() == 1 ? ",)" : ")");
+}
+
+template <class T>
+void check(const ArrayInfo& info, const T* values, Index n) {
+    if (info.values == Values::numbers) return;
+    if (info.values == Values::offsets) {
+        const bool rises =
+            n > 0 && values[0] == 0 && std::is_sorted(values, values + n) && static_cast<Index>(values[n - 1]) <= most;
+        if (!rises) throw std::invalid_argument("the array '" + info.name + "' does not rise from 0");
+        return;
+    }
+    const Index end = info.values == Values::counts ? info.limit : info.limit - 1;
+    for (Index i = 0; i < n; ++i)
+        if (values[i] < 0 || values[i] > end) throw std::invalid_argument(wrong(info, values[i]));
+    if (info.values != Values::sorted_ids) return;
+    for (Index list = 0; list + 1 < info.lists->size(); ++list)
+        for (Index i = (*info.lists)[list] + 1; i < (*info.lists)[list + 1]; ++i)
+            if (values[i] <= values[i - 1])
+                throw std::invalid_argument("the array '" + info.name + "' is not in ascending order within list " +
+                                            std::to_string(list));
+}
+
+}  // namespace
+
+void Network::visit_state(StateVisitor& visitor) {
+    if (InputLayer* input = model_.hidden.input())
+        visit_layer(visitor, "input", input->weight, input->bias, input->weight_optimizer, input->bias_optimizer,
+                    config_.n_features, input->hidden());
+    for (std::size_t i = 0; i < model_.hidden.layers().size(); ++i)
+        visit_neurons(visitor, model_.hidden.name(i), model_.hidden.layers()[i].neurons);
+    visit_neurons(visitor, "output", model_.output);
+    visit_direct(visitor, model_.direct, config_);
+
+    std::vector<Index> progress{step_, prior_.n_examples()}, counts = prior_.counts();
+    visitor.visit({"progress", Role::count, {2}, Values::counts, most}, &progress);
+    visitor.visit({"label_counts", Role::count, {config_.n_labels}, Values::counts, progress[1]}, &counts);
+    if (visitor.replaces()) {
+        step_ = progress[0];
+        prior_.set(counts.data(), progress[1], config_.active.popular);
+    }
+
+    visit_candidates(visitor, candidates_, config_);
+    for (const auto& [layer, index] : indexes()) visitor.visit_tables(layer, *index);
+}
+
+void check_shape(const ArrayInfo& info, const std::string& found_type, const std::string& wanted_type,
+                 const std::vector<Index>& shape) {
+    const bool fits = shape.size() == info.shape.size() &&
+                      std::equal(shape.begin(), shape.end(), info.shape.begin(),
+                                 [](Index found, Index wanted) { return wanted < 0 || found == wanted; });
+    if (found_type == wanted_type && fits) return;
+    throw std::invalid_argument("the array '" + info.name + "' is " + found_type + " of shape " + text_of(shape) +
+                                "; this network needs " + wanted_type + " of shape " + text_of(info.shape));
+}
+
+void check_values(const ArrayInfo& info, const Index* values, Index n) { check(info, values, n); }
+void check_values(const ArrayInfo& info, const Id* values, Index n) { check(info, values, n); }
+
+}  // namespace hashslide
