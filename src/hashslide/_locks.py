@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from hashslide._core import ModelLock
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -31,13 +33,14 @@ training = _holding("training")  # while others read, but the only one that chan
 writing = _holding("writing")  # alone
 
 
-def unbroken(change: Callable[[], None]) -> None:
-    """Make a change of several steps as a whole, also if Ctrl-C comes between two of them.
+def unbroken(lock: ModelLock, change: Callable[[], None]) -> None:
+    """Make a change of several steps as a whole: unseen by other threads, and also if Ctrl-C comes in between.
 
     It is then made once more before the interruption goes on, so it has to be one that may be repeated.
     """
-    try:
-        change()
-    except KeyboardInterrupt:
-        change()
-        raise
+    with lock.writing:
+        try:
+            change()
+        except KeyboardInterrupt:
+            change()
+            raise

@@ -181,7 +181,8 @@ def train(
     InputError
         The loss is no longer finite.
     KeyboardInterrupt
-        From Ctrl-C, between two batches: the network is whole, with all batches so far.
+        From Ctrl-C: the network is whole, with all batches so far. A batch that takes more than a moment may
+        be broken off, with some rows of the weights updated.
     """
     n_batches = math.ceil(len(data.rows) / plan.batch_size)
     context = TrainingContext(network, plan, n_batches, history, epoch=plan.first_epoch)

@@ -17,10 +17,11 @@ N_LABELS = 20
 
 
 def batch(first_label, n=60, seed=0):
-    """Examples of five labels each with names from first_label on."""
+    """Examples of two labels that all batches share and of three with names from first_label on."""
     rng = np.random.default_rng(seed)
     X = sparse.random(n, 40, 0.2, "csr", np.float32, random_state=seed)
-    return X, [[f"l{first_label + i:05d}" for i in rng.choice(N_LABELS, 5, replace=False)] for _ in range(n)]
+    ids = [rng.choice(N_LABELS, 3, replace=False) for _ in range(n)]
+    return X, [["a", "b"] + [f"l{first_label + i:05d}" for i in row] for row in ids]
 
 
 def run_all(functions):
@@ -79,7 +80,7 @@ def test_eight_threads_train_one_model_while_others_read_it(settings, tmp_path):
 
     readers = (predict, lambda: model.predict(X[:1]), save, copies, lambda: model.decision_function(X[:3]))
     run_all([lambda i=i: train(i) for i in range(8)] + [lambda call=c: read(call) for c in readers])
-    assert len(model.classes_) == model.network_.config.n_labels == 25 * N_LABELS
+    assert len(model.classes_) == model.network_.config.n_labels == 2 + 25 * N_LABELS
     assert model.n_iter_ == 3 + 24
     assert model.network_.step == 27 * 2
     assert model.network_.n_examples_seen == 25 * 60

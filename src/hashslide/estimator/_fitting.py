@@ -114,8 +114,7 @@ def grow(model, X, x: Csr, target: Target, classes, weight) -> tuple[TrainingDat
             validate_data(model, X, reset=True, skip_check_array=True)
         model._labels, model.classes_, model._planned_epochs = labels, labels.array(), 0
 
-    with model._lock.writing:
-        unbroken(change)
+    unbroken(model._lock, change)
     return data, 0
 
 
@@ -140,7 +139,8 @@ def place_new_labels(model, data: TrainingData, n_old: int) -> TrainingData:
 def learn_moments(model, data: TrainingData) -> None:
     """Learn what tells the first examples of a new label from all others; see `_new_labels`."""
     moments = ActivationMoments.of(model.network_, data.kept()[0], effective_threads(model.n_jobs))
-    model._moments = moments if model._moments is None else model._moments.joined(moments)
+    with model._lock.writing:
+        model._moments = moments if model._moments is None else model._moments.joined(moments)
 
 
 def learn_approximate(model, data: TrainingData, evaluate: Evaluation | None = None) -> None:
@@ -158,11 +158,11 @@ def learn_approximate(model, data: TrainingData, evaluate: Evaluation | None = N
         if is_new and network.has_candidates:
             _approximate.use(model, _approximate.untuned(network, x))
 
-    unbroken(set_lists)
+    unbroken(model._lock, set_lists)
     if evaluate is not None:
         k = min(5, network.config.n_labels)
         report = _approximate.tune(network, evaluate.x, evaluate.y, k, 0.99, threads)
-        unbroken(lambda: _approximate.use(model, report))
+        unbroken(model._lock, lambda: _approximate.use(model, report))
 
 
 def plan_of(model, settings: Decided, n_epochs: int, first_epoch: int, last_epoch: int) -> Plan:

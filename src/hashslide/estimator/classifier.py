@@ -139,7 +139,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    Ctrl-C ends a fit between two batches with `KeyboardInterrupt`. The classifier is then fitted and
+    Ctrl-C ends a fit within half a second with `KeyboardInterrupt`. The classifier is then fitted and
     consistent: it can predict and be saved, and `partial_fit` with the same data goes on with the schedule,
     one epoch a call.
 
@@ -269,8 +269,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             network, history = take_over(checkpoint, data, self.label_weight, settings.loss)
 
         epochs = settings.epochs
-        with self._lock.writing:
-            unbroken(lambda: commit(self, X, labels, target, network, seed, epochs, history))
+        unbroken(self._lock, lambda: commit(self, X, labels, target, network, seed, epochs, history))
         try:
             run(self, given, data, plan_of(self, settings, epochs, len(history), epochs), evaluate)
         except BaseException:
@@ -329,8 +328,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             seed, settings = draw_seed(self.random_state), decide_settings(given, data, target.multilabel)
             network = new_network(settings, data, seed, self.label_weight, given["n_jobs"])
             planned = 0
-            with self._lock.writing:
-                unbroken(lambda: commit(self, X, labels, target, network, seed, planned, []))
+            unbroken(self._lock, lambda: commit(self, X, labels, target, network, seed, planned, []))
         if len(taught.rows):
             run(self, given, taught, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
         learn_moments(self, data)
@@ -361,8 +359,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             self.network_.set_candidates(lists)
             use(self, untuned(self.network_, x))
 
-        with self._lock.writing:
-            unbroken(set_lists)
+        unbroken(self._lock, set_lists)
         return self
 
     @training
@@ -399,7 +396,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             truth = self._labels.encode(target, drop_unknown=True).to_scipy()
         k, threads = min(k, self._labels.n), effective_threads(self.n_jobs)
         report = tune(self.network_, x, truth, k, share, threads)
-        unbroken(lambda: use(self, report))
+        unbroken(self._lock, lambda: use(self, report))
         return report
 
     @reading
