@@ -34,7 +34,7 @@ writing = _holding("writing")  # alone
 
 
 def unbroken(lock: ModelLock, change: Callable[[], None]) -> None:
-    """Make a change of several steps as a whole: unseen by other threads, and also if Ctrl-C comes in between.
+    """Make a change of several steps as a whole: unseen by other threads, also if Ctrl-C comes in between.
 
     It is then made once more before the interruption goes on, so it has to be one that may be repeated.
     """
