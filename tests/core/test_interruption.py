@@ -8,9 +8,9 @@ import pytest
 from scipy import sparse
 
 from hashslide import SlideClassifier, _core
-from hashslide.config import NetworkConfig
 from hashslide.csr import Csr
 from hashslide.network import Network
+from hashslide.settings import NetworkConfig
 
 LIMIT = 0.5  # seconds
 N, N_FEATURES, N_LABELS = 12_000, 1_500, 20_000

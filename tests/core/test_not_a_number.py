@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from hashslide import _core
-from hashslide.config import NetworkConfig
 from hashslide.csr import as_csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.network import Network
+from hashslide.settings import Dense, NetworkConfig
 from hashslide.training import Plan, TrainingData, train
 
 N, N_FEATURES, N_LABELS, WIDTH = 40, 12, 700, 24
@@ -21,9 +21,11 @@ def data():
     return x, as_pattern((rng.random((N, N_LABELS)) < 0.01).astype(np.float32))
 
 
-def network_with(value, share, where=("output.weight",), **settings):
+def network_with(value, share, where=("output.weight",), activation="identity", **settings):
     """A network with some weights of the given value."""
-    config = NetworkConfig(n_features=N_FEATURES, n_labels=N_LABELS, hidden=WIDTH, **settings)
+    config = NetworkConfig(
+        n_features=N_FEATURES, n_labels=N_LABELS, hidden=Dense(WIDTH, activation), **settings
+    )
     rng = np.random.default_rng(0)
     state = Network(config).snapshot()
     for name in state:
@@ -62,7 +64,7 @@ def test_a_loss_of_nan_ends_the_training(data, loss, activation):
     """The exponential of NaN is NaN: neither hidden nor turned into an integer."""
     x, y = data
     for where in ("output.weight", "input.weight"):
-        network = network_with(np.nan, 0.5, (where,), loss=loss, activation=activation, uniform=50)
+        network = network_with(np.nan, 0.5, (where,), loss=loss, activation=activation, negatives=50)
         plan = Plan(n_epochs=1, first_epoch=0, last_epoch=1, batch_size=20, learning_rate=0.1)
         with pytest.raises(InputError, match="the loss became nan"):
             train(network, TrainingData(x=x, y=y, rows=np.arange(N)), plan, [])
