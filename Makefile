@@ -3,13 +3,20 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test sanitize fuzz kill mutate clean
+.PHONY: demo test lint types sanitize fuzz kill mutate docs dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
-test: $(VENV)/installed
+test: lint types
 	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed
+	$(BIN)/mypy
 
 # docs/how/robustness.md describes these; smaller numbers make shorter rounds.
 SANITIZE_TESTS ?= tests/core tests/network tests/reference tests/estimator tests/training tests/data
@@ -33,16 +40,21 @@ mutate: $(VENV)/installed
 $(VENV)/installed: pyproject.toml CMakeLists.txt $(shell find core src -name '*.cpp' -o -name '*.h' -o -name '*.py' 2>/dev/null)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet '.[test]'
+	cp $(VENV)/lib/python*/site-packages/hashslide/_core.pyi src/hashslide/  # the build made it; mypy looks for it there
 	touch $@
 
-.PHONY: docs
 docs: $(VENV)/docs-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -E -b html -d build/doctrees docs build/docs
 	$(BIN)/python docs/_tools/check_site.py build/docs
 
 $(VENV)/docs-installed: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet '.[docs]'
+	$(BIN)/python -m pip install --quiet 'hashslide[docs]'  # only the tools: the package is there
 	touch $@
 
+# RELEASING.md describes it: what is released, built and tried in fresh environments, with more Pythons if they are named.
+dist: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet 'hashslide[dist]'
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python tests/tools/dist.py $(DIST_OPTIONS)
+
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist src/hashslide/_core.pyi
