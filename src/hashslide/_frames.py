@@ -1,6 +1,7 @@
 """Data frames and columns of pandas as arrays and matrices; other libraries bring ``__array__``."""
 
 import sys
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from hashslide.errors import InputError
 
 
-def plain(values, name: str):
+def plain(values: Any, name: str) -> Any:
     """Return what is inside a data frame or a column of one; anything else as it is.
 
     Sparse columns become a SciPy matrix. Nullable numbers (``Int64``, ``boolean``, Arrow's) get NumPy's type,
@@ -45,7 +46,7 @@ def plain(values, name: str):
     return values
 
 
-def _unmasked(values: np.ma.MaskedArray, name: str) -> NDArray:
+def _unmasked(values: np.ma.MaskedArray, name: str) -> NDArray[Any]:
     if np.ma.is_masked(values):
         raise InputError(
             f"{name} is a masked array with masked values, which count as missing. Fill them, as "
@@ -55,7 +56,7 @@ def _unmasked(values: np.ma.MaskedArray, name: str) -> NDArray:
     return values.data
 
 
-def _sparse_matrix(frame, dtypes: list, name: str):
+def _sparse_matrix(frame: Any, dtypes: list[Any], name: str) -> Any:
     wrong = [dtype.fill_value for dtype in dtypes if dtype.fill_value != 0]
     if wrong:
         raise InputError(
@@ -74,12 +75,12 @@ def _refuse_missing(missing: NDArray[np.bool_], name: str) -> None:
         )
 
 
-def _numpy_dtype(dtype) -> np.dtype:
+def _numpy_dtype(dtype: Any) -> np.dtype:
     """Return the NumPy dtype of a column of numbers."""
     return np.dtype(getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype)))
 
 
-def _to_numpy(values, dtype: np.dtype) -> NDArray:
+def _to_numpy(values: Any, dtype: np.dtype) -> NDArray[Any]:
     if hasattr(values, "columns"):
         array = np.empty(values.shape, dtype)
         for j in range(values.shape[1]):

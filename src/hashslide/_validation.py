@@ -5,6 +5,7 @@ what to do. Arrays that are clean already are passed on, never copied.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from hashslide._frames import plain
 from hashslide.errors import InputError, InputTypeError
 
 
-def check_not_empty(x, estimator: str, *, name: str = "X") -> None:
+def check_not_empty(x: Any, estimator: str, *, name: str = "X") -> None:
     """Refuse a matrix without rows or without columns."""
     shape = f"(shape=({x.n_rows}, {x.n_columns}))"
     if x.n_rows == 0:
@@ -36,7 +37,7 @@ def check_same_rows(n_x: int, n_y: int, names: str = "X and Y") -> None:
         )
 
 
-def check_sample_weight(weight, n_rows: int) -> NDArray[np.float32] | None:
+def check_sample_weight(weight: Any, n_rows: int) -> NDArray[np.float32] | None:
     """Return the weights of some examples relative to their mean, float32, or None if all are equal.
 
     The mean is that of the positive weights. So weights of any unit train the same model: the optimisers'
@@ -77,7 +78,7 @@ def blocks(n: int, size: int) -> Iterator[tuple[int, int]]:
         yield first, min(first + size, n)
 
 
-def as_numeric(values, name: str) -> NDArray:
+def as_numeric(values: Any, name: str) -> NDArray[Any]:
     """Return a dense array of a real numeric dtype."""
     try:
         array = np.asarray(plain(values, name))
@@ -102,7 +103,7 @@ def as_numeric(values, name: str) -> NDArray:
     return array
 
 
-def to_float32(data: NDArray, name: str) -> NDArray[np.float32]:
+def to_float32(data: NDArray[Any], name: str) -> NDArray[np.float32]:
     """Return an array in single precision, without a copy if it is so already."""
     if data.dtype == np.float32:
         return data

@@ -1,5 +1,7 @@
 """The hooks of a callback."""
 
+from typing import Any
+
 from hashslide.errors import InputError
 from hashslide.training import TrainingContext
 
@@ -16,23 +18,23 @@ class Callback:
     `hashslide.training.TrainingContext` for the whole training.
     """
 
-    def setup(self, estimator, context: TrainingContext) -> None:
+    def setup(self, estimator: Any, context: TrainingContext) -> None:
         """Prepare; called before the first epoch."""
 
-    def on_epoch_begin(self, estimator, context: TrainingContext) -> None:
+    def on_epoch_begin(self, estimator: Any, context: TrainingContext) -> None:
         """Called before each epoch."""
 
-    def on_batch_end(self, estimator, context: TrainingContext) -> None:
+    def on_batch_end(self, estimator: Any, context: TrainingContext) -> None:
         """Called after each batch, many times a second: be quick."""
 
-    def on_epoch_end(self, estimator, context: TrainingContext) -> bool | None:
+    def on_epoch_end(self, estimator: Any, context: TrainingContext) -> bool | None:
         """Called after each epoch, its record being ``context.logs``; return True to stop."""
 
-    def teardown(self, estimator, context: TrainingContext) -> None:
+    def teardown(self, estimator: Any, context: TrainingContext) -> None:
         """Clean up; called after the training, also when it was interrupted or failed."""
 
 
-def check_callbacks(callbacks) -> list:
+def check_callbacks(callbacks: Any) -> list[Any]:
     """Return the callbacks as a list.
 
     Raises

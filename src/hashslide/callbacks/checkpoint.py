@@ -2,9 +2,11 @@
 
 import math
 import os
+from typing import Any
 
 from hashslide import model_file
 from hashslide._checks import check_int
+from hashslide.training import TrainingContext
 
 from .base import Callback, metric_of
 
@@ -30,23 +32,23 @@ class Checkpoint(Callback):
 
     def __init__(
         self,
-        path: str | os.PathLike,
+        path: str | os.PathLike[str],
         every: int = 1,
         monitor: str | None = None,
         optimizer_state: bool = True,
-    ):
+    ) -> None:
         self.path = path
         self.every = check_int("every", every, 1, 2**31)
         self.monitor = monitor
         self.optimizer_state = optimizer_state
         self._best = -math.inf
 
-    def setup(self, estimator, context) -> None:
+    def setup(self, estimator: Any, context: TrainingContext) -> None:
         """Find out now whether the file can be written."""
         self._best = -math.inf
         model_file.check_writable(self._path_of(context.epoch))
 
-    def on_epoch_end(self, estimator, context) -> None:
+    def on_epoch_end(self, estimator: Any, context: TrainingContext) -> None:
         """Save, if it is time."""
         if context.logs["epoch"] % self.every:
             return

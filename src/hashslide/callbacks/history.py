@@ -2,9 +2,11 @@
 
 import json
 import os
+from typing import Any
 
 from hashslide._os_errors import as_path, explain
 from hashslide.errors import OutputError
+from hashslide.training import TrainingContext
 
 from .base import Callback
 
@@ -26,22 +28,23 @@ class History(Callback):
         See `hashslide.training.TrainingContext`.
     """
 
-    def __init__(self, path: str | os.PathLike | None = None):
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.path = path
-        self.records: list[dict] = []
+        self.records: list[dict[str, Any]] = []
 
-    def setup(self, estimator, context) -> None:
+    def setup(self, estimator: Any, context: TrainingContext) -> None:
         """Find out now whether the file can be written."""
         if self.path is not None:
             self._append("")
 
-    def on_epoch_end(self, estimator, context) -> None:
+    def on_epoch_end(self, estimator: Any, context: TrainingContext) -> None:
         """Add the record."""
         self.records.append(context.logs)
-        if self.path is not None:
-            self._append(json.dumps(context.logs) + "\n")
+        self._append(json.dumps(context.logs) + "\n")
 
     def _append(self, text: str) -> None:
+        if self.path is None:
+            return
         try:
             with open(as_path(self.path), "a", encoding="utf-8") as file:
                 file.write(text)

@@ -1,6 +1,8 @@
 """Progress of a training: a bar on a terminal, one plain line an epoch elsewhere."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from hashslide.training import TrainingContext
 
 from .base import Callback
 
@@ -18,11 +20,11 @@ class Progress(Callback):
         one plain line is written for each epoch.
     """
 
-    def __init__(self, file=None):
+    def __init__(self, file: Any = None) -> None:
         self.file = file
         self._bar: Bar | None = None
 
-    def setup(self, estimator, context) -> None:
+    def setup(self, estimator: Any, context: TrainingContext) -> None:
         """Start the bar."""
         from rich import console, progress
 
@@ -41,32 +43,33 @@ class Progress(Callback):
             )
             self._bar.start()
 
-    def on_epoch_begin(self, estimator, context) -> None:
+    def on_epoch_begin(self, estimator: Any, context: TrainingContext) -> None:
         """Begin the bar of this epoch."""
         if self._bar is not None:
             title = f"epoch {context.epoch + 1}/{context.plan.last_epoch}"
             self._task = self._bar.add_task(title, total=context.n_batches, figures="")
 
-    def on_batch_end(self, estimator, context) -> None:
+    def on_batch_end(self, estimator: Any, context: TrainingContext) -> None:
         """Move the bar."""
         if self._bar is not None:
             figures = f"loss {context.loss:.4g}  active {context.active:,.0f}"
             self._bar.update(self._task, completed=context.batch, figures=figures)
 
-    def on_epoch_end(self, estimator, context) -> None:
+    def on_epoch_end(self, estimator: Any, context: TrainingContext) -> None:
         """Write the line of this epoch."""
         if self._bar is not None:
             self._bar.remove_task(self._task)
         self._console.print(describe(context.logs, context.plan.last_epoch), markup=False)
 
-    def teardown(self, estimator, context) -> None:
+    def teardown(self, estimator: Any, context: TrainingContext) -> None:
         """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
-        self._bar = self._console = None
+        self._bar = None
+        del self._console
 
 
-def describe(record: dict, n_epochs: int) -> str:
+def describe(record: dict[str, Any], n_epochs: int) -> str:
     """Return an epoch's record as one line of text."""
     validation = [f"{name[4:]} {record[name]:.4f}" for name in record if name.startswith("val_")]
     parts = [

@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
@@ -18,7 +19,7 @@ FAILED = 1
 class Commands(TyperGroup):
     """A group whose commands end with a sentence instead of a traceback."""
 
-    def invoke(self, ctx):
+    def invoke(self, ctx: Any) -> Any:
         """Run the command; errors and signals end it with a sentence and a code."""
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
@@ -40,7 +41,7 @@ class Commands(TyperGroup):
                 raise typer.Exit(exit_code(error)) from None
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: HashslideError | OSError | MemoryError) -> str:
     if isinstance(error, HashslideError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -49,5 +50,12 @@ def _sentence(error: Exception) -> str:
     return f"{name}{explain(error)}"
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: Any = None,
+) -> None:
     note(f"Warning: {visible(str(message))}")

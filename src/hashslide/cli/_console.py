@@ -75,13 +75,13 @@ def print_facts(title: str, facts: Iterable[tuple[str, Any]]) -> None:
 
 def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """Print rows under headings; numbers are aligned to the right."""
-    rows = [tuple(row) for row in rows]
+    lines = [tuple(row) for row in rows]
     table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False, header_style="cyan")
     for i, column in enumerate(columns):
-        is_number = all(isinstance(row[i], int | float) for row in rows)
+        is_number = all(isinstance(line[i], int | float) for line in lines)
         table.add_column(_cell(column), justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(_cell, row))
+    for line in lines:
+        table.add_row(*map(_cell, line))
     RESULTS.print(table)
 
 

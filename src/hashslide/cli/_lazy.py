@@ -1,12 +1,12 @@
 """Commands imported when they are wanted: ``hashslide --help`` and completion answer at once."""
 
 from importlib import import_module
-from typing import Any
+from typing import Any, Final, Literal
 
 import typer
 from typer.core import TyperCommand
 
-MARKUP = "rich"
+MARKUP: Final[Literal["rich"]] = "rich"
 
 
 def add_command(group: typer.Typer, target: str, name: str, summary: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _INTERRUPTED = 130
@@ -16,7 +17,7 @@ class Stopped(KeyboardInterrupt):
         128 plus the number of the signal, as shells count.
     """
 
-    def __init__(self, number: int):
+    def __init__(self, number: int) -> None:
         super().__init__(signal.strsignal(number))
         self.exit_code = 128 + number
 
@@ -33,13 +34,13 @@ def exit_code(error: KeyboardInterrupt) -> int:
     return error.exit_code if isinstance(error, Stopped) else _INTERRUPTED
 
 
-def _stop(number: int, frame) -> None:
+def _stop(number: int, frame: Any) -> None:
     for each in _SIGNALS:
         if signal.getsignal(each) is _stop:
             signal.signal(each, _end)
     raise Stopped(number)
 
 
-def _end(number: int, frame) -> None:
+def _end(number: int, frame: Any) -> None:
     """Who asks a second time does not want to wait."""
     os._exit(128 + number)

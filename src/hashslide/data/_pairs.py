@@ -1,5 +1,7 @@
 """Features and labels of some examples: out of a parser's arrays, and clean on their way to a file."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_matrix
@@ -8,7 +10,7 @@ from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.errors import InputError
 
 
-def pair_from_rows(rows: tuple, n_features: int, n_labels: int) -> tuple[csr_matrix, csr_matrix]:
+def pair_from_rows(rows: tuple[Any, ...], n_features: int, n_labels: int) -> tuple[csr_matrix, csr_matrix]:
     """X and Y around clean arrays: nothing is copied but the offsets, the labels' values are made here.
 
     `rows` holds offsets, ids and values of X, then offsets and ids of Y. SciPy wants offsets and ids of one
@@ -21,7 +23,9 @@ def pair_from_rows(rows: tuple, n_features: int, n_labels: int) -> tuple[csr_mat
     return x, _clean_csr(ones, y_indices, y_indptr, (n_rows, n_labels))
 
 
-def checked_pair(X, Y, *, dtype: DTypeLike | None = np.float32, pattern: bool = True) -> tuple[Csr, Csr]:
+def checked_pair(
+    X: Any, Y: Any, *, dtype: DTypeLike | None = np.float32, pattern: bool = True
+) -> tuple[Csr, Csr]:
     """Return X with its stored zeros, and where Y is 1, or with `pattern=False` Y like X.
 
     Raises
@@ -43,10 +47,9 @@ def checked_pair(X, Y, *, dtype: DTypeLike | None = np.float32, pattern: bool = 
     return x, y
 
 
-def _indicator(Y) -> Csr:
+def _indicator(Y: Any) -> Csr:
     csr = as_csr(Y, name="Y", dtype=None)
-    wrong = [] if csr.data is None else np.flatnonzero(csr.data != 1)
-    if len(wrong):
+    if csr.data is not None and len(wrong := np.flatnonzero(csr.data != 1)):
         raise InputError(
             f"Y holds {csr.data[wrong[0]]} in row {csr.row_of(wrong[0])} (repeated entries add up); "
             "accepted are 0 and 1. Pass Y > 0, if that is what marks a label."
@@ -54,7 +57,9 @@ def _indicator(Y) -> Csr:
     return as_pattern(csr)
 
 
-def _clean_csr(data: NDArray, indices: NDArray, indptr: NDArray, shape: tuple[int, int]) -> csr_matrix:
+def _clean_csr(
+    data: NDArray[Any], indices: NDArray[Any], indptr: NDArray[Any], shape: tuple[int, int]
+) -> csr_matrix:
     matrix = csr_matrix((data, indices, indptr), shape=shape, copy=False)
     matrix.has_canonical_format = True
     return matrix

@@ -1,6 +1,7 @@
 """Labels as lists and as an indicator matrix: from one form to the other."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +12,7 @@ from hashslide.errors import InputError
 from hashslide.targets import LabelNames, check_classes, column_names, parse_target
 
 
-def label_lists(Y, names: ArrayLike | None = None) -> list[list]:
+def label_lists(Y: Any, names: ArrayLike | None = None) -> list[list[Any]]:
     """Labels of each example as a list.
 
     scikit-learn splits and resamples lists where it refuses sparse targets, as in ``cross_val_score``.
@@ -53,7 +54,7 @@ def label_lists(Y, names: ArrayLike | None = None) -> list[list]:
     return [named[first:last] for first, last in pairwise(ends)]
 
 
-def label_matrix(lists, classes: ArrayLike | None = None) -> tuple[csr_matrix, NDArray]:
+def label_matrix(lists: Any, classes: ArrayLike | None = None) -> tuple[csr_matrix, NDArray[Any]]:
     """Labels of each example as a row of an indicator matrix.
 
     Parameters
@@ -82,7 +83,7 @@ def label_matrix(lists, classes: ArrayLike | None = None) -> tuple[csr_matrix, N
     >>> Y.toarray().tolist(), classes.tolist()
     ([[1.0, 1.0], [0.0, 0.0], [0.0, 1.0]], ['ant', 'cat'])
     """
-    n_labels = None if classes is None else len(classes)
+    n_labels = None if classes is None else len(np.asarray(classes))
     target = parse_target(lists, lists=None, n_labels=n_labels)
     labels = LabelNames.learn(target, classes)
     return labels.encode(target, classes).to_scipy(), labels.array()

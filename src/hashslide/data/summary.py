@@ -1,5 +1,7 @@
 """Facts about a data set, and its division into parts."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
@@ -11,7 +13,7 @@ from hashslide.errors import InputError
 from ._pairs import checked_pair
 
 
-def describe(X, Y) -> dict:
+def describe(X: Any, Y: Any) -> dict[str, Any]:
     """Facts about a data set, ready for ``json.dumps``.
 
     Parameters
@@ -40,6 +42,7 @@ def describe(X, Y) -> dict:
     per_label = np.bincount(y.indices, minlength=y.shape[1])
     used = per_label[per_label > 0]
     once = int((used == 1).sum())
+    values = _values(x)
     return {
         "points": x.shape[0],
         "features": x.shape[1],
@@ -55,15 +58,15 @@ def describe(X, Y) -> dict:
         "labels_unused": int((per_label == 0).sum()),
         "labels_once": once,
         "labels_once_share": once / len(used) if len(used) else 0.0,
-        "value_min": float(x.data.min()) if x.nnz else None,
-        "value_max": float(x.data.max()) if x.nnz else None,
+        "value_min": float(values.min()) if x.nnz else None,
+        "value_max": float(values.max()) if x.nnz else None,
         "unit_length": _has_unit_length(x),
         "bytes": _csr_bytes(x) + _csr_bytes(y),
     }
 
 
 def train_validation_split(
-    X, Y, fraction: float = 0.1, random_state=None
+    X: Any, Y: Any, fraction: float = 0.1, random_state: Any = None
 ) -> tuple[csr_matrix, csr_matrix, csr_matrix, csr_matrix]:
     """Divide a data set at random; the order of the points is kept within each part.
 
@@ -103,7 +106,7 @@ def _csr_bytes(matrix: Csr) -> int:
     return matrix.indptr.nbytes + matrix.indices.nbytes + 4 * matrix.nnz
 
 
-def _spread(counts: NDArray) -> dict[str, float]:
+def _spread(counts: NDArray[Any]) -> dict[str, float]:
     if len(counts) == 0:
         return {"mean": 0.0, "median": 0.0, "min": 0, "max": 0}
     return {
@@ -114,7 +117,12 @@ def _spread(counts: NDArray) -> dict[str, float]:
     }
 
 
+def _values(x: Csr) -> NDArray[Any]:
+    return np.ones(x.nnz, np.float32) if x.data is None else x.data
+
+
 def _has_unit_length(x: Csr) -> bool:
     starts = x.indptr[:-1][np.diff(x.indptr) > 0]
-    squares = np.add.reduceat(np.square(x.data), starts) if len(starts) else x.data
+    values = _values(x)
+    squares = np.add.reduceat(np.square(values), starts) if len(starts) else values
     return bool(len(squares)) and bool(np.allclose(squares, 1, rtol=0.02))

@@ -1,6 +1,7 @@
 """Multi-label svmlight (LIBSVM) files: ``l1,l2,... f:v f:v ...`` without a header, ``#`` starts a comment."""
 
 import os
+from typing import Any
 
 from scipy.sparse import csr_matrix
 
@@ -9,7 +10,7 @@ from ._text import read_text, write_text
 
 
 def load_svmlight(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     zero_based: bool = False,
     n_features: int | None = None,
@@ -55,7 +56,7 @@ def load_svmlight(
     )
 
 
-def save_svmlight(path: str | os.PathLike, X, Y, *, zero_based: bool = False) -> None:
+def save_svmlight(path: str | os.PathLike[str], X: Any, Y: Any, *, zero_based: bool = False) -> None:
     """Write a data set in the svmlight format, compressed if the name ends in ``.gz``; atomic.
 
     Parameters

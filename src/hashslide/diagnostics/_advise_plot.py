@@ -1,5 +1,7 @@
 """The figure of `hashslide advise`: accuracy against time and share, and where the time goes."""
 
+from typing import Any
+
 from hashslide.diagnostics._verdict import STAGES
 from hashslide.diagnostics.advice import Advice
 from hashslide.diagnostics.plots import new_figure
@@ -25,7 +27,7 @@ MEANINGS = {
 }
 
 
-def draw(advice: Advice):
+def draw(advice: Advice) -> Any:
     """Return the figure of an `Advice`."""
     figure, axes = new_figure(3, 1, (12, 15))
     k = advice.facts["k"]
@@ -36,7 +38,7 @@ def draw(advice: Advice):
     return figure
 
 
-def _draw_time(axes, advice: Advice, k: int) -> None:
+def _draw_time(axes: Any, advice: Advice, k: int) -> None:
     runs = sorted(
         (run for run in advice.runs if run.kind != "share"), key=lambda run: -run.equal_steps.precision[k]
     )
@@ -63,7 +65,7 @@ def _draw_time(axes, advice: Advice, k: int) -> None:
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small")
 
 
-def _draw_share(axes, advice: Advice, k: int) -> None:
+def _draw_share(axes: Any, advice: Advice, k: int) -> None:
     curve = [run for run in advice.runs if run.kind == "share"]
     axes.set_title("Accuracy against share: the exact top share of the labels as only negatives")
     axes.set_xlabel("share of the labels")
@@ -81,7 +83,7 @@ def _draw_share(axes, advice: Advice, k: int) -> None:
     axes.legend()
 
 
-def _draw_stages(axes, advice: Advice) -> None:
+def _draw_stages(axes: Any, advice: Advice) -> None:
     runs = [run for run in advice.runs if run.kind != "share"]
     left = [0.0] * len(runs)
     for name in dict.fromkeys(STAGES.values()):

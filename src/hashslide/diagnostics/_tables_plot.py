@@ -7,7 +7,7 @@ from hashslide.diagnostics.plots import new_figure
 RANDOM = [10 ** (i / 10 - 6) for i in range(61)]  # shares from 1e-6 to 1
 
 
-def draw(reports: list[dict[str, Any]]):
+def draw(reports: list[dict[str, Any]]) -> Any:
     """Return the figure: for each layer its buckets by size and, where it was measured, its recall."""
     figure, axes = new_figure(len(reports), 2, (12, 4.5 * len(reports)))
     for row, report in zip(axes, reports, strict=True):
@@ -16,7 +16,7 @@ def draw(reports: list[dict[str, Any]]):
     return figure
 
 
-def _draw_sizes(axes, report: dict[str, Any]) -> None:
+def _draw_sizes(axes: Any, report: dict[str, Any]) -> None:
     edges, counts = zip(*report["histogram"], strict=True)
     labels = [str(edge) if edge < 2 else f"{edge}-{2 * edge - 1}" for edge in edges]
     axes.bar(range(len(edges)), counts)
@@ -29,7 +29,7 @@ def _draw_sizes(axes, report: dict[str, Any]) -> None:
     )
 
 
-def _draw_recall(axes, report: dict[str, Any]) -> None:
+def _draw_recall(axes: Any, report: dict[str, Any]) -> None:
     axes.set_title("recall against share of neurons scored")
     axes.set_xlabel("share of the neurons scored")
     axes.set_ylabel("share of the true best found")

@@ -1,5 +1,7 @@
 """From the runs of `advise` to a recommendation in words, with the figures that it rests on."""
 
+from typing import Any
+
 from hashslide.diagnostics._trials import Outcome, Run
 
 MANY_OF_ALL = 0.5  # share of the labels below which a sample says little of the whole
@@ -18,16 +20,15 @@ STAGES = {
 }
 
 
-def conclude(runs: list[Run], k: int) -> tuple[str, dict, list[str]]:
+def conclude(runs: list[Run], k: int) -> tuple[str, dict[str, Any], list[str]]:
     """Return verdict, settings and reasons.
 
     A change is recommended if its P@k is better by more than noise than all that the default reaches in the
     same time; of several, the best.
     """
     judge = _Judge(runs, k)
-    usable = [run for run in runs if run.kind in USABLE and run.equal_time is not None]
-    better = [run for run in usable if judge.is_better(run.equal_time)]
-    best = max(better, key=lambda run: run.equal_time.difference, default=None)
+    usable = [(run, run.equal_time) for run in runs if run.kind in USABLE]
+    better = [(run, outcome) for run, outcome in usable if outcome is not None and judge.is_better(outcome)]
     reasons = [
         *judge.of_oracles(),
         *judge.of_hashing(),
@@ -36,9 +37,10 @@ def conclude(runs: list[Run], k: int) -> tuple[str, dict, list[str]]:
         *judge.of_curve(),
         judge.of_time(),
     ]
-    if best is None:
+    if not better:
         return _keep(judge, runs), {}, reasons
-    verdict = f"Change the active set to {best.name!r}: {judge.words(best.equal_time)} in the same time."
+    best, outcome = max(better, key=lambda pair: pair[1].difference)
+    verdict = f"Change the active set to {best.name!r}: {judge.words(outcome)} in the same time."
     if best.kind != "hash":
         verdict += " Hash tables are not what this takes."
     return verdict, best.settings, reasons
@@ -68,7 +70,7 @@ def _keep(judge: "_Judge", runs: list[Run]) -> str:
 
 
 class _Judge:
-    def __init__(self, runs: list[Run], k: int):
+    def __init__(self, runs: list[Run], k: int) -> None:
         self.runs, self.k = runs, k
         self.default = runs[0]
         self.seed = max((abs(run.equal_steps.difference) for run in runs if run.kind == "seed"), default=0.0)

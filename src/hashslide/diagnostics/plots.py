@@ -31,7 +31,7 @@ class Table(NamedTuple):
     rows: Iterable[Iterable[Any]]
 
 
-def check_plot_path(path: str | os.PathLike) -> Path:
+def check_plot_path(path: str | os.PathLike[str]) -> Path:
     """Return the path of a plot to be, before any work is done for it.
 
     Raises
@@ -51,12 +51,14 @@ def check_plot_path(path: str | os.PathLike) -> Path:
     return path
 
 
-def new_figure(rows: int, columns: int, size: tuple[float, float]):
+def new_figure(rows: int, columns: int, size: tuple[float, float]) -> Any:
     """Return a figure and its axes, shape (rows, columns)."""
     return _pyplot()(rows, columns, size)
 
 
-def save_plot(path: Path, figure, title: str, paragraphs: Iterable[str] = (), tables: Iterable[Table] = ()):
+def save_plot(
+    path: Path, figure: Any, title: str, paragraphs: Iterable[str] = (), tables: Iterable[Table] = ()
+) -> None:
     """Write a figure as PNG or, by the suffix, as one HTML page with words and tables around it."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=DPI)
@@ -93,7 +95,7 @@ def _cell(value: Any) -> str:
     return f"<td>{html.escape('-' if value is None else str(value))}</td>"
 
 
-def _pyplot():
+def _pyplot() -> Any:
     """Return a maker of figures that never opens a window and changes no global state."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -101,7 +103,7 @@ def _pyplot():
     except ImportError:
         raise InputError("plots need matplotlib. Install it with: pip install 'hashslide[plot]'") from None
 
-    def make(rows: int, columns: int, size: tuple[float, float]):
+    def make(rows: int, columns: int, size: tuple[float, float]) -> Any:
         figure = Figure(size, layout="constrained")
         FigureCanvasAgg(figure)
         return figure, figure.subplots(rows, columns, squeeze=False)

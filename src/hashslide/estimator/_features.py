@@ -1,5 +1,7 @@
 """The features of a classifier's examples: clean, of the right number, under the right names."""
 
+from typing import Any
+
 from scipy import sparse
 from sklearn.utils.validation import _get_feature_names, validate_data
 
@@ -8,7 +10,7 @@ from hashslide.csr import Csr, as_csr
 from hashslide.errors import InputError
 
 
-def check_features(model, X, *, name: str = "X") -> Csr:
+def check_features(model: Any, X: Any, *, name: str = "X") -> Csr:
     """Return features that are not empty and whose names, if they have any, scikit-learn accepts."""
     try:
         _get_feature_names(X)
@@ -19,7 +21,7 @@ def check_features(model, X, *, name: str = "X") -> Csr:
     return x
 
 
-def check_known_features(model, X, x: Csr) -> None:
+def check_known_features(model: Any, X: Any, x: Csr) -> None:
     """Refuse features that are not those of the model."""
     if x.n_columns != model.n_features_in_:
         raise InputError(
@@ -35,7 +37,7 @@ def check_known_features(model, X, x: Csr) -> None:
         raise InputError(str(error)) from None
 
 
-def check_first_names(model, X) -> None:
+def check_first_names(model: Any, X: Any) -> None:
     """Refuse a wider X whose first columns are not those of the model."""
     known = getattr(model, "feature_names_in_", None)
     if known is None:

@@ -11,6 +11,7 @@ that call.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ class ActivationMoments:
             covariance += share * (1 - share) * np.outer(between, between)
         return ActivationMoments(n, mean, covariance)
 
-    def direction(self, u: NDArray) -> NDArray[np.float64]:
+    def direction(self, u: NDArray[Any]) -> NDArray[np.float64]:
         """Return (C + lambda I)^-1 (u - m) for each row u; lambda is the mean variance."""
         centred = (u - self.mean).astype(np.float64)
         if not self.covariance.any():
@@ -100,7 +101,7 @@ def place_labels(
     place = np.searchsorted(labels, y.indices[entries])
     examples, n_examples = x.take(rows), np.bincount(place)
 
-    def mean_of(values: NDArray) -> NDArray[np.float64]:
+    def mean_of(values: NDArray[Any]) -> NDArray[np.float64]:
         """Return the mean over the examples of each label."""
         sums = np.zeros((len(labels), *values.shape[1:]))
         np.add.at(sums, place, values[row])

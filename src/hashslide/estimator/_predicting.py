@@ -1,6 +1,7 @@
 """Predictions of a fitted classifier, block by block where only a part of the logits is kept."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,19 +94,24 @@ class Predictor:
         """Return `_row_normaliser` of all rows, without keeping the logits."""
         if self.multilabel and not self._is_softmax:
             return None
-        parts = [np.empty((0, 1))]
+        parts: list[NDArray[np.float64]] = [np.empty((0, 1))]
         for first, last in blocks(x.n_rows, self._rows_per_block()):
-            parts.append(self._row_normaliser(self.network.logits(x.block(first, last), self.n_threads)))
+            parts.append(self._log_mass(self.network.logits(x.block(first, last), self.n_threads)))
         return np.concatenate(parts)
 
-    def _row_normaliser(self, logits: NDArray) -> NDArray[np.float64] | None:
+    def _row_normaliser(self, logits: NDArray[Any]) -> NDArray[np.float64] | None:
         """Return the log of what the probabilities of each row are divided by, shape (n, 1)."""
         if self.multilabel and not self._is_softmax:
             return None
+        return self._log_mass(logits)
+
+    def _log_mass(self, logits: NDArray[Any]) -> NDArray[np.float64]:
         mass = logits.astype(np.float64) if self._is_softmax else -np.logaddexp(0, -logits.astype(np.float64))
         return logsumexp(mass, axis=1, keepdims=True)
 
-    def _probabilities(self, logits: NDArray, normaliser: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    def _probabilities(
+        self, logits: NDArray[Any], normaliser: NDArray[np.float64] | None
+    ) -> NDArray[np.float64]:
         logits = logits.astype(np.float64)
         if normaliser is None:
             return expit(logits)

@@ -1,13 +1,15 @@
 """Approximate prediction in plain NumPy, for one example at a time: what the tests hold the core against."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 
 def label_lists(
-    members: sparse.csr_matrix, y: sparse.csr_matrix, longest: int, tie_break: NDArray | None = None
-) -> list[tuple[NDArray, NDArray]]:
+    members: sparse.csr_matrix, y: sparse.csr_matrix, longest: int, tie_break: NDArray[Any] | None = None
+) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """Return for each group the ids and counts of its most frequent labels, best first.
 
     Parameters
@@ -28,14 +30,19 @@ def label_lists(
     return lists
 
 
-def nearest_cells(h: NDArray, centres: NDArray, offsets: NDArray) -> NDArray[np.int64]:
+def nearest_cells(h: NDArray[Any], centres: NDArray[Any], offsets: NDArray[Any]) -> NDArray[np.int64]:
     """Return the cells of each activation, nearest first, shape (n, cells)."""
     return np.argsort(offsets - h @ centres.T, axis=1, kind="stable")
 
 
 def feature_candidates(
-    ids: NDArray, values: NDArray, lists: list, examples: NDArray, best: int, n_labels: int
-):
+    ids: NDArray[Any],
+    values: NDArray[Any],
+    lists: list[Any],
+    examples: NDArray[Any],
+    best: int,
+    n_labels: int,
+) -> Any:
     """Return the `best` labels of the largest sum over features f of x_f count(f, l) / (count(f) + 1)."""
     sums, touched = np.zeros(n_labels), np.zeros(n_labels, bool)
     for f, value in zip(ids, values, strict=True):
@@ -46,7 +53,7 @@ def feature_candidates(
     return labels[np.lexsort((labels, -sums[labels]))][:best]
 
 
-def topk(candidates: NDArray, logits: NDArray, k: int) -> NDArray[np.int64]:
+def topk(candidates: NDArray[Any], logits: NDArray[Any], k: int) -> NDArray[np.int64]:
     """Return the k best candidates of an example by its exact logits, shape (n_labels,)."""
     labels = np.unique(candidates)
     return labels[np.lexsort((labels, -logits[labels]))][:k]

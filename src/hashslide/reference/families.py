@@ -6,6 +6,7 @@ rounding may differ.
 
 import heapq
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
 WORD = 1 << 64
 
 
-def permutations(rng: CounterRng, n: int, counts: list[int]) -> list[NDArray]:
+def permutations(rng: CounterRng, n: int, counts: list[int]) -> list[NDArray[Any]]:
     """The first items of successive Fisher-Yates shuffles, each going on from the last one's order."""
     order, counter, found = np.arange(n), 0, []
     for count in counts:
@@ -31,7 +32,9 @@ def permutations(rng: CounterRng, n: int, counts: list[int]) -> list[NDArray]:
 class ElementaryFamily(ABC):
     """L tables of K elementary hashes, packed or folded into codes of at most log2(neurons) bits."""
 
-    def __init__(self, width: int, neurons: int, tables: int, hashes: int, bits: int, stream: str, seed: int):
+    def __init__(
+        self, width: int, neurons: int, tables: int, hashes: int, bits: int, stream: str, seed: int
+    ) -> None:
         self.width, self.n_tables, self.hashes, self.bits = width, tables, hashes, bits
         self.stream, self.seed = stream, seed
         self.n_hashes = tables * hashes
@@ -56,14 +59,14 @@ class ElementaryFamily(ABC):
         """Draw the elementary hashes."""
 
     @abstractmethod
-    def elementary(self, vector: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    def elementary(self, vector: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Each hash, its second choice and the gap between them (inf: there is no second)."""
 
-    def hash(self, vectors: NDArray) -> NDArray:
+    def hash(self, vectors: NDArray[Any]) -> NDArray[Any]:
         """Bucket of each vector in each table."""
         return self.probe(vectors, 1)[:, :, 0]
 
-    def probe(self, queries: NDArray, probes: int) -> NDArray:
+    def probe(self, queries: NDArray[Any], probes: int) -> NDArray[Any]:
         """Buckets by growing sum of the squared gaps of the hashes that are changed; -1: no more."""
         found = np.full((len(queries), self.n_tables, probes), -1, np.int32)
         for i, query in enumerate(queries):
@@ -101,12 +104,12 @@ class ElementaryFamily(ABC):
 class SimHash(ElementaryFamily):
     """The sides of random hyperplanes; directions: (n_hashes, width)."""
 
-    directions: NDArray
+    directions: NDArray[Any]
 
-    def __init__(self, width: int, neurons: int, tables: int, hashes: int, seed: int):
+    def __init__(self, width: int, neurons: int, tables: int, hashes: int, seed: int) -> None:
         super().__init__(width, neurons, tables, hashes, 1, "simhash", seed)
 
-    def elementary(self, vector):
+    def elementary(self, vector: NDArray[Any]) -> Any:
         projections = self.directions.astype(np.float64) @ vector
         values = (projections > 0).astype(np.int64)
         return values, 1 - values, np.abs(projections)
@@ -115,7 +118,7 @@ class SimHash(ElementaryFamily):
 class DenseSimHash(SimHash):
     """Normal directions."""
 
-    def draw_hashes(self, rng):
+    def draw_hashes(self, rng: CounterRng) -> None:
         i = 2 * np.arange(self.n_hashes * self.width, dtype=np.uint64)
         radius = np.sqrt(-2 * np.log(1 - rng.uniform(i).astype(np.float64)))
         angle = 2 * np.pi * rng.uniform(i + np.uint64(1)).astype(np.float64)
@@ -125,7 +128,7 @@ class DenseSimHash(SimHash):
 class SparseSimHash(SimHash):
     """Directions with a third of the entries +-1."""
 
-    def draw_hashes(self, rng):
+    def draw_hashes(self, rng: CounterRng) -> None:
         size = (self.width + 2) // 3
         self.directions = np.zeros((self.n_hashes, self.width), np.float32)
         i = np.arange(self.n_hashes * size, dtype=np.uint64) + np.uint64(1 << 61)
@@ -138,7 +141,7 @@ class SparseSimHash(SimHash):
 class FastSimHash(SimHash):
     """Rows of H D3 H D2 H D1."""
 
-    def draw_hashes(self, rng):
+    def draw_hashes(self, rng: CounterRng) -> None:
         padded = 1 << (self.width - 1).bit_length()
         hadamard = np.ones((1, 1))
         while len(hadamard) < padded:
@@ -151,13 +154,13 @@ class FastSimHash(SimHash):
         self.directions = np.concatenate(blocks)[: self.n_hashes, : self.width]
 
 
-def first_full(donors: NDArray, own: int, full: NDArray) -> int:
+def first_full(donors: NDArray[Any], own: int, full: NDArray[Any]) -> int:
     """The bin to borrow from: the first full donor, else the next full bin, else the own."""
     for donor in donors:
         if full[donor]:
             return donor
     ring = (own + np.arange(len(full))) % len(full)
-    return next((b for b in ring if full[b]), own)
+    return next((b for b in ring.tolist() if full[b]), own)
 
 
 class WinnerTakesAll(ElementaryFamily):
@@ -173,18 +176,18 @@ class WinnerTakesAll(ElementaryFamily):
         *,
         densified: bool,
         bin_size: int = 8,
-    ):
+    ) -> None:
         super().__init__(width, neurons, tables, hashes, bin_size.bit_length() - 1, "wta", seed)
         self.bin_size, self.densified = min(bin_size, width), densified
 
-    def draw_hashes(self, rng):
+    def draw_hashes(self, rng: CounterRng) -> None:
         bins = self.width // self.bin_size
         counts = [min(bins, self.n_hashes - b) * self.bin_size for b in range(0, self.n_hashes, bins)]
         self.coordinates = np.concatenate(permutations(rng, self.width, counts)).reshape(-1, self.bin_size)
         i = np.arange(self.n_hashes * 16, dtype=np.uint64) + np.uint64(1 << 61)
         self.donors = rng.below(i, self.n_hashes).reshape(-1, 16)
 
-    def elementary(self, vector):
+    def elementary(self, vector: NDArray[Any]) -> Any:
         x = np.where(vector == 0, -np.inf, vector) if self.densified else vector
         bins = x[self.coordinates].astype(np.float32)
         rows = np.arange(len(bins))
@@ -194,31 +197,33 @@ class WinnerTakesAll(ElementaryFamily):
         seconds = bins.argmax(axis=1)
         with np.errstate(invalid="ignore"):
             gaps = np.where(bins[rows, seconds] > -np.inf, best - bins[rows, seconds], np.inf)
-        source = [b if full[b] else first_full(self.donors[b], b, full) for b in rows]
+        source = [b if full[b] else first_full(self.donors[b], b, full) for b in rows.tolist()]
         return values[source], seconds[source], gaps[source]
 
 
 class MinHash(ElementaryFamily):
     """Four bits of the minimum of the support in a bin of a random permutation."""
 
-    def __init__(self, width: int, neurons: int, tables: int, hashes: int, seed: int, *, top: int = 32):
+    def __init__(
+        self, width: int, neurons: int, tables: int, hashes: int, seed: int, *, top: int = 32
+    ) -> None:
         super().__init__(width, neurons, tables, hashes, 4, "minhash", seed)
         self.top = min(top, width)
         self.bins = 1 << (max(self.top // 2, 1).bit_length() - 1)
 
-    def draw_hashes(self, rng):
+    def draw_hashes(self, rng: CounterRng) -> None:
         n = -(-self.n_hashes // self.bins)
         ranks = rng.bits(np.arange(n * self.width, dtype=np.uint64)).reshape(self.width, n) >> np.uint64(32)
         self.words = ranks << np.uint64(32) | np.arange(self.width, dtype=np.uint64)[:, None]
         i = np.arange(self.n_hashes * 16, dtype=np.uint64) + np.uint64(1 << 61)
         self.donors = rng.below(i, self.bins).reshape(-1, 16)
 
-    def support(self, vector: NDArray) -> NDArray:
+    def support(self, vector: NDArray[Any]) -> NDArray[Any]:
         """The non-zero coordinates; of more than `top` the largest."""
         present = np.flatnonzero(vector)
         return present[np.argsort(-vector[present], kind="stable")[: self.top]]
 
-    def elementary(self, vector):
+    def elementary(self, vector: NDArray[Any]) -> Any:
         support = self.support(vector)
         values, seconds, gaps = np.zeros((3, self.n_hashes))
         for k in range(self.n_hashes):
@@ -234,7 +239,9 @@ class MinHash(ElementaryFamily):
         return values.astype(np.int64), seconds.astype(np.int64), gaps
 
 
-def hash_family(name: str, width: int, neurons: int, tables: int, hashes: int, seed: int, **settings):
+def hash_family(
+    name: str, width: int, neurons: int, tables: int, hashes: int, seed: int, **settings: Any
+) -> Any:
     """The twin of the core's family of this name."""
     if name in ("wta", "dwta"):
         settings["densified"] = name == "dwta"

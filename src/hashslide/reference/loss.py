@@ -4,14 +4,16 @@ z: (n,) logits; target: (n,) which labels are true; shift: (n,) log of the chanc
 where that is to be corrected; weight: (n,) of the labels' positive terms. Each returns the loss and dLoss/dz.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 
 def binary_cross_entropy(
-    z: NDArray, target: NDArray, shift: NDArray, weight: NDArray
-) -> tuple[float, NDArray]:
+    z: NDArray[Any], target: NDArray[Any], shift: NDArray[Any], weight: NDArray[Any]
+) -> tuple[float, NDArray[Any]]:
     """One-vs-all: sum of log(1 + exp(z)) - t z, on logits corrected for the sampling of the negatives.
 
     A label is in the active set with probability r: training on z - log r makes z itself estimate the log
@@ -24,8 +26,8 @@ def binary_cross_entropy(
 
 
 def softmax_cross_entropy(
-    z: NDArray, target: NDArray, shift: NDArray, weight: NDArray
-) -> tuple[float, NDArray]:
+    z: NDArray[Any], target: NDArray[Any], shift: NDArray[Any], weight: NDArray[Any]
+) -> tuple[float, NDArray[Any]]:
     """log sum exp(z) - mean of z over the targets; negatives are weighted by 1 / r (Bengio & Senecal 2008).
 
     An example without a target has no loss.

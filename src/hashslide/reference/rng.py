@@ -1,5 +1,7 @@
 """Counter-based random numbers, as in core/rng.h."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ STREAMS = {
 }
 
 
-def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mix(x: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:
     """Finaliser of SplitMix64 (Steele, Lea & Flood 2014), a bijection of the 64-bit integers."""
     with np.errstate(over="ignore"):
         x = np.asarray(x, np.uint64) + np.uint64(0x9E3779B97F4A7C15)
@@ -29,18 +31,18 @@ def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 class CounterRng:
     """Random numbers that depend on (seed, stream, step, index) alone."""
 
-    def __init__(self, seed: int, stream: str, step: int):
+    def __init__(self, seed: int, stream: str, step: int) -> None:
         self.key = mix(mix(mix(np.uint64(seed)) ^ np.uint64(STREAMS[stream])) ^ np.uint64(step))
 
-    def bits(self, index) -> NDArray[np.uint64]:
+    def bits(self, index: Any) -> NDArray[np.uint64]:
         """64 random bits for each index."""
         return mix(self.key ^ mix(index))
 
-    def uniform(self, index) -> NDArray[np.float32]:
+    def uniform(self, index: Any) -> NDArray[np.float32]:
         """Numbers in [0, 1) on a grid of 2^-24."""
         return (self.bits(index) >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
 
-    def below(self, index, bound: int) -> NDArray[np.int64]:
+    def below(self, index: Any, bound: int) -> NDArray[np.int64]:
         """Integers in 0 .. bound - 1: the high half of bits * bound (Lemire 2019)."""
         bits, half = self.bits(index), np.uint64(32)
         low = ((bits & np.uint64(0xFFFFFFFF)) * np.uint64(bound)) >> half

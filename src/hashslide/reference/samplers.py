@@ -1,28 +1,30 @@
 """The samplers and the estimators of the partition function in NumPy."""
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hashslide.reference.rng import CounterRng
 
 LOOK_UPS = ("vanilla", "top", "threshold", "scored")
 
 # The ids that one query finds: by table, by probe.
-Found = list[list[NDArray]]
+Found = list[list[NDArray[Any]]]
 
 
 def sample(
     kind: str,
-    weight: NDArray,
-    bias: NDArray,
-    queries: NDArray,
+    weight: NDArray[Any],
+    bias: NDArray[Any],
+    queries: NDArray[Any],
     found: list[Found] | None = None,
     *,
     budget: int = 0,
     min_count: int = 2,
     alpha: float = 1.0,
     beta: float = 0.0,
-    exclude: list[NDArray] | None = None,
+    exclude: list[NDArray[Any]] | None = None,
     seed: int = 0,
     step: int = 0,
     same_draws: bool = False,
@@ -45,11 +47,13 @@ def sample(
     return chosen
 
 
-def _draws(query: int, draws: NDArray) -> NDArray:
+def _draws(query: int, draws: ArrayLike) -> NDArray[Any]:
     return np.uint64(query << 32) | np.asarray(draws, np.uint64)
 
 
-def _look_up(kind: str, found: Found, z: NDArray, min_count: int, rng: CounterRng, query: int) -> list[int]:
+def _look_up(
+    kind: str, found: Found, z: NDArray[Any], min_count: int, rng: CounterRng, query: int
+) -> list[int]:
     if kind == "vanilla":
         return [i for t in table_order(len(found), rng, query) for ids in found[t] for i in ids.tolist()]
     ids, counts = np.unique(np.concatenate([ids for table in found for ids in table]), return_counts=True)
@@ -60,7 +64,7 @@ def _look_up(kind: str, found: Found, z: NDArray, min_count: int, rng: CounterRn
 
 
 def _reference(
-    kind: str, z: NDArray, budget: int, alpha: float, beta: float, rng: CounterRng, query: int
+    kind: str, z: NDArray[Any], budget: int, alpha: float, beta: float, rng: CounterRng, query: int
 ) -> list[int]:
     neurons = np.arange(len(z))
     if kind == "uniform":
@@ -73,7 +77,7 @@ def _reference(
     return neurons.tolist()
 
 
-def _best_first(ids: NDArray, score: NDArray) -> list[int]:
+def _best_first(ids: NDArray[Any], score: NDArray[Any]) -> list[int]:
     return ids[np.lexsort((ids, -score))].tolist()
 
 
@@ -86,11 +90,11 @@ def table_order(n_tables: int, rng: CounterRng, query: int) -> list[int]:
     return order
 
 
-def inclusion_probability(p: NDArray, hashes: int, tables: int) -> NDArray:
+def inclusion_probability(p: NDArray[Any], hashes: int, tables: int) -> NDArray[Any]:
     """Chance to meet in one of L tables of K hashes that agree with chance p each."""
     return 1 - (1 - np.asarray(p, np.float64) ** hashes) ** tables
 
 
-def log_partition(z: NDArray, probability: NDArray) -> float:
+def log_partition(z: NDArray[Any], probability: NDArray[Any]) -> float:
     """log of sum exp(z) / probability over the chosen neurons (Horvitz & Thompson 1952)."""
     return float(np.logaddexp.reduce(z - np.log(probability))) if len(z) else -np.inf

@@ -1,5 +1,7 @@
 """What the columns of Arrow tables hold, whatever the way they are stored in. Imports pyarrow."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -65,7 +67,7 @@ def null_rows(array: pa.Array) -> NDArray[np.int64]:
     return np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))
 
 
-def as_numbers(items: pa.Array) -> NDArray:
+def as_numbers(items: pa.Array) -> NDArray[Any]:
     """Return plain items without nulls as a NumPy array of integers or floats."""
     if pa.types.is_integer(items.type) or pa.types.is_floating(items.type):
         return items.to_numpy(zero_copy_only=False)

@@ -1,6 +1,7 @@
 """Columns of numbers, each a feature, on their way to a CSR matrix. Imports pyarrow."""
 
 import os
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +29,7 @@ class NumberColumns:
     """
 
     def __init__(
-        self, path: str | os.PathLike, columns: list[str], types: list[pa.DataType], lenient: bool
+        self, path: str | os.PathLike[str], columns: list[str], types: list[pa.DataType], lenient: bool
     ) -> None:
         self._path, self._columns, self._lenient = path, columns, lenient
         self._rows = RowCollector(path)
@@ -53,7 +54,7 @@ class NumberColumns:
         arrays = self._rows.finish(repairs)
         return checked_matrix(self._path, "feature", arrays, len(self._columns), self._lenient, repairs)
 
-    def _numbers(self, column: pa.Array, name: str) -> NDArray:
+    def _numbers(self, column: pa.Array, name: str) -> NDArray[Any]:
         missing = null_rows(column)
         if len(missing) == 0:
             return as_numbers(column)

@@ -1,6 +1,7 @@
 """The rows of a table on their way to a CSR matrix, batch by batch."""
 
 import os
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,10 @@ class GrowingArray:
     """One-dimensional array that grows by realloc, so its items are never held twice."""
 
     def __init__(self, dtype: type) -> None:
-        self._array = np.empty(0, dtype)
+        self._array: NDArray[Any] = np.empty(0, dtype)
         self._size = 0
 
-    def extend(self, items: NDArray) -> None:
+    def extend(self, items: NDArray[Any]) -> None:
         """Append items. A value beyond float32 becomes infinite; it is refused later, with its row."""
         size = self._size + len(items)
         if size > len(self._array):
@@ -26,7 +27,7 @@ class GrowingArray:
             self._array[self._size : size] = items
         self._size = size
 
-    def finish(self) -> NDArray:
+    def finish(self) -> NDArray[Any]:
         """Return the array; it grows no more."""
         self._array.resize(self._size, refcheck=False)
         return self._array
@@ -41,7 +42,7 @@ class RowCollector:
         Where the rows come from, for messages.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path
         self.n_rows = 0
         self._ids = GrowingArray(np.int32)
@@ -49,14 +50,14 @@ class RowCollector:
         self._lengths = GrowingArray(np.int64)
         self._repairs: dict[str, tuple[int, int]] = {}
 
-    def extend(self, ids: NDArray, data: NDArray, lengths: NDArray) -> None:
+    def extend(self, ids: NDArray[Any], data: NDArray[Any], lengths: NDArray[Any]) -> None:
         """Append the rows of one batch."""
         self._ids.extend(ids)
         self._data.extend(data)
         self._lengths.extend(lengths)
         self.n_rows += len(lengths)
 
-    def note(self, kind: str, rows: NDArray) -> None:
+    def note(self, kind: str, rows: NDArray[Any]) -> None:
         """Remember a repair in rows of the batch that is being read."""
         if len(rows):
             count, first = self._repairs.get(kind, (0, self.n_rows + int(rows[0])))
@@ -66,7 +67,7 @@ class RowCollector:
         """Return the exception for a fault in a row of the batch that is being read."""
         return fault(self.path, f"row {self.n_rows + int(row)}", found, remedy)
 
-    def finish(self, repairs: Repairs) -> tuple[NDArray, NDArray, NDArray]:
+    def finish(self, repairs: Repairs) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Return values, ids and offsets of all rows; what was repaired is appended to `repairs`."""
         repairs.extend((kind, *counts) for kind, counts in self._repairs.items())
         indptr = np.concatenate([[0], np.cumsum(self._lengths.finish())])
