@@ -7,6 +7,7 @@ from hashslide.training import TrainingContext
 from .base import Callback
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as Bar
 
 
@@ -23,6 +24,7 @@ class Progress(Callback):
     def __init__(self, file: Any = None) -> None:
         self.file = file
         self._bar: Bar | None = None
+        self._console: Console | None = None
 
     def setup(self, estimator: Any, context: TrainingContext) -> None:
         """Start the bar."""
@@ -59,14 +61,14 @@ class Progress(Callback):
         """Write the line of this epoch."""
         if self._bar is not None:
             self._bar.remove_task(self._task)
-        self._console.print(describe(context.logs, context.plan.last_epoch), markup=False)
+        if self._console is not None:
+            self._console.print(describe(context.logs, context.plan.last_epoch), markup=False)
 
     def teardown(self, estimator: Any, context: TrainingContext) -> None:
         """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
-        self._bar = None
-        del self._console
+        self._bar = self._console = None
 
 
 def describe(record: dict[str, Any], n_epochs: int) -> str:
