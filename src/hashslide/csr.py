@@ -18,6 +18,11 @@ from hashslide.settings.limits import MAX_IDS
 
 __all__ = ["Csr", "as_csr", "as_pattern"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _BLOCK = 1 << 20  # items of a temporary array
 
 

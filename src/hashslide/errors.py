@@ -1,5 +1,20 @@
 """Every exception that hashslide raises on purpose."""
 
+__all__ = [
+    "CpuError",
+    "DataFileError",
+    "HashslideError",
+    "InputError",
+    "InputTypeError",
+    "ModelBusyError",
+    "ModelFileError",
+    "OutputError",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class HashslideError(Exception):
     """Base class of all exceptions of this package."""

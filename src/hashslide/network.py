@@ -57,6 +57,12 @@ class CandidateSettings:
         for field in fields(self):
             check_int(field.name, getattr(self, field.name), 0, MAX_IDS)
 
+__all__ = ["FrozenNetwork", "Network", "check_label_weight", "effective_threads"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Network:
     """Sparse input, hidden layers, an output of any number of labels.

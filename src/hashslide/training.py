@@ -16,6 +16,22 @@ from hashslide.errors import InputError
 from hashslide.network import Network
 from hashslide.settings import Constant, Schedule
 
+__all__ = [
+    "METRIC_RANKS",
+    "Evaluation",
+    "Plan",
+    "TrainingContext",
+    "TrainingData",
+    "learning_rate_at",
+    "resident_bytes",
+    "train",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 METRIC_RANKS = (1, 3, 5)
 _MEMORY_FILE = "/proc/self/statm"
 _EVALUATION_ROWS = 2048  # rows between two chances to interrupt an evaluation

@@ -181,7 +181,7 @@ def test_wrong_usage_exits_with_2(folder, model, tmp_path, command, message):
 def test_an_instruction_set_that_is_not_there_is_a_sentence(model, monkeypatch, command):
     monkeypatch.setenv("HASHSLIDE_ISA", "avx1024")
     process = start(*command, cwd=model.parent, stdin=subprocess.PIPE)
-    output, error = process.communicate("0:1\n", timeout=60)
+    output, error = process.communicate("0:1\n", timeout=300)
     assert (process.returncode, output) == (1, "")
     assert error.startswith("Error: HASHSLIDE_ISA is 'avx1024'") and error.count("\n") == 1
 

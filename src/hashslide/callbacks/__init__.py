@@ -7,3 +7,7 @@ from .history import History
 from .progress import Progress
 
 __all__ = ["Callback", "Checkpoint", "EarlyStopping", "History", "Progress"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -5,6 +5,13 @@ from typing import Any
 from hashslide.errors import InputError
 from hashslide.training import TrainingContext
 
+__all__ = ["HOOKS", "Callback", "check_callbacks", "metric_of"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 HOOKS = ("setup", "on_epoch_begin", "on_batch_end", "on_epoch_end", "teardown")
 
 

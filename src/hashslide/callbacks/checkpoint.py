@@ -10,6 +10,12 @@ from hashslide.training import TrainingContext
 
 from .base import Callback, metric_of
 
+__all__ = ["Checkpoint"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Checkpoint(Callback):
     """Save the estimator after every n-th epoch, or whenever a figure has improved.

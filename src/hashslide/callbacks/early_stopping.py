@@ -7,6 +7,12 @@ from hashslide._checks import check_float, check_int
 
 from .base import Callback, metric_of
 
+__all__ = ["EarlyStopping"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class EarlyStopping(Callback):
     """Stop when a figure has not improved for some epochs; the network then gets the weights of the best

@@ -10,6 +10,12 @@ from hashslide.training import TrainingContext
 
 from .base import Callback
 
+__all__ = ["History"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class History(Callback):
     """Keep the record of every epoch, over as many trainings as it sees.

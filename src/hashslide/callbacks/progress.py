@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bar
 
+__all__ = ["Progress", "describe"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Progress(Callback):
     """Show the loss, the precision on the evaluation set, the speed, the active set and the memory.

@@ -12,6 +12,11 @@ from hashslide.cli._signals import hear_signals
 
 __all__ = ["app", "main"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,

@@ -18,6 +18,13 @@ from hashslide.diagnostics.advice import FAMILIES, SHARES, Advice
 from hashslide.diagnostics.advice import advise as find_advice
 from hashslide.settings.hash_families import HASH_FAMILIES, Hash
 
+__all__ = ["SPEED_COLUMNS", "SPENT", "PlotFile", "advise"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 SPENT = ("choosing the active set", "re-hashing", "output layer")
 SPEED_COLUMNS = ("active set", "labels", "examples/s", "seconds", "choosing", "re-hashing", "output layer")
 

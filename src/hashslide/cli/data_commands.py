@@ -13,6 +13,12 @@ from hashslide.cli._options import DataArgument, Json, data_argument
 from hashslide.cli.inputs.reader import Reader, reads_data
 from hashslide.cli.inputs.sources import part_path
 
+__all__ = ["PartName", "convert", "describe", "list_sets"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class PartName(StrEnum):
     """Parts of a folder or built-in set."""

@@ -26,6 +26,13 @@ from hashslide.cli.inputs.sources import find_names, part_path
 from hashslide.estimator import SlideClassifier
 from hashslide.network import effective_threads
 
+__all__ = ["RANKS", "evaluate", "measure", "parse_ranks", "print_report"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 RANKS = "1,3,5"
 
 

@@ -4,6 +4,12 @@ import hashslide
 from hashslide.cli._console import print_facts, print_json
 from hashslide.cli._options import Json
 
+__all__ = ["info"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def info(json: Json = False) -> None:
     """Show how hashslide was built and what it runs on.

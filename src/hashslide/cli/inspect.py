@@ -17,6 +17,13 @@ from hashslide.settings import Settings
 from hashslide.settings.hash_families import HASH
 from hashslide.settings.plain import from_plain
 
+__all__ = ["PANEL", "inspect"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 PANEL = "With --tables"
 
 

@@ -17,6 +17,13 @@ from hashslide.diagnostics._tables_plot import draw
 from hashslide.network import Network
 from hashslide.settings import HashFamily
 
+__all__ = ["RECALL_COLUMNS", "inspect_tables"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 RECALL_COLUMNS = ("tables", "probes", "true top 1 found", "true top 5 found", "neurons scored")
 
 

@@ -19,6 +19,13 @@ from hashslide.data.sources import TextSource, open_text
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 
+__all__ = ["STANDARD_INPUT", "predict"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 STANDARD_INPUT = "-"
 
 

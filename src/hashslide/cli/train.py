@@ -22,6 +22,26 @@ from hashslide.diagnostics import plots
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.parameters import PARAMETERS
 
+__all__ = [
+    "FeatureNames",
+    "JsonProgress",
+    "announce",
+    "callbacks",
+    "file_identity",
+    "fit",
+    "load_parts",
+    "next_steps",
+    "parameters",
+    "question",
+    "report",
+    "same_width",
+    "train",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class JsonProgress(Callback):
     """One JSON line for each epoch."""

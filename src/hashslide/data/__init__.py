@@ -41,3 +41,7 @@ __all__ = [
     "table_names",
     "train_validation_split",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -13,6 +13,13 @@ from hashslide.errors import InputError
 from .names import load_names
 from .xmc import load_xmc
 
+__all__ = ["Dataset", "builtin", "builtin_names", "builtin_path"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _FOLDER = Path(__file__).parent / "builtin"
 
 

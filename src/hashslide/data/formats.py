@@ -19,6 +19,22 @@ from .tables.options import NamedData
 from .tables.parquet import load_parquet, read_parquet, save_parquet
 from .xmc import labels_path, load_xmc, save_xmc
 
+__all__ = [
+    "FORMATS",
+    "Format",
+    "check_options",
+    "convert",
+    "format_of",
+    "load",
+    "save",
+    "suffixes",
+    "writable_format_of",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Format(NamedTuple):
     """A format, and the functions that read and write it."""

@@ -11,6 +11,12 @@ from hashslide.csr import as_pattern
 from hashslide.errors import InputError
 from hashslide.targets import LabelNames, check_classes, column_names, parse_target
 
+__all__ = ["label_lists", "label_matrix"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def label_lists(Y: Any, names: ArrayLike | None = None) -> list[list[Any]]:
     """Labels of each example as a list.

@@ -11,6 +11,12 @@ from hashslide.errors import InputError
 from ._repairs import fault
 from .sources import open_text
 
+__all__ = ["load_names", "save_names"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def load_names(path: str | os.PathLike, count: int | None = None) -> NDArray[np.object_]:
     """Read the names of features or labels, one a line.

@@ -18,6 +18,13 @@ from ._repairs import Repairs, fault, warn_repairs
 from ._rows import checked_matrix, pattern
 from .sources import open_regular
 
+__all__ = ["load_npz", "save_npz"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _KEYS = ("data", "indices", "indptr", "shape")
 # What np.load raises for other content, broken archives, pickled objects and foreign kinds of compression.
 _UNREADABLE = (ValueError, EOFError, OSError, AttributeError, RuntimeError, zipfile.BadZipFile, zlib.error)

@@ -12,6 +12,12 @@ from hashslide.errors import InputError
 
 from ._pairs import checked_pair
 
+__all__ = ["describe", "train_validation_split"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def describe(X: Any, Y: Any) -> dict[str, Any]:
     """Facts about a data set, ready for ``json.dumps``.

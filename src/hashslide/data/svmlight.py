@@ -8,6 +8,12 @@ from scipy.sparse import csr_matrix
 from ._rows import check_count
 from ._text import read_text, write_text
 
+__all__ = ["load_svmlight", "save_svmlight"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def load_svmlight(
     path: str | os.PathLike[str],

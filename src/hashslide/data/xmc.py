@@ -18,6 +18,13 @@ from ._repairs import fault, id_range
 from ._text import read_matrix, read_text, write_matrices, write_text
 from .sources import open_text
 
+__all__ = ["labels_path", "load_pairs", "load_xmc", "save_xmc"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _FEATURES, _LABELS = "_X_Xf.txt", "_X_Y.txt"
 
 

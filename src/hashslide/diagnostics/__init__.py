@@ -3,3 +3,7 @@
 from .advice import Advice, advise
 
 __all__ = ["Advice", "advise"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -27,6 +27,11 @@ from hashslide.settings.hash_families import HASH_FAMILIES, Hash
 
 __all__ = ["Advice", "advise"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 SHARES = (0.0005, 0.005)
 FAMILIES = ("kmeans", "dwta", "simhash")
 MANY_LABELS = {5: 4.0, 3: 2.0}  # the rank that is judged, by the mean number of labels of a point

@@ -12,6 +12,13 @@ from hashslide._atomic import atomic_write, check_writable
 from hashslide._os_errors import as_path
 from hashslide.errors import InputError
 
+__all__ = ["DPI", "SUFFIXES", "Table", "check_plot_path", "new_figure", "save_plot"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 SUFFIXES = (".png", ".html")
 DPI = 120
 _STYLE = """

@@ -31,6 +31,11 @@ __all__ = [
     "what_if",
 ]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 RANKS = (1, 5)  # of the true best neurons that are looked for
 MOST_PROBES, MOST_PROBES_OF_ONE = 16, 64  # in each table; where there is one table
 _QUERIES_AT_ONCE = 64

@@ -3,3 +3,7 @@
 from .classifier import SlideClassifier
 
 __all__ = ["SlideClassifier"]
+
+
+def __dir__() -> list[str]:
+    return __all__

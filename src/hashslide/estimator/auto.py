@@ -9,6 +9,31 @@ from hashslide._checks import is_auto
 from hashslide.settings import HashFamily, Layer, Negatives, Optimizer, Sampler, Schedule
 from hashslide.settings.samplers import SAMPLERS
 
+__all__ = [
+    "AUTO",
+    "AUTO_PER_EXAMPLE",
+    "BUDGET_SHARE",
+    "FEW_FEATURES",
+    "INPUT_INIT",
+    "LEARNING_RATE",
+    "MAX_BUDGET",
+    "MIN_BATCH_SIZE",
+    "MIN_BUDGET",
+    "SMALL_DROPOUT",
+    "SMALL_EXAMPLES",
+    "TINY_BATCHES",
+    "TINY_EPOCHS",
+    "TINY_EXAMPLES",
+    "TINY_STEPS",
+    "Decided",
+    "Problem",
+    "decide",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:

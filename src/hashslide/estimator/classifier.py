@@ -1,10 +1,11 @@
 """SlideClassifier: the network as a scikit-learn estimator."""
 
 import os
-from typing import Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
@@ -13,6 +14,7 @@ from hashslide._checks import check_bool, check_float, check_int
 from hashslide._core import ModelLock
 from hashslide._locks import reading, training, unbroken
 from hashslide._validation import check_same_rows, check_sample_weight
+from hashslide.callbacks import Callback, EarlyStopping
 from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.estimator._approximate import tune, untuned, use
@@ -41,7 +43,14 @@ from hashslide.estimator.preparing import (
     training_data,
 )
 from hashslide.network import effective_threads
+from hashslide.settings import Layer, Negatives, Optimizer, Sampler, Schedule
 from hashslide.targets import LabelNames
+
+__all__ = ["SlideClassifier"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class SlideClassifier(ClassifierMixin, BaseEstimator):
@@ -163,31 +172,31 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        hidden=256,
+        hidden: int | Layer | Sequence[int | Layer] = 256,
         *,
-        epochs="auto",
-        batch_size="auto",
-        learning_rate="auto",
-        loss="auto",
-        optimizer="adagrad",
-        schedule="linear",
-        input_dropout="auto",
-        active="per_batch",
-        update="owner",
-        negatives="auto",
-        hash=None,
-        sampler="auto",
-        direct="auto",
-        example_power="auto",
-        label_weight=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        approximate="auto",
-        callbacks=None,
-        verbose=0,
-        n_jobs=None,
-        random_state=None,
-    ):
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        learning_rate: float | str = "auto",
+        loss: str = "auto",
+        optimizer: str | Optimizer = "adagrad",
+        schedule: str | Schedule = "linear",
+        input_dropout: float | str = "auto",
+        active: str = "per_batch",
+        update: str = "owner",
+        negatives: int | str | Negatives = "auto",
+        hash: Any = None,
+        sampler: str | Sampler = "auto",
+        direct: int | str = "auto",
+        example_power: float | str = "auto",
+        label_weight: str | ArrayLike | None = None,
+        early_stopping: bool | EarlyStopping = False,
+        validation_fraction: float = 0.1,
+        approximate: bool | str = "auto",
+        callbacks: Sequence[Callback] | None = None,
+        verbose: int = 0,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.hidden = hidden
         self.epochs = epochs
         self.batch_size = batch_size

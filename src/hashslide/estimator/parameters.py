@@ -28,6 +28,13 @@ from hashslide.settings.constraints import (
 from hashslide.settings.layers import check_lookup
 from hashslide.settings.schedules import SCHEDULE
 
+__all__ = ["PARAMETERS", "check_parameters", "check_values"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _NETWORK = constraints_of(NetworkConfig)
 
 

@@ -37,6 +37,11 @@ __all__ = [
     "unit_scale",
 ]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _NETWORK = ("hidden", "loss", "optimizer", "input_dropout", "active", "update", "negatives")
 _NETWORK += ("hash", "sampler", "direct", "example_power")
 _ROWS_PER_BLOCK = 1024

@@ -46,3 +46,7 @@ __all__ = [
     "summary",
     "top_k_labels",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

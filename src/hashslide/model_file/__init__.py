@@ -32,6 +32,11 @@ from hashslide.model_file._header import (
 
 __all__ = ["ModelSummary", "TensorInfo", "check_writable", "inspect", "load_model", "save_model"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _BLOCK_BYTES = 16 * 1024 * 1024
 
 

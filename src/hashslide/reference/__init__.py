@@ -3,3 +3,7 @@
 from .network import Network
 
 __all__ = ["Network"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,6 +8,12 @@ from numpy.typing import NDArray
 
 from hashslide.reference.rng import CounterRng
 
+__all__ = ["ActiveSets", "LabelPrior", "distinct"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class LabelPrior:
     """How often each label occurred, and so how likely it is to be active."""

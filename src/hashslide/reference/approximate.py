@@ -6,6 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+__all__ = ["feature_candidates", "label_lists", "nearest_cells", "topk"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def label_lists(
     members: sparse.csr_matrix, y: sparse.csr_matrix, longest: int, tie_break: NDArray[Any] | None = None

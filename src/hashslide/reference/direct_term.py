@@ -6,6 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+__all__ = ["DirectTerm"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class DirectTerm:
     """A sparse linear term beside the network: a weight for each pair of feature and label that fit."""

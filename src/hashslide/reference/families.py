@@ -13,6 +13,26 @@ from numpy.typing import NDArray
 
 from hashslide.reference.rng import CounterRng, mix
 
+__all__ = [
+    "EMPTY",
+    "WORD",
+    "DenseSimHash",
+    "ElementaryFamily",
+    "FastSimHash",
+    "MinHash",
+    "SimHash",
+    "SparseSimHash",
+    "WinnerTakesAll",
+    "first_full",
+    "hash_family",
+    "permutations",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
 WORD = 1 << 64
 

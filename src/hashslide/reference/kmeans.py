@@ -7,6 +7,12 @@ from numpy.typing import NDArray
 
 from hashslide.reference.rng import CounterRng
 
+__all__ = ["KMeansCells"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class KMeansCells:
     """Cells of k-means over the neurons; a query probes those with the largest inner products."""

@@ -15,6 +15,23 @@ from hashslide.reference.rng import CounterRng, mix
 from hashslide.reference.selector import Selector
 from hashslide.settings import Standout, Uniform
 
+__all__ = [
+    "ACTIVATIONS",
+    "DERIVATIVES",
+    "Activations",
+    "HiddenLayer",
+    "InputLayer",
+    "Neurons",
+    "Parameters",
+    "first_weights",
+    "make_layers",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 ACTIVATIONS = {"identity": lambda z: z, "relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}
 # In terms of a = activation(z).
 DERIVATIVES = {

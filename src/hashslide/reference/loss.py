@@ -10,6 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+__all__ = ["LOSSES", "binary_cross_entropy", "softmax_cross_entropy"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def binary_cross_entropy(
     z: NDArray[Any], target: NDArray[Any], shift: NDArray[Any], weight: NDArray[Any]

@@ -24,6 +24,12 @@ from hashslide.reference.rng import CounterRng
 from hashslide.reference.selector import Selector
 from hashslide.settings import SGD, NetworkConfig
 
+__all__ = ["Network", "StepStats"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 @dataclass
 class StepStats:

@@ -5,6 +5,12 @@ from numpy.typing import NDArray
 
 from hashslide.settings import SGD, Adagrad, Adam
 
+__all__ = ["Optimizer", "pad_rows"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Optimizer:
     """Updates the given rows of a matrix; other rows cost nothing.

@@ -5,6 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["STREAMS", "CounterRng", "mix"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 STREAMS = {
     "input_weight": 0,
     "input_dropout": 1,

@@ -7,6 +7,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from hashslide.reference.rng import CounterRng
 
+__all__ = ["LOOK_UPS", "Found", "inclusion_probability", "log_partition", "sample", "table_order"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 LOOK_UPS = ("vanilla", "top", "threshold", "scored")
 
 # The ids that one query finds: by table, by probe.

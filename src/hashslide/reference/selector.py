@@ -13,6 +13,13 @@ from hashslide.reference.tables import MipsMap, NeuronIndex
 from hashslide.settings import CustomHash, HashFamily, KMeans, Sampler
 from hashslide.settings.base import own_values
 
+__all__ = ["INDEX_SETTINGS", "Selector", "make_family", "make_index"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 # Fields of the settings that the index has, not the family or the map.
 INDEX_SETTINGS = ("bucket_policy", "bucket_size", "probes")
 INDEX_SETTINGS += ("rehash_first", "rehash_growth", "rehash_changed", "rehash_every")

@@ -7,6 +7,12 @@ from numpy.typing import NDArray
 
 from hashslide.reference.rng import CounterRng
 
+__all__ = ["HashTable", "MipsMap", "NeuronIndex"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class HashTable:
     """Members of each bucket in their order; look-ups see at most `bucket_size` of them (0: all)."""

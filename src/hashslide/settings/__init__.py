@@ -65,3 +65,7 @@ __all__ = [
     "Vanilla",
     "WinnerTakeAll",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,6 +7,12 @@ from typing import Any, ClassVar
 from hashslide.errors import InputError
 from hashslide.settings.constraints import constraints_of, shown
 
+__all__ = ["Settings", "check_names", "default_of", "fields_of", "own_values"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Settings:
     """Base of the frozen dataclasses whose fields carry a `Constraint` in their annotation."""

@@ -26,6 +26,11 @@ __all__ = [
     "shown",
 ]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _LONGEST = 10**100  # Python does not print all of longer integers
 
 

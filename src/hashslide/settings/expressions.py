@@ -21,6 +21,13 @@ from hashslide.settings.optimizers import OPTIMIZERS
 from hashslide.settings.samplers import SAMPLERS
 from hashslide.settings.schedules import SCHEDULES
 
+__all__ = ["CALLS", "LAYERS", "composed_help", "read_setting"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 LAYERS = {
     "dense": layers.Dense,
     "hashed": layers.Hashed,

@@ -11,6 +11,34 @@ from hashslide.settings.base import Settings, own_values
 from hashslide.settings.constraints import Checked, Choice, Composed, Flag, Integer, Real
 from hashslide.settings.limits import Count, Parts, Size, Switch
 
+__all__ = [
+    "DWTA",
+    "HASH",
+    "HASH_FAMILIES",
+    "LEARNING",
+    "MAX_CENTRED",
+    "POLICIES",
+    "PROTOCOL",
+    "WTA",
+    "CustomHash",
+    "FastSimHash",
+    "Hash",
+    "HashFamily",
+    "KMeans",
+    "MinHash",
+    "MissingFamily",
+    "RandomFamily",
+    "SimHash",
+    "SparseSimHash",
+    "check_own_family",
+    "lacking_parts",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 POLICIES = ("fifo", "reservoir")
 PROTOCOL = ("n_tables", "n_buckets", "draw", "hash", "probe")  # of a hash family written in Python
 LEARNING = ("learn", "learned", "restore")  # and of one that learns

@@ -25,6 +25,28 @@ from hashslide.settings.hash_families import (
 from hashslide.settings.limits import BelowOne, Count, Size
 from hashslide.settings.samplers import SAMPLER, Exact, Sampler, Standout, Uniform
 
+__all__ = [
+    "ACTIVATIONS",
+    "HIDDEN",
+    "HIDDEN_TABLES",
+    "AdaptiveDropout",
+    "Dense",
+    "Dropout",
+    "Hashed",
+    "HiddenLayers",
+    "Layer",
+    "LowRank",
+    "WinnerTakeAll",
+    "check_centring",
+    "check_lookup",
+    "selector_to_core",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 ACTIVATIONS = ("identity", "relu", "tanh")
 
 

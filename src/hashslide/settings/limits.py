@@ -5,6 +5,25 @@ from typing import Annotated
 
 from hashslide.settings.constraints import Flag, Integer, Real
 
+__all__ = [
+    "MAX_IDS",
+    "MAX_PARTS",
+    "BelowOne",
+    "Count",
+    "Finite",
+    "NotNegative",
+    "Parts",
+    "Positive",
+    "Share",
+    "Size",
+    "Switch",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 MAX_IDS = 2**31 - 1  # ids are 32-bit in the core
 MAX_PARTS = 10_000  # tables, hashes and norm ranges; so that a damaged file does not ask for all memory
 

@@ -9,6 +9,12 @@ from hashslide.settings.base import Settings
 from hashslide.settings.constraints import Constraint, Integer, Real, UnacceptableError
 from hashslide.settings.limits import MAX_IDS, Switch
 
+__all__ = ["NEGATIVES", "Negatives", "NegativesKind"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Negatives(Settings):

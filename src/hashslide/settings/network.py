@@ -14,6 +14,13 @@ from hashslide.settings.negatives import NEGATIVES, Negatives
 from hashslide.settings.optimizers import OPTIMIZER, Adagrad, Optimizer
 from hashslide.settings.samplers import SAMPLER, Sampler
 
+__all__ = ["ACTIVE", "LOSSES", "UPDATES", "NetworkConfig"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 LOSSES = ("bce", "softmax")
 UPDATES = ("owner", "hogwild")
 ACTIVE = ("per_batch", "per_example")

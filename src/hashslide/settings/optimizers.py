@@ -7,6 +7,12 @@ from hashslide.settings.base import Settings
 from hashslide.settings.constraints import Composed
 from hashslide.settings.limits import BelowOne, NotNegative, Positive
 
+__all__ = ["OPTIMIZER", "OPTIMIZERS", "SGD", "Adagrad", "Adam", "Optimizer"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Optimizer(Settings):

@@ -14,6 +14,13 @@ from hashslide.settings.optimizers import OPTIMIZERS
 from hashslide.settings.samplers import SAMPLERS
 from hashslide.settings.schedules import SCHEDULES
 
+__all__ = ["CLASSES", "config_from_plain", "config_to_plain", "from_plain", "to_plain"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _KINDS = [*HASH_FAMILIES.values(), *SAMPLERS.values(), *OPTIMIZERS.values(), *SCHEDULES.values()]
 CLASSES: dict[str, type[Any]] = {cls.__name__: cls for cls in (*_KINDS, CustomHash, Negatives, Layer)}
 

@@ -9,6 +9,25 @@ from hashslide.settings.base import Settings, own_values
 from hashslide.settings.constraints import Composed, Integer
 from hashslide.settings.limits import MAX_IDS, Count, Finite
 
+__all__ = [
+    "SAMPLER",
+    "SAMPLERS",
+    "Budget",
+    "Exact",
+    "Sampler",
+    "Scored",
+    "Standout",
+    "Threshold",
+    "Top",
+    "Uniform",
+    "Vanilla",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Budget = Annotated[int | None, Integer(1, MAX_IDS, none=True)]
 
 

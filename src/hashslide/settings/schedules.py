@@ -8,6 +8,12 @@ from hashslide.settings.base import Settings
 from hashslide.settings.constraints import Composed
 from hashslide.settings.limits import BelowOne
 
+__all__ = ["SCHEDULE", "SCHEDULES", "Constant", "Cosine", "Linear", "Schedule"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Schedule(Settings):

@@ -18,6 +18,13 @@ from hashslide._validation import blocks
 from hashslide.csr import Csr, as_csr
 from hashslide.errors import InputError
 
+__all__ = ["ACCEPTED", "Target", "as_array", "check_class_items", "column_names", "parse_target"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 ACCEPTED = (
     "Accepted are a sparse indicator matrix (examples x labels), a dense 0/1 array, "
     "a vector with one class for each example, or a list of label lists"

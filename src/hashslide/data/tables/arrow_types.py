@@ -7,6 +7,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+__all__ = [
+    "as_numbers",
+    "as_strings",
+    "is_list",
+    "item_kind",
+    "item_type",
+    "null_rows",
+    "plain",
+    "plain_type",
+    "split_lists",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _LISTS = ("is_list", "is_large_list", "is_fixed_size_list", "is_list_view", "is_large_list_view")
 _NAMES = (
     *("is_string", "is_large_string", "is_string_view"),

@@ -11,6 +11,13 @@ from hashslide._interface import setting
 from .._repairs import fault
 from .options import Columns
 
+__all__ = ["ALL", "Columns", "Table", "TableData", "feature_columns", "used_columns"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 ALL = "*"
 
 

@@ -20,6 +20,13 @@ from .options import Columns, NamedData, checked, import_pyarrow
 if TYPE_CHECKING:
     from .columns import Table
 
+__all__ = ["load_csv", "open_csv", "read_csv"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _BLOCK = 1 << 24  # bytes; the longest row
 
 

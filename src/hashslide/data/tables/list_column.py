@@ -19,6 +19,13 @@ from .columns import Table
 from .options import Columns
 from .rows import RowCollector
 
+__all__ = ["ListColumn", "NameList"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _INTEGER = r"^[+-]?[0-9]{1,18}$"
 
 

@@ -11,6 +11,12 @@ from .csv import open_csv
 from .options import Columns, checked, import_pyarrow
 from .parquet import open_parquet
 
+__all__ = ["table_names"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def table_names(
     path: str | os.PathLike, column: str, *, separator: str | None = None, delimiter: str | None = None

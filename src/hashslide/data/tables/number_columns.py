@@ -14,6 +14,12 @@ from .._rows import checked_matrix
 from .arrow_types import as_numbers, is_list, item_kind, null_rows, plain
 from .rows import RowCollector
 
+__all__ = ["NumberColumns"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class NumberColumns:
     """Collects the rows of columns with one number in each row: column j is feature j.

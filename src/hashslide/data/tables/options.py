@@ -21,6 +21,12 @@ class NamedData(NamedTuple):
     feature_names: NDArray[np.object_] | None
     label_names: NDArray[np.object_] | None
 
+__all__ = ["checked", "import_pyarrow"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Columns(NamedTuple):
     """Which columns of a table are what, and how they are read; see `load_parquet`."""

@@ -24,6 +24,13 @@ from .options import Columns, NamedData, checked, import_pyarrow
 if TYPE_CHECKING:
     from .columns import Table
 
+__all__ = ["load_parquet", "open_parquet", "read_parquet", "save_parquet"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _METADATA = b"hashslide"
 _ROWS_PER_BATCH = 1 << 16
 

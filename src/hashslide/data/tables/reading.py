@@ -11,6 +11,12 @@ from .list_column import ListColumn
 from .number_columns import NumberColumns
 from .options import Columns, NamedData
 
+__all__ = ["read_table"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def read_table(table: Table, columns: Columns) -> NamedData:
     """Read all rows of a table.

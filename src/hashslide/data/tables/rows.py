@@ -10,6 +10,12 @@ from hashslide.errors import DataFileError
 
 from .._repairs import Repairs, fault
 
+__all__ = ["GrowingArray", "RowCollector"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class GrowingArray:
     """One-dimensional array that grows by realloc, so its items are never held twice."""
