@@ -34,7 +34,6 @@ __all__ = [
     "parameters",
     "question",
     "report",
-    "same_width",
     "train",
 ]
 

@@ -14,6 +14,13 @@ from typing import BinaryIO
 from ._foreign import check_foreign
 from ._repairs import fault
 
+__all__ = ["TextSource", "open_regular", "open_text"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _GZIP = b"\x1f\x8b"
 _MARKS = {  # byte order marks; where one begins another, the longer one counts
     codecs.BOM_UTF8: "utf-8",

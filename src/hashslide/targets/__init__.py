@@ -4,3 +4,7 @@ from .forms import Target, column_names, is_missing, parse_target
 from .label_names import LabelNames, check_classes
 
 __all__ = ["LabelNames", "Target", "check_classes", "column_names", "is_missing", "parse_target"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,6 +8,12 @@ from hashslide.cli._console import note
 from hashslide.cli.inputs.reader import Part
 from hashslide.errors import InputError
 
+__all__ = ["fit_width", "is_start_of", "keep_known", "move_columns", "places", "same_columns", "with_width"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def same_columns(parts: dict[str, Part], drop_unknown: bool) -> dict[str, Part]:
     """Return the parts with the same features and labels, those of "train" first.

@@ -12,6 +12,13 @@ from scipy.sparse import csr_matrix
 from hashslide.errors import DataFileError, InputError
 from hashslide.estimator import SlideClassifier
 
+__all__ = ["LineForm", "LineReader"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _HEADER = re.compile(r"\s*[0-9]+ [0-9]+ [0-9]+\s*")
 _LABELS = re.compile(r"[0-9]+(,[0-9]+)*")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")

@@ -13,6 +13,13 @@ from hashslide.cli.inputs.sources import find_names
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 
+__all__ = ["ROWS_PER_BLOCK", "fit_features", "fit_labels", "load_classifier", "row_blocks"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 ROWS_PER_BLOCK = 2048
 
 

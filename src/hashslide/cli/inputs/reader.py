@@ -14,6 +14,13 @@ from scipy.sparse import csr_matrix
 from hashslide import data
 from hashslide.data.formats import FORMATS
 
+__all__ = ["OPTIONS", "PANEL", "DataFormat", "Option", "Part", "Reader", "reads_data"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 PANEL = "Reading data"
 DataFormat = StrEnum("DataFormat", [(form.name, form.name) for form in FORMATS])
 

@@ -12,6 +12,13 @@ from hashslide.data.formats import suffixes
 from hashslide.data.xmc import labels_path
 from hashslide.errors import DataFileError, InputError
 
+__all__ = ["NAME_FILES", "PUBLISHED", "files_of", "find_names", "part_path", "sibling_test_path"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 # Names without .txt and .gz: ours, and those under which the newer XMC sets are published.
 NAME_FILES = {"labels": ("labels", "Y", "Yf"), "features": ("features", "Xf")}
 PUBLISHED = {"train": "trn", "test": "tst"}

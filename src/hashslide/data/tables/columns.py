@@ -11,7 +11,7 @@ from hashslide._interface import setting
 from .._repairs import fault
 from .options import Columns
 
-__all__ = ["ALL", "Columns", "Table", "TableData", "feature_columns", "used_columns"]
+__all__ = ["ALL", "Columns", "Table", "feature_columns", "used_columns"]
 
 
 def __dir__() -> list[str]:

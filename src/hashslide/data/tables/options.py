@@ -21,6 +21,7 @@ class NamedData(NamedTuple):
     feature_names: NDArray[np.object_] | None
     label_names: NDArray[np.object_] | None
 
+
 __all__ = ["checked", "import_pyarrow"]
 
 
