@@ -57,6 +57,7 @@ class CandidateSettings:
         for field in fields(self):
             check_int(field.name, getattr(self, field.name), 0, MAX_IDS)
 
+
 __all__ = ["FrozenNetwork", "Network", "check_label_weight", "effective_threads"]
 
 

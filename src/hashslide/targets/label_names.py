@@ -14,6 +14,13 @@ from hashslide.settings.limits import MAX_IDS
 
 from .forms import Target, as_array, check_class_items, parse_target
 
+__all__ = ["LabelNames", "check_classes"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _BLOCK = 1 << 20  # items between two chances to interrupt
 
 
