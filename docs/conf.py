@@ -33,6 +33,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings name types, shapes and units
 numpydoc_show_class_members = False
 default_role = "py:obj"
+smartquotes = False  # two hyphens are an option, not a dash
 
 html_theme = "furo"
 html_title = "hashslide"
