@@ -32,6 +32,17 @@ def test_a_public_module_shows_what_is_public(name):
             assert value.__doc__ or isinstance(value, EnumType), f"{public} is not documented"
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_public_is_left_out(name):
+    module = import_module(name)
+    own = {
+        key
+        for key, value in vars(module).items()
+        if isinstance(value, type | FunctionType) and value.__module__ == name and not key.startswith("_")
+    }
+    assert own <= set(module.__all__)
+
+
 def test_advise_is_a_function_that_hides_no_module():
     assert callable(hashslide.advise)
     with pytest.raises(ModuleNotFoundError):

@@ -16,6 +16,21 @@ from hashslide.errors import InputError
 from hashslide.settings import NetworkConfig
 from hashslide.settings.limits import MAX_IDS
 
+__all__ = [
+    "ROLES",
+    "ArrayInfo",
+    "CandidateSettings",
+    "FrozenNetwork",
+    "Network",
+    "check_label_weight",
+    "effective_threads",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 ROLES = ("weight", "optimizer", "count", "candidates", "tables")  # what the arrays of a state are for
 
 
@@ -56,13 +71,6 @@ class CandidateSettings:
     def __post_init__(self):
         for field in fields(self):
             check_int(field.name, getattr(self, field.name), 0, MAX_IDS)
-
-
-__all__ = ["FrozenNetwork", "Network", "check_label_weight", "effective_threads"]
-
-
-def __dir__() -> list[str]:
-    return __all__
 
 
 class Network:

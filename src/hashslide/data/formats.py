@@ -26,6 +26,7 @@ __all__ = [
     "convert",
     "format_of",
     "load",
+    "load_named",
     "save",
     "suffixes",
     "writable_format_of",

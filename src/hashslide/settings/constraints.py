@@ -21,6 +21,7 @@ __all__ = [
     "Flag",
     "Integer",
     "Real",
+    "UnacceptableError",
     "allow_auto",
     "constraints_of",
     "shown",

@@ -18,7 +18,15 @@ from hashslide._validation import blocks
 from hashslide.csr import Csr, as_csr
 from hashslide.errors import InputError
 
-__all__ = ["ACCEPTED", "Target", "as_array", "check_class_items", "column_names", "parse_target"]
+__all__ = [
+    "ACCEPTED",
+    "Target",
+    "as_array",
+    "check_class_items",
+    "column_names",
+    "is_missing",
+    "parse_target",
+]
 
 
 def __dir__() -> list[str]:

@@ -22,7 +22,7 @@ class NamedData(NamedTuple):
     label_names: NDArray[np.object_] | None
 
 
-__all__ = ["checked", "import_pyarrow"]
+__all__ = ["Columns", "NamedData", "checked", "import_pyarrow"]
 
 
 def __dir__() -> list[str]:
