@@ -162,6 +162,18 @@ void bind_network(nb::module_& m) {
         .def("logits", &logits, "indptr"_a, "indices"_a, "data"_a, "n_threads"_a,
              "Logits of all labels, (n, n_labels).")
         .def(
+            "pair_logits",
+            [](const Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
+               In<Id> y_indices, int n_threads) {
+                const CsrInput x = csr(x_indptr, x_indices, x_data, self.config().n_features);
+                const CsrInput y = pattern(y_indptr, y_indices, self.config().n_labels);
+                auto out = make_array<float>({y_indices.size()});
+                released([&] { self.pair_logits(x, y, out.data(), n_threads); });
+                return out;
+            },
+            "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "n_threads"_a,
+            "Logits of the labels that y holds for each example, in its order.")
+        .def(
             "set_label_prior",
             [](Network& self, In<std::int64_t> counts, Index n_examples, bool reset_bias) {
                 if (static_cast<Index>(counts.size()) != self.config().n_labels)

@@ -217,6 +217,20 @@ void Network::logits(const CsrInput& x, float* out, int n_threads) const {
     });
 }
 
+void Network::pair_logits(const CsrInput& x, const CsrInput& y, float* out, int n_threads) const {
+    const FlushDenormals flush;
+    for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
+        std::vector<float> h(static_cast<std::size_t>(rows.n_rows * model_.width()));
+        model_.hidden.predict(rows, 0, rows.n_rows, h.data(), n_threads);
+        for (Index row = 0; row < rows.n_rows; ++row) {
+            y.each(first + row, [&](Id label, Index entry) {
+                out[entry] = model_.output.logit(label, h.data() + row * model_.width());
+                model_.direct.add(rows.ids(row), rows.values(row), label, label + 1, out + entry);
+            });
+        }
+    });
+}
+
 void Network::set_label_prior(const Index* counts, Index n_examples, bool reset_bias) {
     if (reset_bias) own_arrays();
     const Whole whole;

@@ -33,6 +33,8 @@ public:
     void approximate_topk(const CsrInput& x, Index k, const CandidateSettings& read, std::int64_t* labels,
                           float* scores, int n_threads) const;
     void logits(const CsrInput& x, float* out, int n_threads) const;
+    // Those of some labels of each row alone: out (entries of y).
+    void pair_logits(const CsrInput& x, const CsrInput& y, float* out, int n_threads) const;
     // Activations after the first n_layers of model().hidden.layers(): out (x.n_rows, width_after(n_layers)).
     void hidden(const CsrInput& x, std::size_t n_layers, float* out, int n_threads) const;
 

@@ -246,6 +246,21 @@ class Network:
         return self._core.logits(x.indptr, x.indices, x.data, n_threads)
 
     @reading
+    def pair_logits(self, x: Csr, y: Csr, n_threads: int = 1) -> NDArray[np.float32]:
+        """Return the logits of the labels that y holds for each example of x, shape (y.nnz,).
+
+        Parameters
+        ----------
+        x, y : Csr
+            Features and labels of the same examples.
+        n_threads : int
+        """
+        if x.n_rows != y.n_rows or y.n_columns != self.config.n_labels:
+            raise InputError(f"y has the shape {y.shape}; accepted is {(x.n_rows, self.config.n_labels)}.")
+        x = self._check_features(x)
+        return self._core.pair_logits(x.indptr, x.indices, x.data, y.indptr, y.indices, n_threads)
+
+    @reading
     def hidden(self, X, n_threads: int = 1, layers: int | None = None) -> NDArray[np.float32]:
         """Return the activations after the first `layers` hidden layers, by default all, shape (n, width)."""
         x = self._check_features(X)

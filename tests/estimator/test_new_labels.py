@@ -169,3 +169,27 @@ def test_rows_are_read_as_they_were_set(digits, tmp_path):
     network.set_label_rows([1, 3], weight, bias)
     assert_array_equal(network.label_rows([1, 3])[0], weight)
     assert_array_equal(network.label_rows([1, 3])[1], bias)
+
+
+def test_pair_logits_are_those_of_all_labels(pubmed_small):
+    d = pubmed_small
+    model = SlideClassifier(hidden=16, epochs=2, random_state=0).fit(d.X_train[:400], d.Y_train[:400])
+    x, y = as_csr(d.X_test[:50]), as_csr(d.Y_test[:50])
+    logits = model.network_.logits(x)
+    assert_allclose(
+        model.network_.pair_logits(x, y, 2), logits[d.Y_test[:50].nonzero()], rtol=1e-4, atol=1e-4
+    )
+    with pytest.raises(InputError, match="y has the shape"):
+        model.network_.pair_logits(x, as_csr(d.Y_test[:49]))
+
+
+def test_scores_stay_in_their_range_when_every_call_brings_new_labels():
+    r = np.random.RandomState(0)
+    X = r.rand(60, 40)
+    model = SlideClassifier(random_state=0).fit(X, np.repeat(np.arange(6), 10))
+    first = None
+    for call in range(30):
+        model.partial_fit(X + 0.1 * r.rand(60, 40), 6 + 5 * call + np.arange(60) % 5)
+        largest = np.abs(model.decision_function(X)[:, -5:]).max()
+        first = first or largest
+    assert largest < 3 * first

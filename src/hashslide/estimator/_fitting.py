@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -131,16 +132,24 @@ def place_new_labels(model, data: TrainingData, n_old: int) -> TrainingData:
     labels, threads = labels_to_place(y, n_old), effective_threads(model.n_jobs)
     if len(labels) == 0:
         return data
-    moments = model._moments or ActivationMoments.of(model.network_, x, threads)
-    place_labels(model.network_, x, y, labels, moments, threads)
-    return data.without_labels(labels)
+    others, network = data.without_labels(labels), model.network_
+    moments = model._moments or ActivationMoments.of(network, x, threads).scored(
+        network, *others.kept(), threads
+    )
+    place_labels(network, x, y, labels, moments, threads)
+    return others
 
 
-def learn_moments(model, data: TrainingData) -> None:
-    """Learn what tells the first examples of a new label from all others; see `_new_labels`."""
-    moments = ActivationMoments.of(model.network_, data.kept()[0], effective_threads(model.n_jobs))
+def learn_moments(model, data: TrainingData, taught: TrainingData) -> None:
+    """Learn what tells the first examples of a new label from all others; see `_new_labels`.
+
+    What was placed says nothing of how high trained labels score, so that only `taught` is asked for that.
+    """
+    network, old, threads = model.network_, model._moments, effective_threads(model.n_jobs)
+    new = ActivationMoments.of(network, data.kept()[0], threads)
+    new = replace(new, score=new.score if old is None else old.score).scored(network, *taught.kept(), threads)
     with model._lock.writing:
-        model._moments = moments if model._moments is None else model._moments.joined(moments)
+        model._moments = new if old is None else old.joined(new)
 
 
 def learn_approximate(model, data: TrainingData, evaluate: Evaluation | None = None) -> None:

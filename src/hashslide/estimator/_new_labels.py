@@ -5,12 +5,12 @@ gradient step to rise above labels that were trained for epochs, while the step 
 them all. But that layer is trained, so that the classical estimate from few examples applies (Fisher 1936):
 with the mean m and the covariance C of the activations of all training examples, and the mean u of those of
 the label's examples, the direction against everything else is w = (C + lambda I)^-1 (u - m). Its length is
-such that the label's examples reach, on average, the score of their best label so far, and an ordinary
-example, at m, keeps the score of the least likely label. The network does not learn from these examples in
-that call.
+such that the label's examples reach, on average, the score that trained examples give their own labels,
+while an ordinary example, at m, gives it the log odds of its frequency. The network does not learn from these
+examples in that call.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,12 @@ from hashslide.network import Network
 SAMPLE = 2048  # examples behind the moments of a call
 MAX_WIDTH = 1024  # of the last hidden layer, for a covariance; beyond, activations are only centred
 FEW_EXAMPLES = 32  # a new label with more of them is trained like any other
-SOFTMAX_MARGIN = 5.0  # above the best label so far, where the two share one probability: 99 % of it
+SOFTMAX_MARGIN = 4.0  # above that score, where labels share one probability
 
 
 @dataclass(frozen=True)
 class ActivationMoments:
-    """Mean and covariance of the last hidden layer's activations over the training examples.
+    """Mean and covariance of the last hidden layer's activations over the training examples, and their score.
 
     Attributes
     ----------
@@ -35,16 +35,19 @@ class ActivationMoments:
         What they weigh against those of further examples.
     mean : float32 array of shape (width,)
     covariance : float32 array of shape (width, width), or of shape (0, 0) for layers wider than `MAX_WIDTH`
+    score : float
+        Logit of the best of an example's own labels, on average over the examples that were trained on.
     """
 
     n_examples: int
     mean: NDArray[np.float32]
     covariance: NDArray[np.float32]
+    score: float = 0.0
 
     @classmethod
     def of(cls, network: Network, x: Csr, n_threads: int) -> "ActivationMoments":
         """Return the moments of the examples of x, estimated from `SAMPLE` of them, evenly spread."""
-        rows = np.unique(np.linspace(0, x.n_rows - 1, min(x.n_rows, SAMPLE)).astype(np.int64))
+        rows = spread(x.n_rows)
         h = network.hidden(x.take(rows), n_threads).astype(np.float64)
         mean = h.mean(axis=0)
         h -= mean
@@ -60,7 +63,19 @@ class ActivationMoments:
         covariance = (1 - share) * self.covariance + share * other.covariance
         if covariance.size:
             covariance += share * (1 - share) * np.outer(between, between)
-        return ActivationMoments(n, mean, covariance)
+        score = float((1 - share) * self.score + share * other.score)
+        return ActivationMoments(n, mean, covariance, score)
+
+    def scored(self, network: Network, x: Csr, y: Csr, n_threads: int) -> "ActivationMoments":
+        """Return the same moments with the score of the examples of x, whose labels are y."""
+        rows = spread(x.n_rows)
+        x, y = x.take(rows), y.take(rows)
+        has_labels = np.flatnonzero(np.diff(y.indptr))
+        if len(has_labels) == 0:
+            return self
+        logits = network.pair_logits(x, y, n_threads)
+        best = np.maximum.reduceat(logits, y.indptr[has_labels])
+        return replace(self, score=float(best.mean(dtype=np.float64)))
 
     def direction(self, u: NDArray[Any]) -> NDArray[np.float64]:
         """Return (C + lambda I)^-1 (u - m) for each row u; lambda is the mean variance."""
@@ -69,6 +84,11 @@ class ActivationMoments:
             return centred
         ridge = np.trace(self.covariance) / len(self.mean)
         return np.linalg.solve(self.covariance + ridge * np.eye(len(self.mean)), centred.T).T
+
+
+def spread(n: int) -> NDArray[np.int64]:
+    """Return at most `SAMPLE` numbers below n, evenly spread."""
+    return np.unique(np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64))
 
 
 def labels_to_place(y: Csr, n_old: int) -> NDArray[np.int32]:
@@ -85,7 +105,7 @@ def place_labels(
     Parameters
     ----------
     network : Network
-        Grown already; the rows still have the bias of the least likely label.
+        Grown already, and told the labels' counts.
     x, y : Csr
         The examples of this call.
     labels : int32 array
@@ -108,9 +128,10 @@ def place_labels(
         return (sums.T / n_examples).T
 
     u = mean_of(network.hidden(examples, n_threads))
-    best = network.predict_topk(examples, 1, n_threads, approximate=network.has_candidates)[1][:, 0]
-    goal = mean_of(best) + (SOFTMAX_MARGIN if network.config.loss == "softmax" else 0.0)
-    bias = network.label_rows(labels)[1].astype(np.float64)
+    is_softmax = network.config.loss == "softmax"
+    goal = moments.score + (SOFTMAX_MARGIN if is_softmax else 0.0)
+    frequency = (n_examples + 0.5) / (network.n_examples_seen + 1)
+    bias = np.log(frequency) if is_softmax else np.log(frequency / (1 - frequency))
     w = moments.direction(u)
     reach = ((u - moments.mean) * w).sum(axis=1)
     length = np.where((reach > 0) & (goal > bias), (goal - bias) / np.where(reach > 0, reach, 1), 0)

@@ -62,6 +62,7 @@ def _metadata(classifier, optimizer_state: bool) -> dict[str, Any]:
             "best_epoch": getattr(classifier, "best_epoch_", None),
             "optimizer_state": optimizer_state and classifier._has_optimizer_state,
             "examples": 0 if classifier._moments is None else classifier._moments.n_examples,
+            "score": 0.0 if classifier._moments is None else classifier._moments.score,
             "history": [_finite(record) for record in classifier.history_],
         },
         "versions": {
@@ -182,7 +183,7 @@ def _restore(cls, path, arrays: dict[str, NDArray], metadata: dict[str, Any], fa
     classifier._has_optimizer_state = check_bool("optimizer_state", training["optimizer_state"])
     if training["best_epoch"] is not None:
         classifier.best_epoch_ = check_int("the best epoch", training["best_epoch"], 1, 2**31)
-    classifier._moments = _restore_moments(arrays, training["examples"], config.width)
+    classifier._moments = _restore_moments(arrays, training, config.width)
     classifier.multilabel_ = check_bool("multilabel", metadata["multilabel"])
     classifier.n_features_in_ = config.n_features
     classifier.classes_ = classifier._labels.array()
@@ -233,7 +234,9 @@ def _restore_approximate(report: dict[str, Any]) -> dict[str, Any]:
     return dict(report)
 
 
-def _restore_moments(arrays: dict[str, NDArray], n_examples: int, width: int) -> ActivationMoments | None:
+def _restore_moments(
+    arrays: dict[str, NDArray], training: dict[str, Any], width: int
+) -> ActivationMoments | None:
     if "activations.mean" not in arrays:
         return None
     parts = []
@@ -247,7 +250,9 @@ def _restore_moments(arrays: dict[str, NDArray], n_examples: int, width: int) ->
         ):
             raise InputError(f"the array 'activations.{part}' is not finite float32 of shape {shapes[0]}")
         parts.append(np.array(array))
-    return ActivationMoments(check_int("the examples", n_examples, 1, 2**63 - 1), *parts)
+    n_examples = check_int("the examples", training["examples"], 1, 2**63 - 1)
+    score = check_float("the score", training["score"], -math.inf, math.inf, "()")
+    return ActivationMoments(n_examples, *parts, score)
 
 
 def _restore_dtype(name: str | None) -> np.dtype | None:

@@ -286,7 +286,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
                 self._planned_epochs = 0
             raise
         self._planned_epochs = 0
-        learn_moments(self, data)
+        learn_moments(self, data, data)
         learn_approximate(self, data, evaluate)
         return self
 
@@ -340,7 +340,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
             unbroken(self._lock, lambda: commit(self, X, labels, target, network, seed, planned, []))
         if len(taught.rows):
             run(self, given, taught, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
-        learn_moments(self, data)
+        learn_moments(self, data, taught)
         learn_approximate(self, data)
         return self
 
