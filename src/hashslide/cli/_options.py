@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hashslide.cli._completion import complete_data
+from hashslide.cli.inputs.completion import complete_data
 from hashslide.errors import HashslideError, InputError
 from hashslide.estimator.parameters import PARAMETERS
 from hashslide.settings.constraints import Constraint

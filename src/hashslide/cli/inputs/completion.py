@@ -5,6 +5,12 @@ from glob import escape, glob
 
 from hashslide.data import builtin_names
 
+__all__ = ["complete_data"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def complete_data(incomplete: str) -> list[str]:
     """Return what a DATA argument may become: built-in sets, and the files and folders that begin so.
