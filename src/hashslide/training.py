@@ -1,10 +1,11 @@
-"""The loop over epochs and batches around `Network.train_batch`."""
+"""The loop over epochs and batches around `train_batch` of a network, or of what takes its place."""
 
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,6 @@ from hashslide import metrics
 from hashslide._validation import blocks
 from hashslide.csr import Csr
 from hashslide.errors import InputError
-from hashslide.network import Network
 from hashslide.settings import Constant, Schedule
 
 __all__ = [
@@ -37,6 +37,58 @@ _MEMORY_FILE = "/proc/self/statm"
 _EVALUATION_ROWS = 2048  # rows between two chances to interrupt an evaluation
 
 
+class Trainable(Protocol):
+    """What `train` can train: a `Network`, or something that passes batches on to networks elsewhere."""
+
+    def train_batch(
+        self,
+        x: Csr,
+        y: Csr,
+        rows: NDArray[np.int64],
+        learning_rate: float,
+        sample_weight: NDArray[np.float32] | None = None,
+        n_threads: int = 1,
+    ) -> tuple[float, int]:
+        """Make one step; return the loss, summed over the examples, and the size of the active set."""
+        ...
+
+    def predict_topk(self, X: Csr, k: int = 5, n_threads: int = 1) -> tuple[NDArray, NDArray]:
+        """Return ids and scores of the k best labels of each example, best first."""
+        ...
+
+    def state(self, *roles: str) -> Mapping[str, NDArray]:
+        """Return the arrays of the model by name, as `Network.state` does."""
+        ...
+
+
+class Batch(NamedTuple):
+    """The arguments of one step: the rows of x and y that it is made on.
+
+    Attributes
+    ----------
+    x, y : Csr
+    rows : int64 array
+    sample_weight : float32 array, one for each row of x, or None
+    """
+
+    x: Csr
+    y: Csr
+    rows: NDArray[np.int64]
+    sample_weight: NDArray[np.float32] | None = None
+
+
+class BatchSource(Protocol):
+    """What `train` can train on: data in memory, or a stream."""
+
+    def n_batches(self, batch_size: int) -> int:
+        """Return the number of batches of an epoch; of a stream, about: schedules and progress go by it."""
+        ...
+
+    def batches(self, epoch: int, batch_size: int, seed: int) -> Iterable[Batch]:
+        """Yield the batches of an epoch, which is counted from 0."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
     """What is trained on.
@@ -54,6 +106,16 @@ class TrainingData:
     y: Csr
     rows: NDArray[np.int64]
     sample_weight: NDArray[np.float32] | None = None
+
+    def n_batches(self, batch_size: int) -> int:
+        """Return the number of batches of an epoch."""
+        return math.ceil(len(self.rows) / batch_size)
+
+    def batches(self, epoch: int, batch_size: int, seed: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch, in an order that depends on its number and the seed alone."""
+        order = self.rows[np.random.default_rng([seed, epoch]).permutation(len(self.rows))]
+        for first, last in blocks(len(order), batch_size):
+            yield Batch(self.x, self.y, order[first:last], self.sample_weight)
 
     def kept(self) -> tuple[Csr, Csr]:
         """Return x and y of the examples to use, copied only if some are left out."""
@@ -105,7 +167,7 @@ class TrainingContext:
 
     Attributes
     ----------
-    network : Network
+    network : Trainable
     plan : Plan
     n_batches : int
         Batches of an epoch.
@@ -124,7 +186,7 @@ class TrainingContext:
         Mean size of the active set in this epoch so far.
     """
 
-    network: Network
+    network: Trainable
     plan: Plan
     n_batches: int
     history: list[dict]
@@ -153,9 +215,9 @@ class Evaluation:
     def __init__(self, x: Csr, y: Csr, n_threads: int = 1):
         self.x, self.y, self.n_threads = x, y.to_scipy(), n_threads
 
-    def __call__(self, network: Network) -> dict[str, float]:
+    def __call__(self, network: Trainable) -> dict[str, float]:
         """Return "val_P@1", "val_P@3", "val_P@5", "val_nDCG@5" of the network."""
-        k = min(max(METRIC_RANKS), network.config.n_labels)
+        k = min(max(METRIC_RANKS), self.y.shape[1])
         parts = [
             network.predict_topk(self.x.block(first, last), k, self.n_threads)[0]
             for first, last in blocks(self.x.n_rows, _EVALUATION_ROWS)
@@ -167,8 +229,8 @@ class Evaluation:
 
 
 def train(
-    network: Network,
-    data: TrainingData,
+    network: Trainable,
+    data: BatchSource,
     plan: Plan,
     history: list[dict],
     *,
@@ -180,8 +242,10 @@ def train(
 
     Parameters
     ----------
-    network : Network
-    data : TrainingData
+    network : Trainable
+        A `Network`, or anything else with `train_batch`, `predict_topk` and `state`.
+    data : BatchSource
+        `TrainingData`, or anything else that yields the batches of an epoch.
     plan : Plan
     history : list of dict
         Gets one record for each epoch; see `TrainingContext`.
@@ -200,8 +264,7 @@ def train(
         From Ctrl-C: the network is whole, with all batches so far. A batch that takes more than a moment may
         be broken off, with some rows of the weights updated.
     """
-    n_batches = math.ceil(len(data.rows) / plan.batch_size)
-    context = TrainingContext(network, plan, n_batches, history, epoch=plan.first_epoch)
+    context = TrainingContext(network, plan, data.n_batches(plan.batch_size), history, epoch=plan.first_epoch)
     started = []
     try:
         for callback in callbacks:
@@ -218,17 +281,18 @@ def train(
             callback.teardown(estimator, context)
 
 
-def _train_epoch(context: TrainingContext, data: TrainingData, callbacks: Sequence, estimator) -> dict:
-    plan, loss_sum, active_sum = context.plan, 0.0, 0
+def _train_epoch(context: TrainingContext, data: BatchSource, callbacks: Sequence, estimator) -> dict:
+    plan, loss_sum, active_sum, seen, rate = context.plan, 0.0, 0, 0, 0.0
     started = time.perf_counter()
-    order = data.rows[np.random.default_rng([plan.seed, context.epoch]).permutation(len(data.rows))]
-    for context.batch, (first, last) in enumerate(blocks(len(order), plan.batch_size), start=1):
+    batches = data.batches(context.epoch, plan.batch_size, plan.seed)
+    for context.batch, batch in enumerate(batches, start=1):
         rate = learning_rate_at(
             plan, context.epoch * context.n_batches + context.batch - 1, context.n_batches
         )
         loss, active = context.network.train_batch(
-            data.x, data.y, order[first:last], rate, data.sample_weight, plan.n_threads
+            batch.x, batch.y, batch.rows, rate, batch.sample_weight, plan.n_threads
         )
+        seen += len(batch.rows)
         if not math.isfinite(loss):
             raise InputError(
                 f"the loss became {loss} in epoch {context.epoch + 1}, batch {context.batch}, "
@@ -236,7 +300,7 @@ def _train_epoch(context: TrainingContext, data: TrainingData, callbacks: Sequen
                 f"{rate:g}. Lower learning_rate, or scale the features to about 1. The model cannot be used."
             )
         loss_sum, active_sum = loss_sum + loss, active_sum + active
-        context.loss, context.active = loss_sum / last, active_sum / context.batch
+        context.loss, context.active = loss_sum / seen, active_sum / context.batch
         _notify(callbacks, "on_batch_end", estimator, context)
     seconds = time.perf_counter() - started
     return {
@@ -245,7 +309,7 @@ def _train_epoch(context: TrainingContext, data: TrainingData, callbacks: Sequen
         "learning_rate": rate,
         "active": context.active,
         "seconds": seconds,
-        "examples_per_second": len(order) / max(seconds, 1e-9),
+        "examples_per_second": seen / max(seconds, 1e-9),
         "memory_bytes": resident_bytes(),
     }
 

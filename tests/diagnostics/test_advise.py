@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hashslide import Scored, advise
-from hashslide.diagnostics._trials import CURVE, Comparison, Outcome, Run, Trained
-from hashslide.diagnostics._verdict import conclude, of_sample
+from hashslide.diagnostics.trials import CURVE, Comparison, Outcome, Run, Trained
+from hashslide.diagnostics.verdict import conclude, of_sample
 from hashslide.errors import InputError
 
 AMPLE = 1e6  # seconds

@@ -11,11 +11,11 @@ from hashslide.cli._options import DataArgument, Hidden, Jobs, Json, reader
 from hashslide.cli.inputs.reader import Reader, reads_data
 from hashslide.cli.inputs.sources import part_path
 from hashslide.diagnostics import plots
-from hashslide.diagnostics._advise_plot import draw
-from hashslide.diagnostics._trials import RANKS, Outcome, Run
-from hashslide.diagnostics._verdict import STAGES
 from hashslide.diagnostics.advice import FAMILIES, SHARES, Advice
 from hashslide.diagnostics.advice import advise as find_advice
+from hashslide.diagnostics.advise_plot import draw
+from hashslide.diagnostics.trials import RANKS, Outcome, Run
+from hashslide.diagnostics.verdict import STAGES
 from hashslide.settings.hash_families import HASH_FAMILIES, Hash
 
 __all__ = ["SPEED_COLUMNS", "SPENT", "PlotFile", "advise"]

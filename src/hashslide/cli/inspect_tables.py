@@ -13,7 +13,7 @@ from hashslide.cli.inputs.models import fit_features, load_classifier
 from hashslide.cli.inputs.reader import Reader
 from hashslide.cli.inputs.sources import part_path
 from hashslide.diagnostics import plots, tables
-from hashslide.diagnostics._tables_plot import draw
+from hashslide.diagnostics.tables_plot import draw
 from hashslide.network import Network
 from hashslide.settings import HashFamily
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from hashslide._checks import check_float, check_int
-from hashslide.diagnostics._trials import (
+from hashslide.diagnostics.trials import (
     MIN_POINTS,
     SMALLEST_SAMPLE,
     Comparison,
@@ -16,7 +16,7 @@ from hashslide.diagnostics._trials import (
     draw_sample,
     variants,
 )
-from hashslide.diagnostics._verdict import conclude, of_sample
+from hashslide.diagnostics.verdict import conclude, of_sample
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.parameters import check_parameters

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from hashslide.diagnostics._verdict import STAGES
 from hashslide.diagnostics.advice import Advice
 from hashslide.diagnostics.plots import new_figure
+from hashslide.diagnostics.verdict import STAGES
 
 COLOURS = {
     "default": "black",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hashslide.diagnostics._trials import Outcome, Run
+from hashslide.diagnostics.trials import Outcome, Run
 
 MANY_OF_ALL = 0.5  # share of the labels below which a sample says little of the whole
 ERRORS = 2.0  # standard errors that are noise
