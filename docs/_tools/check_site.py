@@ -5,11 +5,12 @@ python docs/_tools/check_site.py build/docs
 
 import importlib
 import inspect
-import pydoc
 import sys
 from collections.abc import Iterator
+from functools import reduce
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 from api import public_modules
@@ -62,12 +63,24 @@ def missing_names(site: Path) -> Iterator[str]:
     with (site / "objects.inv").open("rb") as file:
         inventory = InventoryFile.load(file, "", lambda base, uri: uri)
     names = {name for kind, found in inventory.items() if kind.startswith("py:") for name in found}
-    described = {id(pydoc.locate(name)) for name in names}
-    for module in map(importlib.import_module, ["hashslide", *public_modules()]):
+    modules = {name: importlib.import_module(name) for name in ["hashslide", *public_modules()]}
+    described = {id(found(name, modules)) for name in names}
+    for module in modules.values():
         for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
             if not inspect.ismodule(value) and id(value) not in described:
                 yield f"{module.__name__}.{name} is public and not in the reference"
+
+
+def found(name: str, modules: dict[str, ModuleType]) -> object:
+    """Return what a full name stands for; a folder of data is no module, though it can be imported."""
+    home = name
+    while home not in modules and "." in home:
+        home = home.rpartition(".")[0]
+    try:
+        return reduce(getattr, filter(None, name.removeprefix(home).split(".")), modules.get(home))
+    except AttributeError:
+        return None
 
 
 def main() -> int:

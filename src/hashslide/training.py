@@ -18,8 +18,11 @@ from hashslide.settings import Constant, Schedule
 
 __all__ = [
     "METRIC_RANKS",
+    "Batch",
+    "BatchSource",
     "Evaluation",
     "Plan",
+    "Trainable",
     "TrainingContext",
     "TrainingData",
     "learning_rate_at",

@@ -34,7 +34,7 @@ def make_index(weight, bias, seed: int = 0, **settings):
     return index
 
 
-def found_by(index, queries) -> list[reference.Found]:
+def found_by(index, queries) -> list[reference._Found]:
     return [
         [[index.table(t).bucket(b) for b in buckets if b >= 0] for t, buckets in enumerate(tables)]
         for tables in index.look_up(queries, 1).tolist()

@@ -6,6 +6,13 @@ from hashslide.diagnostics.advice import Advice
 from hashslide.diagnostics.plots import new_figure
 from hashslide.diagnostics.verdict import STAGES
 
+__all__ = ["COLOURS", "MEANINGS", "draw"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 COLOURS = {
     "default": "black",
     "shorter": "grey",

@@ -4,6 +4,13 @@ from typing import Any
 
 from hashslide.diagnostics.plots import new_figure
 
+__all__ = ["RANDOM", "draw"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 RANDOM = [10 ** (i / 10 - 6) for i in range(61)]  # shares from 1e-6 to 1
 
 

@@ -20,6 +20,35 @@ from hashslide.settings import Exact, Negatives, Scored
 from hashslide.settings.hash_families import HASH
 from hashslide.training import Plan, TrainingData, learning_rate_at
 
+__all__ = [
+    "CURVE",
+    "FIRST_BUILD",
+    "MAX_MORE_STEPS",
+    "MAX_VALIDATION",
+    "MIN_POINTS",
+    "MORE_UNIFORM",
+    "RANKS",
+    "SHORTER",
+    "SHORT_CURVE",
+    "SMALLEST_SAMPLE",
+    "VALIDATION_SHARE",
+    "Comparison",
+    "Outcome",
+    "Run",
+    "Sample",
+    "Trained",
+    "Trials",
+    "Variant",
+    "draw_sample",
+    "parameters_of",
+    "variants",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 RANKS = (1, 3, 5)
 VALIDATION_SHARE, MAX_VALIDATION = 0.2, 5000
 MORE_UNIFORM = 4  # times the default's draws

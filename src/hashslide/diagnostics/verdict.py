@@ -4,6 +4,13 @@ from typing import Any
 
 from hashslide.diagnostics.trials import Outcome, Run
 
+__all__ = ["ERRORS", "MANY_OF_ALL", "STAGES", "USABLE", "conclude", "of_sample"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 MANY_OF_ALL = 0.5  # share of the labels below which a sample says little of the whole
 ERRORS = 2.0  # standard errors that are noise
 USABLE = ("uniform", "more", "hash", "full")  # in a real training

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hashslide.reference.rng import CounterRng
 
-__all__ = ["LOOK_UPS", "Found", "inclusion_probability", "log_partition", "sample", "table_order"]
+__all__ = ["LOOK_UPS", "inclusion_probability", "log_partition", "sample", "table_order"]
 
 
 def __dir__() -> list[str]:
@@ -17,7 +17,7 @@ def __dir__() -> list[str]:
 LOOK_UPS = ("vanilla", "top", "threshold", "scored")
 
 # The ids that one query finds: by table, by probe.
-Found = list[list[NDArray[Any]]]
+_Found = list[list[NDArray[Any]]]
 
 
 def sample(
@@ -25,7 +25,7 @@ def sample(
     weight: NDArray[Any],
     bias: NDArray[Any],
     queries: NDArray[Any],
-    found: list[Found] | None = None,
+    found: list[_Found] | None = None,
     *,
     budget: int = 0,
     min_count: int = 2,
@@ -59,7 +59,7 @@ def _draws(query: int, draws: ArrayLike) -> NDArray[Any]:
 
 
 def _look_up(
-    kind: str, found: Found, z: NDArray[Any], min_count: int, rng: CounterRng, query: int
+    kind: str, found: _Found, z: NDArray[Any], min_count: int, rng: CounterRng, query: int
 ) -> list[int]:
     if kind == "vanilla":
         return [i for t in table_order(len(found), rng, query) for ids in found[t] for i in ids.tolist()]

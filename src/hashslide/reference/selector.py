@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hashslide.reference.families import hash_family
 from hashslide.reference.kmeans import KMeansCells
-from hashslide.reference.samplers import Found, sample
+from hashslide.reference.samplers import sample
 from hashslide.reference.tables import MipsMap, NeuronIndex
 from hashslide.settings import CustomHash, HashFamily, KMeans, Sampler
 from hashslide.settings.base import own_values
@@ -71,7 +71,7 @@ class Selector:
         options |= own_values(self.sampler)
         return sample(self.sampler.name, weight, bias, queries, found, **options)
 
-    def _found(self, queries: NDArray) -> list[Found] | None:
+    def _found(self, queries: NDArray) -> list[list[list[NDArray]]] | None:
         if self.index is None or not self.index.builds:
             return None
         return [
