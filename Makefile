@@ -35,7 +35,8 @@ kill: $(VENV)/installed
 	$(BIN)/python tests/tools/kill.py --rounds $(KILL_ROUNDS)
 
 mutate: $(VENV)/installed
-	$(BIN)/python tests/tools/mutate.py $(FILES)
+	$(BIN)/python -m pip install --quiet nanobind cmake  # files of core/ are compiled anew
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python tests/tools/mutate.py $(FILES)
 
 $(VENV)/installed: pyproject.toml CMakeLists.txt $(shell find core src -name '*.cpp' -o -name '*.h' -o -name '*.py' 2>/dev/null)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
