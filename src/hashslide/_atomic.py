@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from hashslide._os_errors import as_path, explain
+from hashslide._os_errors import StrPath, as_path, explain
 from hashslide.errors import HashslideError, OutputError
 
 _TEMPORARY = re.compile(r"\.hashslide-[0-9a-f]{16}\.tmp")
@@ -20,7 +20,7 @@ _DESCRIPTORS = "/proc/self/fd"
 
 
 @contextmanager
-def atomic_write(path: str | os.PathLike, error: type[HashslideError] = OutputError) -> Iterator[BinaryIO]:
+def atomic_write(path: StrPath, error: type[HashslideError] = OutputError) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` when the block ends well, and else vanishes.
 
     It reaches the disk first: a reader, or a crash at any moment, sees the old file or the new one, never a
@@ -50,7 +50,7 @@ def atomic_write(path: str | os.PathLike, error: type[HashslideError] = OutputEr
 
 
 @contextmanager
-def atomic_write_text(path: str | os.PathLike) -> Iterator[BinaryIO]:
+def atomic_write_text(path: StrPath) -> Iterator[BinaryIO | gzip.GzipFile]:
     """The same for bytes of text, compressed when the name ends in ``.gz`` (equal text gives equal files)."""
     with atomic_write(path) as file:
         if Path(path).suffix.lower() != ".gz":
@@ -60,7 +60,7 @@ def atomic_write_text(path: str | os.PathLike) -> Iterator[BinaryIO]:
                 yield compressed
 
 
-def check_writable(path: str | os.PathLike, error: type[HashslideError] = OutputError) -> None:
+def check_writable(path: StrPath, error: type[HashslideError] = OutputError) -> None:
     """Find out before any work whether `atomic_write` could write a file.
 
     Raises
@@ -73,7 +73,7 @@ def check_writable(path: str | os.PathLike, error: type[HashslideError] = Output
         _Temporary(folder, 0o600).discard()
 
 
-def _target(path: str | os.PathLike, error: type[HashslideError]) -> tuple[Path, os.stat_result | None]:
+def _target(path: StrPath, error: type[HashslideError]) -> tuple[Path, os.stat_result | None]:
     """Return the file that a name leads to, and what it is if it exists."""
     target = Path(os.path.realpath(as_path(path)))
     with _explained(path, error):
@@ -93,7 +93,7 @@ def _target(path: str | os.PathLike, error: type[HashslideError]) -> tuple[Path,
 
 
 @contextmanager
-def _explained(path: str | os.PathLike, error: type[HashslideError]) -> Iterator[None]:
+def _explained(path: StrPath, error: type[HashslideError]) -> Iterator[None]:
     try:
         yield
     except OSError as reason:

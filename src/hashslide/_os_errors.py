@@ -1,10 +1,12 @@
-"""What the operating system's errors about files mean: for each a remedy that helps."""
+"""Paths of files, and what the operating system's errors about them mean: for each a remedy that helps."""
 
 import errno
 import os
 from pathlib import Path
 
 from hashslide.errors import InputError
+
+StrPath = str | os.PathLike[str]
 
 NO_MEMORY = (
     "Close other programs, raise the limit of this process (ulimit -v), or use a machine with more memory."
@@ -56,7 +58,7 @@ def pass_on_system_errors(error: Exception) -> None:
         raise error
 
 
-def as_path(path: str | bytes | os.PathLike) -> Path:
+def as_path(path: bytes | StrPath) -> Path:
     """Return a path if a file can have such a name."""
     if not isinstance(path, str | bytes | os.PathLike):
         raise InputError(f"the path of a file is {path!r}; accepted are str and pathlib.Path.")

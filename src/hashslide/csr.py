@@ -6,6 +6,7 @@ in blocks, so that they add little to the memory.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -50,7 +51,7 @@ class Csr:
 
     indptr: NDArray[np.int64]
     indices: NDArray[np.int32]
-    data: NDArray | None
+    data: NDArray[Any] | None
     n_columns: int
 
     def __post_init__(self):
@@ -182,7 +183,7 @@ def as_pattern(Y, *, name: str = "Y") -> Csr:
     return _trusted(csr.indptr, csr.indices, None, csr.n_columns)
 
 
-def _trusted(indptr: NDArray, indices: NDArray, data: NDArray | None, n_columns: int) -> Csr:
+def _trusted(indptr: NDArray[Any], indices: NDArray[Any], data: NDArray[Any] | None, n_columns: int) -> Csr:
     """Return a Csr of arrays that are known to be in order."""
     csr = object.__new__(Csr)
     for name, value in (("indptr", indptr), ("indices", indices), ("data", data), ("n_columns", n_columns)):
@@ -236,7 +237,12 @@ def _checked_rows(X, name: str):
 
 
 def _check_compressed(
-    name: str, indptr: NDArray, indices: NDArray, n_items: int, shape: tuple[int, int], of: str = "column"
+    name: str,
+    indptr: NDArray[Any],
+    indices: NDArray[Any],
+    n_items: int,
+    shape: tuple[int, int],
+    of: str = "column",
 ) -> None:
     """Refuse compressed index arrays that are damaged: reading them could run outside of their memory."""
     for part, array in (("indptr", indptr), ("indices", indices)):
@@ -256,7 +262,7 @@ def _check_compressed(
     _check_ids(name, indices[: int(indptr[-1])], shape[1], of)
 
 
-def _check_ids(name: str, ids: NDArray, n: int, of: str) -> None:
+def _check_ids(name: str, ids: NDArray[Any], n: int, of: str) -> None:
     if len(ids) == 0:
         return
     low, high = ids.min(), ids.max()
@@ -303,7 +309,9 @@ def _checked_lists(X, name: str):
     return _checked_coordinates(row, column, data, X.shape, name)
 
 
-def _checked_coordinates(row: NDArray, column: NDArray, data: NDArray, shape: tuple[int, int], name: str):
+def _checked_coordinates(
+    row: NDArray[Any], column: NDArray[Any], data: NDArray[Any], shape: tuple[int, int], name: str
+):
     """Return the CSR matrix of coordinates that lie inside, with sums that do not wrap round."""
     if not (row.ndim == column.ndim == data.ndim == 1 and len(row) == len(column) == len(data)):
         raise InputError(
@@ -317,7 +325,7 @@ def _checked_coordinates(row: NDArray, column: NDArray, data: NDArray, shape: tu
     return sparse.coo_matrix((_widened(data), (row, column)), shape=shape).tocsr()
 
 
-def _widened(data: NDArray) -> NDArray:
+def _widened(data: NDArray[Any]) -> NDArray[Any]:
     """Return values in a dtype that SciPy adds up without wrapping round."""
     if data.dtype.kind in "iu" and data.dtype != np.uint64:
         return data.astype(np.int64, copy=False)
@@ -360,7 +368,7 @@ def _with_dtype(csr: Csr, dtype: DTypeLike | None, name: str) -> Csr:
     return csr if data is csr.data else _trusted(csr.indptr, csr.indices, data, csr.n_columns)
 
 
-def _cast(data: NDArray, dtype: DTypeLike | None, name: str) -> NDArray:
+def _cast(data: NDArray[Any], dtype: DTypeLike | None, name: str) -> NDArray[Any]:
     if dtype is None or data.dtype == dtype:
         return data
     return to_float32(data, name) if dtype == np.float32 else data.astype(dtype)
@@ -388,7 +396,7 @@ def _check_finite(csr: Csr, name: str) -> None:
             )
 
 
-def _is_canonical(indptr: NDArray, indices: NDArray) -> bool:
+def _is_canonical(indptr: NDArray[Any], indices: NDArray[Any]) -> bool:
     """Tell whether column ids rise strictly within each row. O(nnz), in blocks."""
     starts = np.unique(indptr[1:-1])  # positions where the next row begins: there the ids may fall
     for first, last in blocks(int(indptr[-1]) - 1, _BLOCK):

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import astuple, dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -319,7 +319,7 @@ class Network:
         return self._core.label_rows(self._label_ids(labels))
 
     @writing
-    def set_label_rows(self, labels: ArrayLike, weight: NDArray, bias: NDArray) -> None:
+    def set_label_rows(self, labels: ArrayLike, weight: NDArray[Any], bias: NDArray[Any]) -> None:
         """Set the output rows of some labels, such as new ones.
 
         The optimiser treats them as if they had been trained for long, so that a first step on few examples
@@ -397,7 +397,7 @@ class Network:
         return self._core.stage_seconds
 
     @reading
-    def state(self, *roles: str) -> dict[str, NDArray]:
+    def state(self, *roles: str) -> dict[str, NDArray[Any]]:
         """Return the arrays that make up the network, by name.
 
         Large ones are read-only views: they show what training does to them, and keep their memory when the
@@ -419,12 +419,12 @@ class Network:
         }
 
     @reading
-    def snapshot(self) -> dict[str, NDArray]:
+    def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return a copy of the state, for `restore`."""
         return {name: array.copy() for name, array in self.state().items()}
 
     @writing
-    def restore(self, state: dict[str, NDArray]) -> None:
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Return to a state of this network; the arrays are copied."""
         core = _core.Network.from_state(self.config.to_core(), state, True)
         if self._label_weight is not None:
@@ -432,7 +432,9 @@ class Network:
         self._core = core
 
     @classmethod
-    def from_state(cls, config: NetworkConfig, state: dict[str, NDArray], copy: bool = True) -> "Network":
+    def from_state(
+        cls, config: NetworkConfig, state: dict[str, NDArray[Any]], copy: bool = True
+    ) -> "Network":
         """Return a network with the given arrays.
 
         Parameters
@@ -489,7 +491,7 @@ class Network:
 class FrozenNetwork:
     """What pickling a network at some moment gives, for whoever is pickled together with it."""
 
-    def __init__(self, reduced: tuple):
+    def __init__(self, reduced: tuple[Any, ...]):
         self._reduced = reduced
 
     def __reduce__(self):
@@ -513,7 +515,7 @@ def _safe_to_borrow(array):
     return array if is_safe else array.copy()
 
 
-def _per_label(name: str, values: NDArray, n_labels: int) -> NDArray:
+def _per_label(name: str, values: NDArray[Any], n_labels: int) -> NDArray[Any]:
     if values.shape != (n_labels,):
         raise InputError(f"{name} has shape {values.shape}; accepted is ({n_labels},), one per label.")
     return np.ascontiguousarray(values)

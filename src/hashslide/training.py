@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,11 +55,11 @@ class Trainable(Protocol):
         """Make one step; return the loss, summed over the examples, and the size of the active set."""
         ...
 
-    def predict_topk(self, X: Csr, k: int = 5, n_threads: int = 1) -> tuple[NDArray, NDArray]:
+    def predict_topk(self, X: Csr, k: int = 5, n_threads: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return ids and scores of the k best labels of each example, best first."""
         ...
 
-    def state(self, *roles: str) -> Mapping[str, NDArray]:
+    def state(self, *roles: str) -> Mapping[str, NDArray[Any]]:
         """Return the arrays of the model by name, as `Network.state` does."""
         ...
 
@@ -192,14 +192,14 @@ class TrainingContext:
     network: Trainable
     plan: Plan
     n_batches: int
-    history: list[dict]
+    history: list[dict[str, Any]]
     epoch: int = 0
     batch: int = 0
     loss: float = math.nan
     active: float = math.nan
 
     @property
-    def logs(self) -> dict:
+    def logs(self) -> dict[str, Any]:
         """The record of the epoch that ended last."""
         return self.history[-1]
 
@@ -235,10 +235,10 @@ def train(
     network: Trainable,
     data: BatchSource,
     plan: Plan,
-    history: list[dict],
+    history: list[dict[str, Any]],
     *,
     evaluate: Evaluation | None = None,
-    callbacks: Sequence = (),
+    callbacks: Sequence[Any] = (),
     estimator=None,
 ) -> None:
     """Train a network in place.
@@ -284,7 +284,9 @@ def train(
             callback.teardown(estimator, context)
 
 
-def _train_epoch(context: TrainingContext, data: BatchSource, callbacks: Sequence, estimator) -> dict:
+def _train_epoch(
+    context: TrainingContext, data: BatchSource, callbacks: Sequence[Any], estimator
+) -> dict[str, Any]:
     plan, loss_sum, active_sum, seen, rate = context.plan, 0.0, 0, 0, 0.0
     started = time.perf_counter()
     batches = data.batches(context.epoch, plan.batch_size, plan.seed)
@@ -317,7 +319,7 @@ def _train_epoch(context: TrainingContext, data: BatchSource, callbacks: Sequenc
     }
 
 
-def _notify(callbacks: Sequence, hook: str, estimator, context: TrainingContext) -> bool:
+def _notify(callbacks: Sequence[Any], hook: str, estimator, context: TrainingContext) -> bool:
     """Call a hook of every callback; return whether any of them returned True."""
     return any([getattr(callback, hook)(estimator, context) is True for callback in callbacks])
 

@@ -65,7 +65,7 @@ def check_callbacks(callbacks: Any) -> list[Any]:
     return list(callbacks)
 
 
-def metric_of(record: dict, monitor: str, callback: str) -> float:
+def metric_of(record: dict[str, Any], monitor: str, callback: str) -> float:
     """Return one figure of an epoch's record.
 
     Raises

@@ -6,6 +6,7 @@ from typing import Any
 
 from hashslide import model_file
 from hashslide._checks import check_int
+from hashslide._os_errors import StrPath
 from hashslide.training import TrainingContext
 
 from .base import Callback, metric_of
@@ -38,7 +39,7 @@ class Checkpoint(Callback):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: StrPath,
         every: int = 1,
         monitor: str | None = None,
         optimizer_state: bool = True,

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from typing import Any
 
 from hashslide._checks import check_float, check_int
 
@@ -78,7 +79,7 @@ class EarlyStopping(Callback):
         assert self.best_epoch_ is not None
         return context.logs["epoch"] - self.best_epoch_ >= self.patience
 
-    def _is_best(self, estimator, record: dict) -> bool:
+    def _is_best(self, estimator, record: dict[str, Any]) -> bool:
         """Tell whether an epoch is better than all before it, and take note of it."""
         has_classes = getattr(estimator, "multilabel_", True) is False
         monitor = self.monitor or ("val_P@1" if has_classes else "val_nDCG@5")

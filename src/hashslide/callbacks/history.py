@@ -1,10 +1,9 @@
 """History: the records of all epochs, in memory and perhaps in a file."""
 
 import json
-import os
 from typing import Any
 
-from hashslide._os_errors import as_path, explain
+from hashslide._os_errors import StrPath, as_path, explain
 from hashslide.errors import OutputError
 from hashslide.training import TrainingContext
 
@@ -34,7 +33,7 @@ class History(Callback):
         See `hashslide.training.TrainingContext`.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, path: StrPath | None = None) -> None:
         self.path = path
         self.records: list[dict[str, Any]] = []
 

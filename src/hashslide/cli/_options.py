@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.models import ArgumentInfo, OptionInfo
 
 from hashslide.cli.inputs.completion import complete_data
 from hashslide.errors import HashslideError, InputError
@@ -31,7 +32,7 @@ def reader(name: str, constraint: Constraint) -> Callable[[Any], Any]:
     return read
 
 
-def _setting(name: str, metavar: str, help: str, panel: str | None = None):
+def _setting(name: str, metavar: str, help: str, panel: str | None = None) -> OptionInfo:
     """Return the option of a parameter of the estimator; those of a panel are advanced."""
     return typer.Option(
         parser=reader(name, PARAMETERS[name]),
@@ -49,31 +50,33 @@ def _words(constraint: Constraint) -> list[str]:
     return words + ["auto"] * constraint.auto + ["none"] * constraint.none
 
 
-def argument(metavar: str, help: str):
+def argument(metavar: str, help: str) -> ArgumentInfo:
     """Return an argument that has its default explained in its help."""
     return typer.Argument(metavar=metavar, help=help, show_default=False)
 
 
-def data_argument(metavar: str, help: str):
+def data_argument(metavar: str, help: str) -> ArgumentInfo:
     """Return an argument that names data."""
     return typer.Argument(metavar=metavar, help=help, show_default=False, autocompletion=complete_data)
 
 
-def data_option(help: str, panel: str | None = None):
+def data_option(help: str, panel: str | None = None) -> OptionInfo:
     """Return an option that names data."""
     return typer.Option(metavar="DATA", help=help, rich_help_panel=panel, autocompletion=complete_data)
 
 
-def _flag(*names: str, help: str):
+def _flag(*names: str, help: str) -> OptionInfo:
     return typer.Option(*names, help=help)
 
 
-def advanced(*names: str, help: str, panel: str, metavar: str | None = None, min: float | None = None):
+def advanced(
+    *names: str, help: str, panel: str, metavar: str | None = None, min: float | None = None
+) -> OptionInfo:
     """Return an option that only ``--help-advanced`` shows."""
     return typer.Option(*names, metavar=metavar, min=min, help=help, rich_help_panel=panel, hidden=True)
 
 
-def _file(what: str):
+def _file(what: str) -> OptionInfo:
     return advanced(
         metavar="FILE", help=f"Names, one a line; else {what}s.txt(.gz) beside DATA.", panel=FILES
     )
@@ -83,7 +86,7 @@ def _show_advanced(context: typer.Context, wanted: bool) -> None:
     """Print the help of a command with its advanced options and what can be composed, and end."""
     if wanted:
         for parameter in context.command.params:
-            parameter.hidden = False
+            parameter.hidden = False  # type: ignore[attr-defined]  # those of typer have it
         typer.echo(context.get_help())
         typer.echo(composed_help())
         raise typer.Exit

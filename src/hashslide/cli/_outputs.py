@@ -3,6 +3,7 @@
 import os
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import typer
 from typer.core import TyperCommand
@@ -23,7 +24,7 @@ RENAMED = {  # Python arguments: the parameters of the commands that stand for t
 class Command(TyperCommand):
     """A command whose outputs are none of its inputs, and whose messages name its options."""
 
-    def invoke(self, ctx: typer.Context):
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer gives its own
         """Run the command, unless it would destroy what it reads."""
         check_outputs(ctx.params, {parameter.name: _shown(parameter) for parameter in self.params})
         with command_line(_options(self)):
@@ -37,7 +38,7 @@ def _options(command: TyperCommand) -> dict[str, str]:
     return options | renamed
 
 
-def check_outputs(values: dict, names: dict[str, str]) -> None:
+def check_outputs(values: dict[str, Any], names: dict[str, str]) -> None:
     """Refuse to write over an input, also by another of its names, or to write two things to one file.
 
     Parameters
@@ -70,6 +71,6 @@ def _is_same(path: Path, other: Path) -> bool:
         return False
 
 
-def _shown(parameter) -> str:
+def _shown(parameter: Any) -> str:
     is_argument = parameter.param_type_name == "argument"
     return (parameter.metavar or parameter.name).strip("[]") if is_argument else max(parameter.opts, key=len)

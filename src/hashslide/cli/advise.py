@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -50,7 +50,7 @@ class _Families(Hash):
         ]
 
 
-def _families(text: str) -> list:
+def _families(text: str) -> list[Any]:
     if not text.strip():
         return []
     found = reader("families", _Families(HASH_FAMILIES))(text)
@@ -102,7 +102,7 @@ def advise(
         part.Y,
         points=points,
         seconds=seconds,
-        shares=shares,
+        shares=cast("tuple[float, ...]", shares),  # as its parser left it
         families=families,
         hidden=hidden,
         random_state=seed,
@@ -150,7 +150,7 @@ def _tables(advice: Advice) -> list[plots.Table]:
     ]
 
 
-def _accuracy(run: Run) -> tuple:
+def _accuracy(run: Run) -> tuple[Any, ...]:
     found = run.equal_steps
     precision = (f"{found.precision[k]:.4f}" for k in RANKS)
     return (run.name, *precision, "" if run.kind == "default" else _change(found), _change(run.equal_time))
@@ -160,11 +160,11 @@ def _change(outcome: Outcome | None) -> str:
     return "" if outcome is None else f"{outcome.difference:+.4f} ± {outcome.standard_error:.4f}"
 
 
-def _speed(run: Run) -> tuple:
+def _speed(run: Run) -> tuple[Any, ...]:
     total, parts = max(sum(run.stage_seconds.values()), 1e-9), dict.fromkeys(SPENT, 0.0)
     for stage, seconds in run.stage_seconds.items():
         if STAGES[stage] in parts:
             parts[STAGES[stage]] += seconds / total
     spent = (f"{part:.0%}" for part in parts.values())
-    seconds = f"{run.equal_steps.seconds:.2f}"
-    return (run.name, round(run.active), round(run.examples_per_second), seconds, *spent)
+    total_seconds = f"{run.equal_steps.seconds:.2f}"
+    return (run.name, round(run.active), round(run.examples_per_second), total_seconds, *spent)

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 import typer
@@ -82,6 +82,7 @@ def evaluate(
         hashslide evaluate deps.hashslide npm-deps/test.txt.gz -k 1,10 --json
         hashslide evaluate titles.hashslide test.txt --exclude filter_labels_test.txt
     """
+    parsed = cast("list[int]", ranks)  # as the parser of -k left them
     classifier = load_classifier(model, jobs)
     part = reader.load(part_path(source, "test"))
     names = find_names(label_names, part, "labels")
@@ -92,9 +93,9 @@ def evaluate(
     if exclude is None and (beside := part.path.parent / "filter_labels_test.txt").is_file():
         note(f"Note: published results leave out the pairs in {beside}; --exclude {beside} does so.")
     n_labels = len(classifier.classes_)
-    if max(ranks) > n_labels:
+    if max(parsed) > n_labels:
         note(f"Note: the model has {n_labels:,} labels; places beyond them count as wrong.")
-    report = measure(classifier, X, Y, ranks, (propensity_a, propensity_b), approximate, left_out)
+    report = measure(classifier, X, Y, parsed, (propensity_a, propensity_b), approximate, left_out)
     if json:
         print_json({"model": str(model), "data": str(part.path)} | report)
     else:

@@ -1,6 +1,6 @@
 """``hashslide inspect MODEL --tables``: what the hash tables of a model hold and find."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -78,8 +78,9 @@ def inspect_tables(
 
 
 def _reports(
-    network: Network, family: HashFamily | str | None, inputs: dict | None
+    network: Network, family: HashFamily | str | None, inputs: dict[str, Any] | None
 ) -> Iterator[dict[str, Any]]:
+    layers: Iterable[tables.LayerTables]
     if family:
         layers = [tables.what_if(network, family, inputs["output"] if inputs else None)]
     else:

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 from scipy.sparse import csr_matrix
@@ -122,17 +123,17 @@ def _open_lines(source: str) -> Iterator[TextSource]:
     if source == STANDARD_INPUT:
         if sys.stdin is None:
             raise InputError("standard input is closed. Pipe lines into the command, or name a file.")
-        yield TextSource("standard input", sys.stdin.buffer)
+        yield TextSource("standard input", cast(BufferedReader, sys.stdin.buffer))
     else:
         with open_text(source) as text:
             yield text
 
 
-def _print_point(number: int, labels: list, scores: list[float]) -> None:
+def _print_point(number: int, labels: list[Any], scores: list[float]) -> None:
     sys.stdout.write(f"point {number}\n")
     for label, score in zip(labels, scores, strict=True):
         sys.stdout.write(f"  {score:8.4f}  {visible(str(label))}\n")
 
 
-def _print_json_point(number: int, labels: list, scores: list[float]) -> None:
+def _print_json_point(number: int, labels: list[Any], scores: list[float]) -> None:
     print_json({"point": number, "labels": labels, "scores": scores})

@@ -21,6 +21,7 @@ from hashslide.cli.inputs.sources import find_names, part_path, sibling_test_pat
 from hashslide.diagnostics import plots
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.parameters import PARAMETERS
+from hashslide.training import TrainingContext
 
 __all__ = [
     "FeatureNames",
@@ -47,7 +48,7 @@ def __dir__() -> list[str]:
 class JsonProgress(Callback):
     """One JSON line for each epoch."""
 
-    def on_epoch_end(self, estimator, context) -> None:
+    def on_epoch_end(self, estimator: Any, context: TrainingContext) -> None:
         """Print the record of the epoch."""
         print_json({"event": "epoch"} | context.logs)
 
@@ -58,7 +59,7 @@ class FeatureNames(Callback):
     def __init__(self, names: NDArray[np.object_]):
         self.names = names
 
-    def setup(self, estimator, context) -> None:
+    def setup(self, estimator: Any, context: TrainingContext) -> None:
         """Set the attribute under scikit-learn's name."""
         estimator.feature_names_in_ = self.names
 

@@ -1,10 +1,10 @@
 """Content that is given as data by mistake: what it is, and what to do."""
 
 import codecs
-import os
 import re
 
 from hashslide._interface import wording
+from hashslide._os_errors import StrPath
 
 from ._repairs import fault
 
@@ -28,7 +28,7 @@ TEXT_LATER = (
 )
 
 
-def check_foreign(path: str | os.PathLike[str], head: bytes, text: bool = True) -> None:
+def check_foreign(path: StrPath, head: bytes, text: bool = True) -> None:
     """Refuse a file whose first bytes show that it is no data at all.
 
     Parameters
@@ -73,7 +73,7 @@ def _is_binary(head: bytes) -> bool:
     return b"\0" in head
 
 
-def check_raw_text(path: str | os.PathLike[str], head: bytes) -> None:
+def check_raw_text(path: StrPath, head: bytes) -> None:
     """Refuse texts that are not yet numbers: JSON lines as in ``trn.json.gz``, and fastText's format.
 
     Raises

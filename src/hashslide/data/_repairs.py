@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 from hashslide._interface import setting
+from hashslide._os_errors import StrPath
 from hashslide.errors import DataFileError
 
 Repairs = list[tuple[str, int, int]]  # kind, number of lines or rows, the first one
@@ -30,7 +31,7 @@ class RepairWarning(UserWarning):
     """A data file was read with ``lenient=True`` and something in it was repaired."""
 
 
-def warn_repairs(path: str | os.PathLike, repairs: Repairs, unit: str) -> None:
+def warn_repairs(path: StrPath, repairs: Repairs, unit: str) -> None:
     """One warning for all `repairs`, at the line that called this package; `unit` is "line" or "row"."""
     if not repairs:
         return
@@ -60,6 +61,6 @@ def id_range(n: int, first: int = 0) -> str:
     return f"{first} to {first + n - 1}" if n > 0 else "none"
 
 
-def fault(path: str | os.PathLike, place: str, found: str, remedy: str) -> DataFileError:
+def fault(path: StrPath, place: str, found: str, remedy: str) -> DataFileError:
     """The exception for a fault of a data file: file, place, what was found, remedy."""
     return DataFileError(f"{os.fspath(path)}{f', {place}' if place else ''}: {found}. Remedy: {remedy}.")

@@ -1,22 +1,23 @@
 """Checks and repairs of widths and of CSR arrays from a file (text is checked while it is parsed)."""
 
-import os
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide._interface import setting
-from hashslide.errors import InputError
+from hashslide._os_errors import StrPath
+from hashslide.errors import DataFileError, InputError
 from hashslide.settings.limits import MAX_IDS
 
 from ._repairs import Repairs, fault, id_range, or_lenient
 
 
 def checked_matrix(
-    path: str | os.PathLike,
+    path: StrPath,
     name: str,
-    arrays: tuple[NDArray, NDArray, NDArray],
+    arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
     n_columns: int,
     lenient: bool,
     repairs: Repairs,
@@ -44,19 +45,19 @@ def checked_matrix(
     return matrix
 
 
-def row_of(indptr: NDArray, position: int) -> int:
+def row_of(indptr: NDArray[Any], position: int) -> int:
     """Row that holds the stored value at `position`."""
     return int(np.searchsorted(indptr, position, side="right")) - 1
 
 
-def _as_float32(data: NDArray) -> NDArray[np.float32]:
+def _as_float32(data: NDArray[Any]) -> NDArray[np.float32]:
     """`data` in single precision; what does not fit becomes infinite."""
     with np.errstate(over="ignore"):
         return data.astype(np.float32, copy=False)
 
 
 def pattern(
-    path: str | os.PathLike,
+    path: StrPath,
     matrix: csr_matrix,
     lenient: bool,
     repairs: Repairs,
@@ -89,7 +90,7 @@ def check_count(value: int | None, name: str) -> int | None:
     return int(value)
 
 
-def _check_offsets(path, name: str, indptr: NDArray, n_indices: int, n_data: int) -> None:
+def _check_offsets(path: StrPath, name: str, indptr: NDArray[Any], n_indices: int, n_data: int) -> None:
     found = None
     if len(indptr) == 0 or indptr[0] != 0 or indptr[-1] != n_indices or (np.diff(indptr) < 0).any():
         found = (
@@ -101,7 +102,7 @@ def _check_offsets(path, name: str, indptr: NDArray, n_indices: int, n_data: int
         raise fault(path, "", found, "write the file again, for example with save_npz")
 
 
-def _check_ids(path, name: str, indices: NDArray, indptr: NDArray, n_columns: int) -> None:
+def _check_ids(path: StrPath, name: str, indices: NDArray[Any], indptr: NDArray[Any], n_columns: int) -> None:
     bad = np.flatnonzero((indices < 0) | (indices >= n_columns))
     if len(bad):
         found = f"{name} id {indices[bad[0]]} is out of range; accepted is {id_range(n_columns)}"
@@ -109,27 +110,29 @@ def _check_ids(path, name: str, indices: NDArray, indptr: NDArray, n_columns: in
         raise fault(path, f"row {row_of(indptr, bad[0])}", found, remedy)
 
 
-def _check_finite(path, name: str, data: NDArray, indptr: NDArray) -> None:
+def _check_finite(path: StrPath, name: str, data: NDArray[Any], indptr: NDArray[Any]) -> None:
     bad = np.flatnonzero(~np.isfinite(data))
     if len(bad):
         found = f"a {name} value is NaN, infinite or beyond the range of float32"
         raise fault(path, f"row {row_of(indptr, bad[0])}", found, "replace or drop it")
 
 
-def _falls(indices: NDArray, indptr: NDArray) -> NDArray:
+def _falls(indices: NDArray[Any], indptr: NDArray[Any]) -> NDArray[Any]:
     """Positions whose id is not larger than the one before in the same row."""
     falls = np.flatnonzero(indices[1:] <= indices[:-1]) + 1
     return falls[indptr[np.searchsorted(indptr, falls)] != falls]
 
 
-def _order_fault(path, name: str, indices: NDArray, indptr: NDArray, position: int):
+def _order_fault(
+    path: StrPath, name: str, indices: NDArray[Any], indptr: NDArray[Any], position: int
+) -> DataFileError:
     repeated = indices[position] == indices[position - 1]
     found = f"{name} id {indices[position]} {'is repeated' if repeated else 'follows a larger one'}"
     remedy = f"sort the {name} ids of each row and give each one once, {or_lenient()}"
     return fault(path, f"row {row_of(indptr, position)}", found, remedy)
 
 
-def _merge(matrix: csr_matrix, name: str, falls: NDArray, repairs: Repairs) -> None:
+def _merge(matrix: csr_matrix, name: str, falls: NDArray[Any], repairs: Repairs) -> None:
     """Sort the rows of `matrix` and sum repeated ids, in place."""
     rows = np.searchsorted(matrix.indptr, falls, side="right") - 1
     unsorted = np.unique(rows[matrix.indices[falls] < matrix.indices[falls - 1]])

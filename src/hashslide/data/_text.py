@@ -1,9 +1,9 @@
 """Text formats: the bytes of a file through the C++ parser; its faults as sentences."""
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from hashslide._atomic import atomic_write_text
 from hashslide._core import XmcError, XmcParser, format_rows
 from hashslide._interface import setting, wording
+from hashslide._os_errors import StrPath
 from hashslide.csr import Csr, as_csr
 from hashslide.errors import DataFileError
 from hashslide.settings.limits import MAX_IDS
@@ -99,14 +100,14 @@ _FAULTS = {
 }
 
 
-def read_text(path: str | os.PathLike, **options) -> tuple[csr_matrix, csr_matrix]:
+def read_text(path: StrPath, **options: Any) -> tuple[csr_matrix, csr_matrix]:
     """Read X and Y from a text file; `options` are those of ``XmcParser``."""
     parser = _parse(path, "feature", options)
     warn_repairs(path, parser.repairs, "line")
     return pair_from_rows(parser.take(), parser.n_features, parser.n_labels)
 
 
-def read_matrix(path: str | os.PathLike, entry: str, lenient: bool) -> csr_matrix:
+def read_matrix(path: StrPath, entry: str, lenient: bool) -> csr_matrix:
     """Read one matrix: a header ``rows columns``, then ``column:value`` for each value of a row.
 
     `entry` is "feature" or "label"; labels become ones.
@@ -121,14 +122,14 @@ def read_matrix(path: str | os.PathLike, entry: str, lenient: bool) -> csr_matri
     return matrix
 
 
-def _parse(path: str | os.PathLike, entry: str, options: dict) -> XmcParser:
+def _parse(path: StrPath, entry: str, options: dict[str, Any]) -> XmcParser:
     parser = XmcParser(**options)
     head = b""
     try:
         with open_text(path) as source:
             for piece in source.pieces():
                 head = head or bytes(piece[:100])
-                parser.feed(piece)
+                parser.feed(piece)  # type: ignore[arg-type]  # nanobind takes any buffer
         parser.finish()
     except XmcError as error:
         check_raw_text(path, head)
@@ -136,7 +137,7 @@ def _parse(path: str | os.PathLike, entry: str, options: dict) -> XmcParser:
     return parser
 
 
-def write_text(path: str | os.PathLike, X, Y, header: bool, feature_base: int) -> None:
+def write_text(path: StrPath, X: Any, Y: Any, header: bool, feature_base: int) -> None:
     """Write X and Y to a text file, compressed if the name ends in ``.gz``; atomic."""
     x, y = checked_pair(X, Y)
     with atomic_write_text(path) as file:
@@ -146,7 +147,7 @@ def write_text(path: str | os.PathLike, X, Y, header: bool, feature_base: int) -
             file.write(lines)
 
 
-def write_matrices(path: str | os.PathLike, labels_path: str | os.PathLike, X, Y) -> None:
+def write_matrices(path: StrPath, labels_path: StrPath, X: Any, Y: Any) -> None:
     """Write X and Y to a text file each, in the form that `read_matrix` reads; each is atomic."""
     x, y = checked_pair(X, Y)
     no_labels = Csr(np.zeros(x.n_rows + 1, np.int64), np.empty(0, np.int32), None, 0)
@@ -158,13 +159,20 @@ def write_matrices(path: str | os.PathLike, labels_path: str | os.PathLike, X, Y
 
 
 def _formatted(x: Csr, y: Csr, feature_base: int) -> Iterator[bytes]:
+    assert x.data is not None
     rows = x.indptr, x.indices, x.data, y.indptr, y.indices
     for begin in range(0, x.n_rows, _ROWS_PER_PIECE):
         yield format_rows(*rows, begin, min(begin + _ROWS_PER_PIECE, x.n_rows), feature_base)
 
 
 def _explain(
-    path: str | os.PathLike, parser: XmcParser, entry: str, options: dict, kind: str, line: int, raw: bytes
+    path: StrPath,
+    parser: XmcParser,
+    entry: str,
+    options: dict[str, Any],
+    kind: str,
+    line: int,
+    raw: bytes,
 ) -> DataFileError:
     text = raw.decode("utf-8", "backslashreplace")
     base = options.get("feature_base", 0)
@@ -182,7 +190,7 @@ def _explain(
     return fault(Path(path), f"line {line}" if line else "", found, remedy)
 
 
-def _header_words(options: dict, text: str) -> dict[str, str]:
+def _header_words(options: dict[str, Any], text: str) -> dict[str, str]:
     """Return what the messages say of a format whose header gives the widths."""
     origin = "the header counts from 0: correct the ids or the header"
     if not options.get("labels", True):

@@ -2,13 +2,14 @@
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scipy.sparse import csr_matrix
 
 from hashslide._interface import setting
+from hashslide._os_errors import StrPath
 from hashslide.errors import InputError
 
 from ._foreign import TEXT_LATER
@@ -42,10 +43,10 @@ class Format(NamedTuple):
 
     name: str
     suffixes: tuple[str, ...]
-    load: Callable
-    save: Callable | None
+    load: Callable[..., tuple[csr_matrix, csr_matrix]]
+    save: Callable[..., None] | None
     text: bool  # may be compressed
-    read: Callable | None = None  # reads names too
+    read: Callable[..., NamedData] | None = None  # reads names too
 
 
 FORMATS = (
@@ -62,7 +63,7 @@ _OWN = ("path", "X", "Y", "lenient")  # arguments of the readers and writers tha
 
 
 def load(
-    path: str | os.PathLike, *, format: str | None = None, lenient: bool = False, **options
+    path: StrPath, *, format: str | None = None, lenient: bool = False, **options: Any
 ) -> tuple[csr_matrix, csr_matrix]:
     """Read a data set; the suffix of the name chooses the format.
 
@@ -108,7 +109,7 @@ def load(
 
 
 def load_named(
-    path: str | os.PathLike, *, format: str | None = None, lenient: bool = False, **options
+    path: StrPath, *, format: str | None = None, lenient: bool = False, **options: Any
 ) -> NamedData:
     """Read a data set together with the names of its features and labels, where it holds names.
 
@@ -137,7 +138,7 @@ def load_named(
     return reader.read(path, lenient=lenient, collect_names=True, **options)
 
 
-def save(path: str | os.PathLike, X, Y, *, format: str | None = None, **options) -> None:
+def save(path: StrPath, X: Any, Y: Any, *, format: str | None = None, **options: Any) -> None:
     """Write a data set; the suffix of the name chooses the format as in `load`. Atomic. CSV is only read.
 
     Parameters
@@ -159,17 +160,18 @@ def save(path: str | os.PathLike, X, Y, *, format: str | None = None, **options)
         The file cannot be written.
     """
     writer = writable_format_of(path, format)
+    assert writer.save is not None
     check_options(path, writer, writer.save, options)
     writer.save(path, X, Y, **options)
 
 
 def convert(
-    source: str | os.PathLike,
-    target: str | os.PathLike,
+    source: StrPath,
+    target: StrPath,
     *,
     format: str | None = None,
     lenient: bool = False,
-    **options,
+    **options: Any,
 ) -> tuple[csr_matrix, csr_matrix]:
     """Read one file and write another; the suffixes choose the formats.
 
@@ -210,7 +212,7 @@ def convert(
     return X, Y
 
 
-def _files(path: str | os.PathLike, labels_file: str | os.PathLike | None = None) -> list[Path]:
+def _files(path: StrPath, labels_file: StrPath | None = None) -> list[Path]:
     """Return the files that a data set consists of."""
     labels_file = labels_path(path) if labels_file is None else labels_file
     return [Path(path), *([] if labels_file is None else [Path(labels_file)])]
@@ -221,7 +223,7 @@ def suffixes() -> list[str]:
     return [s + z for form in FORMATS for s in form.suffixes for z in ([".gz", ""] if form.text else [""])]
 
 
-def format_of(path: str | os.PathLike, format: str | None = None) -> Format:
+def format_of(path: StrPath, format: str | None = None) -> Format:
     """Return the format of the given name, or else the one that the suffix of the file chooses.
 
     Raises
@@ -248,7 +250,7 @@ def format_of(path: str | os.PathLike, format: str | None = None) -> Format:
     )
 
 
-def writable_format_of(path: str | os.PathLike, format: str | None = None) -> Format:
+def writable_format_of(path: StrPath, format: str | None = None) -> Format:
     """Return the format to write a file in.
 
     Raises
@@ -264,7 +266,7 @@ def writable_format_of(path: str | os.PathLike, format: str | None = None) -> Fo
     return found
 
 
-def check_options(path: str | os.PathLike, form: Format, function: Callable, options) -> None:
+def check_options(path: StrPath, form: Format, function: Callable[..., Any], options: Iterable[str]) -> None:
     """Refuse options that a format's function does not have.
 
     Raises

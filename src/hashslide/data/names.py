@@ -1,11 +1,12 @@
 """Names of features and labels: text files in UTF-8, plain or gzip, where line i names id i."""
 
-import os
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hashslide._atomic import atomic_write_text
+from hashslide._os_errors import StrPath
 from hashslide.errors import InputError
 
 from ._repairs import fault
@@ -18,7 +19,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def load_names(path: str | os.PathLike, count: int | None = None) -> NDArray[np.object_]:
+def load_names(path: StrPath, count: int | None = None) -> NDArray[np.object_]:
     """Read the names of features or labels, one a line.
 
     Parameters
@@ -48,7 +49,7 @@ def load_names(path: str | os.PathLike, count: int | None = None) -> NDArray[np.
     return np.array(names, dtype=object)
 
 
-def save_names(path: str | os.PathLike, names) -> None:
+def save_names(path: StrPath, names: Iterable[str]) -> None:
     """Write names, one a line, in UTF-8, compressed if the name of the file ends in ``.gz``; atomic.
 
     Parameters
@@ -87,7 +88,7 @@ def save_names(path: str | os.PathLike, names) -> None:
         file.write("".join(f"{name}\n" for name in names).encode("utf-8"))
 
 
-def _check_names(path: str | os.PathLike, names: list[str], count: int | None) -> None:
+def _check_names(path: StrPath, names: list[str], count: int | None) -> None:
     binary = next((i for i, name in enumerate(names) if "\0" in name), None)
     if binary is not None:
         raise fault(
@@ -114,4 +115,4 @@ def _repeated(names: list[str]) -> int | None:
     if len(set(names)) == len(names):
         return None
     seen: set[str] = set()
-    return next(i for i, name in enumerate(names) if name in seen or seen.add(name))
+    return next(i for i, name in enumerate(names) if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # None: go on

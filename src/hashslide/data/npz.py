@@ -1,8 +1,8 @@
 """NumPy archives: both matrices in one ``.npz``, or a pair of files written by ``scipy.sparse.save_npz``."""
 
-import os
 import zipfile
 import zlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from hashslide._atomic import atomic_write
 from hashslide._interface import setting
-from hashslide._os_errors import pass_on_system_errors
+from hashslide._os_errors import StrPath, pass_on_system_errors
 from hashslide.settings.limits import MAX_IDS
 
 from ._pairs import checked_pair
@@ -31,7 +31,7 @@ _UNREADABLE = (ValueError, EOFError, OSError, AttributeError, RuntimeError, zipf
 
 
 def load_npz(
-    path: str | os.PathLike, labels_file: str | os.PathLike | None = None, *, lenient: bool = False
+    path: StrPath, labels_file: StrPath | None = None, *, lenient: bool = False
 ) -> tuple[csr_matrix, csr_matrix]:
     """Read a data set from NumPy archives; pickled objects are never loaded.
 
@@ -71,7 +71,7 @@ def load_npz(
     return x, y
 
 
-def save_npz(path: str | os.PathLike, X, Y) -> None:
+def save_npz(path: StrPath, X: Any, Y: Any) -> None:
     """Write a data set as one compressed NumPy archive; it appears whole or not at all.
 
     The arrays are named as in ``scipy.sparse.save_npz`` behind the prefixes ``X_`` and ``Y_``; labels have no
@@ -92,6 +92,7 @@ def save_npz(path: str | os.PathLike, X, Y) -> None:
         The file cannot be written.
     """
     x, y = checked_pair(X, Y)
+    assert x.data is not None
     with atomic_write(path) as file:
         np.savez_compressed(
             file,
@@ -105,7 +106,7 @@ def save_npz(path: str | os.PathLike, X, Y) -> None:
         )
 
 
-def _read(path: str | os.PathLike, prefix: str, name: str, lenient: bool) -> csr_matrix:
+def _read(path: StrPath, prefix: str, name: str, lenient: bool) -> csr_matrix:
     arrays = _arrays(path, prefix)
     data, indices, indptr, shape = (arrays[key] for key in _KEYS)
     if shape.shape != (2,) or shape[0] != len(indptr) - 1 or not 0 <= shape[1] <= MAX_IDS:
@@ -119,7 +120,7 @@ def _read(path: str | os.PathLike, prefix: str, name: str, lenient: bool) -> csr
     return matrix
 
 
-def _arrays(path: str | os.PathLike, prefix: str) -> dict[str, NDArray]:
+def _arrays(path: StrPath, prefix: str) -> dict[str, NDArray[Any]]:
     """The arrays of one matrix, one-dimensional and of a numeric kind each."""
     with open_regular(path) as file:
         try:
@@ -136,7 +137,7 @@ def _arrays(path: str | os.PathLike, prefix: str) -> dict[str, NDArray]:
     return stored
 
 
-def _check_arrays(path: str | os.PathLike, stored: dict[str, NDArray], names: list[str], prefix: str) -> None:
+def _check_arrays(path: StrPath, stored: dict[str, NDArray[Any]], names: list[str], prefix: str) -> None:
     layout = stored.pop("format", np.array(b"csr")).item()
     if layout not in (b"csr", "csr"):
         raise fault(

@@ -9,7 +9,9 @@ import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from hashslide._os_errors import StrPath
 
 from ._foreign import check_foreign
 from ._repairs import fault
@@ -47,7 +49,7 @@ class TextSource:
         Open at its beginning.
     """
 
-    def __init__(self, path: str | os.PathLike, file: BinaryIO) -> None:
+    def __init__(self, path: StrPath, file: io.BufferedIOBase) -> None:
         self._path = path
         with self._damage_explained():
             magic, file = _split_magic(file, (_GZIP,))
@@ -147,7 +149,7 @@ class TextSource:
 
 
 @contextmanager
-def open_text(path: str | os.PathLike) -> Iterator[TextSource]:
+def open_text(path: StrPath) -> Iterator[TextSource]:
     """Open a text file, a pipe or a device.
 
     Raises
@@ -160,7 +162,7 @@ def open_text(path: str | os.PathLike) -> Iterator[TextSource]:
 
 
 @contextmanager
-def open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
+def open_regular(path: StrPath) -> Iterator[BinaryIO]:
     """Open a file of a format whose parts are not read in their order.
 
     Raises
@@ -182,13 +184,13 @@ def open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
 class _Joined(io.RawIOBase):
     """Bytes that were read already, then the rest of their file."""
 
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+    def __init__(self, head: bytes, rest: io.BufferedIOBase) -> None:
         self._head, self._rest = head, rest
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         # Not readinto1, which waits for more when the buffer below is the smaller one.
         piece = self._head[: len(buffer)] or self._rest.read1(len(buffer))
         self._head = self._head[len(piece) :]
@@ -196,7 +198,7 @@ class _Joined(io.RawIOBase):
         return len(piece)
 
 
-def _split_magic(file: BinaryIO, magics: tuple[bytes, ...]) -> tuple[bytes, BinaryIO]:
+def _split_magic(file: io.BufferedIOBase, magics: tuple[bytes, ...]) -> tuple[bytes, io.BufferedReader]:
     """Return the longest of the magic numbers that the file begins with, and the file behind it.
 
     No byte is read that cannot belong to one: the sender of a pipe may be waiting for an answer.

@@ -1,9 +1,10 @@
 """Multi-label svmlight (LIBSVM) files: ``l1,l2,... f:v f:v ...`` without a header, ``#`` starts a comment."""
 
-import os
 from typing import Any
 
 from scipy.sparse import csr_matrix
+
+from hashslide._os_errors import StrPath
 
 from ._rows import check_count
 from ._text import read_text, write_text
@@ -16,7 +17,7 @@ def __dir__() -> list[str]:
 
 
 def load_svmlight(
-    path: str | os.PathLike[str],
+    path: StrPath,
     *,
     zero_based: bool = False,
     n_features: int | None = None,
@@ -62,7 +63,7 @@ def load_svmlight(
     )
 
 
-def save_svmlight(path: str | os.PathLike[str], X: Any, Y: Any, *, zero_based: bool = False) -> None:
+def save_svmlight(path: StrPath, X: Any, Y: Any, *, zero_based: bool = False) -> None:
     """Write a data set in the svmlight format, compressed if the name ends in ``.gz``; atomic.
 
     Parameters

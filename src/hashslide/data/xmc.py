@@ -10,9 +10,12 @@ classification repository".
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
+
+from hashslide._os_errors import StrPath
 
 from ._repairs import fault, id_range
 from ._text import read_matrix, read_text, write_matrices, write_text
@@ -29,7 +32,7 @@ _FEATURES, _LABELS = "_X_Xf.txt", "_X_Y.txt"
 
 
 def load_xmc(
-    path: str | os.PathLike, labels_file: str | os.PathLike | None = None, *, lenient: bool = False
+    path: StrPath, labels_file: StrPath | None = None, *, lenient: bool = False
 ) -> tuple[csr_matrix, csr_matrix]:
     """Read a data set in the XMC text format, plain or gzip.
 
@@ -77,7 +80,7 @@ def load_xmc(
     return X, Y
 
 
-def save_xmc(path: str | os.PathLike, X, Y, *, labels_file: str | os.PathLike | None = None) -> None:
+def save_xmc(path: StrPath, X: Any, Y: Any, *, labels_file: StrPath | None = None) -> None:
     """Write a data set in the XMC text format, compressed if the name ends in ``.gz``.
 
     Each file appears whole or not at all. Values are written as float32 with the fewest digits that read back
@@ -109,7 +112,7 @@ def save_xmc(path: str | os.PathLike, X, Y, *, labels_file: str | os.PathLike | 
         write_matrices(path, labels_file, X, Y)
 
 
-def load_pairs(path: str | os.PathLike, shape: tuple[int, int]) -> csr_matrix:
+def load_pairs(path: StrPath, shape: tuple[int, int]) -> csr_matrix:
     """Read pairs of an example and a label, such as those that published results leave out.
 
     Sets whose labels are examples too come with ``filter_labels_test.txt``: in each line the number of a test
@@ -155,7 +158,7 @@ def load_pairs(path: str | os.PathLike, shape: tuple[int, int]) -> csr_matrix:
     return matrix
 
 
-def labels_path(path: str | os.PathLike) -> Path | None:
+def labels_path(path: StrPath) -> Path | None:
     """Return the file of labels that belongs to a file of features by its published name; else None."""
     path = Path(path)
     for suffix in ("", ".gz"):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -60,19 +61,19 @@ class Advice:
     """
 
     verdict: str
-    settings: dict
+    settings: dict[str, Any]
     reasons: list[str]
-    facts: dict
+    facts: dict[str, Any]
     runs: list[Run]
     skipped: list[str]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return plain Python values; settings as text that the command line reads."""
         runs = [replace(run, settings=_as_text(run.settings)) for run in self.runs]
         return asdict(replace(self, settings=_as_text(self.settings), runs=runs))
 
 
-def _as_text(settings: dict) -> dict:
+def _as_text(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: repr(v) if isinstance(v, Settings | tuple) else v for name, v in settings.items()}
 
 
@@ -83,7 +84,7 @@ def advise(
     points: int = 20_000,
     seconds: float = 120.0,
     shares: Sequence[float] = SHARES,
-    families: Sequence = FAMILIES,
+    families: Sequence[Any] = FAMILIES,
     hidden=256,
     epochs="auto",
     random_state=0,
@@ -163,7 +164,7 @@ def _family(family):
     return family
 
 
-def _items(name: str, values) -> Iterable:
+def _items(name: str, values) -> Iterable[Any]:
     if isinstance(values, str) or not np.iterable(values):
         raise InputError(f"{name} is {values!r}; accepted is a sequence. Put a single value into a list.")
     return values
@@ -195,7 +196,7 @@ def _rank(trials: Trials) -> int:
     return next((k for k, least in MANY_LABELS.items() if mean >= least), 1)
 
 
-def _facts(trials: Trials, k: int) -> dict:
+def _facts(trials: Trials, k: int) -> dict[str, Any]:
     data, sample = trials.sample.data, trials.sample
     return {
         "points": data.x.n_rows,

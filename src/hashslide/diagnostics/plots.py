@@ -3,13 +3,12 @@
 import base64
 import html
 import io
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hashslide._atomic import atomic_write, check_writable
-from hashslide._os_errors import as_path
+from hashslide._os_errors import StrPath, as_path
 from hashslide.errors import InputError
 
 __all__ = ["DPI", "SUFFIXES", "Table", "check_plot_path", "new_figure", "save_plot"]
@@ -38,7 +37,7 @@ class Table(NamedTuple):
     rows: Iterable[Iterable[Any]]
 
 
-def check_plot_path(path: str | os.PathLike[str]) -> Path:
+def check_plot_path(path: StrPath) -> Path:
     """Return the path of a plot to be, before any work is done for it.
 
     Raises

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,7 +204,7 @@ def _most_probes(settings: HashFamily) -> int:
 
 
 def _restored(
-    name: str, sampler: Sampler | None, settings: HashFamily, state: dict[str, NDArray], seed: int
+    name: str, sampler: Sampler | None, settings: HashFamily, state: dict[str, NDArray[Any]], seed: int
 ) -> LayerTables:
     weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
     prefix = f"{name}.index."
@@ -275,7 +276,7 @@ def queries_of(network: Network, X) -> dict[str, Queries]:
 
 def selected(
     sampler: Sampler, weight, bias, queries, index=None, n_threads: int = 1
-) -> tuple[NDArray, NDArray]:
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return (begin, ids): a sampler chooses the neurons ids[begin[q] : begin[q + 1]] for query q."""
     values = own_values(sampler) | {"index": index, "n_threads": n_threads}
     return _core.sample(sampler.name, weight, bias, _for_core(queries), **values)

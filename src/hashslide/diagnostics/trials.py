@@ -134,7 +134,7 @@ class Run:
     family: str | None
     budget: int | None
     share: float | None
-    settings: dict
+    settings: dict[str, Any]
     equal_steps: Outcome
     equal_time: Outcome | None
     active: float
@@ -148,7 +148,7 @@ class Variant:
 
     name: str
     kind: str
-    settings: dict = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     family: str | None = None
     budget: int | None = None
     share: float | None = None
@@ -210,13 +210,15 @@ class Trials:
         self.steps = settings.epochs * self.batches
         self.n_labels = sample.data.y.n_columns
 
-    def settings_of(self, parameters: dict) -> Decided:
+    def settings_of(self, parameters: dict[str, Any]) -> Decided:
         """Return every setting of a variant, decided."""
         given = {"hidden": self.hidden, "epochs": self.epochs, "n_jobs": self.n_threads} | parameters
         checked = check_parameters(SlideClassifier(**given))
         return decide_settings(checked, self.sample.data, self.sample.multilabel)
 
-    def train(self, parameters: dict, steps: int, seed: int, stop_after: int | None = None) -> Trained:
+    def train(
+        self, parameters: dict[str, Any], steps: int, seed: int, stop_after: int | None = None
+    ) -> Trained:
         """Make `steps` steps with a learning-rate schedule of that length, or the first of them."""
         data, settings = self.sample.data, self.settings_of(parameters)
         network = new_network(settings, data, seed, n_threads=self.n_threads)
@@ -251,13 +253,13 @@ class Trials:
         hits[:, :k] = np.asarray(y[np.arange(y.shape[0])[:, None], topk].todense()) > 0
         return replace(trained, hits=hits)
 
-    def seconds_a_step(self, parameters: dict, pilot: int = 3) -> float:
+    def seconds_a_step(self, parameters: dict[str, Any], pilot: int = 3) -> float:
         """Measure a few steps after a first one that warms up."""
         first = self.train(parameters, self.steps, self.seed, 1).seconds
         return max(self.train(parameters, self.steps, self.seed, 1 + pilot).seconds - first, 1e-6) / pilot
 
 
-def variants(trials: Trials, shares: tuple[float, ...], families: tuple) -> list[Variant]:
+def variants(trials: Trials, shares: tuple[float, ...], families: tuple[Any, ...]) -> list[Variant]:
     """Return what to compare with the default, the most telling first."""
     n = trials.n_labels
     budgets = sorted({max(1, round(share * n)) for share in shares})
@@ -296,7 +298,7 @@ def _alone(trials: Trials, share: float) -> Variant:
     return Variant(f"only top {share:.1%}", "share", settings, None, budget, budget / n)
 
 
-def parameters_of(variant: Variant, trials: Trials) -> dict:
+def parameters_of(variant: Variant, trials: Trials) -> dict[str, Any]:
     """Return the parameters of a variant; tables are built early enough for a short training."""
     if variant.family is None:
         return variant.settings
@@ -341,7 +343,7 @@ class Comparison:
             equal_time = self._equal_time(variant, parameters, trained)
         return self._run(variant, trials.steps, trained, equal_time)
 
-    def _equal_time(self, variant: Variant, parameters: dict, trained: Trained) -> Outcome:
+    def _equal_time(self, variant: Variant, parameters: dict[str, Any], trained: Trained) -> Outcome:
         seconds, steps = trained.seconds, self.trials.steps
         if variant.kind == "oracle":
             seconds -= max(0.0, trained.network.stage_seconds["active_set"] - self.search)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,19 +64,21 @@ def list_entries(network: Network, x: Csr) -> float:
     return entries / max(x.n_rows, 1)
 
 
-def untuned(network: Network, x: Csr) -> dict:
+def untuned(network: Network, x: Csr) -> dict[str, Any]:
     """Return what `SlideClassifier.approximate_` says of the default settings."""
     settings = default_settings(network.config.n_labels)
     return _report(network, settings, cost(network, settings, list_entries(network, x)))
 
 
-def use(model, report: dict) -> None:
+def use(model, report: dict[str, Any]) -> None:
     """Predict as a report says from now on."""
     settings = CandidateSettings(*(report[field.name] for field in fields(CandidateSettings)))
     model.network_.candidate_settings, model.approximate_ = settings, report
 
 
-def tune(network: Network, x: Csr, y: sparse.csr_matrix | None, k: int, share: float, n_threads: int) -> dict:
+def tune(
+    network: Network, x: Csr, y: sparse.csr_matrix | None, k: int, share: float, n_threads: int
+) -> dict[str, Any]:
     """Find the cheapest settings that keep `share` of the exact hits at ranks 1 and k on validation data.
 
     A hit is a true label, or without `y` an exact best label, among the first ones. The mean shortfall and
@@ -128,7 +131,9 @@ def _first_good(steps: list[CandidateSettings], is_good) -> CandidateSettings | 
     return steps[low]
 
 
-def _losses(exact: NDArray, found: NDArray, y: sparse.csr_matrix | None) -> dict[str, tuple[float, float]]:
+def _losses(
+    exact: NDArray[Any], found: NDArray[Any], y: sparse.csr_matrix | None
+) -> dict[str, tuple[float, float]]:
     """Return the share by which the hits at ranks 1 and k fall short of exact ones, with standard error."""
     losses = {}
     for k in sorted({1, exact.shape[1]}):
@@ -139,7 +144,7 @@ def _losses(exact: NDArray, found: NDArray, y: sparse.csr_matrix | None) -> dict
     return losses
 
 
-def _hits(labels: NDArray, exact: NDArray, y: sparse.csr_matrix | None) -> NDArray[np.float64]:
+def _hits(labels: NDArray[Any], exact: NDArray[Any], y: sparse.csr_matrix | None) -> NDArray[np.float64]:
     """Return for each row the share of the labels that are true, or among the exact ones."""
     if y is None:
         return (labels[:, :, None] == exact[:, None, :]).any(axis=2).mean(axis=1)
@@ -147,7 +152,9 @@ def _hits(labels: NDArray, exact: NDArray, y: sparse.csr_matrix | None) -> NDArr
     return np.asarray(y[rows, labels.ravel()], np.float64).reshape(labels.shape).mean(axis=1)
 
 
-def _report(network: Network, settings: CandidateSettings, cost: float, is_reached: bool = True) -> dict:
+def _report(
+    network: Network, settings: CandidateSettings, cost: float, is_reached: bool = True
+) -> dict[str, Any]:
     reason = ""
     if not is_reached:
         reason = "no settings cheaper than exact prediction reach the share"

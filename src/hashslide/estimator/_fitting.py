@@ -64,7 +64,7 @@ def commit(
     network: Network,
     seed: int,
     planned: int,
-    history: list[dict],
+    history: list[dict[str, Any]],
 ) -> None:
     """Make the network that is to be trained that of the model; after this only the training may fail."""
     network.share_lock(model._lock)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 from hashslide.errors import InputError
 
@@ -9,7 +10,7 @@ METRIC_PREFIX = "val_"
 ABSCISSAE = {"epoch": "epoch", "seconds": "seconds of training"}
 
 
-def draw_history(history: list[dict], x: str, y, ax):
+def draw_history(history: list[dict[str, Any]], x: str, y, ax):
     """Draw records of epochs; see `SlideClassifier.plot_history`."""
     names = _names_of(history, y)
     if x not in ABSCISSAE:
@@ -36,7 +37,7 @@ def draw_history(history: list[dict], x: str, y, ax):
     return axes
 
 
-def _names_of(history: list[dict], y) -> list[str]:
+def _names_of(history: list[dict[str, Any]], y) -> list[str]:
     """Return the figures to draw: those asked for, else the metrics, else the loss."""
     known = list(dict.fromkeys(name for record in history for name in record))
     if y is None:

@@ -1,6 +1,7 @@
 """The numbers in a model's arrays: what no training leaves behind is refused."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ _BLOCK = 2**20
 _SAMPLES, _SAMPLE = 64, 1024
 
 
-def check_numbers(state: Mapping[str, NDArray], every: bool) -> None:
+def check_numbers(state: Mapping[str, NDArray[Any]], every: bool) -> None:
     """Refuse NaN, infinity, negative sums of squares and counts that would overflow.
 
     Parameters
@@ -41,7 +42,7 @@ def check_numbers(state: Mapping[str, NDArray], every: bool) -> None:
             raise InputError(f"the array {name!r} holds {low}; sums of squares are not negative")
 
 
-def _range(values: NDArray, every: bool) -> tuple[float, float]:
+def _range(values: NDArray[Any], every: bool) -> tuple[float, float]:
     """Return the least and the largest number; both NaN if there is one."""
     ends = [(0.0, 0.0)]
     with np.errstate(invalid="ignore"):
@@ -50,7 +51,7 @@ def _range(values: NDArray, every: bool) -> tuple[float, float]:
         return low.min(), high.max()
 
 
-def _blocks(values: NDArray, every: bool) -> Iterator[NDArray]:
+def _blocks(values: NDArray[Any], every: bool) -> Iterator[NDArray[Any]]:
     if every or len(values) <= _BLOCK:
         for begin in range(0, len(values), _BLOCK):
             yield values[begin : begin + _BLOCK]

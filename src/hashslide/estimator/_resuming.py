@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,9 @@ def check_same_fit(
         )
 
 
-def take_over(checkpoint, data: TrainingData, label_weight, loss: str) -> tuple[Network, list[dict]]:
+def take_over(
+    checkpoint, data: TrainingData, label_weight, loss: str
+) -> tuple[Network, list[dict[str, Any]]]:
     """Return copies of the checkpoint's network, with the weights of labels, and of its history."""
     saved = checkpoint.network_
     network = Network.from_state(saved.config, saved.state())

@@ -73,7 +73,7 @@ def _metadata(classifier, optimizer_state: bool) -> dict[str, Any]:
     }
 
 
-def _plain_parameters(parameters: dict) -> dict:
+def _plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters as JSON.
 
     Callbacks, generators and the number of threads, which belongs to a machine and not to a model, take their
@@ -114,7 +114,7 @@ def _restore_parameters(values: dict[str, Any], family) -> dict[str, Any]:
     return found
 
 
-def _finite(record: dict) -> dict:
+def _finite(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value if math.isfinite(value) else None for name, value in record.items()}
 
 
@@ -164,7 +164,7 @@ def _own_names(family: Any) -> list[str]:
     )
 
 
-def _restore(cls, path, arrays: dict[str, NDArray], metadata: dict[str, Any], family):
+def _restore(cls, path, arrays: dict[str, NDArray[Any]], metadata: dict[str, Any], family):
     _check_family(path, metadata["network"], family)
     parameters = _restore_parameters(metadata["parameters"], family)
     if "label_weight" in arrays:
@@ -196,7 +196,7 @@ def _restore(cls, path, arrays: dict[str, NDArray], metadata: dict[str, Any], fa
     return classifier
 
 
-def _restore_labels(names: NDArray | None, metadata: dict[str, Any], n_labels: int) -> LabelNames:
+def _restore_labels(names: NDArray[Any] | None, metadata: dict[str, Any], n_labels: int) -> LabelNames:
     kind, from_lists = metadata["classes_kind"], check_bool("label_lists", metadata["label_lists"])
     if kind is None:
         return LabelNames(n_labels)
@@ -211,7 +211,7 @@ def _restore_labels(names: NDArray | None, metadata: dict[str, Any], n_labels: i
     return LabelNames(n_labels, names, from_lists)
 
 
-def _restore_feature_names(names: NDArray, n_features: int) -> NDArray[np.object_]:
+def _restore_feature_names(names: NDArray[Any], n_features: int) -> NDArray[np.object_]:
     if names.dtype != object or len(names) > n_features:
         raise InputError(f"it has {len(names)} names of {names.dtype} for its {n_features} features")
     return names
@@ -235,7 +235,7 @@ def _restore_approximate(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _restore_moments(
-    arrays: dict[str, NDArray], training: dict[str, Any], width: int
+    arrays: dict[str, NDArray[Any]], training: dict[str, Any], width: int
 ) -> ActivationMoments | None:
     if "activations.mean" not in arrays:
         return None

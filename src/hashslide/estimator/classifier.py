@@ -1,6 +1,5 @@
 """SlideClassifier: the network as a scikit-learn estimator."""
 
-import os
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -13,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from hashslide._checks import check_bool, check_float, check_int
 from hashslide._core import ModelLock
 from hashslide._locks import reading, training, unbroken
+from hashslide._os_errors import StrPath
 from hashslide._validation import check_same_rows, check_sample_weight
 from hashslide.callbacks import Callback, EarlyStopping
 from hashslide.csr import Csr
@@ -270,7 +270,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         if self.early_stopping and evaluate is None:
             data, evaluate = hold_out(self, data, seed)
         settings = decide_settings(given, data, target.multilabel)
-        history: list[dict] = []
+        history: list[dict[str, Any]] = []
         if checkpoint is None:
             network = new_network(settings, data, seed, self.label_weight, given["n_jobs"])
         else:
@@ -372,7 +372,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     @training
-    def tune_approximate(self, X, y=None, k: int = 5, share: float = 0.99) -> dict:
+    def tune_approximate(self, X, y=None, k: int = 5, share: float = 0.99) -> dict[str, Any]:
         """Find the fastest approximate prediction that is good enough on validation data.
 
         Parameters
@@ -411,7 +411,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
     @reading
     def predict_topk(
         self, X, k: int = 5, probabilities: bool = False, approximate: bool = False
-    ) -> tuple[NDArray, NDArray[np.float32]]:
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Return the k best labels of each example and their scores.
 
         The only prediction whose memory does not grow with the number of labels.
@@ -479,7 +479,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         return self._predictor().predict_proba(self._features(X))
 
     @reading
-    def predict(self, X) -> NDArray | sparse.csr_matrix:
+    def predict(self, X) -> NDArray[Any] | sparse.csr_matrix:
         """Return the most likely class of each example, or the labels with a probability above 1/2.
 
         Returns
@@ -520,7 +520,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         return float(np.average(np.asarray(hits).ravel(), weights=weight))
 
     @reading
-    def save(self, path: str | os.PathLike, optimizer_state: bool = True) -> None:
+    def save(self, path: StrPath, optimizer_state: bool = True) -> None:
         """Write the model to a file, atomically; see docs/how/model_file.md.
 
         Parameters
@@ -539,7 +539,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         save_classifier(self, path, optimizer_state)
 
     @classmethod
-    def load(cls, path: str | os.PathLike, mmap: bool = True, hash=None, verify: bool = False) -> Self:
+    def load(cls, path: StrPath, mmap: bool = True, hash=None, verify: bool = False) -> Self:
         """Return the model that `save` wrote.
 
         Callbacks, a RandomState object and a hash family of your own are not part of the file.
@@ -607,7 +607,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         copied.__setstate__(self.__getstate__())
         return copied
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         return {name: value for name, value in state.items() if name != "_model_lock"}
 

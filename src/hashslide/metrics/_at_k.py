@@ -1,7 +1,7 @@
 """The metrics themselves, each a formula over the ranking of `_ranking`."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -163,7 +163,7 @@ def summary(
     return result
 
 
-def measure(name: str, ranking: Ranking, propensity: NDArray | None) -> float:
+def measure(name: str, ranking: Ranking, propensity: NDArray[Any] | None) -> float:
     """Return the metric called `name`, without its @k, of a ranking."""
     return PLAIN[name](ranking) if name in PLAIN else SCORED[name](ranking, _weights(ranking, propensity))
 
@@ -223,7 +223,7 @@ def _weights(ranking: Ranking, propensity: ArrayLike) -> _Weights:
     return _Weights(labels, rows, weights[order], np.arange(len(rows)) - y.indptr[rows])
 
 
-def _distinct(ids: NDArray) -> int:
+def _distinct(ids: NDArray[Any]) -> int:
     return np.count_nonzero(np.diff(np.sort(ids))) + (len(ids) > 0)
 
 

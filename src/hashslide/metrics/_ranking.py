@@ -1,6 +1,7 @@
 """From what metrics are given to relevant labels and predictions in one numbering."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -100,7 +101,7 @@ def find(y: Csr, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
     return (stored[places] == wanted) & (ids >= 0)
 
 
-def _truth(Y, named: NDArray | None, name: str = "Y") -> Target:
+def _truth(Y, named: NDArray[Any] | None, name: str = "Y") -> Target:
     if Y is None:
         raise InputError(f"{name} is None. Pass the relevant labels of each example.")
     if getattr(Y, "ndim", 1) == 2 or isinstance(Y, Csr):
@@ -109,7 +110,7 @@ def _truth(Y, named: NDArray | None, name: str = "Y") -> Target:
     return parse_target(Y, lists=None, n_labels=None if named is None else len(named))
 
 
-def _predicted(topk: ArrayLike) -> NDArray:
+def _predicted(topk: ArrayLike) -> NDArray[Any]:
     if isinstance(topk, tuple) and len(topk) == 2 and all(getattr(part, "ndim", 0) == 2 for part in topk):
         raise InputError(
             "topk is the pair (labels, scores) of predict_topk. Pass its first part, the labels."
@@ -130,7 +131,7 @@ def _predicted(topk: ArrayLike) -> NDArray:
     return array
 
 
-def _labels(truth: Target, predicted: NDArray, named: NDArray | None) -> LabelNames:
+def _labels(truth: Target, predicted: NDArray[Any], named: NDArray[Any] | None) -> LabelNames:
     """Return the numbering of all labels of both sides."""
     if truth.n_columns is not None and truth.columns is None:
         if named is not None and len(named) != truth.n_columns:
@@ -153,7 +154,7 @@ def _labels(truth: Target, predicted: NDArray, named: NDArray | None) -> LabelNa
     return LabelNames(len(union), np.array(union, dtype=object))
 
 
-def _ids(predicted: NDArray, labels: LabelNames, named: NDArray | None) -> NDArray[np.int64]:
+def _ids(predicted: NDArray[Any], labels: LabelNames, named: NDArray[Any] | None) -> NDArray[np.int64]:
     """Return the numbers of the predicted labels."""
     names = labels.names
     is_integer = predicted.dtype.kind in "iu"
@@ -182,11 +183,11 @@ def _ids(predicted: NDArray, labels: LabelNames, named: NDArray | None) -> NDArr
     return np.fromiter((numbers[item] for item in items), np.int64, len(items)).reshape(predicted.shape)
 
 
-def _example(predicted: NDArray):
+def _example(predicted: NDArray[Any]):
     return next((item for item in predicted.ravel().tolist() if item is not None), None)
 
 
-def _check_ids(ids: NDArray, n_labels: int) -> None:
+def _check_ids(ids: NDArray[Any], n_labels: int) -> None:
     bad = np.argwhere((ids < PADDING) | (ids >= n_labels))
     if len(bad):
         row, column = bad[0]
@@ -204,7 +205,7 @@ def _check_ids(ids: NDArray, n_labels: int) -> None:
         )
 
 
-def _left_out(exclude, named: NDArray | None, labels: LabelNames) -> Csr:
+def _left_out(exclude, named: NDArray[Any] | None, labels: LabelNames) -> Csr:
     """Return the excluded labels in the numbering of the others, which may lack some of them."""
     target = _truth(exclude, named, name="exclude")
     if target.n_columns is None or target.columns is not None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -122,7 +123,7 @@ def _last_step(estimator, X):
             return estimator, X
 
 
-def _predict(estimator, X, k: int) -> NDArray:
+def _predict(estimator, X, k: int) -> NDArray[Any]:
     """Return the names of the best labels."""
     if hasattr(estimator, "predict_topk"):
         return estimator.predict_topk(X, k)[0]

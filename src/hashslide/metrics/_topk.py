@@ -1,5 +1,7 @@
 """Scores of any model as predictions."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -55,13 +57,13 @@ def top_k_labels(scores, k: int) -> NDArray[np.int64]:
     return result
 
 
-def _of_dense(scores: NDArray, k: int) -> NDArray[np.int64]:
+def _of_dense(scores: NDArray[Any], k: int) -> NDArray[np.int64]:
     best = np.argsort(_falling(scores), axis=1, kind="stable")[:, :k]
     padding = np.full((len(scores), max(k - best.shape[1], 0)), PADDING, dtype=np.int64)
     return np.hstack([best.astype(np.int64, copy=False), padding])
 
 
-def _falling(values: NDArray) -> NDArray:
+def _falling(values: NDArray[Any]) -> NDArray[Any]:
     """Return values of the opposite order; -x of an integer may not exist in its dtype, ~x does."""
     if values.dtype.kind == "f":
         if np.isnan(values).any():

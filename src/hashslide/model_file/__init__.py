@@ -17,7 +17,7 @@ import numpy as np
 
 from hashslide import _atomic
 from hashslide._atomic import atomic_write
-from hashslide._os_errors import as_path, explain
+from hashslide._os_errors import StrPath, as_path, explain
 from hashslide.errors import InputError, ModelFileError
 from hashslide.model_file._header import (
     DATA_ALIGNMENT,
@@ -40,9 +40,7 @@ def __dir__() -> list[str]:
 _BLOCK_BYTES = 16 * 1024 * 1024
 
 
-def save_model(
-    path: str | os.PathLike, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
-) -> None:
+def save_model(path: StrPath, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
     """Write arrays and metadata to one file, atomically.
 
     The data go to a temporary file in the same folder, reach the disk, and then replace `path` in one step:
@@ -83,7 +81,7 @@ def save_model(
 
 
 def load_model(
-    path: str | os.PathLike, mmap: bool = True, verify: bool = False
+    path: StrPath, mmap: bool = True, verify: bool = False
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read a model file.
 
@@ -124,7 +122,7 @@ def load_model(
     return arrays, summary.metadata
 
 
-def inspect(path: str | os.PathLike, verify: bool = False) -> ModelSummary:
+def inspect(path: StrPath, verify: bool = False) -> ModelSummary:
     """Read and check the header of a model file; the arrays are not touched.
 
     Parameters
@@ -149,7 +147,7 @@ def inspect(path: str | os.PathLike, verify: bool = False) -> ModelSummary:
     return summary
 
 
-def check_writable(path: str | os.PathLike) -> None:
+def check_writable(path: StrPath) -> None:
     """Find out before training whether a model can be saved under a name.
 
     Parameters
@@ -244,7 +242,7 @@ def _byte_blocks(array: np.ndarray) -> Iterator[memoryview]:
 
 
 @contextlib.contextmanager
-def _open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
+def _open_regular(path: StrPath) -> Iterator[BinaryIO]:
     """Open a file; what the system refuses while it is read becomes a ModelFileError too."""
     try:
         mode = os.stat(as_path(path)).st_mode

@@ -3,6 +3,8 @@
 Part of the specification in reference.py.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +24,7 @@ class LabelPrior:
         self.counts, self.n_examples, self.mean_labels = np.zeros(n_labels, np.int64), 0, 1.0
         self.popular = np.empty(0, np.int64)
 
-    def set(self, counts: NDArray, n_examples: int, n_popular: int) -> None:
+    def set(self, counts: NDArray[Any], n_examples: int, n_popular: int) -> None:
         """Counts of all labels among n_examples examples; the n_popular most frequent are in every set."""
         self.counts, self.n_examples = np.array(counts, np.int64), n_examples
         self.popular = np.argsort(-self.counts, kind="stable")[:n_popular]
@@ -32,7 +34,7 @@ class LabelPrior:
         """Share of the examples that carry the label, add-half smoothed."""
         return (self.counts[labels] + 0.5) / (self.n_examples + 1)
 
-    def log_inclusion(self, labels: NDArray, batch: int, uniform: int) -> NDArray[np.float64]:
+    def log_inclusion(self, labels: NDArray[Any], batch: int, uniform: int) -> NDArray[np.float64]:
         """log r, with r the chance to be among the labels of a batch or the uniform draws.
 
         r = 1 - (1 - f)^batch (1 - 1 / n_labels)^uniform
@@ -57,7 +59,7 @@ class ActiveSets:
     """
 
     def __init__(
-        self, config, prior: LabelPrior, targets: list[NDArray], sampled: list[list[int]], step: int
+        self, config, prior: LabelPrior, targets: list[NDArray[Any]], sampled: list[list[int]], step: int
     ):
         self.config, self.prior, self.targets, self.sampled = config, prior, targets, sampled
         self.rng = CounterRng(config.seed, "uniform_negatives", step)
@@ -68,7 +70,7 @@ class ActiveSets:
     def _draws(self) -> NDArray[np.int64]:
         return self.rng.below(np.arange(self.config.negatives.uniform, dtype=np.uint64), self.config.n_labels)
 
-    def _per_batch(self) -> tuple[list[NDArray], list[NDArray], NDArray]:
+    def _per_batch(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]], NDArray[Any]]:
         """Popular labels, the batch's own, uniform draws, those that the sampler found for any example.
 
         The shift is prior_correction log r; popular labels are there for certain: 0.
@@ -79,7 +81,7 @@ class ActiveSets:
         shift[: len(popular)] = 0
         return [labels] * len(self.targets), [shift.astype(np.float32)] * len(self.targets), labels
 
-    def _per_example(self) -> tuple[list[NDArray], list[NDArray], NDArray]:
+    def _per_example(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]], NDArray[Any]]:
         """What the sampler found for the example, and the set of the batch, the same for all.
 
         Given the tables, only what comes from the rest of the batch, labels of other examples and uniform

@@ -5,6 +5,7 @@ neither read nor updated.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +61,7 @@ class Activations:
     sparse: bool
 
     @classmethod
-    def dense(cls, values: NDArray) -> "Activations":
+    def dense(cls, values: NDArray[Any]) -> "Activations":
         """All units are active."""
         return cls(values, np.ones_like(values, bool), False)
 
@@ -81,11 +82,11 @@ class Parameters:
         self.weight_optimizer = Optimizer(config, weight.shape)
         self.bias_optimizer = Optimizer(config, bias.shape)
 
-    def arrays(self) -> dict[str, NDArray]:
+    def arrays(self) -> dict[str, NDArray[Any]]:
         """The parameters; the bias is a vector outside."""
         return {"weight": self.weight, "bias": self.bias.ravel()}
 
-    def optimizer_arrays(self) -> dict[str, NDArray]:
+    def optimizer_arrays(self) -> dict[str, NDArray[Any]]:
         """The state of the optimisers; columns are vectors outside."""
         return {
             f"{part}.{name}": array.ravel() if array.shape[1] == 1 else array
@@ -93,11 +94,11 @@ class Parameters:
             for name, array in optimizer.arrays.items()
         }
 
-    def index_arrays(self) -> dict[str, NDArray]:
+    def index_arrays(self) -> dict[str, NDArray[Any]]:
         """The hash tables, where there are some."""
         return {}
 
-    def restore(self, name: str, state: dict[str, NDArray]) -> None:
+    def restore(self, name: str, state: dict[str, NDArray[Any]]) -> None:
         """Copy the arrays of this name; those of the optimisers and tables may be missing."""
         for key, array in self.arrays().items():
             array[:] = state[f"{name}.{key}"]
@@ -134,7 +135,7 @@ class InputLayer(Parameters):
         """The same function."""
         return self.forward(x, 0)
 
-    def backward_and_update(self, gradient: NDArray, rate: float, step: int) -> None:
+    def backward_and_update(self, gradient: NDArray[Any], rate: float, step: int) -> None:
         """gradient: dLoss/dh. With ``s = length / |a|``: ``dLoss/da = s (g - h (h . g) / length^2)``."""
         length = self.length
         if length:
@@ -148,7 +149,7 @@ class InputLayer(Parameters):
     def build_tables(self) -> None:
         """There are none."""
 
-    def rehash(self, inputs: NDArray, step: int) -> None:
+    def rehash(self, inputs: NDArray[Any], step: int) -> None:
         """There are no tables."""
 
     def grow(self, n_features: int) -> None:
@@ -166,16 +167,18 @@ class Neurons(Parameters):
         super().__init__(config, weight, np.zeros((len(weight), 1), np.float32))
         self.selector, self.touched = selector, np.empty(0, np.int64)
 
-    def products(self, a: NDArray) -> NDArray[np.float32]:
+    def products(self, a: NDArray[Any]) -> NDArray[np.float32]:
         """Logits of all neurons, (examples, neurons)."""
         return a @ self.weight.T + self.bias.T
 
-    def select(self, a: NDArray, step: int, exclude: list[NDArray] | None = None) -> list[list[int]]:
+    def select(
+        self, a: NDArray[Any], step: int, exclude: list[NDArray[Any]] | None = None
+    ) -> list[list[int]]:
         """The neurons that the selector chooses for each example."""
         return self.selector.select(self.weight, self.bias[:, 0], a, step, exclude)
 
     def update(
-        self, a: Activations, dz: NDArray, touched: NDArray, by_pair: bool, rate: float, step: int
+        self, a: Activations, dz: NDArray[Any], touched: NDArray[Any], by_pair: bool, rate: float, step: int
     ) -> None:
         """Update the touched neurons; dz: (examples, neurons), 0 where not active.
 
@@ -188,12 +191,12 @@ class Neurons(Parameters):
         self.weight_optimizer.update(self.weight, touched, dz.T @ a.values, rate, step, entries)
         self.bias_optimizer.update(self.bias, touched, dz.sum(axis=0)[:, None], rate, step)
 
-    def index_arrays(self) -> dict[str, NDArray]:
+    def index_arrays(self) -> dict[str, NDArray[Any]]:
         """The hash tables, where there are some."""
         index = self.selector.index
         return {f"index.{key}": array for key, array in index.state().items()} if index else {}
 
-    def restore(self, name: str, state: dict[str, NDArray]) -> None:
+    def restore(self, name: str, state: dict[str, NDArray[Any]]) -> None:
         """Copy the arrays of this name; those of the optimisers and tables may be missing."""
         super().restore(name, state)
         prefix = f"{name}.index."
@@ -202,7 +205,7 @@ class Neurons(Parameters):
         }:
             self.selector.index.restore(saved)
 
-    def rehash(self, inputs: NDArray, step: int) -> None:
+    def rehash(self, inputs: NDArray[Any], step: int) -> None:
         """Step 8, where there are tables; inputs: of this step."""
         if index := self.selector.index:
             index.map.observe(inputs)
@@ -283,7 +286,7 @@ class HiddenLayer(Neurons):
             np.put_along_axis(active, order[:, self.winners :], False, axis=1)
         return Activations(np.where(active, values, 0), active & (values != 0), True)
 
-    def backward_and_update(self, gradient: NDArray, rate: float, step: int) -> NDArray[np.float32]:
+    def backward_and_update(self, gradient: NDArray[Any], rate: float, step: int) -> NDArray[np.float32]:
         """gradient: dLoss/dout. Returns dLoss/din."""
         out, factor = self.outputs, np.float32(self.training_factor)
         dz = gradient * factor * DERIVATIVES[self.activation](out.values / factor) * out.active

@@ -11,6 +11,7 @@ whose result depends on their race; on one thread it is the same as "owner".
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,13 +127,13 @@ class Network:
         kept = CounterRng(self.config.seed, "hidden_dropout", self.step).uniform(index) >= p
         return (kept / (1 - p)).astype(np.float32).reshape(shape)
 
-    def _active_sets(self, a: Activations, targets: list[NDArray]) -> ActiveSets:
+    def _active_sets(self, a: Activations, targets: list[NDArray[Any]]) -> ActiveSets:
         sampled: list[list[int]] = [[] for _ in targets]
         if self.config.sampler is not None:
             sampled = self.output.select(a.values, self.step, targets)
         return ActiveSets(self.config, self.prior, targets, sampled, self.step)
 
-    def _losses(self, z: NDArray, sets: ActiveSets) -> tuple[NDArray, NDArray[np.float32]]:
+    def _losses(self, z: NDArray[Any], sets: ActiveSets) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Loss of each example, and dLoss/dz, 0 where not active."""
         losses, dz = np.zeros(len(z)), np.zeros_like(z)
         for b, (labels, true, shift) in enumerate(zip(sets.labels, sets.targets, sets.shift, strict=True)):
@@ -140,7 +141,7 @@ class Network:
             losses[b], dz[b, labels] = LOSSES[self.config.loss](*args)
         return losses, dz
 
-    def _example_weights(self, targets: list[NDArray], sample_weight) -> NDArray[np.float32]:
+    def _example_weights(self, targets: list[NDArray[Any]], sample_weight) -> NDArray[np.float32]:
         n_targets = np.array([max(1, len(labels)) for labels in targets])
         by_labels = (self.prior.mean_labels / n_targets) ** self.config.example_power
         return (by_labels * sample_weight).astype(np.float32)
@@ -202,7 +203,7 @@ class Network:
         ]
         return dict(zip(names, self.layers, strict=True)) | {"output": self.output}
 
-    def state(self) -> dict[str, NDArray]:
+    def state(self) -> dict[str, NDArray[Any]]:
         """Every array of the model, of its optimiser and of its hash tables, by name."""
         arrays = {
             f"{name}.{key}": array
@@ -216,7 +217,7 @@ class Network:
         )
 
     @staticmethod
-    def from_state(config: NetworkConfig, state: dict[str, NDArray], copy: bool = True) -> "Network":
+    def from_state(config: NetworkConfig, state: dict[str, NDArray[Any]], copy: bool = True) -> "Network":
         """A network with copies of the arrays; those of the optimiser and the tables may be missing."""
         network = Network(config, initialise=False)
         for name, part in network._parts().items():

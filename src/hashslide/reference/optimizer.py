@@ -1,5 +1,7 @@
 """Step 7 in NumPy: updates of touched rows. Part of the specification in reference.py."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,12 +32,12 @@ class Optimizer:
 
     def update(
         self,
-        weight: NDArray,
-        rows: NDArray,
-        gradient: NDArray,
+        weight: NDArray[Any],
+        rows: NDArray[Any],
+        gradient: NDArray[Any],
         rate: float,
         step: int,
-        entries: NDArray | bool = True,
+        entries: NDArray[Any] | bool = True,
     ) -> None:
         """Change the rows of weight (n, width) in place.
 
@@ -60,8 +62,8 @@ class Optimizer:
         weight[rows] = np.where(entries, w, weight[rows])
 
     def _average(
-        self, name: str, rows: NDArray, keep: float, new: NDArray, entries: NDArray | bool
-    ) -> NDArray:
+        self, name: str, rows: NDArray[Any], keep: float, new: NDArray[Any], entries: NDArray[Any] | bool
+    ) -> NDArray[Any]:
         """A moment of the touched weights: keep * old + new."""
         moment = self.arrays[name]
         moment[rows] = np.where(entries, keep * moment[rows] + new, moment[rows])
@@ -72,6 +74,6 @@ class Optimizer:
         self.arrays = {name: pad_rows(array, n_rows) for name, array in self.arrays.items()}
 
 
-def pad_rows(array: NDArray, n_rows: int) -> NDArray:
+def pad_rows(array: NDArray[Any], n_rows: int) -> NDArray[Any]:
     """The array with rows of 0 at the end, n_rows altogether."""
     return np.pad(array, ((0, n_rows - len(array)), (0, 0)))

@@ -3,6 +3,8 @@
 Part of the specification in reference.py.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,11 +61,11 @@ class Selector:
 
     def select(
         self,
-        weight: NDArray,
-        bias: NDArray,
-        queries: NDArray,
+        weight: NDArray[Any],
+        bias: NDArray[Any],
+        queries: NDArray[Any],
         step: int,
-        exclude: list[NDArray] | None = None,
+        exclude: list[NDArray[Any]] | None = None,
     ) -> list[list[int]]:
         """Neurons of each query in the order of choice, none of `exclude`. step: 0 in predictions."""
         found = self._found(queries)
@@ -71,7 +73,7 @@ class Selector:
         options |= own_values(self.sampler)
         return sample(self.sampler.name, weight, bias, queries, found, **options)
 
-    def _found(self, queries: NDArray) -> list[list[list[NDArray]]] | None:
+    def _found(self, queries: NDArray[Any]) -> list[list[list[NDArray[Any]]]] | None:
         if self.index is None or not self.index.builds:
             return None
         return [

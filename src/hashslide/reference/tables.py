@@ -1,6 +1,7 @@
 """Hash tables and the index of a layer's neurons in NumPy: part of the specification in reference.py."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ class HashTable:
         self.lists: list[list[int]] = [[] for _ in range(n_buckets)]
         self.buckets = np.zeros(0, np.int32)
 
-    def build(self, buckets: NDArray) -> None:
+    def build(self, buckets: NDArray[Any]) -> None:
         """Insert the neurons in order; buckets: (n_neurons,), -1: none."""
         self.buckets = np.array(buckets, np.int32)
         self.lists = [[] for _ in self.lists]
@@ -61,7 +62,7 @@ class HashTable:
         """New neurons are in no bucket."""
         self.buckets = np.pad(self.buckets, (0, n_neurons - len(self.buckets)), constant_values=-1)
 
-    def restore(self, buckets: NDArray, members: NDArray, moves: int) -> None:
+    def restore(self, buckets: NDArray[Any], members: NDArray[Any], moves: int) -> None:
         """Return to a state: the bucket of each neuron, all members by bucket, the insertions so far."""
         self.buckets, self.moves = np.array(buckets), moves
         self.lists = [[] for _ in self.lists]
@@ -74,12 +75,12 @@ class HashTable:
         return members[-seen:] if self.bucket_policy == "fifo" else members[:seen]
 
     @property
-    def sizes(self) -> NDArray:
+    def sizes(self) -> NDArray[Any]:
         """Members of each bucket, seen or not."""
         return np.array([len(members) for members in self.lists])
 
     @property
-    def members(self) -> NDArray:
+    def members(self) -> NDArray[Any]:
         """All members, bucket by bucket."""
         return np.array([neuron for members in self.lists for neuron in members], np.int32)
 
@@ -96,7 +97,7 @@ class MipsMap:
         self.query_mean, self.query_square, self.batches = np.zeros(width, np.float32), np.float32(0), 0
         self.origin, self.balance = self.query_mean, np.float32(1)
 
-    def observe(self, h: NDArray) -> None:
+    def observe(self, h: NDArray[Any]) -> None:
         """Follow the mean of the queries and of their squared length."""
         if not self.centre_queries or not len(h):
             return
@@ -105,7 +106,7 @@ class MipsMap:
         self.query_mean = (1 - rate) * self.query_mean + rate * h.mean(axis=0)
         self.query_square = (1 - rate) * self.query_square + rate * (h**2).sum(axis=1).mean()
 
-    def fit(self, weight: NDArray, bias: NDArray) -> None:
+    def fit(self, weight: NDArray[Any], bias: NDArray[Any]) -> None:
         """Means, and the longest neuron of each part, shortest part first."""
         self.mean, self.origin, self.balance = 0.0, self.query_mean, np.float32(1)
         hashed = (weight != 0).any(axis=1)
@@ -122,11 +123,11 @@ class MipsMap:
         parts = np.arange(1, self.norm_ranges + 1)
         self.longest = norms[np.maximum(0, parts * n // self.norm_ranges - 1)]
 
-    def _centred(self, weight: NDArray, bias: NDArray) -> NDArray:
+    def _centred(self, weight: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
         offsets = (bias + weight @ self.origin) / self.balance
         return (np.column_stack([weight, offsets]) if self.bias else weight) - self.mean
 
-    def neurons(self, weight: NDArray, bias: NDArray) -> tuple[NDArray, NDArray]:
+    def neurons(self, weight: NDArray[Any], bias: NDArray[Any]) -> tuple[NDArray[Any], NDArray]:
         """Vectors (n, width) and the part of each neuron (n,)."""
         vectors = self._centred(weight, bias)
         norms = np.linalg.norm(vectors, axis=1)
@@ -138,14 +139,14 @@ class MipsMap:
             vectors = vectors / np.where(longest > 0, longest, 1)[:, None]
         return vectors.astype(np.float32), part
 
-    def queries(self, h: NDArray) -> NDArray:
+    def queries(self, h: NDArray[Any]) -> NDArray[Any]:
         """Vectors (n, width) of the activations h."""
         last = np.full((len(h), int(self.bias)), self.balance)
         return np.column_stack([h - self.origin, last, np.zeros((len(h), int(self.augment)))]).astype(
             np.float32
         )
 
-    def state(self) -> dict[str, NDArray]:
+    def state(self) -> dict[str, NDArray[Any]]:
         """What the last fit found; empty where it does not matter."""
         lengths = self.augment or self.norm_ranges > 1
         mean = np.atleast_1d(self.mean) if self.centre else []
@@ -156,7 +157,7 @@ class MipsMap:
         arrays = {name: np.array(array, np.float32) for name, array in arrays.items()}
         return arrays | ({"query_batches": np.array([self.batches])} if self.centre_queries else {})
 
-    def restore(self, state: dict[str, NDArray], fitted: bool) -> None:
+    def restore(self, state: dict[str, NDArray[Any]], fitted: bool) -> None:
         """Return to a state."""
         if self.centre_queries:
             self.query_mean, self.query_square = state["query_mean"].copy(), state["query_square"][0]
@@ -196,24 +197,24 @@ class NeuronIndex:
         n_buckets = family.n_buckets * mips.norm_ranges
         self.tables = [HashTable(n_buckets, bucket_policy, bucket_size, key) for key in keys]
 
-    def look_up(self, h: NDArray) -> NDArray:
+    def look_up(self, h: NDArray[Any]) -> NDArray[Any]:
         """Buckets (n, n_tables, probes * norm ranges); the longer neurons first."""
         codes = self.family.probe(self.map.queries(h), self.probes)
         ranges = np.arange(self.map.norm_ranges)[::-1] * self.family.n_buckets
         found = np.where(codes[..., None] < 0, -1, codes[..., None] + ranges)
         return found.reshape(*codes.shape[:2], -1)
 
-    def _codes(self, weight: NDArray, bias: NDArray) -> tuple[NDArray, NDArray]:
+    def _codes(self, weight: NDArray[Any], bias: NDArray[Any]) -> tuple[NDArray[Any], NDArray]:
         """Vectors and buckets; a neuron whose weights are all 0 has no direction to be found by: -1."""
         vectors, part = self.map.neurons(weight, bias)
         codes = self.family.hash(vectors) + self.family.n_buckets * part[:, None]
         return vectors, np.where((weight == 0).all(axis=1)[:, None], -1, codes)
 
-    def touch(self, neurons: NDArray) -> None:
+    def touch(self, neurons: NDArray[Any]) -> None:
         """Note neurons that have changed."""
         self.touched = list(dict.fromkeys([*self.touched, *np.asarray(neurons).tolist()]))
 
-    def maintain(self, weight: NDArray, bias: NDArray, step: int) -> None:
+    def maintain(self, weight: NDArray[Any], bias: NDArray[Any], step: int) -> None:
         """After each step: re-hash the touched neurons when due, rebuild everything on the schedule."""
         due, rebuild = self.builds > 0 and step >= self.next_rehash, step >= self.next_build
         if due and not rebuild:
@@ -225,7 +226,7 @@ class NeuronIndex:
         if due or rebuild:
             self.next_rehash = step + self.every
 
-    def build(self, weight: NDArray, bias: NDArray) -> None:
+    def build(self, weight: NDArray[Any], bias: NDArray[Any]) -> None:
         """Rebuild everything with fresh functions."""
         self.family.draw(self.builds)
         self.builds += 1
@@ -236,7 +237,7 @@ class NeuronIndex:
             table.build(codes)
         self.touched, self.changed = [], 0
 
-    def _rehash(self, weight: NDArray, bias: NDArray) -> None:
+    def _rehash(self, weight: NDArray[Any], bias: NDArray[Any]) -> None:
         for begin in range(0, len(self.touched), self.part):
             ids = self.touched[begin : begin + self.part]
             vectors, codes = self._codes(weight[ids], bias[ids])
@@ -248,7 +249,7 @@ class NeuronIndex:
                 self.family.follow(vectors[placed], codes[placed] % self.family.n_buckets, np.array(sizes))
         self.touched = []
 
-    def state(self) -> dict[str, NDArray]:
+    def state(self) -> dict[str, NDArray[Any]]:
         """All that is needed to go on in the same way."""
         progress = [self.n_neurons, self.builds, self.next_build, self.next_rehash, self.changed]
         tables = self.tables if self.builds else []
@@ -263,7 +264,7 @@ class NeuronIndex:
         learned = getattr(self.family, "learned", dict)()
         return arrays | {f"family.{name}": array.ravel() for name, array in learned.items()}
 
-    def restore(self, state: dict[str, NDArray]) -> None:
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Return to a state."""
         _, self.builds, self.next_build, self.next_rehash, self.changed = state["progress"].tolist()
         self.touched = state["touched"].tolist()

@@ -8,6 +8,7 @@ import operator
 import warnings
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,9 +68,9 @@ class Target:
 
     multilabel: bool
     indptr: NDArray[np.int64]
-    items: NDArray
+    items: NDArray[Any]
     n_columns: int | None = None
-    columns: NDArray | None = None
+    columns: NDArray[Any] | None = None
     dense_dtype: np.dtype | None = None
 
     @property
@@ -133,7 +134,7 @@ def parse_target(Y, *, lists: bool | None = False, n_labels: int | None = None) 
     return _class_vector(array)
 
 
-def column_names(Y) -> NDArray | None:
+def column_names(Y) -> NDArray[Any] | None:
     """Return the column names of a data frame, unless they are plain numbers."""
     columns = getattr(Y, "columns", None)
     if columns is None or not all(isinstance(name, str) for name in columns):
@@ -141,7 +142,7 @@ def column_names(Y) -> NDArray | None:
     return np.array(list(columns), dtype=object)
 
 
-def _sparse_indicator(Y, columns: NDArray | None) -> Target:
+def _sparse_indicator(Y, columns: NDArray[Any] | None) -> Target:
     matrix = as_csr(Y, name="y", dtype=None)
     wrong = [] if matrix.data is None else np.flatnonzero(matrix.data != 1)
     if len(wrong):
@@ -154,7 +155,7 @@ def _sparse_indicator(Y, columns: NDArray | None) -> Target:
     return Target(True, matrix.indptr, matrix.indices, matrix.n_columns, columns)
 
 
-def _dense_indicator(array: NDArray, columns: NDArray | None) -> Target:
+def _dense_indicator(array: NDArray[Any], columns: NDArray[Any] | None) -> Target:
     if array.dtype.kind == "O":
         array = _object_indicator(array)
     if array.ndim != 2 or array.dtype.kind not in "biuf":
@@ -177,7 +178,7 @@ def _dense_indicator(array: NDArray, columns: NDArray | None) -> Target:
     return Target(True, indptr, np.concatenate(ids), array.shape[1], columns, array.dtype)
 
 
-def _object_indicator(array: NDArray) -> NDArray:
+def _object_indicator(array: NDArray[Any]) -> NDArray[Any]:
     """Return a matrix of Python numbers as one of NumPy's; anything else as it is."""
     missing = np.argwhere([[is_missing(value) for value in row] for row in array])
     if len(missing):
@@ -204,7 +205,7 @@ def _refuse_dense_value(value, row: int, column: int) -> None:
     )
 
 
-def as_array(Y) -> NDArray:
+def as_array(Y) -> NDArray[Any]:
     """Return a vector or matrix as an array in which no label has changed its type."""
     if isinstance(Y, Sequence):
         kinds = set(map(type, Y))
@@ -238,7 +239,7 @@ def _family(kind: type) -> str:
     return "number" if issubclass(kind, int | float | np.integer | np.floating) else "other"
 
 
-def _class_vector(array: NDArray) -> Target:
+def _class_vector(array: NDArray[Any]) -> Target:
     if array.ndim == 2:
         from sklearn.exceptions import DataConversionWarning  # see random_generator in _checks
 
@@ -258,7 +259,7 @@ def _class_vector(array: NDArray) -> Target:
     return Target(False, np.arange(len(items) + 1), items)
 
 
-def check_class_items(array: NDArray) -> NDArray:
+def check_class_items(array: NDArray[Any]) -> NDArray[Any]:
     """Return a vector of classes, all integers, whole numbers, booleans or strings."""
     if array.dtype.kind in "biuU":
         return array
@@ -301,7 +302,7 @@ def _is_row(kind: type) -> bool:
     return issubclass(kind, list | tuple | Set) or (is_list and not issubclass(kind, np.generic))
 
 
-def _row_items(row, i: int) -> list:
+def _row_items(row, i: int) -> list[Any]:
     if isinstance(row, list | tuple | Set):
         return list(row)
     if _is_row(type(row)):
@@ -313,7 +314,7 @@ def _row_items(row, i: int) -> list:
     )
 
 
-def _is_rectangular_indicator(rows: list[list]) -> bool:
+def _is_rectangular_indicator(rows: list[list[Any]]) -> bool:
     """Tell whether nested lists look like an indicator: rows of one length >= 2 that hold only 0 and 1."""
     width = len(rows[0])
     return width >= 2 and all(
@@ -323,7 +324,7 @@ def _is_rectangular_indicator(rows: list[list]) -> bool:
     )
 
 
-def _are_lists(rows: list[list], lists: bool | None, n_labels: int | None) -> bool:
+def _are_lists(rows: list[list[Any]], lists: bool | None, n_labels: int | None) -> bool:
     """Tell whether what looks like an indicator is label lists."""
     could_be_both = lists is None and all(row in ([0, 1], [1, 0]) for row in rows)
     if could_be_both and n_labels in (None, 2):
@@ -335,7 +336,7 @@ def _are_lists(rows: list[list], lists: bool | None, n_labels: int | None) -> bo
     return could_be_both
 
 
-def _label_lists(rows: list[list]) -> Target:
+def _label_lists(rows: list[list[Any]]) -> Target:
     indptr = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(row) for row in rows], out=indptr[1:])
     items = _uniform_names(
@@ -344,7 +345,7 @@ def _label_lists(rows: list[list]) -> Target:
     return Target(True, indptr, items)
 
 
-def _uniform_names(items: list, row_of: Callable[[int], int]) -> NDArray:
+def _uniform_names(items: list[Any], row_of: Callable[[int], int]) -> NDArray[Any]:
     """Return labels that are all strings (dtype object) or all integers."""
     kinds = set(map(type, items))
     if all(issubclass(kind, str) for kind in kinds):
@@ -372,7 +373,7 @@ def _is_integer(kind: type) -> bool:
     return hasattr(kind, "__index__") and _family(kind) != "boolean"
 
 
-def _integers(items: list) -> NDArray:
+def _integers(items: list[Any]) -> NDArray[Any]:
     """Return integers of any type as int64, or as uint64 where they need it."""
     try:
         numbers = [operator.index(item) for item in items]

@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,9 +45,9 @@ class LabelNames:
     """
 
     n: int
-    names: NDArray | None = None
+    names: NDArray[Any] | None = None
     from_lists: bool = False
-    _lookup: dict = field(default_factory=dict, repr=False, compare=False)
+    _lookup: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def learn(cls, target: Target, classes: ArrayLike | None = None) -> "LabelNames":
@@ -168,7 +169,7 @@ class LabelNames:
             ids, indptr = ids[ids >= 0], known[indptr]
         return _sorted_pattern(indptr, ids, self)
 
-    def _ids(self, names: NDArray) -> NDArray[np.int32]:
+    def _ids(self, names: NDArray[Any]) -> NDArray[np.int32]:
         """Return the ids of names, -1 where unknown."""
         if self.names is None:
             raise InputError(
@@ -183,16 +184,16 @@ class LabelNames:
         found = self._lookup.get(name, -1)
         return found if found < self.n else -1
 
-    def decode(self, ids: NDArray[np.int64]) -> NDArray:
+    def decode(self, ids: NDArray[np.int64]) -> NDArray[Any]:
         """Return the names of label ids; the ids themselves if the labels have no names."""
         return ids if self.names is None else self.names[ids]
 
-    def array(self) -> NDArray:
+    def array(self) -> NDArray[Any]:
         """Return the name of every label, in the order of the ids."""
         return np.arange(self.n) if self.names is None else self.names
 
 
-def _type_and_value(name) -> tuple:
+def _type_and_value(name) -> tuple[Any, ...]:
     return isinstance(name, str), name
 
 
@@ -200,7 +201,7 @@ def _kind(name) -> type:
     return next((kind for kind in (str, bool) if isinstance(name, kind)), float)
 
 
-def _appended(names: NDArray, new: list) -> NDArray:
+def _appended(names: NDArray[Any], new: list[Any]) -> NDArray[Any]:
     """Return the names and new ones of their kind; numbers in a type that holds all of them exactly."""
     if names.dtype.kind not in "iuf":
         return np.concatenate([names, np.array(new)])
@@ -216,7 +217,7 @@ def _appended(names: NDArray, new: list) -> NDArray:
     )
 
 
-def check_classes(classes: ArrayLike) -> NDArray:
+def check_classes(classes: ArrayLike) -> NDArray[Any]:
     """Return the names of labels as an array; they are unique and of one type."""
     array = as_array(plain(classes, "classes"))
     if array.ndim != 1 or len(array) == 0:
@@ -230,10 +231,10 @@ def check_classes(classes: ArrayLike) -> NDArray:
     return array
 
 
-def _distinct(items: NDArray) -> NDArray:
+def _distinct(items: NDArray[Any]) -> NDArray[Any]:
     """Return the items sorted and each once. By blocks: no signal is heard while NumPy sorts."""
     if items.dtype.kind == "O":
-        names: set = set()
+        names: set[Any] = set()
         for first, last in blocks(len(items), _BLOCK):
             names.update(items[first:last].tolist())
         return np.array(sorted(names), dtype=object)

@@ -1,5 +1,7 @@
 """Columns of matrices and their names: moved, widened, left out, so that data sets fit each other."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
@@ -47,10 +49,12 @@ def same_columns(parts: dict[str, Part], drop_unknown: bool) -> dict[str, Part]:
         if x_names is None:
             X = fit_width(part.X, n_features, f"the {name} data", drop_unknown)
         else:
+            assert part.feature_names is not None
             X = keep_known(part.X, part.feature_names, x_names, f"the {name} data")
         if y_names is None:
             Y = with_width(part.Y, n_labels)
         else:
+            assert part.label_names is not None
             Y = move_columns(part.Y, places(part.label_names, y_names), len(y_names))
         if (
             x_names is None
@@ -95,7 +99,7 @@ def fit_width(X: csr_matrix, width: int, what: str, drop_unknown: bool) -> csr_m
     return X[:, :width]
 
 
-def keep_known(X: csr_matrix, names: NDArray, known: NDArray, what: str) -> csr_matrix:
+def keep_known(X: csr_matrix, names: NDArray[Any], known: NDArray[Any], what: str) -> csr_matrix:
     """Return the same rows with the known features as columns; others are left out, with a warning."""
     if is_start_of(names, known):
         return with_width(X, len(known))
@@ -106,12 +110,12 @@ def keep_known(X: csr_matrix, names: NDArray, known: NDArray, what: str) -> csr_
     return move_columns(X, moved, len(known))
 
 
-def is_start_of(names: NDArray, known: NDArray) -> bool:
+def is_start_of(names: NDArray[Any], known: NDArray[Any]) -> bool:
     """Tell whether the known names begin with the given ones."""
     return len(names) <= len(known) and bool((names == known[: len(names)]).all())
 
 
-def places(names: NDArray, known: NDArray) -> NDArray[np.int64]:
+def places(names: NDArray[Any], known: NDArray[Any]) -> NDArray[np.int64]:
     """Return the position of each name among the known ones, -1 where it is not."""
     lookup = {name: i for i, name in enumerate(known.tolist())}
     return np.fromiter((lookup.get(name, -1) for name in names.tolist()), np.int64, len(names))

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from itertools import islice
+from typing import NoReturn
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -134,7 +135,7 @@ class LineReader:
             else:
                 self.unknown += 1
 
-    def _fail(self, found: str, remedy: str):
+    def _fail(self, found: str, remedy: str) -> NoReturn:
         raise DataFileError(f"{self.source}, line {self._line}: {found}. {remedy}")
 
     def _matrix(self, rows: list[dict[int, float]]) -> csr_matrix:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def fit_features(
     return fit_width(part.X, model.n_features_in_, str(part.path), drop_unknown)
 
 
-def fit_labels(Y: csr_matrix, names: NDArray | None, part: Part, model: SlideClassifier) -> csr_matrix:
+def fit_labels(Y: csr_matrix, names: NDArray[Any] | None, part: Part, model: SlideClassifier) -> csr_matrix:
     """Return labels in the columns of a model.
 
     Parameters

@@ -22,7 +22,7 @@ def __dir__() -> list[str]:
 
 
 PANEL = "Reading data"
-DataFormat = StrEnum("DataFormat", [(form.name, form.name) for form in FORMATS])
+DataFormat = StrEnum("DataFormat", [(form.name, form.name) for form in FORMATS])  # type: ignore[misc]  # members by look-up
 
 
 class Part(NamedTuple):
@@ -31,8 +31,8 @@ class Part(NamedTuple):
     path: Path
     X: csr_matrix
     Y: csr_matrix
-    feature_names: NDArray | None = None
-    label_names: NDArray | None = None
+    feature_names: NDArray[Any] | None = None
+    label_names: NDArray[Any] | None = None
 
 
 class Reader(NamedTuple):
@@ -76,7 +76,7 @@ class Reader(NamedTuple):
         return data.convert(source, target, format=form, lenient=self.lenient, **self.options())
 
 
-def reads_data(command: Callable) -> Callable:
+def reads_data(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command, in place of its parameter ``reader``, the options that describe one.
 
     Where the command has ``--help-advanced``, its plain help does not show them.
@@ -92,22 +92,22 @@ def reads_data(command: Callable) -> Callable:
     ]
 
     @functools.wraps(command)
-    def run(**values):
+    def run(**values: Any) -> Any:
         reader = Reader(**{name: values.pop(name) for name in Reader._fields})
         return command(**values, reader=reader)
 
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + options
-    run.__signature__ = signature.replace(parameters=parameters)
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 
-def _annotation(name: str, hidden: bool):
+def _annotation(name: str, hidden: bool) -> Any:
     """Return the type of a field of `Reader` with its option."""
     option = OPTIONS[name]
     min = 0 if option.kind == int | None else None
     flag = f"--{name.replace('_', '-')}"
-    settings = {"metavar": option.metavar, "min": min, "help": option.help}
+    settings: dict[str, Any] = {"metavar": option.metavar, "min": min, "help": option.help}
     return Annotated[option.kind, typer.Option(flag, rich_help_panel=PANEL, hidden=hidden, **settings)]
 
 

@@ -1,12 +1,12 @@
 """Which columns of a table hold features, values and labels. Imports pyarrow."""
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from hashslide._interface import setting
+from hashslide._os_errors import StrPath
 
 from .._repairs import fault
 from .options import Columns
@@ -24,7 +24,7 @@ ALL = "*"
 class Table(NamedTuple):
     """A table that is open: its schema, and its rows, once."""
 
-    path: str | os.PathLike
+    path: StrPath
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     text: bool
@@ -37,7 +37,7 @@ def feature_columns(columns: Columns, names: Sequence[str]) -> list[str] | None:
     return None if isinstance(columns.features, str) else list(columns.features)
 
 
-def used_columns(path: str | os.PathLike, columns: Columns, names: Sequence[str]) -> list[str]:
+def used_columns(path: StrPath, columns: Columns, names: Sequence[str]) -> list[str]:
     """Return the columns that have to be read, after a look whether there are all of them.
 
     Raises

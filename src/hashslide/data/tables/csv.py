@@ -2,15 +2,16 @@
 
 import csv
 import io
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from scipy.sparse import csr_matrix
 
 from hashslide._interface import setting
+from hashslide._os_errors import StrPath
 from hashslide.errors import InputError
 
 from .._repairs import fault
@@ -31,7 +32,7 @@ _BLOCK = 1 << 24  # bytes; the longest row
 
 
 def load_csv(
-    path: str | os.PathLike,
+    path: StrPath,
     *,
     features: str | Sequence[str] = "features",
     values: str | None = "values",
@@ -40,8 +41,8 @@ def load_csv(
     delimiter: str | None = None,
     n_features: int | None = None,
     n_labels: int | None = None,
-    feature_names=None,
-    label_names=None,
+    feature_names: Sequence[str] | None = None,
+    label_names: Sequence[str] | None = None,
     lenient: bool = False,
 ) -> tuple[csr_matrix, csr_matrix]:
     """Read a data set from the columns of a CSV file, plain or gzip, whose first line names the columns.
@@ -95,7 +96,7 @@ def load_csv(
     return data.X, data.Y
 
 
-def read_csv(path: str | os.PathLike, *, delimiter: str | None = None, **settings) -> NamedData:
+def read_csv(path: StrPath, *, delimiter: str | None = None, **settings: Any) -> NamedData:
     """Read a data set as `load_csv` does, with the names that it holds.
 
     `settings` are those of `Columns`.
@@ -109,7 +110,7 @@ def read_csv(path: str | os.PathLike, *, delimiter: str | None = None, **setting
 
 
 @contextmanager
-def open_csv(arrow, path: str | os.PathLike, columns: Columns, delimiter: str | None) -> Iterator["Table"]:
+def open_csv(arrow: ModuleType, path: StrPath, columns: Columns, delimiter: str | None) -> Iterator["Table"]:
     """Open a file; the columns that are used must be there."""
     from .columns import Table, feature_columns, used_columns
 
@@ -135,7 +136,7 @@ class _Pieces(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         while not self._piece:
             piece = next(self._pieces, None)
             if piece is None:
@@ -147,7 +148,7 @@ class _Pieces(io.RawIOBase):
         return size
 
 
-def _checked_delimiter(path: str | os.PathLike, delimiter: str | None) -> str:
+def _checked_delimiter(path: StrPath, delimiter: str | None) -> str:
     if delimiter is None:
         return "\t" if Path(path).name.lower().removesuffix(".gz").endswith(".tsv") else ","
     if (
@@ -162,7 +163,7 @@ def _checked_delimiter(path: str | os.PathLike, delimiter: str | None) -> str:
     return delimiter
 
 
-def _header(path: str | os.PathLike, line: bytes, delimiter: str) -> list[str]:
+def _header(path: StrPath, line: bytes, delimiter: str) -> list[str]:
     try:
         names = next(csv.reader([line.decode()], delimiter=delimiter, strict=True), [])
     except UnicodeDecodeError:
@@ -175,8 +176,13 @@ def _header(path: str | os.PathLike, line: bytes, delimiter: str) -> list[str]:
 
 
 def _batches(
-    arrow, path: str | os.PathLike, body: BinaryIO, header: list[str], types: dict, delimiter: str
-) -> Iterator:
+    arrow: ModuleType,
+    path: StrPath,
+    body: "io.BufferedReader[_Pieces]",
+    header: list[str],
+    types: dict[str, Any],
+    delimiter: str,
+) -> Iterator[Any]:
     import pyarrow.csv as arrow_csv
 
     if not body.peek(1):

@@ -1,6 +1,7 @@
 """One column of ids or names, one or several in each row, on its way to a CSR matrix. Imports pyarrow."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -143,7 +144,7 @@ class ListColumn:
             raise self._rows.fault(rows[0], f"column {self._column!r} is null", remedy)
         self._rows.note("null-list", rows)
 
-    def _split(self, column: pa.Array) -> tuple[pa.Array, NDArray]:
+    def _split(self, column: pa.Array) -> tuple[pa.Array, NDArray[Any]]:
         try:
             items, lengths = split_lists(column, self._separator)
             items = as_strings(items) if item_kind(column.type) == "names" else items
@@ -155,10 +156,10 @@ class ListColumn:
             raise self._rows.fault(row, found, "drop it or give it a value")
         return items, lengths
 
-    def _checked_ids(self, items: pa.Array, lengths: NDArray) -> NDArray:
+    def _checked_ids(self, items: pa.Array, lengths: NDArray[Any]) -> NDArray[Any]:
         ids = self._text_ids(items, lengths) if self._text else as_numbers(items)
         ids = ids.astype(np.float64) if ids.dtype == np.float16 else ids  # which ends before the limit
-        bad = np.flatnonzero(ids != np.floor(ids)) if ids.dtype.kind == "f" else ()
+        bad = np.flatnonzero(ids != np.floor(ids)) if ids.dtype.kind == "f" else np.empty(0, np.intp)
         if len(bad):
             found = f"{self._kind} id {ids[bad[0]]} is not an integer"
             raise self._rows.fault(_row_at(lengths, bad[0]), found, "give integer ids, or names")
@@ -170,7 +171,7 @@ class ListColumn:
             raise self._rows.fault(_row_at(lengths, bad[0]), found, remedy)
         return ids
 
-    def _text_ids(self, items: pa.Array, lengths: NDArray) -> NDArray[np.int64]:
+    def _text_ids(self, items: pa.Array, lengths: NDArray[Any]) -> NDArray[np.int64]:
         items = as_strings(items)
         is_id = pc.match_substring_regex(items, _INTEGER).to_numpy(zero_copy_only=False)
         bad = np.flatnonzero(~is_id)
@@ -180,8 +181,9 @@ class ListColumn:
             raise self._rows.fault(_row_at(lengths, bad[0]), found, f"{self._names_remedy()}{more}")
         return items.cast(pa.int64()).to_numpy(zero_copy_only=False)
 
-    def _look_up(self, items: pa.Array, lengths: NDArray) -> NDArray[np.int64]:
+    def _look_up(self, items: pa.Array, lengths: NDArray[Any]) -> NDArray[np.int64]:
         """Return ids of names; -1 for one that is not known."""
+        assert self._names is not None
         ids = self._names.ids(as_strings(items))
         bad = np.flatnonzero(ids < 0)
         if len(bad) and not self._lenient:
@@ -191,7 +193,7 @@ class ListColumn:
             raise self._rows.fault(_row_at(lengths, bad[0]), found, remedy)
         return ids
 
-    def _values(self, values: pa.Array, lengths: NDArray) -> NDArray:
+    def _values(self, values: pa.Array, lengths: NDArray[Any]) -> NDArray[Any]:
         kind = item_kind(values.type)
         if not self._text and kind not in ("numbers", "truth values", "nothing"):
             found = f"the column of values holds {values.type}"
@@ -207,13 +209,13 @@ class ListColumn:
             raise fault(self._path, "", f"the column of values: {error}", "give numbers") from None
 
     def _drop_unknown(
-        self, ids: NDArray, data: NDArray, lengths: NDArray
-    ) -> tuple[NDArray, NDArray, NDArray]:
+        self, ids: NDArray[Any], data: NDArray[Any], lengths: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         rows = np.repeat(np.arange(len(lengths)), lengths)
         known = ids >= 0
         self._rows.note("unknown-name", np.unique(rows[~known]))
         return ids[known], data[known], np.bincount(rows[known], minlength=len(lengths))
 
 
-def _row_at(lengths: NDArray, position: int) -> int:
+def _row_at(lengths: NDArray[Any], position: int) -> int:
     return row_of(np.concatenate([[0], np.cumsum(lengths)]), position)

@@ -1,10 +1,11 @@
 """The names that occur in one column of a table."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hashslide._os_errors import StrPath
 
 from .._repairs import fault
 from .csv import open_csv
@@ -19,7 +20,7 @@ def __dir__() -> list[str]:
 
 
 def table_names(
-    path: str | os.PathLike, column: str, *, separator: str | None = None, delimiter: str | None = None
+    path: StrPath, column: str, *, separator: str | None = None, delimiter: str | None = None
 ) -> NDArray[np.object_]:
     """Return all names in a column, sorted: what `load_parquet` and `load_csv` take as names of ids.
 

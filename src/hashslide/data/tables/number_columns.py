@@ -1,12 +1,13 @@
 """Columns of numbers, each a feature, on their way to a CSR matrix. Imports pyarrow."""
 
-import os
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+
+from hashslide._os_errors import StrPath
 
 from .._foreign import TEXT_LATER
 from .._repairs import Repairs, fault, or_lenient
@@ -34,9 +35,7 @@ class NumberColumns:
         Whether missing values count as 0.
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], columns: list[str], types: list[pa.DataType], lenient: bool
-    ) -> None:
+    def __init__(self, path: StrPath, columns: list[str], types: list[pa.DataType], lenient: bool) -> None:
         self._path, self._columns, self._lenient = path, columns, lenient
         self._rows = RowCollector(path)
         for column, column_type in zip(columns, types, strict=True):

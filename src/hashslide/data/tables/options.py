@@ -1,6 +1,7 @@
 """Settings and result of the readers of tables, and pyarrow, which they need."""
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +45,7 @@ class Columns(NamedTuple):
     lenient: bool = False
 
 
-def import_pyarrow():
+def import_pyarrow() -> ModuleType:
     """Return pyarrow with the modules for files.
 
     Raises
@@ -80,5 +81,7 @@ def checked(columns: Columns) -> Columns:
         if not isinstance(value, str) or not value:
             what = "the text that stands between two names" if name == "separator" else "the name of a column"
             raise InputError(f"{setting(name)} is {value!r}. Give {what}.")
-    widths = {name: check_count(getattr(columns, name), name) for name in ("n_features", "n_labels")}
-    return columns._replace(**widths)
+    return columns._replace(
+        n_features=check_count(columns.n_features, "n_features"),
+        n_labels=check_count(columns.n_labels, "n_labels"),
+    )

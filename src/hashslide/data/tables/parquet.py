@@ -2,17 +2,17 @@
 
 import json
 import mmap
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide._atomic import atomic_write
-from hashslide._os_errors import pass_on_system_errors
+from hashslide._os_errors import StrPath, pass_on_system_errors
 from hashslide.csr import Csr
 
 from .._pairs import checked_pair
@@ -36,7 +36,7 @@ _ROWS_PER_BATCH = 1 << 16
 
 
 def load_parquet(
-    path: str | os.PathLike,
+    path: StrPath,
     *,
     features: str | Sequence[str] = "features",
     values: str | None = "values",
@@ -44,8 +44,8 @@ def load_parquet(
     separator: str | None = None,
     n_features: int | None = None,
     n_labels: int | None = None,
-    feature_names=None,
-    label_names=None,
+    feature_names: Sequence[str] | None = None,
+    label_names: Sequence[str] | None = None,
     lenient: bool = False,
 ) -> tuple[csr_matrix, csr_matrix]:
     """Read a data set from the columns of a Parquet or Arrow (IPC, Feather 2) file; the content tells which.
@@ -103,7 +103,7 @@ def load_parquet(
     return data.X, data.Y
 
 
-def read_parquet(path: str | os.PathLike, **settings) -> NamedData:
+def read_parquet(path: StrPath, **settings: Any) -> NamedData:
     """Read a data set as `load_parquet` does, with the names that it holds.
 
     `settings` are those of `Columns`.
@@ -117,11 +117,13 @@ def read_parquet(path: str | os.PathLike, **settings) -> NamedData:
         noted = _noted_widths(path, table.schema)
         if feature_columns(columns, table.schema.names) is not None:
             noted.pop("n_features", None)
-        given = {name: width for name, width in noted.items() if getattr(columns, name) is None}
+        given: dict[str, Any] = {
+            name: width for name, width in noted.items() if getattr(columns, name) is None
+        }
         return read_table(table, columns._replace(**given))
 
 
-def save_parquet(path: str | os.PathLike, X, Y) -> None:
+def save_parquet(path: StrPath, X: Any, Y: Any) -> None:
     """Write a data set as list columns ``labels``, ``features`` and ``values``; atomic.
 
     Parameters
@@ -150,7 +152,7 @@ def save_parquet(path: str | os.PathLike, X, Y) -> None:
 
 
 @contextmanager
-def open_parquet(arrow, path: str | os.PathLike, columns: Columns) -> Iterator["Table"]:
+def open_parquet(arrow: ModuleType, path: StrPath, columns: Columns) -> Iterator["Table"]:
     """Open a file; the columns that are used must be there."""
     from .columns import Table, used_columns
 
@@ -178,14 +180,14 @@ def open_parquet(arrow, path: str | os.PathLike, columns: Columns) -> Iterator["
         yield Table(path, schema, _readable(arrow, path, batches), text=False)
 
 
-def _arrow_batches(source, columns: list[str]) -> Iterator:
+def _arrow_batches(source: Any, columns: list[str]) -> Iterator[Any]:
     for i in range(source.num_record_batches):
         batch = source.get_batch(i).select(columns)
         batch.validate(full=True)  # offsets of a damaged file would lead out of its memory
         yield batch
 
 
-def _readable(arrow, path: str | os.PathLike, batches: Iterator) -> Iterator:
+def _readable(arrow: ModuleType, path: StrPath, batches: Iterator[Any]) -> Iterator[Any]:
     try:
         yield from batches
     except _unreadable(arrow) as error:
@@ -193,11 +195,11 @@ def _readable(arrow, path: str | os.PathLike, batches: Iterator) -> Iterator:
         raise fault(path, "", f"the data is damaged ({error})", "download or write the file again") from None
 
 
-def _unreadable(arrow) -> tuple[type[Exception], ...]:
+def _unreadable(arrow: ModuleType) -> tuple[type[Exception], ...]:
     return (arrow.ArrowException, OSError, ValueError)
 
 
-def _noted_widths(path: str | os.PathLike, schema) -> dict[str, int]:
+def _noted_widths(path: StrPath, schema: Any) -> dict[str, int | None]:
     """Widths that `save_parquet` noted, which a file of another origin lacks."""
     text = (schema.metadata or {}).get(_METADATA, b"{}")
     try:
@@ -208,14 +210,16 @@ def _noted_widths(path: str | os.PathLike, schema) -> dict[str, int]:
         raise fault(path, "", found, "write the file again") from None
 
 
-def _writer(arrow, path: str | os.PathLike, file, schema):
+def _writer(arrow: ModuleType, path: StrPath, file: BinaryIO, schema: Any) -> Any:
     if Path(path).suffix.lower() in (".arrow", ".feather"):
         return arrow.ipc.new_file(file, schema)
     return arrow.parquet.ParquetWriter(file, schema, compression="zstd")
 
 
-def _batch(arrow, x: Csr, y: Csr, begin: int, end: int, schema):
-    def lists(indptr: NDArray, items: NDArray):
+def _batch(arrow: ModuleType, x: Csr, y: Csr, begin: int, end: int, schema: Any) -> Any:
+    assert x.data is not None
+
+    def lists(indptr: NDArray[Any], items: NDArray[Any]) -> Any:
         offsets = indptr[begin : end + 1]
         part = items[offsets[0] : offsets[-1]]
         return arrow.LargeListArray.from_arrays(arrow.array(offsets - offsets[0]), arrow.array(part))

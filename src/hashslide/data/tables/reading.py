@@ -30,6 +30,7 @@ def read_table(table: Table, columns: Columns) -> NamedData:
     """
     labels = ListColumn(table, columns, "label")
     dense = feature_columns(columns, table.schema.names)
+    features: ListColumn | NumberColumns
     if dense is None:
         features = ListColumn(table, columns, "feature")
     else:
@@ -37,16 +38,16 @@ def read_table(table: Table, columns: Columns) -> NamedData:
         types = [table.schema.field(name).type for name in dense]
         features = NumberColumns(table.path, dense, types, columns.lenient)
     for batch in table.batches:
-        if dense is None:
+        if isinstance(features, NumberColumns):
+            features.add(batch)
+        else:
             values = None if columns.values is None else batch.column(columns.values)
             features.add(batch.column(columns.features), values)
-        else:
-            features.add(batch)
         labels.add(batch.column(columns.labels), None)
     repairs: Repairs = []
     matrices = features.matrix(repairs), labels.matrix(repairs)
     warn_repairs(table.path, repairs, "row")
-    feature_names = features.names() if dense is None else np.array(dense, dtype=object)
+    feature_names = np.array(dense, dtype=object) if isinstance(features, NumberColumns) else features.names()
     return NamedData(*matrices, feature_names, labels.names())
 
 

@@ -1,11 +1,11 @@
 """The rows of a table on their way to a CSR matrix, batch by batch."""
 
-import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hashslide._os_errors import StrPath
 from hashslide.errors import DataFileError
 
 from .._repairs import Repairs, fault
@@ -48,7 +48,7 @@ class RowCollector:
         Where the rows come from, for messages.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: StrPath) -> None:
         self.path = path
         self.n_rows = 0
         self._ids = GrowingArray(np.int32)
