@@ -32,7 +32,6 @@ CORE = (
 )
 MOST_FILES = 15
 MOST_PARAMETERS = 24
-FLAT = ("benchmarks",)  # folders of scripts that wait to be grouped
 
 
 def tracked(folder: str = "") -> list[Path]:
@@ -147,7 +146,7 @@ def test_no_folder_is_a_hall(top):
     sizes = defaultdict(int)
     for path in tracked(top):
         sizes[path.parent.relative_to(TOP).as_posix()] += 1
-    crowded = {folder: n for folder, n in sizes.items() if n > MOST_FILES and folder not in FLAT}
+    crowded = {folder: n for folder, n in sizes.items() if n > MOST_FILES}
     assert not crowded
 
 

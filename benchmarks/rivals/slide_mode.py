@@ -1,6 +1,6 @@
 """The published system's setting, here: SLIDE's own mode beside full softmax and this package's default.
 
-    python benchmarks/slide_mode.py --data DIR --rival-python rivals/bin/python --out slide_mode.json
+    python -m benchmarks.rivals.slide_mode --data DIR --rival-python rivals/bin/python --out slide_mode.json
 
 DIR is debian-depends (75,193 points, 38.7 features a point), its label space padded to 114,000 with labels
 that no point has. "SLIDE mode" trains as Chen et al. (2020) do: 128 ReLU units, softmax, batches of 256,
@@ -17,11 +17,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from harness import Curve, Record, Report, cell, fresh, middle, say, stored, table, torch_curve
-from methods.matrices import load_matrices
-from one_run import peak_mb
-
 from hashslide import DWTA, Dense, Negatives, SlideClassifier, Vanilla
+
+from ..common.harness import Curve, Record, Report, cell, middle, say, stored, table
+from ..common.matrices import load_matrices
+from ..common.processes import fresh, peak_mb
+from .curves import torch_curve
 
 # Measured by us on 2 cores with the published code (SLIDE, and the optimised SLIDE of MLSys 2021), at 114,000
 # labels, 84,000 points, 38 features a point, 128 hidden units, batches of 256, K = 6, L = 50, 1,000 active.

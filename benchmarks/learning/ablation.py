@@ -1,6 +1,6 @@
 """What each default earns: variants of SlideClassifier on a validation part of the training data.
 
-    python benchmarks/ablation.py --data DIR
+    python -m benchmarks.learning.ablation --data DIR
 
 The validation part is a random tenth of the training file; the test file is not touched. The variants take
 turns; the table holds the means of P@1, P@3, P@5 and the median training time in multiples of the defaults'.
@@ -14,11 +14,12 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from methods.matrices import load_xmc
 from scipy.sparse import csr_matrix
 
 from hashslide import Dense, Negatives, Scored, SlideClassifier
 from hashslide.metrics import precision_at_k
+
+from ..common.matrices import load_xmc
 
 VARIANTS: dict[str, dict] = {
     "defaults": {},

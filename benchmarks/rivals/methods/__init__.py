@@ -1,4 +1,4 @@
-"""The methods that ``rivals.py`` compares, one module each, all with the same interface.
+"""The methods that ``python -m benchmarks.rivals`` compares, one module each, all with the same interface.
 
 ``load(folder, options) -> data``
     Read the training set into the form that the library trains from. Not timed.
@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from .matrices import load_matrices
+from ...common.matrices import load_matrices
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,27 @@
-"""What the comparisons of training methods share: data, clocks, fresh processes, reports."""
+"""What the comparisons of training methods share: data, clocks, reports."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from methods.matrices import save_matrices
-from rivals import THREAD_VARIABLES, WAIT_POLICY, machine
 from scipy.sparse import csr_matrix
 
 from hashslide.callbacks import Callback
 from hashslide.data import load_xmc
 from hashslide.metrics import precision_at_k
 
-HERE = Path(__file__).resolve().parent
+from .matrices import save_matrices
+from .processes import machine
+
 KS = (1, 3, 5)
 FIRST_MARK, MARK_GROWTH = 0.5, 1.5  # training seconds of the first evaluation, and factor to the next
 Pair = tuple[csr_matrix, csr_matrix]
@@ -69,24 +66,6 @@ def stored(folder: Path, examples: int, validation: int, labels: int = 0) -> tem
     ):
         save_matrices(*pair, Path(scratch.name), split)
     return scratch
-
-
-def fresh(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a module's function in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
-
-
-def torch_curve(python: str, job: Record) -> Record:
-    """Run ``torch_curve.py`` in the rivals' Python; return its measurements, or its error."""
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "job.json"
-        path.write_text(json.dumps(job))
-        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(job["threads"])) | WAIT_POLICY
-        child = subprocess.run([python, HERE / "torch_curve.py", path], env=environment, check=False)
-        if child.returncode:
-            return {"error": f"ended with status {child.returncode}"}
-        return json.loads(path.with_suffix(".result").read_text())
 
 
 def precisions(Y: csr_matrix, topk: np.ndarray) -> Record:

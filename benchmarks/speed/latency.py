@@ -1,6 +1,6 @@
 """Exact top-5 of one row at a time, without and with the 8-bit screen, by the number of labels.
 
-    python benchmarks/latency.py --labels 100000 --hidden 128
+    python -m benchmarks.speed.latency --labels 100000 --hidden 128
 
 Random weights: what is measured is reading and scoring them. The rival is a NumPy product over the same
 weights followed by a partial sort, which is what a PyTorch model does at serving time.

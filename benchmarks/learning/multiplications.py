@@ -1,7 +1,7 @@
 """Networks of wide hidden layers with few active neurons: multiplications, accuracy, time and energy.
 
-    python benchmarks/multiplications.py --mnist DIR --fashion-mnist DIR --out multiplications.json
-    python benchmarks/multiplications.py --labels-data DIR --out labels.json
+    python -m benchmarks.learning.multiplications --mnist DIR --fashion-mnist DIR --out multiplications.json
+    python -m benchmarks.learning.multiplications --labels-data DIR --out labels.json
 
 The first form trains two and three hidden layers of 1,000 neurons, as Spring & Shrivastava (2017) did, on
 MNIST, Fashion-MNIST (folders of the four IDX files), CONVEX and RECTANGLES (generated): dense, dropout,
@@ -27,10 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import image_sets
 import numpy as np
-from harness import Curve, Record, Report, cell, fresh, middle, say, stored, table
-from methods.matrices import load_matrices
 from scipy.sparse import csr_matrix
 
 from hashslide import (
@@ -49,6 +46,11 @@ from hashslide import (
     WinnerTakeAll,
 )
 from hashslide.settings import HashFamily
+
+from ..common.harness import Curve, Record, Report, cell, middle, say, stored, table
+from ..common.matrices import load_matrices
+from ..common.processes import fresh
+from ..sets import image_sets
 
 WIDTH = 1000
 RAPL = Path("/sys/class/powercap/intel-rapl:0/energy_uj")

@@ -1,6 +1,6 @@
 """Validation accuracy against training time: full softmax, sampled softmax, SLIDE mode, our default.
 
-    python benchmarks/time_to_accuracy.py --data DIR --rival-python rivals/bin/python \
+    python -m benchmarks.rivals.time_to_accuracy --data DIR --rival-python rivals/bin/python \
         --plot curve.png --out curve.json
 
 DIR is npm-deps-2016 (75,849 labels). PyTorch's trainings end after `--epochs`, or after `--seconds`, its
@@ -18,22 +18,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import (
+
+from hashslide import DWTA, SlideClassifier, Vanilla
+
+from ..common.harness import (
     FIRST_MARK,
     MARK_GROWTH,
     Curve,
     Record,
     Report,
     cell,
-    fresh,
     say,
     stored,
     table,
-    torch_curve,
 )
-from methods.matrices import load_matrices
-
-from hashslide import DWTA, SlideClassifier, Vanilla
+from ..common.matrices import load_matrices
+from ..common.processes import fresh
+from .curves import torch_curve
 
 TITLES = {
     "torch-full": "PyTorch, full softmax",

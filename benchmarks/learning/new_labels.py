@@ -1,6 +1,6 @@
 """What one `partial_fit` of a few examples teaches about labels never seen before, and what it costs.
 
-    python benchmarks/new_labels.py --data DIR [DIR ...]
+    python -m benchmarks.learning.new_labels --data DIR [DIR ...]
 
 Of each data set's training file a random tenth is held out; the test file is not touched. Forty labels of 20
 to 120 examples are taken out: a model is trained on the examples that have none of them, and then sees 1, 3,
@@ -17,13 +17,14 @@ import pickle
 from pathlib import Path
 
 import numpy as np
-from harness import part_file
 from scipy.sparse import csr_matrix
 from sklearn.datasets import load_digits
 
 from hashslide import SlideClassifier
 from hashslide.data import load_xmc
 from hashslide.metrics import precision_at_k
+
+from ..common.harness import part_file
 
 EXAMPLES = (1, 3, 5, 20)
 N_NEW, LEAST, MOST = 40, 20, 120

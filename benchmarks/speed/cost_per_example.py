@@ -1,6 +1,6 @@
 """Cost of training on one example as the number of labels grows and the active set does not.
 
-    python benchmarks/cost_per_example.py --data DIR
+    python -m benchmarks.speed.cost_per_example --data DIR
 
 The inputs are a data set's own; each example gets labels drawn from a Zipf law over 10^4 to 3·10^6 labels.
 Every run has a process of its own; the sizes take turns. Building the network is not timed. The first epoch
@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
 import numpy as np
-from methods.matrices import load_xmc
-from one_run import peak_mb
 from scipy.sparse import csr_matrix, vstack
 
 from hashslide import SlideClassifier
+
+from ..common.matrices import load_xmc
+from ..common.processes import fresh, peak_mb
 
 SIZES = (10_000, 100_000, 1_000_000, 3_000_000)
 LABELS_PER_EXAMPLE = 5
@@ -104,8 +103,7 @@ def run_all(sizes: list[int], runs: int, setting: Setting) -> dict[int, list[Cos
     costs: dict[int, list[Cost]] = {n_labels: [] for n_labels in sizes}
     for run in range(runs):
         for n_labels in sizes:
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
-                costs[n_labels].append(fresh.submit(run_once, n_labels, run, setting).result())
+            costs[n_labels].append(fresh(run_once, n_labels, run, setting))
     return costs
 
 

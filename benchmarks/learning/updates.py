@@ -1,6 +1,6 @@
 """How the tables and the updates are kept: hogwild or owner, FIFO or reservoir, samplers, rebuild schedules.
 
-    python benchmarks/updates.py --data DIR --examples 30000 --out updates.json
+    python -m benchmarks.learning.updates --data DIR --examples 30000 --out updates.json
 
 Variants of one training on a part of the data, taking turns, each in a process of its own; the tables hold
 medians. `--groups` picks among the comparisons:
@@ -20,11 +20,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from harness import KS, Curve, Record, Report, cell, fresh, middle, say, stored, table
-from methods.matrices import load_matrices
-
 from hashslide import DWTA, SlideClassifier
 from hashslide.settings.samplers import SAMPLERS
+
+from ..common.harness import KS, Curve, Record, Report, cell, middle, say, stored, table
+from ..common.matrices import load_matrices
+from ..common.processes import fresh
 
 Parameters = dict[str, Any]
 

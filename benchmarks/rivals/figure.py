@@ -1,18 +1,19 @@
 """Draw the figure of the README from the table of docs/benchmarks.md.
 
-    python benchmarks/figure.py
+    python -m benchmarks.rivals.figure
 
 Each panel is a data set, each mark a method: how long it trains, relative to hashslide, and how good its
 first five predictions are. One file for light pages and one for dark ones.
 """
 
+import argparse
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs" / "benchmarks.md"
 TARGET = ROOT / "docs" / "_static"
 METRIC = "nDCG@5"
@@ -31,6 +32,7 @@ Methods = dict[str, tuple[float, float]]  # of each method training time and met
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     results = read_table(TABLE)
     for theme, (ink, grid) in COLOURS.items():
         path = TARGET / f"rivals-{theme}.svg"

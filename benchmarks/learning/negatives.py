@@ -1,6 +1,6 @@
 """Does it pay? Where the negatives of a training should come from, at equal time and at equal steps.
 
-    python benchmarks/negatives.py --data npm-owner --data DIR --data DIR --out negatives.json
+    python -m benchmarks.learning.negatives --data npm-owner --data DIR --data DIR --out negatives.json
 
 Every method starts from the defaults and differs in its active set: the labels of the batch alone; with
 uniform draws (the default), with and without the correction for sampling; with hard negatives from hash
@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import KS, Record, Report, cell, fresh, middle, precisions, say, stored, table
-from methods.matrices import load_matrices
 
 from hashslide import Exact, Negatives, Scored, SlideClassifier
 from hashslide.estimator.preparing import prepare
+
+from ..common.harness import KS, Record, Report, cell, middle, precisions, say, stored, table
+from ..common.matrices import load_matrices
+from ..common.processes import fresh
 
 DEFAULT = "+ 250 uniform (default)"
 FAMILIES = ("kmeans", "simhash", "dwta", "minhash")

@@ -1,10 +1,10 @@
 """Train every method on every data set, side by side in one run, and print one table.
 
-    python benchmarks/rivals.py --data DIR --data DIR --runs 3 --threads 2 --out results.json
+    python -m benchmarks.rivals --data DIR --data DIR --runs 3 --threads 2 --out results.json
 
 Every training happens in a process of its own, so that its peak memory is its own. The methods take turns
 (run 1 of all, run 2 of all, ...), so that what else the machine does hits all of them alike; the table holds
-medians. README.md beside this file says what is timed.
+medians. benchmarks/README.md says what is timed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -20,25 +19,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import accuracy
 import numpy as np
-from methods import METHODS, Options
-from methods.matrices import SPLITS, load_matrices, load_xmc, save_matrices, save_text
+
+from ..common import accuracy
+from ..common.matrices import SPLITS, load_matrices, load_xmc, save_matrices, save_text
+from ..common.processes import machine, run_job
+from .methods import METHODS, Options
 
 Result = dict[str, Any]
 
-HERE = Path(__file__).resolve().parent
 BASELINE = "hashslide"
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
-# An OpenMP thread that spins takes the core that its partner waits for as soon as anything else runs:
-# PyTorch's small steps then take more than ten times as long.
-WAIT_POLICY = {"OMP_WAIT_POLICY": "PASSIVE"}
 FIGURES = ("P@1", "P@3", "P@5", "nDCG@5", "PSP@1", "PSP@3", "PSP@5")
 
 
 def parse_arguments() -> argparse.Namespace:
     """Return the command line's options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.rivals", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument(
         "--data", action="append", required=True, type=Path, help="folder of train.txt.gz, test.txt.gz"
     )
@@ -86,19 +84,15 @@ def convert(data: Path, folder: Path) -> None:
 
 def run_once(method: str, folder: Path, python: str, options: Options) -> Result:
     """Train and predict once in a fresh process; return its measurements and accuracy, or its error."""
-    job = folder / "job.json"
-    job.write_text(json.dumps({"method": method, "folder": str(folder), "options": asdict(options)}))
-    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(options.threads)) | WAIT_POLICY
-    log = folder / "log.txt"
+    path, log = folder / "job.json", folder / "log.txt"
+    job = {"method": method, "folder": str(folder), "options": asdict(options)}
     load = os.getloadavg()[0]
     with open(log, "wb") as output:
-        child = subprocess.run(
-            [python, HERE / "one_run.py", job], stdout=output, stderr=output, env=environment, check=False
-        )
-    if child.returncode:
-        return {"error": last_line(log) or f"ended with status {child.returncode}", "load": load}
-    measured = json.loads(job.with_suffix(".result").read_text())
-    return measured | figures(folder, np.load(job.with_suffix(".npy"))) | {"load": load}
+        status = run_job(python, "rivals.one_run", job, path, options.threads, output)
+    if status:
+        return {"error": last_line(log) or f"ended with status {status}", "load": load}
+    measured = json.loads(path.with_suffix(".result").read_text())
+    return measured | figures(folder, np.load(path.with_suffix(".npy"))) | {"load": load}
 
 
 def last_line(log: Path) -> str:
@@ -170,19 +164,6 @@ def table_row(data: str, title: str, row: Result | None, baseline: Result | None
         ratio = f"{row[key] / baseline[key]:.2f}" if baseline else ""
         cells += [f"{row[key]:.{digits}f}", ratio]
     return [*cells, f"{row['train_mb']:.0f}", f"{row['peak_mb']:.0f}"]
-
-
-def machine() -> dict[str, Any]:
-    """Return what the figures were measured on."""
-    return {"cpu": cpu_model(), "cpus": os.cpu_count(), "os": platform.platform()}
-
-
-def cpu_model() -> str:
-    """Return the processor's name as far as the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def main() -> None:

@@ -1,10 +1,10 @@
 """Where the time of a training step goes, and how far its products are from the library's own peak.
 
-    python benchmarks/stages.py --data DIR
+    python -m benchmarks.speed.stages --data DIR
 
 Trains with the defaults and prints each stage's share of the step, the GFLOP/s of the two stages made of
-products, and the bytes a second that the updates of touched rows move at least. Set them against `limits.py`
-on the same machine.
+products, and the bytes a second that the updates of touched rows move at least. Set them against
+`benchmarks.speed.limits` on the same machine.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from methods.matrices import load_xmc
 from scipy.sparse import csr_matrix
 
 from hashslide import SlideClassifier
+
+from ..common.matrices import load_xmc
 
 
 def measure(

@@ -1,7 +1,7 @@
 """How long `import hashslide` and the small commands take, each in a fresh process.
 
-    python benchmarks/import_time.py --runs 10
-    python benchmarks/import_time.py --before old-checkout/src     (built, with its own _core)
+    python -m benchmarks.speed.import_time --runs 10
+    python -m benchmarks.speed.import_time --before old-checkout/src     (built, with its own _core)
 
 User time is the process's own CPU time: on a busy machine it says more than the clock.
 """

@@ -1,4 +1,4 @@
-"""One PyTorch training, evaluated as it goes, in this process alone: ``harness.torch_curve`` starts it.
+"""One PyTorch training, evaluated as it goes, in this process alone: ``curves.torch_curve`` starts it.
 
 Reads a job (JSON) from the file named on the command line: "folder" (of ``harness.stored``), "sampled" (the
 batch's labels and some uniform ones, or all), "loss" ("softmax" or "bce"), "hidden", "threads", "seed"; it
@@ -17,21 +17,22 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import accuracy
 import numpy as np
 import torch
-from methods import Options
-from methods.matrices import load_matrices
-from methods.torch_common import BATCH, LEARNING_RATE, TwoLayers, batch_loss, batches, predict_topk, start
-from methods.torch_common import set_learning_rate as set_rate
-from methods.torch_full import optimizers_of as full_optimizers
-from methods.torch_sampled import UNIFORM, sampled_labels
-from methods.torch_sampled import optimizers_of as sampled_optimizers
 from numpy.typing import NDArray
-from one_run import peak_mb
 from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+
+from ..common import accuracy
+from ..common.matrices import load_matrices
+from ..common.processes import peak_mb
+from .methods import Options
+from .methods.torch_common import BATCH, LEARNING_RATE, TwoLayers, batch_loss, batches, predict_topk, start
+from .methods.torch_common import set_learning_rate as set_rate
+from .methods.torch_full import optimizers_of as full_optimizers
+from .methods.torch_sampled import UNIFORM, sampled_labels
+from .methods.torch_sampled import optimizers_of as sampled_optimizers
 
 TOP_K = 5
 

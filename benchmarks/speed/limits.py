@@ -1,6 +1,6 @@
 """What this machine can do at most: float32 GEMM and memory bandwidth, on one thread and on more.
 
-    python benchmarks/limits.py --threads 1 2
+    python -m benchmarks.speed.limits --threads 1 2
 
 A stage of the engine is judged by its share of these two figures.
 """

@@ -1,7 +1,7 @@
 """Build npm-owner: whose repository does an npm package come from, by the package's name?
 
     npm pack all-the-package-repos@2.0.3148
-    python benchmarks/build_npm_owner.py all-the-package-repos-2.0.3148.tgz FOLDER
+    python -m benchmarks.sets.npm_owner all-the-package-repos-2.0.3148.tgz FOLDER
 
 Writes train.txt and test.txt (XMC text format) and the names of the ids, features.txt and labels.txt.
 """

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from omikuji import ffi, lib
 from scipy.sparse import csr_matrix
 
+from ...common.matrices import text_path
 from . import Options
-from .matrices import text_path
 
 BEAM_SIZE = 10  # the default of Omikuji's Model.predict
 SPANS_PER_THREAD = 8

@@ -1,4 +1,4 @@
-"""One method, one data set, one run, in this process alone: ``rivals.py`` starts it.
+"""One method, one data set, one run, in this process alone: ``python -m benchmarks.rivals`` starts it.
 
 Reads a job (JSON) from the file named on the command line and writes the measurements and the predictions
 beside it.
@@ -7,7 +7,6 @@ beside it.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -15,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from methods import Options, load_method
-from methods.matrices import load_matrices
+
+from ..common.matrices import load_matrices
+from ..common.processes import peak_mb
+from .methods import Options, load_method
 
 TOP_K = 5
 
@@ -26,17 +27,6 @@ def timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float, fl
     wall, cpu = time.perf_counter(), time.process_time()
     result = function(*arguments)
     return result, time.perf_counter() - wall, time.process_time() - cpu
-
-
-def peak_mb() -> float:
-    """Return the largest resident size that this process has had so far, in MB (10^6 bytes)."""
-    # On Linux ru_maxrss survives exec, so that a child starts with its parent's peak; VmHWM does not.
-    status = Path("/proc/self/status")
-    if status.exists():
-        fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-        return int(fields["VmHWM"].split()[0]) * 1024 / 1e6
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def measure(job: dict[str, Any]) -> tuple[dict[str, float], np.ndarray]:

@@ -1,7 +1,7 @@
 """How few output neurons have to be scored to find the best labels, and how fast that is.
 
-    python benchmarks/retrieval.py recall --data DIR --model m.hashslide --out recall.json
-    python benchmarks/retrieval.py latency --data DIR --model m.hashslide --out latency.json
+    python -m benchmarks.speed.retrieval recall --data DIR --model m.hashslide --out recall.json
+    python -m benchmarks.speed.retrieval latency --data DIR --model m.hashslide --out latency.json
 
 DIR holds train.txt.gz and test.txt.gz. The model is trained on the former and kept in the file, or read from
 it if it exists. Half of the test points tune whatever has settings, the other half is measured.
@@ -27,7 +27,6 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from harness import part_file
 from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
@@ -40,6 +39,8 @@ from hashslide.metrics import precision_at_k
 from hashslide.network import CandidateSettings, Network
 from hashslide.settings import HashFamily
 from hashslide.settings.hash_families import HASH_FAMILIES
+
+from ..common.harness import part_file
 
 K = 5
 SHARE = 0.99

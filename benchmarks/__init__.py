@@ -1,0 +1,1 @@
+"""What makes the tables of docs/benchmarks.md; README.md says how to run it."""

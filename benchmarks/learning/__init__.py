@@ -1,0 +1,1 @@
+"""What the parts and the settings of a training earn."""

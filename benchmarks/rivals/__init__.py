@@ -1,0 +1,1 @@
+"""hashslide beside other libraries and beside the published system."""
