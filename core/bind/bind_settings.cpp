@@ -93,6 +93,8 @@ void bind_settings(nb::module_& m) {
     layer.def(nb::init<>());
     plain(layer, "width", &LayerConfig::width);
     named(layer, "activation", activations, &LayerConfig::activation);
+    plain(layer, "length", &LayerConfig::length);
+    plain(layer, "dropout", &LayerConfig::dropout);
     plain(layer, "selector", &LayerConfig::selector);
     plain(layer, "winners", &LayerConfig::winners);
 
@@ -103,12 +105,10 @@ void bind_settings(nb::module_& m) {
     plain(config, "n_features", &C::n_features);
     plain(config, "n_labels", &C::n_labels);
     plain(config, "hidden", &C::hidden);
-    plain(config, "hidden_length", &C::hidden_length);
     plain(config, "example_power", &C::example_power);
     plain(config, "input_scale", &C::input_scale);
     plain(config, "input_init", &C::input_init);
     plain(config, "input_dropout", &C::input_dropout);
-    plain(config, "hidden_dropout", &C::hidden_dropout);
     plain(config, "prior_correction", &C::prior_correction);
     plain(config, "seed", &C::seed);
     named(config, "loss", losses, &C::loss);

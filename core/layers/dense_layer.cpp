@@ -23,12 +23,22 @@ void dense_products(const Neurons& neurons, const Vectors& in, float* z, int n_t
     });
 }
 
-void dense_backward_and_update(Neurons& neurons, Activation activation, Activations& in, Activations& out, float rate,
-                               Index step, int n_threads) {
+void dense_activate(const UnitFunction& function, const std::vector<char>& has_features, Activations& out,
+                    int n_threads) {
+    out.scales.resize(out.n);
+    parallel_for(n_threads, 0, out.n, 16, [&](Index first, Index last) {
+        for (Index b = first; b < last; ++b)
+            out.scales[b] = function.forward(out.width, has_features[b], out.values.data() + b * out.width);
+    });
+}
+
+void dense_backward_and_update(Neurons& neurons, const UnitFunction& function, Activations& in, Activations& out,
+                               float rate, Index step, int n_threads) {
     const Index units = neurons.n(), width = neurons.width(), n = out.n;
     parallel_for(n_threads, 0, n, tile, [&](Index first, Index last) {
         float* dz = out.gradients.data() + first * units;
-        activation_backward(activation, (last - first) * units, out.values.data() + first * units, 1.0f, dz);
+        for (Index b = first; b < last; ++b)
+            function.backward(units, out.scales[b], out.values.data() + b * units, dz + (b - first) * units);
         gemm_nn(last - first, width, units, dz, units, neurons.weight.data(), width, 0.0f,
                 in.gradients.data() + first * width, width);
     });

@@ -57,8 +57,11 @@ float HiddenLayer::training_factor() const {
 
 void HiddenLayer::forward(const Activations& in, Activations& out, Work& work, std::uint64_t seed, Index step,
                           int n_threads) const {
-    if (is_dense()) {
-        forward_dense(as_dense(in, work.dense_in), out, n_threads);
+    out.has_features = in.has_features;
+    if (config_.is_dense()) {
+        out.resize_dense(in.n, neurons.n());
+        dense_products(neurons, as_dense(in, work.dense_in).view(), out.values.data(), n_threads);
+        dense_activate(config_.function(), in.has_features, out, n_threads);
         work.multiplications += static_cast<double>(in.n) * static_cast<double>(neurons.n() * neurons.width());
         return;
     }
@@ -69,12 +72,6 @@ void HiddenLayer::forward(const Activations& in, Activations& out, Work& work, s
     work.products.set(out.begin, out.ids);
     if (const float factor = training_factor(); factor != 1.0f)
         kernels().scale(static_cast<Index>(out.values.size()), factor, out.values.data());
-}
-
-void HiddenLayer::forward_dense(const Activations& in, Activations& out, int n_threads) const {
-    out.resize_dense(in.n, neurons.n());
-    dense_products(neurons, in.view(), out.values.data(), n_threads);
-    activate(config_.activation, in.n * neurons.n(), out.values.data());
 }
 
 void HiddenLayer::forward_selected(const Activations& in, Activations& out, Work& work, int n_threads) const {
@@ -97,7 +94,7 @@ void HiddenLayer::forward_selected(const Activations& in, Activations& out, Work
 
 void HiddenLayer::backward_and_update(Activations& in, bool in_gradient, Activations& out, Work& work, float rate,
                                       Index step, int n_threads) {
-    if (!is_dense()) {
+    if (!config_.is_dense()) {
         const float factor = training_factor();
         activation_backward(config_.activation, out.entries(), out.values.data(), factor, out.gradients.data());
         kernels().scale(out.entries(), factor, out.gradients.data());
@@ -106,7 +103,7 @@ void HiddenLayer::backward_and_update(Activations& in, bool in_gradient, Activat
         return;
     }
     Activations& dense = in.sparse ? work.dense_in : in;
-    dense_backward_and_update(neurons, config_.activation, dense, out, rate, step, n_threads);
+    dense_backward_and_update(neurons, config_.function(), dense, out, rate, step, n_threads);
     work.multiplications += 2.0 * static_cast<double>(in.n) * static_cast<double>(neurons.n() * neurons.width());
     if (!in.sparse) return;
     in.gradients.resize(in.ids.size());
@@ -116,13 +113,14 @@ void HiddenLayer::backward_and_update(Activations& in, bool in_gradient, Activat
 }
 
 void HiddenLayer::predict(const Activations& in, Activations& out, int n_threads) const {
+    out.has_features = in.has_features;
     const SamplerKind kind = config_.selector.sampler.kind;
     if (kind == SamplerKind::all || kind == SamplerKind::uniform || kind == SamplerKind::standout) {
         out.resize_dense(in.n, neurons.n());
         dense_products(neurons, in.view(), out.values.data(), n_threads);
         std::vector<float> chance;
         if (kind == SamplerKind::standout) chance = out.values;
-        activate(config_.activation, out.entries(), out.values.data());
+        dense_activate(config_.function(), in.has_features, out, n_threads);
         const SamplerConfig& s = config_.selector.sampler;
         for (std::size_t i = 0; i < chance.size(); ++i)
             out.values[i] /= 1.0f + std::exp(-(s.alpha * chance[i] + s.beta));

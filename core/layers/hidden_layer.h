@@ -12,8 +12,13 @@ namespace hashslide {
 struct LayerConfig {
     Index width = 256;
     Activation activation = Activation::identity;
+    float length = 0.0f;      // Euclidean length of the activations of an example, of a dense layer; 0: free
+    float dropout = 0.0f;     // share of the units that a training step leaves out, of a dense layer
     SelectorConfig selector;  // sampler all: a dense layer
     Index winners = 0;        // active neurons of an example: the largest activations of the chosen; 0: all of them
+
+    UnitFunction function() const { return {activation, length}; }
+    bool is_dense() const { return selector.sampler.kind == SamplerKind::all; }
 };
 
 // A chosen neuron of `uniform`, which draws with replacement, counts 1 / (1 - (1 - 1/n)^budget) times and of `standout`
@@ -47,17 +52,15 @@ public:
     // out.gradients: dLoss/dout on entry. Sets in.gradients where they are wanted and updates the touched neurons.
     void backward_and_update(Activations& in, bool in_gradient, Activations& out, Work& work, float rate, Index step,
                              int n_threads);
-    // The same function without dropout. out: activations of the examples.
+    // The same function without dropout.
     void predict(const Activations& in, Activations& out, int n_threads) const;
 
-    bool is_dense() const { return config_.selector.sampler.kind == SamplerKind::all; }
     const Selector& selector() const { return selector_; }
     Selector& selector() { return selector_; }
 
     Neurons neurons;
 
 private:
-    void forward_dense(const Activations& in, Activations& out, int n_threads) const;
     // A neuron whose activation is 0 adds nothing to the next layer and has no gradient: it is left out of `out`.
     void forward_selected(const Activations& in, Activations& out, Work& work, int n_threads) const;
     float training_factor() const;

@@ -16,31 +16,33 @@ double touched_features(const BatchFeatures& batch) {
 // Without those that are dropped or 0.
 void copy_features(const BatchFeatures& batch, Index n_features, Activations& out) {
     out.start_sparse(batch.n_examples(), n_features);
+    out.has_features.clear();
     for (Index b = 0; b < out.n; ++b) {
         for (std::size_t j = 0; j < batch.ids(b).size(); ++j) {
             if (batch.kept_values(b)[j] == 0) continue;
             out.push(batch.ids(b)[j], batch.kept_values(b)[j]);
         }
+        out.has_features.push_back(out.entries() > out.begin.back());
         out.begin.push_back(out.entries());
     }
 }
 
 }  // namespace
 
-HiddenStack::HiddenStack(Index n_features, const std::vector<LayerConfig>& layers, float length, float input_init,
+HiddenStack::HiddenStack(Index n_features, const std::vector<LayerConfig>& layers, float input_init,
                          const OptimizerConfig& optimizer, std::uint64_t seed)
     : n_features_(n_features) {
     const LayerConfig& first = layers.front();
     Index width = n_features;
     std::size_t next = 0;
-    if (first.selector.sampler.kind == SamplerKind::all) {
-        input_ = std::make_unique<InputLayer>(n_features, first.width, first.activation, length, input_init, optimizer,
-                                              seed);
+    if (first.is_dense()) {
+        input_ = std::make_unique<InputLayer>(n_features, first.width, first.function(), input_init, optimizer, seed);
         width = first.width;
         next = 1;
     }
     for (; next < layers.size(); width = layers[next++].width)
         layers_.emplace_back(layers[next], width, optimizer, seed, static_cast<int>(next));
+    for (const LayerConfig& layer : layers) dropout_.push_back(layer.dropout);
 }
 
 void HiddenStack::initialise() {
@@ -52,7 +54,7 @@ void HiddenStack::build_tables(int n_threads) {
     for (HiddenLayer& layer : layers_) layer.build_tables(n_threads);
 }
 
-HiddenStack::Work::Work(const HiddenStack& stack) : activations(stack.layers_.size() + (stack.input_ ? 1 : 0)) {
+HiddenStack::Work::Work(const HiddenStack& stack) : activations(stack.dropout_.size()), kept(stack.dropout_.size()) {
     for (const HiddenLayer& layer : stack.layers_) layers.emplace_back(layer.neurons.n());
 }
 
@@ -62,35 +64,69 @@ double HiddenStack::Work::total_multiplications() const {
     return sum;
 }
 
-void HiddenStack::forward(const BatchFeatures& batch, Work& work, std::uint64_t seed, Index step, int n_threads) const {
+Activations& HiddenStack::forward(const BatchFeatures& batch, Work& work, std::uint64_t seed, Index step,
+                                  int n_threads) const {
     Activations* in = &work.input;
-    auto out = work.activations.begin();
     if (input_) {
-        out->resize_dense(batch.n_examples(), input_->hidden());
-        input_->forward(batch, work.scales, out->values.data(), n_threads);
+        input_->forward(batch, work.activations.front(), n_threads);
         work.multiplications += touched_features(batch) * static_cast<double>(input_->hidden());
-        in = &*out++;
+        in = &drop(work, 0, seed, step);
     } else {
         copy_features(batch, n_features_, work.input);
     }
-    for (std::size_t i = 0; i < layers_.size(); in = &*out++, ++i)
-        layers_[i].forward(*in, *out, work.layers[i], seed, step, n_threads);
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        layers_[i].forward(*in, work.activations[i + n_before()], work.layers[i], seed, step, n_threads);
+        in = &drop(work, i + n_before(), seed, step);
+    }
+    return *in;
 }
 
-void HiddenStack::backward_and_update(const BatchFeatures& batch, Work& work, float rate, Index step, int n_threads) {
-    const std::size_t offset = input_ ? 1 : 0;
-    for (std::size_t i = layers_.size(); i-- > 0;)
-        layers_[i].backward_and_update(inputs(work, i), i + offset > 0, work.activations[i + offset], work.layers[i],
-                                       rate, step, n_threads);
+void HiddenStack::backward_and_update(const BatchFeatures& batch, Work& work, std::uint64_t seed, float rate,
+                                      Index step, int n_threads) {
+    for (std::size_t i = layers_.size(); i-- > 0;) {
+        drop_gradients(work, i + n_before(), seed, step);
+        layers_[i].backward_and_update(kept_inputs(work, i), i + n_before() > 0, work.activations[i + n_before()],
+                                       work.layers[i], rate, step, n_threads);
+    }
     if (!input_) return;
-    Activations& first = work.activations.front();
-    input_->backward(batch, work.scales, first.values.data(), first.gradients.data(), rate, step, n_threads);
+    drop_gradients(work, 0, seed, step);
+    input_->backward(batch, work.activations.front(), rate, step, n_threads);
     work.multiplications += touched_features(batch) * static_cast<double>(input_->hidden());
 }
 
 Activations& HiddenStack::inputs(Work& work, std::size_t i) const {
-    const std::size_t before = i + (input_ ? 1 : 0);
+    const std::size_t before = i + n_before();
     return before > 0 ? work.activations[before - 1] : work.input;
+}
+
+Activations& HiddenStack::kept_inputs(Work& work, std::size_t i) const {
+    const std::size_t before = i + n_before();
+    return before > 0 && dropout_[before - 1] > 0 ? work.kept[before - 1] : inputs(work, i);
+}
+
+// What the next layer sees.
+Activations& HiddenStack::drop(Work& work, std::size_t layer, std::uint64_t seed, Index step) const {
+    Activations &all = work.activations[layer], &kept = work.kept[layer];
+    if (dropout_[layer] == 0) return all;
+    kept.resize_dense(all.n, all.width);
+    kept.values = all.values;
+    kept.has_features = all.has_features;
+    mask(layer, seed, step, kept.values);
+    return kept;
+}
+
+void HiddenStack::drop_gradients(Work& work, std::size_t layer, std::uint64_t seed, Index step) const {
+    if (dropout_[layer] == 0) return;
+    work.activations[layer].gradients = work.kept[layer].gradients;
+    mask(layer, seed, step, work.activations[layer].gradients);
+}
+
+// The same for the activations and for their gradients, drawn again from the counter instead of stored.
+void HiddenStack::mask(std::size_t layer, std::uint64_t seed, Index step, std::vector<float>& values) const {
+    const float share = dropout_[layer], keep = 1.0f / (1.0f - share);
+    const CounterRng rng(seed, Stream::hidden_dropout, step);
+    const std::uint64_t first = static_cast<std::uint64_t>(layer) << 40;
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] *= rng.uniform(first + i) < share ? 0.0f : keep;
 }
 
 void HiddenStack::rehash(const std::vector<Work*>& works, Index step, int n_threads) {
@@ -109,10 +145,7 @@ void HiddenStack::predict(const CsrView& x, Index first, Index n, std::size_t n_
                           int n_threads) const {
     Activations in, next;
     if (input_) {
-        in.resize_dense(n, input_->hidden());
-        parallel_for(n_threads, 0, n, 16, [&](Index a, Index b) {
-            input_->forward(x, first + a, b - a, in.values.data() + a * input_->hidden());
-        });
+        input_->predict(x, first, n, in, n_threads);
     } else {
         const Index begin = x.indptr[first], end = x.indptr[first + n];
         in.n = n;
@@ -121,6 +154,8 @@ void HiddenStack::predict(const CsrView& x, Index first, Index n, std::size_t n_
         in.ids.assign(x.indices + begin, x.indices + end);
         in.values.assign(x.data + begin, x.data + end);
         for (Index b = 0; b <= n; ++b) in.begin.push_back(x.indptr[first + b] - begin);
+        for (Index b = 0; b < n; ++b)
+            in.has_features.push_back(std::ranges::any_of(x.values(first + b), [](float v) { return v != 0; }));
     }
     for (std::size_t i = 0; i < n_layers; ++i) {
         layers_[i].predict(in, next, n_threads);

@@ -13,27 +13,28 @@ namespace hashslide {
 
 class HiddenStack {
 public:
-    // layers: at least one. length: of the activations of a single dense layer (input_layer.h).
-    HiddenStack(Index n_features, const std::vector<LayerConfig>& layers, float length, float input_init,
+    // layers: at least one.
+    HiddenStack(Index n_features, const std::vector<LayerConfig>& layers, float input_init,
                 const OptimizerConfig& optimizer, std::uint64_t seed);
 
-    // Memory of one worker for one batch. activations[i] are those of layer i; input: the features, where the first
-    // layer selects its neurons.
+    // Memory of one worker for one batch. activations[i] are those of layer i, kept[i] what dropout leaves of them,
+    // where the layer has any; input: the features, where the first layer selects its neurons.
     struct Work {
         explicit Work(const HiddenStack& stack);
         Activations input;
-        std::vector<float> scales;
-        std::vector<Activations> activations;
+        std::vector<Activations> activations, kept;
         std::vector<HiddenLayer::Work> layers;
         double multiplications = 0;  // of the input layer
 
-        Activations& last() { return activations.back(); }
+        Activations& last() { return activations.back(); }  // without dropout
         double total_multiplications() const;
     };
 
-    void forward(const BatchFeatures& batch, Work& work, std::uint64_t seed, Index step, int n_threads) const;
-    // work.last().gradients: dLoss/dactivations on entry.
-    void backward_and_update(const BatchFeatures& batch, Work& work, float rate, Index step, int n_threads);
+    // seed: of this batch's draws; the network's own, or that of a worker. Returns what the next layer sees.
+    Activations& forward(const BatchFeatures& batch, Work& work, std::uint64_t seed, Index step, int n_threads) const;
+    // After forward, whose result has its gradients.
+    void backward_and_update(const BatchFeatures& batch, Work& work, std::uint64_t seed, float rate, Index step,
+                             int n_threads);
     // Step 8 of the hashed layers, after the updates of all workers.
     void rehash(const std::vector<Work*>& works, Index step, int n_threads);
 
@@ -61,9 +62,16 @@ public:
     const std::vector<HiddenLayer>& layers() const { return layers_; }
 
 private:
-    Activations& inputs(Work& work, std::size_t i) const;  // of layers_[i]
+    std::size_t n_before() const { return input_ ? 1 : 0; }  // layers before layers_[0]
+    // Of layers_[i], without dropout of the layer below, and with it.
+    Activations& inputs(Work& work, std::size_t i) const;
+    Activations& kept_inputs(Work& work, std::size_t i) const;
+    Activations& drop(Work& work, std::size_t layer, std::uint64_t seed, Index step) const;
+    void drop_gradients(Work& work, std::size_t layer, std::uint64_t seed, Index step) const;
+    void mask(std::size_t layer, std::uint64_t seed, Index step, std::vector<float>& values) const;
 
     Index n_features_;
+    std::vector<float> dropout_;  // of each layer
     std::unique_ptr<InputLayer> input_;
     std::vector<HiddenLayer> layers_;
 };

@@ -9,7 +9,7 @@
 
 namespace hashslide {
 
-InputLayer::InputLayer(Index n_features, Index hidden, Activation activation, float length, float init_scale,
+InputLayer::InputLayer(Index n_features, Index hidden, const UnitFunction& function, float init_scale,
                        const OptimizerConfig& optimizer, std::uint64_t seed)
     : weight(n_features * hidden),
       bias(hidden),
@@ -17,8 +17,7 @@ InputLayer::InputLayer(Index n_features, Index hidden, Activation activation, fl
       bias_optimizer(optimizer, 1, hidden),
       n_features_(n_features),
       hidden_(hidden),
-      activation_(activation),
-      length_(length),
+      function_(function),
       init_scale_(init_scale),
       seed_(seed) {}
 
@@ -39,57 +38,46 @@ void InputLayer::grow(Index n_features) {
     n_features_ = n_features;
 }
 
-// Returns what the activation was scaled by, 0 if it is as it comes. Without any feature it stays the short activation
-// of the bias: at full length its direction, which is noise, would outweigh the labels' biases.
-float InputLayer::forward_row(std::span<const Id> ids, std::span<const float> values, float* h) const {
-    const Kernels& k = kernels();
-    std::copy_n(bias.data(), hidden_, h);
-    bool is_empty = true;
-    for (std::size_t j = 0; j < ids.size(); ++j) {
-        if (values[j] == 0) continue;
-        k.axpy(hidden_, values[j], weight.data() + ids[j] * hidden_, h);
-        is_empty = false;
-    }
-    activate(activation_, hidden_, h);
-    if (length_ == 0 || is_empty) return 0.0f;
-    // Divided by the largest magnitude first: squares of very large or small numbers do not fit.
-    float largest = 0;
-    for (Index i = 0; i < hidden_; ++i) largest = std::max(largest, std::abs(h[i]));
-    if (largest == 0) return 0.0f;
-    k.scale(hidden_, 1.0f / largest, h);
-    const float scale = length_ / std::sqrt(k.sum_of_squares(hidden_, h));
-    k.scale(hidden_, scale, h);
-    return scale / largest;
+void InputLayer::start(Index n, Activations& out) const {
+    out.resize_dense(n, hidden_);
+    out.scales.resize(n);
+    out.has_features.resize(n);
 }
 
-void InputLayer::forward(const BatchFeatures& batch, std::vector<float>& scales, float* h, int n_threads) const {
-    scales.resize(batch.n_examples());
-    parallel_for(n_threads, 0, batch.n_examples(), 16, [&](Index first, Index last) {
-        for (Index b = first; b < last; ++b)
-            scales[b] = forward_row(batch.ids(b), batch.kept_values(b), h + b * hidden_);
+void InputLayer::forward_row(std::span<const Id> ids, std::span<const float> values, Index row,
+                             Activations& out) const {
+    float* h = out.values.data() + row * hidden_;
+    std::copy_n(bias.data(), hidden_, h);
+    bool has_features = false;
+    for (std::size_t j = 0; j < ids.size(); ++j) {
+        if (values[j] == 0) continue;
+        kernels().axpy(hidden_, values[j], weight.data() + ids[j] * hidden_, h);
+        has_features = true;
+    }
+    out.has_features[row] = has_features;
+    out.scales[row] = function_.forward(hidden_, has_features, h);
+}
+
+void InputLayer::forward(const BatchFeatures& batch, Activations& out, int n_threads) const {
+    start(batch.n_examples(), out);
+    parallel_for(n_threads, 0, out.n, 16, [&](Index first, Index last) {
+        for (Index b = first; b < last; ++b) forward_row(batch.ids(b), batch.kept_values(b), b, out);
     });
 }
 
-void InputLayer::forward(const CsrView& x, Index first, Index n, float* h) const {
-    for (Index i = 0; i < n; ++i) forward_row(x.ids(first + i), x.values(first + i), h + i * hidden_);
+void InputLayer::predict(const CsrView& x, Index first, Index n, Activations& out, int n_threads) const {
+    start(n, out);
+    parallel_for(n_threads, 0, n, 16, [&](Index a, Index b) {
+        for (Index i = a; i < b; ++i) forward_row(x.ids(first + i), x.values(first + i), i, out);
+    });
 }
 
-// From dLoss/dh to dLoss/dz. With h = s a, s = length / |a|: dLoss/da = s (g - h (h . g) / length^2).
-void InputLayer::backward_row(float scale, const float* h, float* gradient) const {
+void InputLayer::backward(const BatchFeatures& batch, Activations& out, float rate, Index step, int n_threads) {
     const Kernels& k = kernels();
-    if (scale > 0) {
-        k.axpy(hidden_, -k.dot(hidden_, h, gradient) / (length_ * length_), h, gradient);
-        k.scale(hidden_, scale, gradient);
-    }
-    activation_backward(activation_, hidden_, h, scale > 0 ? scale : 1.0f, gradient);
-}
-
-void InputLayer::backward(const BatchFeatures& batch, const std::vector<float>& scales, const float* h, float* gradient,
-                          float rate, Index step, int n_threads) {
-    const Kernels& k = kernels();
+    float* gradient = out.gradients.data();
     std::vector<float> bias_gradient(hidden_, 0.0f);
     for (Index b = 0; b < batch.n_examples(); ++b) {
-        backward_row(scales[b], h + b * hidden_, gradient + b * hidden_);
+        function_.backward(hidden_, out.scales[b], out.values.data() + b * hidden_, gradient + b * hidden_);
         k.axpy(hidden_, 1.0f, gradient + b * hidden_, bias_gradient.data());
     }
     bias_optimizer.update(0, rate, step, bias_gradient.data(), bias.data());

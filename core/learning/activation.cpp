@@ -1,6 +1,7 @@
 #include "learning/activation.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "simd/kernels.h"
 
@@ -16,6 +17,30 @@ void activation_backward(Activation activation, Index n, const float* a, float s
         for (Index i = 0; i < n; ++i) gradient[i] = a[i] > 0 ? gradient[i] : 0.0f;
     if (activation == Activation::tanh)
         for (Index i = 0; i < n; ++i) gradient[i] *= 1.0f - (a[i] / scale) * (a[i] / scale);
+}
+
+float UnitFunction::forward(Index n, bool has_features, float* z) const {
+    activate(activation, n, z);
+    if (length == 0 || !has_features) return 0.0f;
+    // Divided by the largest magnitude first: squares of very large or small numbers do not fit.
+    float largest = 0;
+    for (Index i = 0; i < n; ++i) largest = std::max(largest, std::abs(z[i]));
+    if (largest == 0) return 0.0f;
+    const Kernels& k = kernels();
+    k.scale(n, 1.0f / largest, z);
+    const float scale = length / std::sqrt(k.sum_of_squares(n, z));
+    k.scale(n, scale, z);
+    return scale / largest;
+}
+
+// With h = s a, s = length / |a|: dLoss/da = s (g - h (h . g) / length^2).
+void UnitFunction::backward(Index n, float s, const float* h, float* gradient) const {
+    if (s > 0) {
+        const Kernels& k = kernels();
+        k.axpy(n, -k.dot(n, h, gradient) / (length * length), h, gradient);
+        k.scale(n, s, gradient);
+    }
+    activation_backward(activation, n, h, s > 0 ? s : 1.0f, gradient);
 }
 
 }  // namespace hashslide

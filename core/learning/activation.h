@@ -13,4 +13,17 @@ void activate(Activation activation, Index n, float* z);
 // gradient *= activation'(z), written in terms of a = activation(z) times `scale`.
 void activation_backward(Activation activation, Index n, const float* a, float scale, float* gradient);
 
+// What a dense layer makes of an example: h = s activation(z), where s gives h the Euclidean length `length`. An
+// example without features keeps s = 1, the short activation of the biases: at full length its direction, which is
+// noise, would outweigh the biases of the labels.
+struct UnitFunction {
+    Activation activation;
+    float length;  // 0: s = 1
+
+    // In place. Returns s, or 0 where h is as it comes.
+    float forward(Index n, bool has_features, float* z) const;
+    // From dLoss/dh to dLoss/dz, in place. s: of forward.
+    void backward(Index n, float s, const float* h, float* gradient) const;
+};
+
 }  // namespace hashslide

@@ -26,8 +26,7 @@ std::uint64_t worker_seed(std::uint64_t seed, Index worker) {
 
 Network::Network(const NetworkConfig& config, bool initialise)
     : config_(config),
-      model_{HiddenStack(config.n_features, config.hidden, config.hidden_length, config.input_init, config.optimizer,
-                         config.seed),
+      model_{HiddenStack(config.n_features, config.hidden, config.input_init, config.optimizer, config.seed),
              OutputLayer(config.n_labels, config.width(), config.optimizer),
              DirectTerm(config.direct, config.n_features)},
       prior_(config.n_labels),

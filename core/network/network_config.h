@@ -25,12 +25,10 @@ struct NetworkConfig {
     LossKind loss = LossKind::bce;
     OptimizerConfig optimizer;
     UpdateMode update = UpdateMode::owner;
-    float hidden_length = 0.0f;  // Euclidean length of every activation of a single dense hidden layer; 0: free
     float example_power = 0.0f;  // an example's loss is weighted by (mean labels / its labels)^power
     float input_scale = 1.0f;    // all feature values are multiplied by it
     float input_init = 0.05f;    // standard deviation of the weights of a dense first layer; output weights start at 0
     float input_dropout = 0.0f;
-    float hidden_dropout = 0.0f;
     float prior_correction = 1.0f;  // share of log r that is taken off the logits in training (loss.h)
     ActiveSetConfig active;
     SelectorConfig selector;  // of labels for each example; sampler all: none

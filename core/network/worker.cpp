@@ -26,14 +26,14 @@ StepStats Worker::train(const Step& step, int n_threads) {
     features_.gather(step.x, step.rows.data(), step.size(), config.input_scale, config.input_dropout,
                      CounterRng(step.seed, Stream::input_dropout, step.number));
     ExampleSets::true_labels(step.y, step.rows.data(), step.size(), true_labels_);
-    step.model.hidden.forward(features_, hidden_, step.seed, step.number, n_threads);
-    Activations& in = output_inputs(step);
+    Activations& hidden = step.model.hidden.forward(features_, hidden_, step.seed, step.number, n_threads);
+    Activations& in = output_inputs(hidden);
     lap(Stage::hidden_forward);
 
     const StepStats stats =
         config.active.per_example ? train_examples(step, in, n_threads) : train_active_set(step, in, n_threads);
-    return_gradients(step, in);
-    step.model.hidden.backward_and_update(features_, hidden_, step.rate, step.number, n_threads);
+    return_gradients(in, hidden);
+    step.model.hidden.backward_and_update(features_, hidden_, step.seed, step.rate, step.number, n_threads);
     lap(Stage::hidden_backward);
     return stats;
 }
@@ -100,35 +100,19 @@ StepStats Worker::train_examples(const Step& step, Activations& in, int n_thread
 
 // The activations that the output layer sees: those of the last hidden layer, as they are if all its units are active;
 // otherwise a dense copy.
-Activations& Worker::output_inputs(const Step& step) {
-    Activations& last = hidden_.last();
-    const bool dropped = step.config.hidden_dropout > 0;
-    if (!dropped && !last.sparse) return last;
-    dense_in_.resize_dense(last.n, last.width);
-    last.view().copy(dense_in_.values.data());
-    if (dropped) dropout(step, dense_in_.values);
+Activations& Worker::output_inputs(Activations& hidden) {
+    if (!hidden.sparse) return hidden;
+    dense_in_.resize_dense(hidden.n, hidden.width);
+    hidden.view().copy(dense_in_.values.data());
     return dense_in_;
 }
 
-void Worker::return_gradients(const Step& step, Activations& in) {
-    Activations& last = hidden_.last();
-    if (&in == &last) return;
-    if (step.config.hidden_dropout > 0) dropout(step, in.gradients);
-    last.gradients.resize(last.entries());
-    if (!last.sparse) {
-        last.gradients = in.gradients;
-        return;
-    }
-    for (Index b = 0; b < last.n; ++b)
-        for (Index e = last.begin[b]; e < last.begin[b + 1]; ++e)
-            last.gradients[e] = in.gradients[b * last.width + last.ids[e]];
-}
-
-// The same mask for the activations and for their gradients, drawn again from the counter instead of stored.
-void Worker::dropout(const Step& step, std::vector<float>& values) const {
-    const float share = step.config.hidden_dropout, keep = 1.0f / (1.0f - share);
-    const CounterRng rng(step.seed, Stream::hidden_dropout, step.number);
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] *= rng.uniform(i) < share ? 0.0f : keep;
+void Worker::return_gradients(const Activations& in, Activations& hidden) const {
+    if (&in == &hidden) return;
+    hidden.gradients.resize(hidden.entries());
+    for (Index b = 0; b < hidden.n; ++b)
+        for (Index e = hidden.begin[b]; e < hidden.begin[b + 1]; ++e)
+            hidden.gradients[e] = in.gradients[b * hidden.width + hidden.ids[e]];
 }
 
 // What the sampler finds for each example; nothing without a sampler.

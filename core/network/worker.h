@@ -65,9 +65,8 @@ public:
 private:
     StepStats train_active_set(const Step& step, Activations& in, int n_threads);
     StepStats train_examples(const Step& step, Activations& in, int n_threads);
-    Activations& output_inputs(const Step& step);
-    void return_gradients(const Step& step, Activations& in);
-    void dropout(const Step& step, std::vector<float>& values) const;
+    Activations& output_inputs(Activations& hidden);
+    void return_gradients(const Activations& in, Activations& hidden) const;
     void select(const Step& step, const Activations& in, int n_threads);
     static bool shares_labels(const NetworkConfig& config);
     void start_active_set(const Step& step);
@@ -78,7 +77,7 @@ private:
 
     BatchFeatures features_;
     HiddenStack::Work hidden_;
-    Activations dense_in_;             // what the output layer sees, where the last hidden layer is sparse or dropped
+    Activations dense_in_;             // what the output layer sees, where the last hidden layer is sparse
     Selection true_labels_, sampled_;  // of each example
     ActiveSet active_;                 // per batch, or what the examples share
     OutputLayer::Work output_;

@@ -11,10 +11,12 @@ namespace hashslide {
 struct Activations {
     Index n = 0, width = 0;
     bool sparse = false;
-    std::vector<Index> begin;      // sparse: the entries of example b are begin[b] .. begin[b + 1]
-    std::vector<Id> ids;           // sparse: the unit of each entry
-    std::vector<float> values;     // dense: (n, width)
-    std::vector<float> gradients;  // dLoss/dvalues, in the same places
+    std::vector<Index> begin;        // sparse: the entries of example b are begin[b] .. begin[b + 1]
+    std::vector<Id> ids;             // sparse: the unit of each entry
+    std::vector<float> values;       // dense: (n, width)
+    std::vector<float> gradients;    // dLoss/dvalues, in the same places
+    std::vector<float> scales;       // of a dense layer's examples: what UnitFunction::forward returned
+    std::vector<char> has_features;  // whether the example has any, below all layers
 
     Index entries() const { return sparse ? static_cast<Index>(ids.size()) : n * width; }
 

@@ -345,7 +345,6 @@ WRONG = {
         dict(hash="dwta", sampler="exact"),
         r"hash is DWTA\(\), but sampler is Exact\(\), which",
     ),
-    "length": (dict(hidden=[8, Dense(4, length=2)]), r"length=2.0\): length is 2.0; only a single dense"),
     "direct": (dict(active="per_example", direct=5), "direct is 5; with active=.per_example. only 0"),
     "shape": (dict(hash=Wrong(lambda codes: codes[:, 1:])), "hash.. is of shape"),
     "type": (dict(hash=Wrong(lambda codes: codes * 1.0)), "hash.. is of type float64"),

@@ -216,6 +216,12 @@ HASHED = Layer(40, "relu", **SELECTIONS["vanilla dwta"] | {"sampler": Vanilla(bu
 NETS = {
     "dense, dense": {"hidden": (Dense(9, "relu"), Dense(14, "tanh"), Dense(8, "relu"))},
     "low rank": {"hidden": (LowRank(20, 5)[0], Dense(20, "relu", dropout=0.3))},
+    "lengths": {"hidden": (Dense(9, "tanh", length=2.0), Dense(14, "tanh", length=3.0), Dense(8, "relu"))},
+    "lengths and dropout": {
+        "hidden": (Dense(9, "tanh", length=2.0, dropout=0.2), Dense(14, "relu", length=3.0, dropout=0.4))
+    },
+    "length and dropout after hashed": {"hidden": (HASHED, Dense(14, "tanh", length=3.0, dropout=0.4))},
+    "hashed after dropout": {"hidden": (Dense(9, length=2.0, dropout=0.4), HASHED)},
     "dropout": {"hidden": (Dense(9, "tanh"), Dropout(14, 6))},
     "dropout, tanh": {"hidden": (9, Dropout(14, 6, "tanh"), Layer(7, "tanh"))},
     "dropout, more draws than neurons": {"hidden": (9, Dropout(5, 8, "identity"))},
@@ -255,6 +261,22 @@ def assert_same_training(networks, data, **options):
 def test_networks_of_several_layers(name, active, data):
     expected = assert_same_training(pair(active=active, **NETS[name]), data)
     assert expected[-1, 0] < expected[0, 0]
+
+
+@pytest.mark.parametrize("first", [Dense(9, "relu"), Dense(9, length=2.0), HASHED])
+def test_no_layer_scales_an_example_without_features(first, data):
+    """The second is stored with a zero; dropout takes all features of some others."""
+    arrays, *rest = data
+    counts = np.diff(arrays[0])
+    counts[0] = 0
+    n = counts.sum()
+    values = np.where(np.arange(n) < counts[1], np.float32(0), arrays[2][-n:])
+    arrays = [np.r_[0, np.cumsum(counts)], arrays[1][-n:], values, *arrays[3:]]
+    networks = pair(hidden=(first, Dense(8, "tanh", length=7.0)), input_dropout=0.8)
+    assert_same_training(networks, (arrays, *rest))
+    lengths = np.linalg.norm(networks[0].hidden(*arrays[:3], 1, 2), axis=1)
+    assert (lengths[:2] < 3).all() and lengths[0] == lengths[1] > 0
+    np.testing.assert_allclose(lengths[2:], 7, rtol=1e-5)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

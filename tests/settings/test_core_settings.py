@@ -69,7 +69,8 @@ def test_the_core_has_the_defaults_of_the_published_family():
 
 
 def test_a_family_of_ones_own_reaches_the_core():
-    layer = Layer(9, "tanh", sampler=Vanilla(budget=3), hash=CustomHash(Signs(), bucket_size=7)).to_core(5)
+    layer = Layer(9, "tanh", sampler=Vanilla(budget=3), hash=CustomHash(Signs(), bucket_size=7), length=0)
+    layer = layer.to_core(5)
     assert (layer.width, layer.activation) == (9, "tanh")
     assert (layer.selector.sampler, layer.selector.bucket_size) == ("vanilla", 7)
     missing = CustomHash(MissingFamily("Mine"))
@@ -114,6 +115,11 @@ def test_short_forms():
             lambda: Layer(3, sampler=Top(budget=1), hash=CustomHash(MissingFamily("Mine"))),
             "needs the hash family 'Mine' of your own, which is not there",
         ),
+        (
+            lambda: Layer(3, sampler=Top(budget=1), hash="wta", length=2),
+            "length is 2.0; where a layer selects",
+        ),
+        (lambda: Layer(3, sampler=Uniform(budget=1), dropout=0.5), "dropout is 0.5; where a layer selects"),
         (lambda: Hashed(9, 0), "budget is 0"),
         (lambda: Hashed(9), r"Top\(\): budget is None"),
         (lambda: Hashed(9, 3, sampler=Top(budget=4)), r"budget is 3, but sampler is Top\(budget=4\)"),

@@ -46,11 +46,9 @@ def test_the_core_has_the_same_attributes():
     assert attributes(_core.NetworkConfig) == fields - {"active", "negatives", "sampler", "hash"} | {
         "per_example",
         "selector",
-        "hidden_length",
-        "hidden_dropout",
     }
     fields = {field.name for field in fields_of(Layer)}
-    assert attributes(_core.LayerConfig) == fields - {"length", "dropout", "sampler", "hash"} | {"selector"}
+    assert attributes(_core.LayerConfig) == fields - {"sampler", "hash"} | {"selector"}
 
 
 def test_every_attribute_reaches_the_core():
@@ -65,16 +63,16 @@ def test_every_attribute_reaches_the_core():
     core = NetworkConfig(
         **changed,
         negatives=Negatives(**negatives),
-        hidden=(3, Dense(4, "relu", dropout=0.25)),
+        hidden=(Dense(3, length=2, dropout=0.5), Dense(4, "relu", length=5, dropout=0.25)),
         sampler=Top(budget=9),
         hash="minhash",
     ).to_core()
     assert {name: getattr(core, name) for name in changed} == changed
     assert {name: getattr(core, name) for name in negatives} == negatives
-    assert [(layer.width, layer.activation) for layer in core.hidden] == [(3, "identity"), (4, "relu")]
-    assert (core.hidden_dropout, core.selector.sampler, core.selector.family) == (0.25, "top", "minhash")
+    hidden = [(layer.width, layer.activation, layer.length, layer.dropout) for layer in core.hidden]
+    assert hidden == [(3, "identity", 2.0, 0.5), (4, "relu", 5.0, 0.25)]
+    assert (core.selector.sampler, core.selector.family) == ("top", "minhash")
     assert not core.per_example and config(active="per_example").to_core().per_example
-    assert config(hidden=Dense(3, length=5)).to_core().hidden_length == 5
     for optimizer in OPTIMIZERS:
         core = config(optimizer=optimizer).to_core()
         assert core.optimizer == optimizer.name
@@ -130,9 +128,6 @@ def test_other_json_is_refused(edit, message):
         ({"hidden": 2.5}, "hidden is 2.5; accepted are an integer from 1 to .*, a layer such as"),
         ({"hidden": True}, "hidden is True; accepted are an integer"),
         ({"hidden": "256"}, "hidden is '256'; accepted are an integer"),
-        ({"hidden": (4, Dense(4, length=2.0))}, "length is 2.0; only a single dense"),
-        ({"hidden": (Dense(4, dropout=0.5), 4)}, "dropout is 0.5; only the last hidden layer"),
-        ({"hidden": (Hashed(8, 2), Dense(4, dropout=0.5))}, "dropout is 0.5; where hidden layers select"),
         (
             {"hidden": Hashed(8, 2, hash=SimHash(centre_queries=True)), "n_features": MAX_CENTRED + 1},
             "a layer of 65537 inputs centres its queries",

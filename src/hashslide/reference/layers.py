@@ -14,16 +14,18 @@ from hashslide.reference.active_sets import distinct
 from hashslide.reference.optimizer import Optimizer, pad_rows
 from hashslide.reference.rng import CounterRng, mix
 from hashslide.reference.selector import Selector
-from hashslide.settings import Standout, Uniform
+from hashslide.settings import Layer, NetworkConfig, Standout, Uniform
 
 __all__ = [
     "ACTIVATIONS",
     "DERIVATIVES",
     "Activations",
+    "Dropout",
     "HiddenLayer",
     "InputLayer",
     "Neurons",
     "Parameters",
+    "UnitFunction",
     "first_weights",
     "make_layers",
 ]
@@ -54,16 +56,19 @@ class Activations:
     sparse : bool
         Whether the layer chooses its units; then those with a value of 0 are not active, while all those of a
         dense layer are.
+    has_features : bool array of shape (examples,)
+        Whether the example has any, below all layers.
     """
 
     values: NDArray[np.float32]
     active: NDArray[np.bool_]
     sparse: bool
+    has_features: NDArray[np.bool_]
 
     @classmethod
-    def dense(cls, values: NDArray[Any]) -> "Activations":
+    def dense(cls, values: NDArray[Any], has_features: NDArray[np.bool_]) -> "Activations":
         """All units are active."""
-        return cls(values, np.ones_like(values, bool), False)
+        return cls(values, np.ones_like(values, bool), False, has_features)
 
 
 def first_weights(deviation: float, seed: int, first: int, last: int, width: int) -> NDArray[np.float32]:
@@ -107,41 +112,68 @@ class Parameters:
                 array[:] = state[f"{name}.{key}"]
 
 
-class InputLayer(Parameters):
-    """The first layer, dense: h = s activation(x W + b); s gives h the length `hidden_length`, if not 0.
+class UnitFunction:
+    """What a dense layer makes of an example: h = s activation(z); s gives h the length `length`, if not 0.
 
-    The activation of an example without features is not scaled (s = 1).
-
-    One row of W a feature: only the rows of features that occur are touched.
+    The activations of an example without features are not scaled (s = 1).
     """
+
+    def __init__(self, layer: Layer) -> None:
+        self.activation, self.length = layer.activation, np.float32(layer.length)
+
+    def forward(self, z: NDArray[np.float32], has_features: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """h, (examples, units)."""
+        a = ACTIVATIONS[self.activation](z)
+        norm = np.linalg.norm(a, axis=1, keepdims=True)
+        self.free = (norm == 0) | (self.length == 0) | ~has_features[:, None]
+        self.scale = np.where(self.free, 1, self.length / np.where(self.free, 1, norm)).astype(np.float32)
+        self.h = a * self.scale
+        return self.h
+
+    def backward(self, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
+        """From g = dLoss/dh to dLoss/dz; with s = length / |a|, dLoss/da = s (g - h (h . g) / length^2)."""
+        if self.length:
+            along = (self.h * gradient).sum(axis=1, keepdims=True) / self.length**2
+            gradient = np.where(self.free, gradient, (gradient - self.h * along) * self.scale)
+        return gradient * DERIVATIVES[self.activation](self.h / self.scale)
+
+
+class Dropout:
+    """What the activations of a dense layer, and their gradients, are multiplied by in training."""
+
+    def __init__(self, config: NetworkConfig, layer: Layer, number: int) -> None:
+        self.seed, self.share, self.first = config.seed, np.float32(layer.dropout), np.uint64(number << 40)
+
+    def mask(self, shape: tuple[int, int], step: int) -> NDArray[np.float32]:
+        """0 for the share of the units that is left out, 1 / (1 - share) for the others."""
+        index = self.first + np.arange(shape[0] * shape[1], dtype=np.uint64)
+        kept = CounterRng(self.seed, "hidden_dropout", step).uniform(index) >= self.share
+        return (kept / (1 - self.share)).astype(np.float32).reshape(shape)
+
+
+class InputLayer(Parameters):
+    """The first layer, dense, one row of W a feature: only the rows of features that occur are touched."""
 
     def __init__(self, config):
         layer = config.hidden[0]
-        self.config, self.activation, self.length = config, layer.activation, layer.length
+        self.config, self.function, self.dropout = config, UnitFunction(layer), Dropout(config, layer, 0)
         weight = first_weights(config.input_init, config.seed, 0, config.n_features, layer.width)
         super().__init__(config, weight, np.zeros((1, layer.width), np.float32))
 
     def forward(self, x: Activations, step: int) -> Activations:
         """In training and in predictions."""
-        a = ACTIVATIONS[self.activation](x.values @ self.weight + self.bias)
-        norm, length = np.linalg.norm(a, axis=1, keepdims=True), self.length
-        free = (norm == 0) | (length == 0) | ~x.values.any(axis=1, keepdims=True)
-        self.x, self.free = x, free
-        self.scale = np.where(free, 1, length / np.where(free, 1, norm)).astype(np.float32)
-        self.h = a * self.scale
-        return Activations.dense(self.h)
+        self.x = x
+        return Activations.dense(
+            self.function.forward(x.values @ self.weight + self.bias, x.has_features), x.has_features
+        )
 
     def predict(self, x: Activations) -> Activations:
         """The same function."""
         return self.forward(x, 0)
 
     def backward_and_update(self, gradient: NDArray[Any], rate: float, step: int) -> None:
-        """gradient: dLoss/dh. With ``s = length / |a|``: ``dLoss/da = s (g - h (h . g) / length^2)``."""
-        length = self.length
-        if length:
-            along = (self.h * gradient).sum(axis=1, keepdims=True) / length**2
-            gradient = np.where(self.free, gradient, (gradient - self.h * along) * self.scale)
-        dz = gradient * DERIVATIVES[self.activation](self.h / self.scale)
+        """gradient: dLoss/dh."""
+        dz = self.function.backward(gradient)
         touched = np.flatnonzero(self.x.active.any(axis=0))
         self.bias_optimizer.update(self.bias, np.array([0]), dz.sum(axis=0)[None, :], rate, step)
         self.weight_optimizer.update(self.weight, touched, self.x.values[:, touched].T @ dz, rate, step)
@@ -232,6 +264,7 @@ class HiddenLayer(Neurons):
         weight = first_weights(deviation, seed, 0, layer.width, width)
         super().__init__(config, weight, Selector(layer.sampler, layer.hash, layer.width, width, seed))
         self.activation, self.sampler, self.winners = layer.activation, layer.sampler, layer.winners
+        self.function, self.dropout = UnitFunction(layer), Dropout(config, layer, number)
 
     def build_tables(self) -> None:
         """Build the tables, if there are some and they have not been built."""
@@ -265,31 +298,35 @@ class HiddenLayer(Neurons):
         if not (s is None or isinstance(s, Uniform | Standout)):
             return self._activate(a, self._choose(a, 0), np.float32(1))
         z = self.products(a.values)
-        values = ACTIVATIONS[self.activation](z)
+        values = self.function.forward(z, a.has_features)
         if isinstance(s, Standout):
             values = values / (1 + np.exp(-(np.float32(s.alpha) * z + np.float32(s.beta))))
-        return Activations.dense(values)
+        return Activations.dense(values, a.has_features)
 
     def _choose(self, a: Activations, step: int) -> list[list[int]] | None:
         """The active neurons of each example; None: all of them."""
         return None if self.is_dense else self.select(a.values, step)
 
     def _activate(self, a: Activations, chosen: list[list[int]] | None, factor: np.float32) -> Activations:
-        values = ACTIVATIONS[self.activation](self.products(a.values)) * factor
+        z = self.products(a.values)
         if chosen is None:
-            return Activations.dense(values)
+            return Activations.dense(self.function.forward(z, a.has_features), a.has_features)
+        values = ACTIVATIONS[self.activation](z) * factor
         active = np.zeros(values.shape, bool)
         for row, ids in zip(active, chosen, strict=True):
             row[ids] = True
         if self.winners:
             order = np.lexsort((np.broadcast_to(np.arange(values.shape[1]), values.shape), -values, ~active))
             np.put_along_axis(active, order[:, self.winners :], False, axis=1)
-        return Activations(np.where(active, values, 0), active & (values != 0), True)
+        return Activations(np.where(active, values, 0), active & (values != 0), True, a.has_features)
 
     def backward_and_update(self, gradient: NDArray[Any], rate: float, step: int) -> NDArray[np.float32]:
         """gradient: dLoss/dout. Returns dLoss/din."""
-        out, factor = self.outputs, np.float32(self.training_factor)
-        dz = gradient * factor * DERIVATIVES[self.activation](out.values / factor) * out.active
+        if self.is_dense:
+            dz = self.function.backward(gradient)
+        else:
+            out, factor = self.outputs, np.float32(self.training_factor)
+            dz = gradient * factor * DERIVATIVES[self.activation](out.values / factor) * out.active
         gradient_in = dz @ self.weight
         self.update(self.inputs, dz, self.active_neurons, not self.is_dense, rate, step)
         return gradient_in

@@ -10,7 +10,7 @@ Each part has a file of its own in this package. Not specified is ``update="hogw
 whose result depends on their race; on one thread it is the same as "owner".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,12 +79,12 @@ class Network:
         x = self._features(x_indptr, x_indices, x_data)[rows]
         targets = [y_indices[y_indptr[row] : y_indptr[row + 1]] for row in rows]
 
-        flow = [self._inputs(self._drop_features(x))]
+        a = self._inputs(self._drop_features(x))
+        flow, masks = [a], []  # without dropout, and what it multiplies
         for layer in self.layers:
-            flow.append(layer.forward(flow[-1], self.step))
-        a = flow[-1]
-        dropout = self._hidden_dropout(a.values.shape)
-        a = Activations(a.values * dropout, a.active, a.sparse)
+            flow.append(layer.forward(a, self.step))
+            masks.append(layer.dropout.mask(flow[-1].values.shape, self.step))
+            a = replace(flow[-1], values=flow[-1].values * masks[-1])
 
         self.sets = sets = self._active_sets(a, targets)
         z = self.output.products(a.values) + self.direct.logits(x)
@@ -92,11 +92,11 @@ class Network:
         weights = self._example_weights(targets, 1 if sample_weight is None else sample_weight[rows])
         dz *= weights[:, None]
 
-        gradient = (dz @ self.output.weight) * dropout
+        gradient = dz @ self.output.weight
         self.output.update(a, dz, sets.touched, False, rate, self.step)
         self.direct.update(x, dz, rate)
-        for layer in reversed(self.layers):
-            gradient = layer.backward_and_update(gradient, rate, self.step)
+        for layer, mask in zip(reversed(self.layers), reversed(masks), strict=True):
+            gradient = layer.backward_and_update(gradient * mask, rate, self.step)
         for layer, inputs in zip([*self.layers, self.output], flow, strict=True):
             layer.rehash(inputs.values, self.step)
         return StepStats(float(losses @ weights), sets.size)
@@ -108,7 +108,7 @@ class Network:
 
     def _inputs(self, x: sparse.csr_matrix) -> Activations:
         values = x.toarray()
-        return Activations(values, values != 0, True)
+        return Activations(values, values != 0, True, values.any(axis=1))
 
     def _drop_features(self, x: sparse.csr_matrix) -> sparse.csr_matrix:
         """Each stored value is dropped with probability p, or else divided by 1 - p."""
@@ -119,13 +119,6 @@ class Network:
         kept = x.copy()
         kept.data *= (rng.uniform((example << np.uint64(32)) | place) >= p) / (1 - p)
         return kept
-
-    def _hidden_dropout(self, shape: tuple[int, int]) -> NDArray[np.float32]:
-        """What the activations of the last hidden layer are multiplied by: 0, or 1 / (1 - p)."""
-        p = np.float32(self.config.hidden[-1].dropout)
-        index = np.arange(shape[0] * shape[1], dtype=np.uint64)
-        kept = CounterRng(self.config.seed, "hidden_dropout", self.step).uniform(index) >= p
-        return (kept / (1 - p)).astype(np.float32).reshape(shape)
 
     def _active_sets(self, a: Activations, targets: list[NDArray[Any]]) -> ActiveSets:
         sampled: list[list[int]] = [[] for _ in targets]

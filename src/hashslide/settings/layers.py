@@ -62,10 +62,10 @@ class Layer(Settings):
         "auto": `SlideClassifier` takes identity for a single dense layer with active sets per batch, else
         relu; a `NetworkConfig` identity.
     length : float >= 0 or "auto"
-        Euclidean length to which the activations are scaled; 0: none. Only for a single dense layer. "auto":
-        `SlideClassifier` chooses it; 0 in a `NetworkConfig`.
+        Euclidean length to which the activations of an example that has features are scaled; 0: none. Only
+        for a dense layer. "auto": `SlideClassifier` chooses it for a single hidden layer; else 0.
     dropout : float in [0, 1)
-        Share of the units that a training step leaves out. Only for the last layer, where all are dense.
+        Share of the units that a training step leaves out. Only for a dense layer.
     sampler : Sampler, name of one, or None
         Which neurons an example activates; None: all of them.
     hash : HashFamily, name of one, object of your own, or None
@@ -93,6 +93,11 @@ class Layer(Settings):
             )
         if self.sampler is not None:
             self.sampler.check_budget()
+            if not is_auto(self.length) and self.length:
+                raise InputError(
+                    f"{self!r}: length is {self.length}; where a layer selects its neurons only 0 is "
+                    "accepted."
+                )
             if self.dropout:
                 raise InputError(
                     f"{self!r}: dropout is {self.dropout}; where a layer selects its neurons only 0 is "
@@ -117,7 +122,8 @@ class Layer(Settings):
     def to_core(self, inputs: int) -> "_core.LayerConfig":
         """Return the same settings for a layer of so many inputs as the C++ core wants them."""
         core = _core.LayerConfig()
-        core.width, core.activation, core.winners = self.width, self.activation, self.winners
+        for name in ("width", "activation", "length", "dropout", "winners"):
+            setattr(core, name, getattr(self, name))
         core.selector = selector_to_core(self.sampler, self.hash, inputs)
         return core
 
@@ -167,9 +173,10 @@ def Dense(
     width : int
     activation : {"auto", "identity", "relu", "tanh"}
     length : float >= 0 or "auto"
-        Euclidean length to which the activations are scaled, 0: none; only for a single hidden layer.
+        Euclidean length to which the activations of an example that has features are scaled; 0: none. "auto":
+        `SlideClassifier` chooses it for a single hidden layer; else 0.
     dropout : float in [0, 1)
-        Share of the units that a training step leaves out; only for the last hidden layer.
+        Share of the units that a training step leaves out.
 
     Returns
     -------

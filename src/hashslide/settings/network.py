@@ -111,28 +111,8 @@ class NetworkConfig(Settings):
         check_lookup(self, self.sampler, self.hash)
         for layer, inputs in zip([*hidden, self], self._widths(), strict=True):
             check_centring(layer.hash, inputs)
-        self._check_layers()
         if self.active == "per_example" and self.direct:
             raise InputError(f'direct is {self.direct}; with active="per_example" only 0 is accepted.')
-
-    def _check_layers(self) -> None:
-        for layer in self.hidden:
-            if layer.length and not (len(self.hidden) == 1 and layer.is_dense):
-                raise InputError(
-                    f"{layer!r}: length is {layer.length}; only a single dense hidden layer has one, with "
-                    "others only 0 is accepted."
-                )
-        for layer in self.hidden:
-            if layer.dropout and layer is not self.hidden[-1]:
-                raise InputError(
-                    f"{layer!r}: dropout is {layer.dropout}; only the last hidden layer has one, below it "
-                    "only 0 is accepted."
-                )
-        if self.hidden[-1].dropout and not all(layer.is_dense for layer in self.hidden):
-            raise InputError(
-                f"{self.hidden[-1]!r}: dropout is {self.hidden[-1].dropout}; where hidden layers select "
-                "their neurons only 0 is accepted (sampler=Uniform(...) is dropout)."
-            )
 
     def _widths(self) -> list[int]:
         """Return the number of inputs of each hidden layer and of the output."""
@@ -159,7 +139,6 @@ class NetworkConfig(Settings):
             for name, value in own_values(part).items():
                 setattr(core, name, value)
         core.hidden = [layer.to_core(n) for layer, n in zip(self.hidden, widths, strict=False)]
-        core.hidden_length, core.hidden_dropout = self.hidden[0].length, self.hidden[-1].dropout
         core.selector = selector_to_core(self.sampler, self.hash, widths[-1])
         return core
 
