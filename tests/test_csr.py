@@ -93,6 +93,14 @@ def test_blocks_and_chosen_rows():
     assert np.shares_memory(csr.block(0, 2).data, csr.data)
 
 
+def test_only_a_pattern_has_no_values():
+    csr = as_csr(FORMS["csr matrix"])
+    assert csr.values is csr.data
+    with pytest.raises(InputError, match="pattern without values"):
+        _ = as_pattern(csr).values
+    assert (as_csr(as_pattern(csr)).values == 1).all()
+
+
 def with_value(value, form=np.asarray):
     dense = DENSE.copy()
     dense[2, 2] = value

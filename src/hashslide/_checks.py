@@ -2,6 +2,7 @@
 
 import math
 import operator
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from hashslide._interface import setting
 from hashslide.errors import InputError
 
 
-def as_int(value) -> int | None:
+def as_int(value: Any) -> int | None:
     """Return an integer of Python or NumPy as an int; None for anything else, also for booleans."""
     try:
         return None if isinstance(value, bool) else operator.index(value)
@@ -17,7 +18,7 @@ def as_int(value) -> int | None:
         return None
 
 
-def check_int(name: str, value, low: int, high: int) -> int:
+def check_int(name: str, value: Any, low: int, high: int) -> int:
     """Return `value` as an int in [low, high]; NumPy integers are accepted, booleans are not."""
     number = as_int(value)
     if number is None or not low <= number <= high:
@@ -27,7 +28,7 @@ def check_int(name: str, value, low: int, high: int) -> int:
     return number
 
 
-def check_float(name: str, value, low: float, high: float, brackets: str = "[]") -> float:
+def check_float(name: str, value: Any, low: float, high: float, brackets: str = "[]") -> float:
     """Return `value` as a float in the interval from `low` to `high`; round brackets leave an end out."""
     number = _as_float(value)
     single = _single_precision(number)  # what the core works with
@@ -39,7 +40,7 @@ def check_float(name: str, value, low: float, high: float, brackets: str = "[]")
     return number
 
 
-def _as_float(value) -> float:
+def _as_float(value: Any) -> float:
     """Return a number as a float; NaN, which is in no interval, for anything else."""
     try:
         return math.nan if isinstance(value, bool | np.bool_ | str | bytes) else float(value)
@@ -54,21 +55,21 @@ def _single_precision(value: float) -> float:
     return single if abs(single) >= np.finfo(np.float32).tiny else 0.0
 
 
-def check_bool(name: str, value) -> bool:
+def check_bool(name: str, value: Any) -> bool:
     """Return `value` if it is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise InputError(f"{setting(name)} is {value!r}; accepted are True and False.")
     return bool(value)
 
 
-def check_choice(name: str, value, choices: tuple[str, ...]) -> str:
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     """Return `value` if it is one of `choices`."""
     if not isinstance(value, str) or value not in choices:
         raise InputError(f"{setting(name)} is {value!r}; accepted are {', '.join(map(repr, choices))}.")
     return value
 
 
-def random_generator(random_state) -> np.random.RandomState:
+def random_generator(random_state: Any) -> np.random.RandomState:
     """Return the generator that a seed, a generator or None stands for."""
     from sklearn.utils import check_random_state  # a second to import: not for those who read data or measure
 
@@ -78,6 +79,6 @@ def random_generator(random_state) -> np.random.RandomState:
         raise InputError(f"random_state is {random_state!r}: {error}.") from None
 
 
-def is_auto(value) -> bool:
+def is_auto(value: Any) -> bool:
     """Tell whether a setting was left to "auto"."""
     return isinstance(value, str) and value == "auto"

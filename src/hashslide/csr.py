@@ -54,7 +54,7 @@ class Csr:
     data: NDArray[Any] | None
     n_columns: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, dtype in (("indptr", np.int64), ("indices", np.int32)):
             array = getattr(self, name)
             if not isinstance(array, np.ndarray) or array.dtype != dtype or not array.flags.c_contiguous:
@@ -86,6 +86,22 @@ class Csr:
         """Number of items."""
         return len(self.indices)
 
+    @property
+    def values(self) -> NDArray[Any]:
+        """Value of each item.
+
+        Raises
+        ------
+        InputError
+            There are none: it is a pattern.
+        """
+        if self.data is None:
+            raise InputError(
+                "a Csr is a 0/1 pattern without values; accepted here is one with values. "
+                "as_csr(pattern) makes them 1."
+            )
+        return self.data
+
     def block(self, first: int, last: int) -> "Csr":
         """Return rows `first` .. `last` - 1; the items are shared, not copied."""
         indptr = self.indptr[first : last + 1]
@@ -115,7 +131,7 @@ class Csr:
 
 
 def as_csr(
-    X,
+    X: Any,
     *,
     name: str = "X",
     dtype: DTypeLike | None = np.float32,
@@ -160,7 +176,7 @@ def as_csr(
     return csr if keep_zeros else _without_zeros(csr)
 
 
-def as_pattern(Y, *, name: str = "Y") -> Csr:
+def as_pattern(Y: Any, *, name: str = "Y") -> Csr:
     """Return where a matrix of any form is not 0.
 
     Parameters
@@ -191,7 +207,7 @@ def _trusted(indptr: NDArray[Any], indices: NDArray[Any], data: NDArray[Any] | N
     return csr
 
 
-def _from_sparse(X, name: str) -> Csr:
+def _from_sparse(X: Any, name: str) -> Csr:
     if X.ndim != 2:
         raise InputError(
             f"{name} is a sparse array of shape {X.shape}; accepted are two dimensions (examples, features)."
@@ -214,7 +230,7 @@ def _from_sparse(X, name: str) -> Csr:
     )
 
 
-def _checked_rows(X, name: str):
+def _checked_rows(X: Any, name: str) -> sparse.csr_matrix:
     """Return a sparse matrix as CSR, perhaps not canonical, after a look at its structure."""
     n_rows, n_columns = X.shape
     if X.format == "csr":
@@ -272,7 +288,7 @@ def _check_ids(name: str, ids: NDArray[Any], n: int, of: str) -> None:
         )
 
 
-def _check_blocks(X, name: str) -> None:
+def _check_blocks(X: Any, name: str) -> None:
     if X.data.ndim != 3 or 0 in X.data.shape[1:]:
         raise InputError(f"{name}.data has the shape {X.data.shape}, not (blocks, rows, columns).")
     height, width = X.data.shape[1:]
@@ -285,7 +301,7 @@ def _check_blocks(X, name: str) -> None:
     _check_compressed(name, X.indptr, X.indices, len(X.data), blocks, of="block")
 
 
-def _check_diagonals(X, name: str) -> None:
+def _check_diagonals(X: Any, name: str) -> None:
     offsets, data = X.offsets, X.data
     if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or data.ndim != 2 or len(data) != len(offsets):
         raise InputError(
@@ -294,7 +310,7 @@ def _check_diagonals(X, name: str) -> None:
         )
 
 
-def _checked_lists(X, name: str):
+def _checked_lists(X: Any, name: str) -> sparse.csr_matrix:
     """Return the CSR matrix of a list of rows; O(rows) in Python, as the lists are Python's own."""
     lengths = np.fromiter(map(len, X.rows), np.int64, len(X.rows))
     values = np.fromiter(map(len, X.data), np.int64, len(X.data))
@@ -311,7 +327,7 @@ def _checked_lists(X, name: str):
 
 def _checked_coordinates(
     row: NDArray[Any], column: NDArray[Any], data: NDArray[Any], shape: tuple[int, int], name: str
-):
+) -> sparse.csr_matrix:
     """Return the CSR matrix of coordinates that lie inside, with sums that do not wrap round."""
     if not (row.ndim == column.ndim == data.ndim == 1 and len(row) == len(column) == len(data)):
         raise InputError(
@@ -332,7 +348,7 @@ def _widened(data: NDArray[Any]) -> NDArray[Any]:
     return data.astype(np.float32) if data.dtype == np.float16 else data
 
 
-def _from_dense(X, name: str, dtype: DTypeLike | None) -> Csr:
+def _from_dense(X: Any, name: str, dtype: DTypeLike | None) -> Csr:
     array = as_numeric(X, name)
     if array.ndim != 2:
         remedy = "Reshape your data: X.reshape(1, -1) for one example, X.reshape(-1, 1) for one feature."

@@ -68,7 +68,7 @@ class CandidateSettings:
     cell_labels: int
     probes: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self):
             check_int(field.name, getattr(self, field.name), 0, MAX_IDS)
 
@@ -143,7 +143,7 @@ class Network:
         """
         try:
             stats = self._core.train_batch(
-                *(x.indptr, x.indices, x.data, y.indptr, y.indices),
+                *(x.indptr, x.indices, x.values, y.indptr, y.indices),
                 *(rows, sample_weight, learning_rate, n_threads),
             )
         except ValueError as error:
@@ -152,7 +152,7 @@ class Network:
 
     @reading
     def predict_topk(
-        self, X, k: int = 5, n_threads: int = 1, approximate: bool | CandidateSettings = False
+        self, X: Any, k: int = 5, n_threads: int = 1, approximate: bool | CandidateSettings = False
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the k best labels of each example.
 
@@ -181,14 +181,14 @@ class Network:
         check_int("k", k, 1, self.config.n_labels)
         x = self._check_features(X)
         if approximate is False:
-            return self._core.predict_topk(x.indptr, x.indices, x.data, k, n_threads)
+            return self._core.predict_topk(x.indptr, x.indices, x.values, k, n_threads)
         if not self.has_candidates:
             raise InputError(
                 "approximate prediction needs lists of candidates, and this network has none. Make them from "
                 "training data: learn_candidates(x, y), or build_approximate(X, y) of a SlideClassifier."
             )
         read = self.candidate_settings if approximate is True else approximate
-        return self._core.approximate_topk(x.indptr, x.indices, x.data, k, astuple(read), n_threads)
+        return self._core.approximate_topk(x.indptr, x.indices, x.values, k, astuple(read), n_threads)
 
     @training
     def learn_candidates(self, x: Csr, y: Csr, n_threads: int = 1, fresh: bool = True) -> None:
@@ -217,7 +217,9 @@ class Network:
         """Return the lists that `learn_candidates` would make; other threads may read meanwhile."""
         if not x.n_rows:
             return _core.Candidates() if fresh else None
-        return self._core.learn_candidates(x.indptr, x.indices, x.data, y.indptr, y.indices, fresh, n_threads)
+        return self._core.learn_candidates(
+            x.indptr, x.indices, x.values, y.indptr, y.indices, fresh, n_threads
+        )
 
     @writing
     def set_candidates(self, candidates: _core.Candidates | None) -> None:
@@ -240,10 +242,10 @@ class Network:
         self._core.candidate_settings = astuple(settings)
 
     @reading
-    def logits(self, X, n_threads: int = 1) -> NDArray[np.float32]:
+    def logits(self, X: Any, n_threads: int = 1) -> NDArray[np.float32]:
         """Return the logits of all labels, shape (n, n_labels): the caller minds the memory."""
         x = self._check_features(X)
-        return self._core.logits(x.indptr, x.indices, x.data, n_threads)
+        return self._core.logits(x.indptr, x.indices, x.values, n_threads)
 
     @reading
     def pair_logits(self, x: Csr, y: Csr, n_threads: int = 1) -> NDArray[np.float32]:
@@ -258,16 +260,16 @@ class Network:
         if x.n_rows != y.n_rows or y.n_columns != self.config.n_labels:
             raise InputError(f"y has the shape {y.shape}; accepted is {(x.n_rows, self.config.n_labels)}.")
         x = self._check_features(x)
-        return self._core.pair_logits(x.indptr, x.indices, x.data, y.indptr, y.indices, n_threads)
+        return self._core.pair_logits(x.indptr, x.indices, x.values, y.indptr, y.indices, n_threads)
 
     @reading
-    def hidden(self, X, n_threads: int = 1, layers: int | None = None) -> NDArray[np.float32]:
+    def hidden(self, X: Any, n_threads: int = 1, layers: int | None = None) -> NDArray[np.float32]:
         """Return the activations after the first `layers` hidden layers, by default all, shape (n, width)."""
         x = self._check_features(X)
         most, first = len(self.config.hidden), self.config.hidden[0]
         if layers is not None:
             check_int("layers", layers, int(first.is_dense), most)
-        return self._core.hidden(x.indptr, x.indices, x.data, n_threads, most if layers is None else layers)
+        return self._core.hidden(x.indptr, x.indices, x.values, n_threads, most if layers is None else layers)
 
     @writing
     def set_label_prior(self, counts: NDArray[np.int64], n_examples: int, reset_bias: bool = True) -> None:
@@ -469,7 +471,7 @@ class Network:
         return FrozenNetwork(self.__reduce__())
 
     @reading
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return Network.from_state, (self.config, self.snapshot(), False)
 
     def _label_ids(self, labels: ArrayLike) -> NDArray[np.int32]:
@@ -479,7 +481,7 @@ class Network:
             raise InputError(f"labels must be a vector of ids from 0 to {n_labels - 1}.")
         return np.ascontiguousarray(ids, np.int32)
 
-    def _check_features(self, X) -> Csr:
+    def _check_features(self, X: Any) -> Csr:
         x = as_csr(X)
         if x.n_columns != self.config.n_features:
             raise InputError(
@@ -494,7 +496,7 @@ class FrozenNetwork:
     def __init__(self, reduced: tuple[Any, ...]):
         self._reduced = reduced
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return self._reduced
 
 
@@ -509,7 +511,7 @@ def check_label_weight(weight: ArrayLike, n_labels: int) -> NDArray[np.float32]:
     return array
 
 
-def _safe_to_borrow(array):
+def _safe_to_borrow(array: NDArray[Any]) -> NDArray[Any]:
     """Return a copy of integers that somebody could write to: the core uses them as indices."""
     is_safe = not isinstance(array, np.ndarray) or array.dtype.kind != "i" or not array.flags.writeable
     return array if is_safe else array.copy()

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from hashslide._validation import blocks
 from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.settings import Constant, Schedule
+
+if TYPE_CHECKING:
+    from hashslide.callbacks import Callback
 
 __all__ = [
     "METRIC_RANKS",
@@ -238,8 +241,8 @@ def train(
     history: list[dict[str, Any]],
     *,
     evaluate: Evaluation | None = None,
-    callbacks: Sequence[Any] = (),
-    estimator=None,
+    callbacks: "Sequence[Callback]" = (),
+    estimator: Any = None,
 ) -> None:
     """Train a network in place.
 
@@ -268,7 +271,7 @@ def train(
         be broken off, with some rows of the weights updated.
     """
     context = TrainingContext(network, plan, data.n_batches(plan.batch_size), history, epoch=plan.first_epoch)
-    started = []
+    started: list[Callback] = []
     try:
         for callback in callbacks:
             started.append(callback)
@@ -285,7 +288,7 @@ def train(
 
 
 def _train_epoch(
-    context: TrainingContext, data: BatchSource, callbacks: Sequence[Any], estimator
+    context: TrainingContext, data: BatchSource, callbacks: "Sequence[Callback]", estimator: Any
 ) -> dict[str, Any]:
     plan, loss_sum, active_sum, seen, rate = context.plan, 0.0, 0, 0, 0.0
     started = time.perf_counter()
@@ -319,7 +322,7 @@ def _train_epoch(
     }
 
 
-def _notify(callbacks: Sequence[Any], hook: str, estimator, context: TrainingContext) -> bool:
+def _notify(callbacks: "Sequence[Callback]", hook: str, estimator: Any, context: TrainingContext) -> bool:
     """Call a hook of every callback; return whether any of them returned True."""
     return any([getattr(callback, hook)(estimator, context) is True for callback in callbacks])
 

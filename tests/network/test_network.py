@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from hashslide import _core
-from hashslide.csr import as_csr
+from hashslide.csr import as_csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.network import Network, effective_threads
 from hashslide.settings import SGD, Dense, Hashed, KMeans, NetworkConfig, Scored, Top, WinnerTakeAll
@@ -43,6 +43,13 @@ def test_training_lowers_the_loss(data):
     network = make(data, steps=0)
     losses = [network.train_batch(*data, 0.1)[0] for _ in range(20)]
     assert losses[-1] < 0.7 * losses[0]
+
+
+def test_features_without_values_are_refused_before_a_step(data):
+    network, (x, y, rows) = make(data), data
+    with pytest.raises(InputError, match="pattern without values"):
+        network.train_batch(as_pattern(x), y, rows, 0.1)
+    assert network.step == 3
 
 
 def test_predictions_take_any_features(data):

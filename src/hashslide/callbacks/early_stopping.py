@@ -2,9 +2,13 @@
 
 import math
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+
+from numpy.typing import NDArray
 
 from hashslide._checks import check_float, check_int
+from hashslide.training import TrainingContext
 
 from .base import Callback, metric_of
 
@@ -13,6 +17,18 @@ __all__ = ["EarlyStopping"]
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Restorable(Protocol):
+    """What early stopping needs of a network, besides what training does."""
+
+    def snapshot(self) -> Mapping[str, NDArray[Any]]: ...
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None: ...
+
+
+def _restorable(context: TrainingContext) -> _Restorable:
+    return cast(_Restorable, context.network)
 
 
 class EarlyStopping(Callback):
@@ -53,9 +69,9 @@ class EarlyStopping(Callback):
     def _forget(self) -> None:
         self.best_epoch_: int | None = None
         self.best_value_ = -math.inf
-        self._best_state = None
+        self._best_state: Mapping[str, NDArray[Any]] | None = None
 
-    def setup(self, estimator, context) -> None:
+    def setup(self, estimator: Any, context: TrainingContext) -> None:
         """Start afresh, or with the epochs of the checkpoint that a fit resumes."""
         self._forget()
         if not (context.plan.n_epochs and context.history):
@@ -63,7 +79,7 @@ class EarlyStopping(Callback):
         for record in context.history:
             is_best = self._is_best(estimator, record)
         if is_best:
-            self._best_state = context.network.snapshot()
+            self._best_state = _restorable(context).snapshot()
         else:
             warnings.warn(
                 f"The best epoch before the checkpoint was {self.best_epoch_}, whose weights the checkpoint "
@@ -72,14 +88,14 @@ class EarlyStopping(Callback):
                 stacklevel=2,
             )
 
-    def on_epoch_end(self, estimator, context) -> bool:
+    def on_epoch_end(self, estimator: Any, context: TrainingContext) -> bool:
         """Keep the state if it is the best so far; tell whether patience is at its end."""
         if self._is_best(estimator, context.logs):
-            self._best_state = context.network.snapshot()
+            self._best_state = _restorable(context).snapshot()
         assert self.best_epoch_ is not None
         return context.logs["epoch"] - self.best_epoch_ >= self.patience
 
-    def _is_best(self, estimator, record: dict[str, Any]) -> bool:
+    def _is_best(self, estimator: Any, record: dict[str, Any]) -> bool:
         """Tell whether an epoch is better than all before it, and take note of it."""
         has_classes = getattr(estimator, "multilabel_", True) is False
         monitor = self.monitor or ("val_P@1" if has_classes else "val_nDCG@5")
@@ -90,8 +106,8 @@ class EarlyStopping(Callback):
         self.best_epoch_, self.best_value_ = record["epoch"], value
         return True
 
-    def teardown(self, estimator, context) -> None:
+    def teardown(self, estimator: Any, context: TrainingContext) -> None:
         """Restore the best state."""
         if self._best_state is not None and self.best_epoch_ != context.epoch + 1:
-            context.network.restore(self._best_state)
+            _restorable(context).restore(self._best_state)
         self._best_state = None

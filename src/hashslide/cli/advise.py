@@ -97,14 +97,15 @@ def advise(
     if plot is not None:
         plots.check_plot_path(plot)
     part = reader.load(part_path(source, "train"))
+    # What the options' parsers made is no text any more.
     advice = find_advice(
         part.X,
         part.Y,
         points=points,
         seconds=seconds,
-        shares=cast("tuple[float, ...]", shares),  # as its parser left it
+        shares=cast("tuple[float, ...]", shares),
         families=families,
-        hidden=hidden,
+        hidden=cast(Any, hidden),
         random_state=seed,
         n_jobs=jobs,
         progress=None if json else note,

@@ -159,8 +159,7 @@ def write_matrices(path: StrPath, labels_path: StrPath, X: Any, Y: Any) -> None:
 
 
 def _formatted(x: Csr, y: Csr, feature_base: int) -> Iterator[bytes]:
-    assert x.data is not None
-    rows = x.indptr, x.indices, x.data, y.indptr, y.indices
+    rows = x.indptr, x.indices, x.values, y.indptr, y.indices
     for begin in range(0, x.n_rows, _ROWS_PER_PIECE):
         yield format_rows(*rows, begin, min(begin + _ROWS_PER_PIECE, x.n_rows), feature_base)
 

@@ -92,11 +92,10 @@ def save_npz(path: StrPath, X: Any, Y: Any) -> None:
         The file cannot be written.
     """
     x, y = checked_pair(X, Y)
-    assert x.data is not None
     with atomic_write(path) as file:
         np.savez_compressed(
             file,
-            X_data=x.data,
+            X_data=x.values,
             X_indices=x.indices,
             X_indptr=x.indptr,
             X_shape=np.array(x.shape, dtype=np.int64),

@@ -22,7 +22,7 @@ from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.parameters import check_parameters
 from hashslide.estimator.preparing import draw_seed
-from hashslide.settings import Exact
+from hashslide.settings import Exact, Layer
 from hashslide.settings.base import Settings
 from hashslide.settings.hash_families import HASH_FAMILIES, Hash
 
@@ -78,16 +78,16 @@ def _as_text(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def advise(
-    X,
-    Y,
+    X: Any,
+    Y: Any,
     *,
     points: int = 20_000,
     seconds: float = 120.0,
     shares: Sequence[float] = SHARES,
     families: Sequence[Any] = FAMILIES,
-    hidden=256,
-    epochs="auto",
-    random_state=0,
+    hidden: int | Layer | Sequence[int | Layer] = 256,
+    epochs: int | str = "auto",
+    random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Advice:
@@ -158,19 +158,27 @@ def advise(
     return Advice(verdict, settings, reasons, facts, runs, skipped)
 
 
-def _family(family):
+def _family(family: Any) -> Any:
     """Return a family as it is, if it is one."""
     Hash(HASH_FAMILIES).check("a family", family)
     return family
 
 
-def _items(name: str, values) -> Iterable[Any]:
+def _items(name: str, values: Any) -> Iterable[Any]:
     if isinstance(values, str) or not np.iterable(values):
         raise InputError(f"{name} is {values!r}; accepted is a sequence. Put a single value into a list.")
     return values
 
 
-def _choose_sample(X, Y, points: int, seconds: float, shares, settings, tell) -> Trials:
+def _choose_sample(
+    X: Any,
+    Y: Any,
+    points: int,
+    seconds: float,
+    shares: Sequence[float],
+    settings: tuple[Any, ...],
+    tell: Callable[[str], None],
+) -> Trials:
     """Return the largest sample on which the first runs leave time for the others."""
     take = draw_sample(X, Y, points, settings[2])
     n = min(points, _n_rows(X))
@@ -186,7 +194,7 @@ def _choose_sample(X, Y, points: int, seconds: float, shares, settings, tell) ->
         n = max(SMALLEST_SAMPLE, n // 2)
 
 
-def _n_rows(X) -> int:
+def _n_rows(X: Any) -> int:
     return X.shape[0] if hasattr(X, "shape") else len(X)
 
 

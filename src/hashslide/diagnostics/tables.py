@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, issparse
+from scipy.sparse import csr_matrix
 
 from hashslide import _core
 from hashslide.csr import as_csr
@@ -40,7 +40,7 @@ def __dir__() -> list[str]:
 RANKS = (1, 5)  # of the true best neurons that are looked for
 MOST_PROBES, MOST_PROBES_OF_ONE = 16, 64  # in each table; where there is one table
 _QUERIES_AT_ONCE = 64
-Queries = NDArray[np.float32] | csr_matrix
+Queries: TypeAlias = NDArray[np.float32] | csr_matrix
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,13 @@ def what_if(
 
 
 def build_index(
-    settings: HashFamily, weight, bias, queries: Queries | None = None, *, seed: int = 0, n_threads: int = 1
+    settings: HashFamily,
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    queries: Queries | None = None,
+    *,
+    seed: int = 0,
+    n_threads: int = 1,
 ) -> "_core.NeuronIndex":
     """Return hash tables of some neurons.
 
@@ -252,7 +258,7 @@ def occupancy(layer: LayerTables) -> Occupancy:
     )
 
 
-def queries_of(network: Network, X) -> dict[str, Queries]:
+def queries_of(network: Network, X: Any) -> dict[str, Queries]:
     """Return what each layer with a sampler gets from some examples: what it hashes to look them up.
 
     Parameters
@@ -269,22 +275,27 @@ def queries_of(network: Network, X) -> dict[str, Queries]:
     result: dict[str, Queries] = {"output": network.hidden(x)}
     result |= {f"hidden{i}": network.hidden(x, layers=i) for i in range(1, len(layers))}
     if not layers[0].is_dense:
-        values = x.data * np.float32(network.config.input_scale)
+        values = x.values * np.float32(network.config.input_scale)
         result["hidden0"] = csr_matrix((values, x.indices, x.indptr), (len(x.indptr) - 1, x.n_columns))
     return result
 
 
 def selected(
-    sampler: Sampler, weight, bias, queries, index=None, n_threads: int = 1
+    sampler: Sampler,
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    queries: Queries,
+    index: "_core.NeuronIndex | None" = None,
+    n_threads: int = 1,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return (begin, ids): a sampler chooses the neurons ids[begin[q] : begin[q + 1]] for query q."""
     values = own_values(sampler) | {"index": index, "n_threads": n_threads}
     return _core.sample(sampler.name, weight, bias, _for_core(queries), **values)
 
 
-def _for_core(queries: Queries):
+def _for_core(queries: Queries) -> Any:
     """Return a matrix as the core takes it: an array, or the parts of CSR."""
-    if not issparse(queries):
+    if isinstance(queries, np.ndarray):
         return queries
     return queries.indptr.astype(np.int64), queries.indices.astype(np.int32), queries.data
 
@@ -312,7 +323,8 @@ def recall(layer: LayerTables, queries: Queries) -> list[Recall]:
     for first in range(0, n_queries, _QUERIES_AT_ONCE):
         part = queries[first : first + _QUERIES_AT_ONCE]
         best = _best(layer, part)
-        for buckets, truth in zip(index.look_up(_for_core(part), 1), best, strict=True):
+        found_buckets = cast("NDArray[np.int32]", index.look_up(_for_core(part), 1))
+        for buckets, truth in zip(found_buckets, best, strict=True):
             seen[:] = False
             met: set[tuple[int, int]] = set()
             for g, (n_tables, n_probes) in enumerate(grid):
@@ -346,5 +358,6 @@ def _powers(most: int) -> list[int]:
 
 def active_share(layer: LayerTables, queries: Queries) -> float:
     """Return the mean share of the neurons that the layer's sampler chooses for an example."""
+    assert layer.sampler is not None
     _, ids = selected(layer.sampler, layer.weight, layer.bias, queries, layer.own_index)
     return len(ids) / max(1, queries.shape[0] * len(layer.bias))

@@ -164,7 +164,7 @@ class Trained:
     hits: NDArray[np.bool_]
 
 
-def draw_sample(X, Y, points: int, seed: int) -> Callable[[int], Sample]:
+def draw_sample(X: Any, Y: Any, points: int, seed: int) -> Callable[[int], Sample]:
     """Check the data and return the function that takes a number of points at random from them."""
     x, y, multilabel = encode(X, Y)
     if x.n_rows < MIN_POINTS:
@@ -200,7 +200,7 @@ class Trials:
     seed : int
     """
 
-    def __init__(self, sample: Sample, hidden, epochs, seed: int, n_jobs):
+    def __init__(self, sample: Sample, hidden: Any, epochs: int | str, seed: int, n_jobs: int | None):
         self.sample, self.seed = sample, seed
         self.hidden, self.epochs = hidden, epochs
         self.n_threads = effective_threads(n_jobs)
@@ -282,7 +282,7 @@ def variants(trials: Trials, shares: tuple[float, ...], families: tuple[Any, ...
     return [*result, *hashed[:many], *curve[:SHORT_CURVE], whole, *hashed[many:], *curve[SHORT_CURVE:]]
 
 
-def _hashed(family, budget: int, n_labels: int) -> Variant:
+def _hashed(family: Any, budget: int, n_labels: int) -> Variant:
     settings = {"hash": family, "sampler": Scored(budget=budget)}
     return Variant(f"+ {family} top {budget:,}", "hash", settings, str(family), budget, budget / n_labels)
 

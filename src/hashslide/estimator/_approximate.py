@@ -1,8 +1,9 @@
 """Approximate prediction: its cost, when it pays, how much of the lists it reads (docs/how/prediction.md)."""
 
 import math
+from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,9 @@ from scipy import sparse
 
 from hashslide.csr import Csr
 from hashslide.network import CandidateSettings, Network
+
+if TYPE_CHECKING:
+    from hashslide.estimator.classifier import SlideClassifier
 
 # In units of one neuron of one row in exact prediction of many rows, where neurons are read once for all.
 NEURON_COST = 10.0  # of a candidate, which is read for one row alone
@@ -70,7 +74,7 @@ def untuned(network: Network, x: Csr) -> dict[str, Any]:
     return _report(network, settings, cost(network, settings, list_entries(network, x)))
 
 
-def use(model, report: dict[str, Any]) -> None:
+def use(model: "SlideClassifier", report: dict[str, Any]) -> None:
     """Predict as a report says from now on."""
     settings = CandidateSettings(*(report[field.name] for field in fields(CandidateSettings)))
     model.network_.candidate_settings, model.approximate_ = settings, report
@@ -120,7 +124,9 @@ def tune(
     return report | goal | {"reached": reached}
 
 
-def _first_good(steps: list[CandidateSettings], is_good) -> CandidateSettings | None:
+def _first_good(
+    steps: list[CandidateSettings], is_good: Callable[[CandidateSettings], bool]
+) -> CandidateSettings | None:
     """Return the first good one of settings of which all behind a good one are good; bisection."""
     if not steps or not is_good(steps[-1]):
         return None

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import validate_data
 
 from hashslide._checks import is_auto
@@ -25,8 +25,13 @@ from hashslide.settings import Constant
 from hashslide.targets import LabelNames, Target
 from hashslide.training import Evaluation, Plan, TrainingData, train
 
+if TYPE_CHECKING:
+    from hashslide.estimator.classifier import SlideClassifier
 
-def check_eval_set(model, eval_set, labels: LabelNames, n_features: int) -> Evaluation | None:
+
+def check_eval_set(
+    model: "SlideClassifier", eval_set: Any, labels: LabelNames, n_features: int
+) -> Evaluation | None:
     """Return the evaluation of an (X, y) pair."""
     if eval_set is None:
         return None
@@ -41,7 +46,7 @@ def check_eval_set(model, eval_set, labels: LabelNames, n_features: int) -> Eval
     return Evaluation(x, labels.encode(target, drop_unknown=True), effective_threads(model.n_jobs))
 
 
-def hold_out(model, data: TrainingData, seed: int) -> tuple[TrainingData, Evaluation]:
+def hold_out(model: "SlideClassifier", data: TrainingData, seed: int) -> tuple[TrainingData, Evaluation]:
     """Return the training data without a random part, and the evaluation of that part."""
     n = len(data.rows)
     n_held_out = max(1, round(model.validation_fraction * n))
@@ -57,8 +62,8 @@ def hold_out(model, data: TrainingData, seed: int) -> tuple[TrainingData, Evalua
 
 
 def commit(
-    model,
-    X,
+    model: "SlideClassifier",
+    X: Any,
     labels: LabelNames,
     target: Target,
     network: Network,
@@ -79,7 +84,14 @@ def commit(
     model.network_ = network
 
 
-def grow(model, X, x: Csr, target: Target, classes, weight) -> tuple[TrainingData, int]:
+def grow(
+    model: "SlideClassifier",
+    X: Any,
+    x: Csr,
+    target: Target,
+    classes: ArrayLike | None,
+    weight: NDArray[np.float32] | None,
+) -> tuple[TrainingData, int]:
     """Make room for what is new in the data; return them and the schedule length they continue."""
     if target.multilabel != model.multilabel_:
         form = {True: "several labels for each example", False: "one class for each example"}
@@ -119,14 +131,14 @@ def grow(model, X, x: Csr, target: Target, classes, weight) -> tuple[TrainingDat
     return data, 0
 
 
-def _continues(model, counts: NDArray[np.int64], n_examples: int) -> bool:
+def _continues(model: "SlideClassifier", counts: NDArray[np.int64], n_examples: int) -> bool:
     """Tell whether an interrupted fit was on these data: as many examples, and each label as often."""
     network = model.network_
     same_data = n_examples == network.n_examples_seen and np.array_equal(counts, network.label_counts)
     return model.n_iter_ < model._planned_epochs and same_data
 
 
-def place_new_labels(model, data: TrainingData, n_old: int) -> TrainingData:
+def place_new_labels(model: "SlideClassifier", data: TrainingData, n_old: int) -> TrainingData:
     """Place the labels from `n_old` on that have a few examples; return the data without them."""
     x, y = data.kept()
     labels, threads = labels_to_place(y, n_old), effective_threads(model.n_jobs)
@@ -140,7 +152,7 @@ def place_new_labels(model, data: TrainingData, n_old: int) -> TrainingData:
     return others
 
 
-def learn_moments(model, data: TrainingData, taught: TrainingData) -> None:
+def learn_moments(model: "SlideClassifier", data: TrainingData, taught: TrainingData) -> None:
     """Learn what tells the first examples of a new label from all others; see `_new_labels`.
 
     What was placed says nothing of how high trained labels score, so that only `taught` is asked for that.
@@ -152,7 +164,9 @@ def learn_moments(model, data: TrainingData, taught: TrainingData) -> None:
         model._moments = new if old is None else old.joined(new)
 
 
-def learn_approximate(model, data: TrainingData, evaluate: Evaluation | None = None) -> None:
+def learn_approximate(
+    model: "SlideClassifier", data: TrainingData, evaluate: Evaluation | None = None
+) -> None:
     """Make or extend the candidate lists, where they are wanted; tune them on an evaluation set."""
     network = model.network_
     x, y = data.kept()
@@ -174,7 +188,9 @@ def learn_approximate(model, data: TrainingData, evaluate: Evaluation | None = N
         unbroken(model._lock, lambda: _approximate.use(model, report))
 
 
-def plan_of(model, settings: Decided, n_epochs: int, first_epoch: int, last_epoch: int) -> Plan:
+def plan_of(
+    model: "SlideClassifier", settings: Decided, n_epochs: int, first_epoch: int, last_epoch: int
+) -> Plan:
     """Return the plan of some epochs of a schedule of `n_epochs`; 0: of the constant rate."""
     return Plan(
         n_epochs=n_epochs,
@@ -189,7 +205,11 @@ def plan_of(model, settings: Decided, n_epochs: int, first_epoch: int, last_epoc
 
 
 def run(
-    model, given: Mapping[str, Any], data: TrainingData, plan: Plan, evaluate: Evaluation | None = None
+    model: "SlideClassifier",
+    given: Mapping[str, Any],
+    data: TrainingData,
+    plan: Plan,
+    evaluate: Evaluation | None = None,
 ) -> None:
     """Train with the callbacks that the parameters ask for."""
     callbacks, stopping = list(given["callbacks"]), None

@@ -10,7 +10,7 @@ METRIC_PREFIX = "val_"
 ABSCISSAE = {"epoch": "epoch", "seconds": "seconds of training"}
 
 
-def draw_history(history: list[dict[str, Any]], x: str, y, ax):
+def draw_history(history: list[dict[str, Any]], x: str, y: str | Sequence[str] | None, ax: Any) -> Any:
     """Draw records of epochs; see `SlideClassifier.plot_history`."""
     names = _names_of(history, y)
     if x not in ABSCISSAE:
@@ -37,7 +37,7 @@ def draw_history(history: list[dict[str, Any]], x: str, y, ax):
     return axes
 
 
-def _names_of(history: list[dict[str, Any]], y) -> list[str]:
+def _names_of(history: list[dict[str, Any]], y: str | Sequence[str] | None) -> list[str]:
     """Return the figures to draw: those asked for, else the metrics, else the loss."""
     known = list(dict.fromkeys(name for record in history for name in record))
     if y is None:
@@ -56,7 +56,7 @@ def _names_of(history: list[dict[str, Any]], y) -> list[str]:
     return names
 
 
-def _new_axes():
+def _new_axes() -> Any:
     try:
         from matplotlib import pyplot
     except ImportError:

@@ -22,13 +22,13 @@ def warn_of_outlier(data: TrainingData) -> None:
     found = ""
     for first, last in blocks(len(data.rows), _ROWS_PER_BLOCK):
         block = x.take(data.rows[first:last])
-        squares = np.square(block.data, dtype=np.float64)
+        squares = np.square(block.values, dtype=np.float64)
         total += float(squares.sum())
         if squares.max(initial=0.0) > largest:
             at = int(squares.argmax())
             largest = float(squares[at])
             row, column = int(data.rows[first + block.row_of(at)]), int(block.indices[at])
-            found = f"the value {block.data[at]:g} in row {row}, column {column}"
+            found = f"the value {block.values[at]:g} in row {row}, column {column}"
     if len(data.rows) >= _EXAMPLES and largest > _SHARE * total:
         share = f"{largest / total:.2%} of the sum of their squares"
         warnings.warn(

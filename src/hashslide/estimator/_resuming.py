@@ -2,9 +2,10 @@
 
 import os
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hashslide.errors import InputError
 from hashslide.estimator.auto import Decided
@@ -15,8 +16,11 @@ from hashslide.settings import CustomHash
 from hashslide.targets import LabelNames
 from hashslide.training import TrainingData
 
+if TYPE_CHECKING:
+    from hashslide.estimator.classifier import SlideClassifier
 
-def open_checkpoint(model, source):
+
+def open_checkpoint(model: "SlideClassifier", source: Any) -> "SlideClassifier":
     """Return the classifier that a fit of `model` is to go on from.
 
     Parameters
@@ -56,7 +60,7 @@ def open_checkpoint(model, source):
 
 
 def check_same_fit(
-    checkpoint, settings: Decided, data: TrainingData, labels: LabelNames, multilabel: bool
+    checkpoint: "SlideClassifier", settings: Decided, data: TrainingData, labels: LabelNames, multilabel: bool
 ) -> None:
     """Refuse to go on with other settings or other data than the checkpoint's training had."""
     before = decide_settings(check_parameters(checkpoint), data, multilabel)
@@ -88,7 +92,7 @@ def check_same_fit(
 
 
 def take_over(
-    checkpoint, data: TrainingData, label_weight, loss: str
+    checkpoint: "SlideClassifier", data: TrainingData, label_weight: str | ArrayLike | None, loss: str
 ) -> tuple[Network, list[dict[str, Any]]]:
     """Return copies of the checkpoint's network, with the weights of labels, and of its history."""
     saved = checkpoint.network_

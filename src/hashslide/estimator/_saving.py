@@ -3,7 +3,7 @@
 import math
 import numbers
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import sklearn
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hashslide import _core, model_file
 from hashslide._checks import check_bool, check_float, check_int
-from hashslide._os_errors import explain
+from hashslide._os_errors import StrPath, explain
 from hashslide.callbacks import EarlyStopping
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator._new_labels import ActivationMoments
@@ -23,12 +23,17 @@ from hashslide.settings.hash_families import check_own_family
 from hashslide.settings.plain import config_from_plain, config_to_plain, from_plain, to_plain
 from hashslide.targets import LabelNames
 
+if TYPE_CHECKING:
+    from hashslide.estimator.classifier import SlideClassifier
+
+Classifier = TypeVar("Classifier", bound="SlideClassifier")
+
 KIND = "SlideClassifier"
 NETWORK = "network."  # prefix of the network's arrays
 _STOPPING = ("monitor", "patience", "min_delta")
 
 
-def save_classifier(classifier, path, optimizer_state: bool) -> None:
+def save_classifier(classifier: "SlideClassifier", path: StrPath, optimizer_state: bool) -> None:
     """Write a fitted classifier to a model file."""
     roles = [role for role in ROLES if optimizer_state or role != "optimizer"]
     arrays = {NETWORK + name: array for name, array in classifier.network_.state(*roles).items()}
@@ -45,7 +50,7 @@ def save_classifier(classifier, path, optimizer_state: bool) -> None:
     model_file.save_model(path, arrays, _metadata(classifier, optimizer_state))
 
 
-def _metadata(classifier, optimizer_state: bool) -> dict[str, Any]:
+def _metadata(classifier: "SlideClassifier", optimizer_state: bool) -> dict[str, Any]:
     names, dense_dtype = classifier._labels.names, classifier._dense_dtype
     return {
         "kind": KIND,
@@ -94,11 +99,11 @@ def _plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _is_scalar(value) -> bool:
+def _is_scalar(value: Any) -> bool:
     return value is None or isinstance(value, bool | str | numbers.Number | np.generic)
 
 
-def _restore_parameters(values: dict[str, Any], family) -> dict[str, Any]:
+def _restore_parameters(values: dict[str, Any], family: Any) -> dict[str, Any]:
     """Return the parameters that `_plain_parameters` wrote, checked."""
     if unknown := sorted(values.keys() - PARAMETERS.keys()):
         raise InputError(f"it has the parameter {unknown[0]!r}; known are {', '.join(PARAMETERS)}")
@@ -118,7 +123,9 @@ def _finite(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value if math.isfinite(value) else None for name, value in record.items()}
 
 
-def load_classifier(cls, path, mmap: bool, family=None, verify: bool = False):
+def load_classifier(
+    cls: "type[Classifier]", path: StrPath, mmap: bool, family: Any = None, verify: bool = False
+) -> "Classifier":
     """Return the classifier of a model file.
 
     Raises
@@ -145,7 +152,7 @@ def load_classifier(cls, path, mmap: bool, family=None, verify: bool = False):
         raise ModelFileError(f"{path} is not a whole {KIND}: {found}. Save the model again.") from error
 
 
-def _check_family(path, network: Any, family) -> None:
+def _check_family(path: StrPath, network: Any, family: Any) -> None:
     """Compare the hash family of the user's own that the file wants with the one that is given."""
     of_layers = [name for layer in network["hidden"] for name in _own_names(layer["Layer"]["hash"])]
     if family is None and of_layers:
@@ -164,7 +171,13 @@ def _own_names(family: Any) -> list[str]:
     )
 
 
-def _restore(cls, path, arrays: dict[str, NDArray[Any]], metadata: dict[str, Any], family):
+def _restore(
+    cls: "type[Classifier]",
+    path: StrPath,
+    arrays: dict[str, NDArray[Any]],
+    metadata: dict[str, Any],
+    family: Any,
+) -> "Classifier":
     _check_family(path, metadata["network"], family)
     parameters = _restore_parameters(metadata["parameters"], family)
     if "label_weight" in arrays:
@@ -252,7 +265,8 @@ def _restore_moments(
         parts.append(np.array(array))
     n_examples = check_int("the examples", training["examples"], 1, 2**63 - 1)
     score = check_float("the score", training["score"], -math.inf, math.inf, "()")
-    return ActivationMoments(n_examples, *parts, score)
+    mean, covariance = parts
+    return ActivationMoments(n_examples, mean, covariance, score)
 
 
 def _restore_dtype(name: str | None) -> np.dtype | None:

@@ -56,7 +56,7 @@ class Problem:
 # part of its row to be dropped. Softmax needs the whole correction to estimate its partition function. Tiny
 # data get smaller batches and more epochs: about TINY_STEPS batches altogether, with at least TINY_BATCHES an
 # epoch and at most TINY_EPOCHS epochs. The settings of the hash families are their classes' defaults.
-AUTO = {
+AUTO: dict[str, Any] = {
     "epochs": 4,
     "batch_size": 256,
     "input_dropout": 0.0,
@@ -71,7 +71,7 @@ AUTO = {
     "budget": 5,
 }
 # With sets of the examples' own: the published system (Chen et al. 2020), its sampling corrected.
-AUTO_PER_EXAMPLE = {
+AUTO_PER_EXAMPLE: dict[str, Any] = {
     "activation": "relu",
     "length": 0.0,
     "loss": "softmax",

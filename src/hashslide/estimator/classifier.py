@@ -1,7 +1,7 @@
 """SlideClassifier: the network as a scikit-learn estimator."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -53,7 +53,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-class SlideClassifier(ClassifierMixin, BaseEstimator):
+class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Classifier for enormous numbers of labels: a network that is trained on a small active set of labels.
 
     Multi-label (an indicator matrix or lists of labels) and single-label (a vector of classes) targets. Each
@@ -222,7 +222,16 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     @training
-    def fit(self, X, y, sample_weight=None, eval_set=None, *, classes=None, resume_from=None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        eval_set: tuple[Any, Any] | None = None,
+        *,
+        classes: ArrayLike | None = None,
+        resume_from: "StrPath | SlideClassifier | None" = None,
+    ) -> Self:
         """Train a new model, or go on with a training from a checkpoint.
 
         Parameters
@@ -291,7 +300,9 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     @training
-    def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
+    def partial_fit(
+        self, X: Any, y: Any, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train for one more epoch, on these data, with the constant learning rate.
 
         A label never seen before that has at most 32 examples here is placed instead of trained: its output
@@ -345,7 +356,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     @training
-    def build_approximate(self, X, y) -> Self:
+    def build_approximate(self, X: Any, y: Any) -> Self:
         """Make the lists of approximate prediction anew, with default settings.
 
         For a model that has none, or whose lists have grown old over many calls of `partial_fit`.
@@ -372,7 +383,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     @training
-    def tune_approximate(self, X, y=None, k: int = 5, share: float = 0.99) -> dict[str, Any]:
+    def tune_approximate(self, X: Any, y: Any = None, k: int = 5, share: float = 0.99) -> dict[str, Any]:
         """Find the fastest approximate prediction that is good enough on validation data.
 
         Parameters
@@ -410,7 +421,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
 
     @reading
     def predict_topk(
-        self, X, k: int = 5, probabilities: bool = False, approximate: bool = False
+        self, X: Any, k: int = 5, probabilities: bool = False, approximate: bool = False
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Return the k best labels of each example and their scores.
 
@@ -451,7 +462,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         return self._labels.decode(ids), scores
 
     @reading
-    def decision_function(self, X) -> NDArray[np.float32]:
+    def decision_function(self, X: Any) -> NDArray[np.float32]:
         """Return the logits of all labels.
 
         Returns
@@ -466,7 +477,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         return self._predictor().decision_function(self._features(X))
 
     @reading
-    def predict_proba(self, X) -> NDArray[np.float64]:
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of every label, shape (n, n_labels).
 
         Multi-label: of each label by itself. Single-label: the rows sum to 1.
@@ -479,7 +490,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         return self._predictor().predict_proba(self._features(X))
 
     @reading
-    def predict(self, X) -> NDArray[Any] | sparse.csr_matrix:
+    def predict(self, X: Any) -> NDArray[Any] | sparse.csr_matrix:
         """Return the most likely class of each example, or the labels with a probability above 1/2.
 
         Returns
@@ -500,7 +511,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         return predictor.likely_labels(x).toarray().astype(self._dense_dtype)
 
     @reading
-    def score(self, X, y, sample_weight=None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the share of examples whose best label is right: accuracy, or P@1 for multi-label targets.
 
         Parameters
@@ -539,7 +550,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         save_classifier(self, path, optimizer_state)
 
     @classmethod
-    def load(cls, path: StrPath, mmap: bool = True, hash=None, verify: bool = False) -> Self:
+    def load(cls, path: StrPath, mmap: bool = True, hash: Any = None, verify: bool = False) -> Self:
         """Return the model that `save` wrote.
 
         Callbacks, a RandomState object and a hash family of your own are not part of the file.
@@ -566,7 +577,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         """
         return load_classifier(cls, path, mmap, hash, verify)
 
-    def plot_history(self, x: str = "epoch", y=None, ax=None):
+    def plot_history(self, x: str = "epoch", y: str | Sequence[str] | None = None, ax: Any = None) -> Any:
         """Draw how the training went; needs matplotlib, ``pip install 'hashslide[plot]'``.
 
         Parameters
@@ -612,7 +623,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
         return {name: value for name, value in state.items() if name != "_model_lock"}
 
     @reading
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         function, arguments, state, *rest = super().__reduce_ex__(protocol)
         if "network_" in state:
             state["network_"] = state["network_"].frozen()
@@ -621,14 +632,14 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = True
         tags.target_tags.multi_output = True
         return tags
 
-    def _features(self, X) -> Csr:
+    def _features(self, X: Any) -> Csr:
         check_is_fitted(self)
         x = check_features(self, X)
         check_known_features(self, X, x)

@@ -26,6 +26,7 @@ from hashslide.settings.constraints import (
     constraints_of,
 )
 from hashslide.settings.layers import check_lookup
+from hashslide.settings.samplers import SAMPLERS
 from hashslide.settings.schedules import SCHEDULE
 
 __all__ = ["PARAMETERS", "check_parameters", "check_values"]
@@ -42,7 +43,7 @@ _NETWORK = constraints_of(NetworkConfig)
 class _Stopping(Flag):
     """True, False or an `EarlyStopping`."""
 
-    def convert(self, value: Any) -> bool | EarlyStopping:
+    def convert(self, value: Any) -> Any:
         return value if isinstance(value, EarlyStopping) else super().convert(value)
 
     def alternatives(self) -> list[str]:
@@ -82,7 +83,7 @@ PARAMETERS: dict[str, Constraint] = {
     "update": _NETWORK["update"],
     "negatives": allow_auto(_NETWORK["negatives"]),
     "hash": _NETWORK["hash"],
-    "sampler": Composed(_NETWORK["sampler"].kinds, auto=True),
+    "sampler": Composed(SAMPLERS, auto=True),
     "direct": allow_auto(_NETWORK["direct"]),
     "example_power": allow_auto(_NETWORK["example_power"]),
     "label_weight": _LabelWeight(("propensity",), none=True),

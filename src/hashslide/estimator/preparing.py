@@ -3,12 +3,12 @@
 For those who train by themselves, step by step, what a classifier would train.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hashslide import metrics
 from hashslide._checks import random_generator
@@ -22,6 +22,9 @@ from hashslide.network import Network, check_label_weight
 from hashslide.settings import NetworkConfig
 from hashslide.targets import LabelNames, Target, parse_target
 from hashslide.training import TrainingData
+
+if TYPE_CHECKING:
+    from hashslide.estimator.classifier import SlideClassifier
 
 __all__ = [
     "Prepared",
@@ -42,7 +45,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_NETWORK = ("hidden", "loss", "optimizer", "input_dropout", "active", "update", "negatives")
+_NETWORK: tuple[str, ...] = ("hidden", "loss", "optimizer", "input_dropout", "active", "update", "negatives")
 _NETWORK += ("hash", "sampler", "direct", "example_power")
 _ROWS_PER_BLOCK = 1024
 
@@ -69,7 +72,7 @@ class Prepared:
     n_threads: int
 
 
-def prepare(model, X, y, sample_weight=None) -> Prepared:
+def prepare(model: "SlideClassifier", X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Prepared:
     """Return what ``model.fit(X, y, sample_weight)`` would train, and how; the model is unchanged.
 
     Parameters
@@ -96,7 +99,7 @@ def prepare(model, X, y, sample_weight=None) -> Prepared:
     return Prepared(network=network, data=data, settings=settings, seed=seed, n_threads=given["n_jobs"])
 
 
-def encode(X, y) -> tuple[Csr, Csr, bool]:
+def encode(X: Any, y: Any) -> tuple[Csr, Csr, bool]:
     """Return features and labels as matrices, and whether an example may have several labels.
 
     Parameters
@@ -110,10 +113,15 @@ def encode(X, y) -> tuple[Csr, Csr, bool]:
 
 
 def check_examples(
-    model, X, y, sample_weight, lists: bool | None = False, classes=None
+    model: "SlideClassifier",
+    X: Any,
+    y: Any,
+    sample_weight: ArrayLike | None,
+    lists: bool | None = False,
+    classes: ArrayLike | None = None,
 ) -> tuple[Csr, Target, NDArray[np.float32] | None]:
     """Return features, target and weights, checked against each other; for `lists` see `parse_target`."""
-    n_labels = len(classes) if hasattr(classes, "__len__") else None
+    n_labels = len(classes) if isinstance(classes, Sized) else None
     x, target = check_features(model, X), parse_target(y, lists=lists, n_labels=n_labels)
     check_same_rows(x.n_rows, target.n_rows)
     return x, target, check_sample_weight(sample_weight, x.n_rows)
@@ -144,13 +152,17 @@ def decide_settings(given: Mapping[str, Any], data: TrainingData, multilabel: bo
     return decide(problem, {field.name: given[field.name] for field in fields(Decided)})
 
 
-def draw_seed(random_state) -> int:
+def draw_seed(random_state: Any) -> int:
     """Return the seed of everything random in one model."""
     return int(random_generator(random_state).randint(2**31 - 1))
 
 
 def new_network(
-    settings: Decided, data: TrainingData, seed: int, label_weight=None, n_threads: int = 1
+    settings: Decided,
+    data: TrainingData,
+    seed: int,
+    label_weight: str | ArrayLike | None = None,
+    n_threads: int = 1,
 ) -> Network:
     """Return an untrained network that knows the frequencies of the labels.
 
@@ -192,7 +204,7 @@ def unit_scale(data: TrainingData) -> float:
     is_whole = len(data.rows) == x.n_rows
     for first, last in blocks(len(data.rows), _ROWS_PER_BLOCK):
         block = x.block(first, last) if is_whole else x.take(data.rows[first:last])
-        squares += float(np.square(block.data, dtype=np.float64).sum())
+        squares += float(np.square(block.values, dtype=np.float64).sum())
     smallest = float(np.finfo(np.float32).tiny)
     return float(np.clip(np.sqrt(len(data.rows) / squares), smallest, 1 / smallest)) if squares > 0 else 1.0
 
@@ -204,7 +216,7 @@ def label_counts(data: TrainingData) -> NDArray[np.int64]:
 
 
 def label_weights(
-    label_weight, counts: NDArray[np.int64], n_examples: int, loss: str
+    label_weight: str | ArrayLike | None, counts: NDArray[np.int64], n_examples: int, loss: str
 ) -> NDArray[np.float32] | None:
     """Return the weights of the labels' positive terms, where the user wants any.
 

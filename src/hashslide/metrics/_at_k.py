@@ -12,7 +12,9 @@ from hashslide.errors import InputError
 from ._ranking import Ranking, check_k, ranked, rows_of
 
 
-def precision_at_k(Y, topk: ArrayLike, k: int, *, classes: ArrayLike | None = None, exclude=None) -> float:
+def precision_at_k(
+    Y: Any, topk: ArrayLike, k: int, *, classes: ArrayLike | None = None, exclude: Any = None
+) -> float:
     """P@k: share of the first k predictions that are relevant, ``|top_k ∩ y| / k``.
 
     Parameters
@@ -50,7 +52,9 @@ def precision_at_k(Y, topk: ArrayLike, k: int, *, classes: ArrayLike | None = No
     return _precision(ranked(Y, topk, k, classes, exclude))
 
 
-def recall_at_k(Y, topk: ArrayLike, k: int, *, classes: ArrayLike | None = None, exclude=None) -> float:
+def recall_at_k(
+    Y: Any, topk: ArrayLike, k: int, *, classes: ArrayLike | None = None, exclude: Any = None
+) -> float:
     """R@k: share of the relevant labels among the first k predictions, ``|top_k ∩ y| / |y|``.
 
     Parameters, result, errors: as in `precision_at_k`.
@@ -58,7 +62,9 @@ def recall_at_k(Y, topk: ArrayLike, k: int, *, classes: ArrayLike | None = None,
     return _recall(ranked(Y, topk, k, classes, exclude))
 
 
-def ndcg_at_k(Y, topk: ArrayLike, k: int, *, classes: ArrayLike | None = None, exclude=None) -> float:
+def ndcg_at_k(
+    Y: Any, topk: ArrayLike, k: int, *, classes: ArrayLike | None = None, exclude: Any = None
+) -> float:
     """nDCG@k: ``Σ_i hit_i / log2(i + 1)``, i = 1…k, as a share of this sum with the example's labels in
     front.
 
@@ -67,7 +73,9 @@ def ndcg_at_k(Y, topk: ArrayLike, k: int, *, classes: ArrayLike | None = None, e
     return _ndcg(ranked(Y, topk, k, classes, exclude))
 
 
-def coverage_at_k(Y, topk: ArrayLike, k: int, *, classes: ArrayLike | None = None, exclude=None) -> float:
+def coverage_at_k(
+    Y: Any, topk: ArrayLike, k: int, *, classes: ArrayLike | None = None, exclude: Any = None
+) -> float:
     """Coverage@k: share of the labels relevant to some example that are predicted rightly at least once.
 
     Parameters, result, errors: as in `precision_at_k`; 0 if no example has a label.
@@ -76,7 +84,13 @@ def coverage_at_k(Y, topk: ArrayLike, k: int, *, classes: ArrayLike | None = Non
 
 
 def psp_at_k(
-    Y, topk: ArrayLike, k: int, propensity: ArrayLike, *, classes: ArrayLike | None = None, exclude=None
+    Y: Any,
+    topk: ArrayLike,
+    k: int,
+    propensity: ArrayLike,
+    *,
+    classes: ArrayLike | None = None,
+    exclude: Any = None,
 ) -> float:
     """PSP@k: propensity-scored precision, as a share of the best that is possible.
 
@@ -105,7 +119,13 @@ def psp_at_k(
 
 
 def psndcg_at_k(
-    Y, topk: ArrayLike, k: int, propensity: ArrayLike, *, classes: ArrayLike | None = None, exclude=None
+    Y: Any,
+    topk: ArrayLike,
+    k: int,
+    propensity: ArrayLike,
+    *,
+    classes: ArrayLike | None = None,
+    exclude: Any = None,
 ) -> float:
     """PSnDCG@k: propensity-scored nDCG, as a share of the best that is possible.
 
@@ -120,13 +140,13 @@ def psndcg_at_k(
 
 
 def summary(
-    Y,
+    Y: Any,
     topk: ArrayLike,
     ks: Sequence[int] = (1, 3, 5),
     propensity: ArrayLike | None = None,
     *,
     classes: ArrayLike | None = None,
-    exclude=None,
+    exclude: Any = None,
 ) -> dict[str, float]:
     """All metrics at once.
 
@@ -165,7 +185,10 @@ def summary(
 
 def measure(name: str, ranking: Ranking, propensity: NDArray[Any] | None) -> float:
     """Return the metric called `name`, without its @k, of a ranking."""
-    return PLAIN[name](ranking) if name in PLAIN else SCORED[name](ranking, _weights(ranking, propensity))
+    if name in PLAIN:
+        return PLAIN[name](ranking)
+    assert propensity is not None
+    return SCORED[name](ranking, _weights(ranking, propensity))
 
 
 class _Weights(NamedTuple):
@@ -224,7 +247,7 @@ def _weights(ranking: Ranking, propensity: ArrayLike) -> _Weights:
 
 
 def _distinct(ids: NDArray[Any]) -> int:
-    return np.count_nonzero(np.diff(np.sort(ids))) + (len(ids) > 0)
+    return int(np.count_nonzero(np.diff(np.sort(ids)))) + (len(ids) > 0)
 
 
 def _discount(k: int) -> NDArray[np.float64]:

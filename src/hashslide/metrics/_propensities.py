@@ -1,5 +1,7 @@
 """How likely it is that a relevant label was recorded."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
@@ -12,7 +14,12 @@ from hashslide.targets import LabelNames, check_classes, parse_target
 
 
 def propensity(
-    label_counts, n: int | None = None, a: float = 0.55, b: float = 1.5, *, classes: ArrayLike | None = None
+    label_counts: Any,
+    n: int | None = None,
+    a: float = 0.55,
+    b: float = 1.5,
+    *,
+    classes: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
     """Chance that a relevant label was recorded: ``p_l = 1 / (1 + C e^(-a ln(N_l + b)))``, Jain et al. 2016.
 
@@ -66,7 +73,7 @@ def propensity(
     return 1 / (1 + c * (counts + b) ** -a)
 
 
-def _given(label_counts) -> NDArray[np.float64]:
+def _given(label_counts: Any) -> NDArray[np.float64]:
     if sparse.issparse(label_counts):
         label_counts = as_csr(label_counts, name="label_counts", dtype=np.float64).to_scipy().toarray()
     counts = as_numeric(label_counts, "label_counts").astype(np.float64, copy=False)
@@ -74,7 +81,7 @@ def _given(label_counts) -> NDArray[np.float64]:
     return counts.ravel() if is_sum else counts
 
 
-def _counted(Y, classes: ArrayLike | None) -> tuple[NDArray[np.float64], int]:
+def _counted(Y: Any, classes: ArrayLike | None) -> tuple[NDArray[np.float64], int]:
     """Return how often each label occurs, and the number of examples."""
     if getattr(Y, "ndim", 1) == 2 or isinstance(Y, Csr):
         matrix = as_csr(Y, name="label_counts", dtype=None)

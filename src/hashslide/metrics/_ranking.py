@@ -43,7 +43,13 @@ class Ranking:
 
 
 def ranked(
-    Y, topk: ArrayLike, k: int, classes: ArrayLike | None = None, exclude=None, *, is_cut: bool = True
+    Y: Any,
+    topk: ArrayLike,
+    k: int,
+    classes: ArrayLike | None = None,
+    exclude: Any = None,
+    *,
+    is_cut: bool = True,
 ) -> Ranking:
     """Return the first k predictions and the relevant labels, checked against each other.
 
@@ -101,7 +107,7 @@ def find(y: Csr, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
     return (stored[places] == wanted) & (ids >= 0)
 
 
-def _truth(Y, named: NDArray[Any] | None, name: str = "Y") -> Target:
+def _truth(Y: Any, named: NDArray[Any] | None, name: str = "Y") -> Target:
     if Y is None:
         raise InputError(f"{name} is None. Pass the relevant labels of each example.")
     if getattr(Y, "ndim", 1) == 2 or isinstance(Y, Csr):
@@ -183,7 +189,7 @@ def _ids(predicted: NDArray[Any], labels: LabelNames, named: NDArray[Any] | None
     return np.fromiter((numbers[item] for item in items), np.int64, len(items)).reshape(predicted.shape)
 
 
-def _example(predicted: NDArray[Any]):
+def _example(predicted: NDArray[Any]) -> Any:
     return next((item for item in predicted.ravel().tolist() if item is not None), None)
 
 
@@ -205,7 +211,7 @@ def _check_ids(ids: NDArray[Any], n_labels: int) -> None:
         )
 
 
-def _left_out(exclude, named: NDArray[Any] | None, labels: LabelNames) -> Csr:
+def _left_out(exclude: Any, named: NDArray[Any] | None, labels: LabelNames) -> Csr:
     """Return the excluded labels in the numbering of the others, which may lack some of them."""
     target = _truth(exclude, named, name="exclude")
     if target.n_columns is None or target.columns is not None:
@@ -223,8 +229,8 @@ def _without(y: Csr, left_out: Csr) -> Csr:
         raise InputError(
             f"exclude has {left_out.n_rows} rows and Y has {y.n_rows}. Give both one row for each example."
         )
-    pairs = [rows_of(matrix) * y.n_columns + matrix.indices for matrix in (y, left_out)]
-    kept = np.isin(*pairs, invert=True)
+    stored, dropped = (rows_of(matrix) * y.n_columns + matrix.indices for matrix in (y, left_out))
+    kept = np.isin(stored, dropped, invert=True)
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])
     return Csr(before[y.indptr], y.indices[kept], None, y.n_columns)
 

@@ -37,7 +37,7 @@ class Scorer:
     a: float = 0.55
     b: float = 1.5
 
-    def __call__(self, estimator, X, y) -> float:
+    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
         """Return the metric of the estimator's predictions for X, where the relevant labels are y."""
         estimator, X = _last_step(estimator, X)
         classes = estimator.classes_
@@ -47,7 +47,7 @@ class Scorer:
             self.metric, ranking, self._propensity(estimator, ranking.y.n_columns) if is_scored else None
         )
 
-    def _propensity(self, estimator, n_labels: int) -> NDArray[np.float64]:
+    def _propensity(self, estimator: Any, n_labels: int) -> NDArray[np.float64]:
         """Return the propensity of every label; one that the training did not have counts as seen never."""
         if self.propensity is not None:
             return np.asarray(self.propensity)
@@ -110,7 +110,7 @@ def scorer(name: str, *, propensity: ArrayLike | None = None, a: float = 0.55, b
     return Scorer(match[1], int(match[2]), propensity=propensity, a=a, b=b)
 
 
-def _last_step(estimator, X):
+def _last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
     """Return the classifier inside of searches and pipelines, and what reaches it of X."""
     while True:
         if hasattr(estimator, "best_estimator_"):
@@ -123,7 +123,7 @@ def _last_step(estimator, X):
             return estimator, X
 
 
-def _predict(estimator, X, k: int) -> NDArray[Any]:
+def _predict(estimator: Any, X: Any, k: int) -> NDArray[Any]:
     """Return the names of the best labels."""
     if hasattr(estimator, "predict_topk"):
         return estimator.predict_topk(X, k)[0]

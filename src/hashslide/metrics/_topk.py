@@ -14,7 +14,7 @@ from hashslide.errors import InputError
 from ._ranking import PADDING, check_k, rows_of
 
 
-def top_k_labels(scores, k: int) -> NDArray[np.int64]:
+def top_k_labels(scores: Any, k: int) -> NDArray[np.int64]:
     """Ids of the k best scores of each example, best first, the smaller id first among equal ones.
 
     Parameters

@@ -10,8 +10,9 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator, Mapping
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -242,7 +243,7 @@ def _byte_blocks(array: np.ndarray) -> Iterator[memoryview]:
 
 
 @contextlib.contextmanager
-def _open_regular(path: StrPath) -> Iterator[BinaryIO]:
+def _open_regular(path: StrPath) -> Iterator[BufferedReader]:
     """Open a file; what the system refuses while it is read becomes a ModelFileError too."""
     try:
         mode = os.stat(as_path(path)).st_mode
@@ -255,13 +256,13 @@ def _open_regular(path: StrPath) -> Iterator[BinaryIO]:
         raise ModelFileError(f"cannot read {path}: {explain(error)}") from error
 
 
-def _map_tensors(file: BinaryIO, summary: ModelSummary) -> dict[str, np.ndarray]:
+def _map_tensors(file: BufferedReader, summary: ModelSummary) -> dict[str, np.ndarray]:
     whole = np.asarray(np.memmap(file, dtype=np.uint8, mode="r", shape=(summary.file_bytes,)))
     data = whole[summary.data_start :]
     return {t.name: data[t.begin : t.end].view(t.dtype).reshape(t.shape) for t in summary.tensors}
 
 
-def _read_tensors(file: BinaryIO, summary: ModelSummary) -> dict[str, np.ndarray]:
+def _read_tensors(file: BufferedReader, summary: ModelSummary) -> dict[str, np.ndarray]:
     arrays = {}
     for tensor in summary.tensors:
         array = np.empty(tensor.shape, tensor.dtype)

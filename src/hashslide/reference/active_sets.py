@@ -6,9 +6,10 @@ Part of the specification in reference.py.
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hashslide.reference.rng import CounterRng
+from hashslide.settings import NetworkConfig
 
 __all__ = ["ActiveSets", "LabelPrior", "distinct"]
 
@@ -30,7 +31,7 @@ class LabelPrior:
         self.popular = np.argsort(-self.counts, kind="stable")[:n_popular]
         self.mean_labels = max(1, self.counts.sum()) / max(1, n_examples)
 
-    def frequency(self, labels) -> NDArray[np.float64]:
+    def frequency(self, labels: NDArray[Any] | slice) -> NDArray[np.float64]:
         """Share of the examples that carry the label, add-half smoothed."""
         return (self.counts[labels] + 0.5) / (self.n_examples + 1)
 
@@ -59,7 +60,12 @@ class ActiveSets:
     """
 
     def __init__(
-        self, config, prior: LabelPrior, targets: list[NDArray[Any]], sampled: list[list[int]], step: int
+        self,
+        config: NetworkConfig,
+        prior: LabelPrior,
+        targets: list[NDArray[Any]],
+        sampled: list[list[int]],
+        step: int,
     ):
         self.config, self.prior, self.targets, self.sampled = config, prior, targets, sampled
         self.rng = CounterRng(config.seed, "uniform_negatives", step)
@@ -88,7 +94,9 @@ class ActiveSets:
         draws, is there by chance r. It stands for all that might have been: so the partition function is
         estimated without bias whatever the sampler finds.
         """
-        c, labels, shift = self.config.negatives, [], []
+        c = self.config.negatives
+        labels: list[NDArray[Any]] = []
+        shift: list[NDArray[Any]] = []
         in_batch = self.targets if c.in_batch else []
         shared = distinct(self.prior.popular, *in_batch, self._draws())
         for true, sampled in zip(self.targets, self.sampled, strict=True):
@@ -103,7 +111,7 @@ class ActiveSets:
         return labels, shift, distinct(*own, shared)
 
 
-def distinct(*ids) -> NDArray[np.int64]:
+def distinct(*ids: ArrayLike) -> NDArray[np.int64]:
     """Each id once, in the order of its first occurrence."""
     every = np.concatenate([np.asarray(some, np.int64) for some in ids])
     return np.array(list(dict.fromkeys(every.tolist())), np.int64)

@@ -4,11 +4,12 @@ Examples come in rows. Of the units of a layer only some may be active for an ex
 neither read nor updated.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hashslide.reference.active_sets import distinct
 from hashslide.reference.optimizer import Optimizer, pad_rows
@@ -35,9 +36,15 @@ def __dir__() -> list[str]:
     return __all__
 
 
-ACTIVATIONS = {"identity": lambda z: z, "relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}
+Function = Callable[[NDArray[Any]], NDArray[Any]]
+
+ACTIVATIONS: dict[str, Function] = {
+    "identity": lambda z: z,
+    "relu": lambda z: np.maximum(z, 0),
+    "tanh": np.tanh,
+}
 # In terms of a = activation(z).
-DERIVATIVES = {
+DERIVATIVES: dict[str, Function] = {
     "identity": np.ones_like,
     "relu": lambda a: (a > 0).astype(a.dtype),
     "tanh": lambda a: 1 - a * a,
@@ -82,7 +89,7 @@ def first_weights(deviation: float, seed: int, first: int, last: int, width: int
 class Parameters:
     """A matrix with one row of weights for each input or neuron, a bias, and their optimisers."""
 
-    def __init__(self, config, weight: NDArray[np.float32], bias: NDArray[np.float32]):
+    def __init__(self, config: NetworkConfig, weight: NDArray[np.float32], bias: NDArray[np.float32]):
         self.weight, self.bias = weight, bias
         self.weight_optimizer = Optimizer(config, weight.shape)
         self.bias_optimizer = Optimizer(config, bias.shape)
@@ -154,7 +161,7 @@ class Dropout:
 class InputLayer(Parameters):
     """The first layer, dense, one row of W a feature: only the rows of features that occur are touched."""
 
-    def __init__(self, config):
+    def __init__(self, config: NetworkConfig):
         layer = config.hidden[0]
         self.config, self.function, self.dropout = config, UnitFunction(layer), Dropout(config, layer, 0)
         weight = first_weights(config.input_init, config.seed, 0, config.n_features, layer.width)
@@ -195,7 +202,7 @@ class InputLayer(Parameters):
 class Neurons(Parameters):
     """Neurons over the units of a layer: z = a W^T + b, one row of W a neuron."""
 
-    def __init__(self, config, weight: NDArray[np.float32], selector: Selector):
+    def __init__(self, config: NetworkConfig, weight: NDArray[np.float32], selector: Selector):
         super().__init__(config, weight, np.zeros((len(weight), 1), np.float32))
         self.selector, self.touched = selector, np.empty(0, np.int64)
 
@@ -235,6 +242,7 @@ class Neurons(Parameters):
         if saved := {
             key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)
         }:
+            assert self.selector.index is not None
             self.selector.index.restore(saved)
 
     def rehash(self, inputs: NDArray[Any], step: int) -> None:
@@ -258,7 +266,7 @@ class Neurons(Parameters):
 class HiddenLayer(Neurons):
     """A layer after the first, or a first one that chooses its neurons; dense or with a sampler."""
 
-    def __init__(self, config, layer, width: int, number: int):
+    def __init__(self, config: NetworkConfig, layer: Layer, width: int, number: int):
         seed = int(mix(np.uint64(config.seed ^ (number + 1))))
         deviation = np.sqrt(2 / width)  # He et al. 2015
         weight = first_weights(deviation, seed, 0, layer.width, width)
@@ -281,14 +289,17 @@ class HiddenLayer(Neurons):
     def training_factor(self) -> float:
         """Dropout: a neuron that is drawn counts 1 / its chance to be drawn (Srivastava et al. 2014)."""
         s, n = self.sampler, len(self.weight)
-        return 1 / (1 - (1 - 1 / n) ** s.budget) if isinstance(s, Uniform) else 1
+        if not isinstance(s, Uniform):
+            return 1
+        assert s.budget is not None
+        return 1 / (1 - (1 - 1 / n) ** s.budget)
 
     def forward(self, a: Activations, step: int) -> Activations:
         """In training."""
         chosen = self._choose(a, step)
         self.inputs, self.outputs = a, self._activate(a, chosen, np.float32(self.training_factor))
-        chosen = chosen or [np.arange(len(self.weight))]
-        ids = [np.asarray(ids, np.int64) for ids in chosen]
+        rows: Sequence[ArrayLike] = chosen or [np.arange(len(self.weight))]
+        ids = [np.asarray(row, np.int64) for row in rows]
         self.active_neurons = distinct(*(i[row[i]] for i, row in zip(ids, self.outputs.active, strict=False)))
         return self.outputs
 
@@ -332,9 +343,9 @@ class HiddenLayer(Neurons):
         return gradient_in
 
 
-def make_layers(config) -> list[InputLayer | HiddenLayer]:
+def make_layers(config: NetworkConfig) -> list[InputLayer | HiddenLayer]:
     """All hidden layers, from the input on."""
-    layers = []
+    layers: list[InputLayer | HiddenLayer] = []
     width = config.n_features
     for number, layer in enumerate(config.hidden):
         is_input = number == 0 and layer.is_dense

@@ -19,7 +19,7 @@ from scipy import sparse
 
 from hashslide.reference.active_sets import ActiveSets, LabelPrior
 from hashslide.reference.direct_term import DirectTerm
-from hashslide.reference.layers import Activations, Neurons, make_layers
+from hashslide.reference.layers import Activations, Neurons, Parameters, make_layers
 from hashslide.reference.loss import LOSSES
 from hashslide.reference.rng import CounterRng
 from hashslide.reference.selector import Selector
@@ -70,7 +70,16 @@ class Network:
             layer.build_tables()
 
     def train_batch(
-        self, x_indptr, x_indices, x_data, y_indptr, y_indices, rows, sample_weight, learning_rate, n_threads
+        self,
+        x_indptr: NDArray[np.int64],
+        x_indices: NDArray[np.int32],
+        x_data: NDArray[np.float32],
+        y_indptr: NDArray[np.int64],
+        y_indices: NDArray[np.int32],
+        rows: NDArray[np.int64],
+        sample_weight: NDArray[np.float32] | None,
+        learning_rate: float,
+        n_threads: int,
     ) -> StepStats:
         """One step on the given rows."""
         c = self.config
@@ -96,12 +105,16 @@ class Network:
         self.output.update(a, dz, sets.touched, False, rate, self.step)
         self.direct.update(x, dz, rate)
         for layer, mask in zip(reversed(self.layers), reversed(masks), strict=True):
-            gradient = layer.backward_and_update(gradient * mask, rate, self.step)
-        for layer, inputs in zip([*self.layers, self.output], flow, strict=True):
-            layer.rehash(inputs.values, self.step)
+            below = layer.backward_and_update(gradient * mask, rate, self.step)
+            gradient = gradient if below is None else below  # None: nothing is below the input layer
+        parts = [*self.layers, self.output]
+        for part, inputs in zip(parts, flow, strict=True):
+            part.rehash(inputs.values, self.step)
         return StepStats(float(losses @ weights), sets.size)
 
-    def _features(self, indptr, indices, data) -> sparse.csr_matrix:
+    def _features(
+        self, indptr: NDArray[np.int64], indices: NDArray[np.int32], data: NDArray[np.float32]
+    ) -> sparse.csr_matrix:
         """All rows, scaled."""
         shape = (len(indptr) - 1, self.config.n_features)
         return sparse.csr_matrix((data * np.float32(self.config.input_scale), indices, indptr), shape=shape)
@@ -134,41 +147,70 @@ class Network:
             losses[b], dz[b, labels] = LOSSES[self.config.loss](*args)
         return losses, dz
 
-    def _example_weights(self, targets: list[NDArray[Any]], sample_weight) -> NDArray[np.float32]:
+    def _example_weights(
+        self, targets: list[NDArray[Any]], sample_weight: NDArray[np.float32] | int
+    ) -> NDArray[np.float32]:
         n_targets = np.array([max(1, len(labels)) for labels in targets])
         by_labels = (self.prior.mean_labels / n_targets) ** self.config.example_power
         return (by_labels * sample_weight).astype(np.float32)
 
-    def hidden(self, x_indptr, x_indices, x_data, n_threads=1, layers=None) -> NDArray[np.float32]:
+    def hidden(
+        self,
+        x_indptr: NDArray[np.int64],
+        x_indices: NDArray[np.int32],
+        x_data: NDArray[np.float32],
+        n_threads: int = 1,
+        layers: int | None = None,
+    ) -> NDArray[np.float32]:
         """Activations after the first `layers` hidden layers, by default all, (n, width)."""
         a = self._inputs(self._features(x_indptr, x_indices, x_data))
         for layer in self.layers[:layers]:
             a = layer.predict(a)
         return a.values
 
-    def logits(self, x_indptr, x_indices, x_data, n_threads=1) -> NDArray[np.float32]:
+    def logits(
+        self,
+        x_indptr: NDArray[np.int64],
+        x_indices: NDArray[np.int32],
+        x_data: NDArray[np.float32],
+        n_threads: int = 1,
+    ) -> NDArray[np.float32]:
         """Logits of all labels, (n, n_labels)."""
         x = self._features(x_indptr, x_indices, x_data)
         return self.output.products(self.hidden(x_indptr, x_indices, x_data)) + self.direct.logits(x)
 
-    def predict_topk(self, x_indptr, x_indices, x_data, k, n_threads=1):
+    def predict_topk(
+        self,
+        x_indptr: NDArray[np.int64],
+        x_indices: NDArray[np.int32],
+        x_data: NDArray[np.float32],
+        k: int,
+        n_threads: int = 1,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Ids and logits of the k best labels, best first, ties by the smaller id."""
         z = self.logits(x_indptr, x_indices, x_data)
         ids = np.argsort(-z, axis=1, kind="stable")[:, :k]
         return ids, np.take_along_axis(z, ids, axis=1)
 
-    def set_label_prior(self, counts, n_examples: int, reset_bias: bool = True) -> None:
+    def set_label_prior(self, counts: NDArray[np.int64], n_examples: int, reset_bias: bool = True) -> None:
         """Label frequencies; the output bias starts at the log odds (bce) or the log frequency (softmax)."""
         self.prior.set(counts, n_examples, self.config.negatives.popular)
         if reset_bias:
             f = self.prior.frequency(slice(None))
             self.output.bias[:, 0] = np.log(f / (1 - f)) if self.config.loss == "bce" else np.log(f)
 
-    def set_label_weight(self, weight) -> None:
+    def set_label_weight(self, weight: NDArray[np.float32]) -> None:
         """Weight of each label's positive term in the loss."""
         self.label_weight = np.array(weight, np.float32)
 
-    def choose_direct_pairs(self, x_indptr, x_indices, y_indptr, y_indices, n_threads=1) -> None:
+    def choose_direct_pairs(
+        self,
+        x_indptr: NDArray[np.int64],
+        x_indices: NDArray[np.int32],
+        y_indptr: NDArray[np.int64],
+        y_indices: NDArray[np.int32],
+        n_threads: int = 1,
+    ) -> None:
         """Choose the pairs of the direct term from training data; after `set_label_prior`."""
         c, n = self.config, len(x_indptr) - 1
         if c.direct:
@@ -189,12 +231,12 @@ class Network:
             self.prior.grow(n_labels)
             self.label_weight = np.pad(self.label_weight, (0, n_labels - c.n_labels), constant_values=1)
 
-    def _parts(self) -> dict[str, object]:
+    def _parts(self) -> dict[str, Parameters]:
         """All layers by the names of their arrays."""
         names = [
             f"hidden{i}" if isinstance(layer, Neurons) else "input" for i, layer in enumerate(self.layers)
         ]
-        return dict(zip(names, self.layers, strict=True)) | {"output": self.output}
+        return {**dict(zip(names, self.layers, strict=True)), "output": self.output}
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Every array of the model, of its optimiser and of its hash tables, by name."""

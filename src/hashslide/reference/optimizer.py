@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hashslide.settings import SGD, Adagrad, Adam
+from hashslide.settings import SGD, Adagrad, Adam, NetworkConfig
 
 __all__ = ["Optimizer", "pad_rows"]
 
@@ -22,7 +22,7 @@ class Optimizer:
     sgd      heavy ball, equally lazy: u = momentum u + g, w -= rate u
     """
 
-    def __init__(self, config, shape: tuple[int, int]):
+    def __init__(self, config: NetworkConfig, shape: tuple[int, int]):
         self.settings = config.optimizer
         names = {Adagrad: ["adagrad"], Adam: ["adam_m", "adam_v"], SGD: ["velocity"]}[type(self.settings)]
         if isinstance(self.settings, SGD) and not self.settings.momentum:
@@ -56,6 +56,7 @@ class Optimizer:
             m_hat, v_hat = m / (1 - c.beta1**step), v / (1 - c.beta2**step)
             w -= rate * m_hat / (np.sqrt(v_hat) + c.epsilon)
         else:
+            assert isinstance(c, SGD)
             w -= rate * (
                 self._average("velocity", rows, c.momentum, gradient, entries) if c.momentum else gradient
             )

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from hashslide.reference.families import hash_family
 from hashslide.reference.kmeans import KMeansCells
 from hashslide.reference.samplers import sample
-from hashslide.reference.tables import MipsMap, NeuronIndex
+from hashslide.reference.tables import Family, MipsMap, NeuronIndex
 from hashslide.settings import CustomHash, HashFamily, KMeans, Sampler
 from hashslide.settings.base import own_values
+from hashslide.settings.hash_families import RandomFamily
 
 __all__ = ["INDEX_SETTINGS", "Selector", "make_family", "make_index"]
 
@@ -23,11 +24,11 @@ def __dir__() -> list[str]:
 
 
 # Fields of the settings that the index has, not the family or the map.
-INDEX_SETTINGS = ("bucket_policy", "bucket_size", "probes")
+INDEX_SETTINGS: tuple[str, ...] = ("bucket_policy", "bucket_size", "probes")
 INDEX_SETTINGS += ("rehash_first", "rehash_growth", "rehash_changed", "rehash_every")
 
 
-def make_family(settings: HashFamily, n_neurons: int, width: int, seed: int):
+def make_family(settings: HashFamily, n_neurons: int, width: int, seed: int) -> Family:
     """The hash family for vectors of `width` floats."""
     s = settings
     if isinstance(s, CustomHash):
@@ -35,6 +36,7 @@ def make_family(settings: HashFamily, n_neurons: int, width: int, seed: int):
     if isinstance(s, KMeans):
         n_cells = s.cells or int(2 * np.sqrt(n_neurons))
         return KMeansCells(min(max(1, n_cells), n_neurons), width, s.tables, seed)
+    assert isinstance(s, RandomFamily)
     own = {name: getattr(s, name) for name in ("bin_size", "top") if hasattr(s, name)}
     return hash_family(s.name, width, n_neurons, s.tables, s.hashes, seed, **own)
 
@@ -69,7 +71,13 @@ class Selector:
     ) -> list[list[int]]:
         """Neurons of each query in the order of choice, none of `exclude`. step: 0 in predictions."""
         found = self._found(queries)
-        options = {"exclude": exclude, "seed": self.seed, "step": step, "same_draws": step == 0}
+        assert self.sampler is not None
+        options: dict[str, Any] = {
+            "exclude": exclude,
+            "seed": self.seed,
+            "step": step,
+            "same_draws": step == 0,
+        }
         options |= own_values(self.sampler)
         return sample(self.sampler.name, weight, bias, queries, found, **options)
 

@@ -1,14 +1,14 @@
 """Hash tables and the index of a layer's neurons in NumPy: part of the specification in reference.py."""
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hashslide.reference.rng import CounterRng
 
-__all__ = ["HashTable", "MipsMap", "NeuronIndex"]
+__all__ = ["Family", "HashTable", "MipsMap", "NeuronIndex"]
 
 
 def __dir__() -> list[str]:
@@ -89,11 +89,19 @@ class MipsMap:
     """Neurons (w, b) and queries h as vectors whose inner products order as the logits do."""
 
     def __init__(
-        self, width: int, *, bias=True, centre=False, centre_queries=False, augment=False, norm_ranges=1
+        self,
+        width: int,
+        *,
+        bias: bool = True,
+        centre: bool = False,
+        centre_queries: bool = False,
+        augment: bool = False,
+        norm_ranges: int = 1,
     ):
         self.bias, self.centre, self.centre_queries = bias, centre, centre_queries
         self.augment, self.norm_ranges = augment, norm_ranges
-        self.mean, self.longest = 0.0, np.zeros(norm_ranges, np.float32)
+        self.mean: NDArray[Any] | float = 0.0
+        self.longest = np.zeros(norm_ranges, np.float32)
         self.query_mean, self.query_square, self.batches = np.zeros(width, np.float32), np.float32(0), 0
         self.origin, self.balance = self.query_mean, np.float32(1)
 
@@ -127,7 +135,7 @@ class MipsMap:
         offsets = (bias + weight @ self.origin) / self.balance
         return (np.column_stack([weight, offsets]) if self.bias else weight) - self.mean
 
-    def neurons(self, weight: NDArray[Any], bias: NDArray[Any]) -> tuple[NDArray[Any], NDArray]:
+    def neurons(self, weight: NDArray[Any], bias: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Vectors (n, width) and the part of each neuron (n,)."""
         vectors = self._centred(weight, bias)
         norms = np.linalg.norm(vectors, axis=1)
@@ -149,12 +157,12 @@ class MipsMap:
     def state(self) -> dict[str, NDArray[Any]]:
         """What the last fit found; empty where it does not matter."""
         lengths = self.augment or self.norm_ranges > 1
-        mean = np.atleast_1d(self.mean) if self.centre else []
-        arrays = {"mean": mean, "longest": self.longest if lengths else []}
+        mean = np.atleast_1d(self.mean) if self.centre else np.empty(0)
+        parts: dict[str, ArrayLike] = {"mean": mean, "longest": self.longest if lengths else []}
         if self.centre_queries:
-            arrays |= {"query_mean": self.query_mean, "query_square": [self.query_square]}
-            arrays |= {"origin": self.origin, "balance": [self.balance]}
-        arrays = {name: np.array(array, np.float32) for name, array in arrays.items()}
+            parts |= {"query_mean": self.query_mean, "query_square": [self.query_square]}
+            parts |= {"origin": self.origin, "balance": [self.balance]}
+        arrays: dict[str, NDArray[Any]] = {name: np.array(part, np.float32) for name, part in parts.items()}
         return arrays | ({"query_batches": np.array([self.batches])} if self.centre_queries else {})
 
     def restore(self, state: dict[str, NDArray[Any]], fitted: bool) -> None:
@@ -168,6 +176,32 @@ class MipsMap:
             self.longest = state["longest"].copy() if len(state["longest"]) else np.zeros(1, np.float32)
 
 
+class Family(Protocol):
+    """What every hash family has; one that learns also has `learn`, `follow`, `learned`."""
+
+    @property
+    def n_tables(self) -> int:
+        """Tables, each with a function of its own."""
+        ...
+
+    @property
+    def n_buckets(self) -> int:
+        """Buckets of a table."""
+        ...
+
+    def draw(self, round_: int, /) -> None:
+        """Draw the functions of a round."""
+        ...
+
+    def hash(self, vectors: NDArray[Any], /) -> NDArray[Any]:
+        """Buckets (n, n_tables) of neurons."""
+        ...
+
+    def probe(self, queries: NDArray[Any], probes: int, /) -> NDArray[Any]:
+        """Buckets (n, n_tables, probes) of queries, the best first; -1: no more."""
+        ...
+
+
 class NeuronIndex:
     """The neurons of a layer in the tables of a hash family, kept up to date."""
 
@@ -175,18 +209,18 @@ class NeuronIndex:
 
     def __init__(
         self,
-        family,
+        family: Family,
         n_neurons: int,
         seed: int,
         *,
         mips: MipsMap,
-        bucket_policy="reservoir",
-        bucket_size=128,
-        probes=1,
-        rehash_first=50,
-        rehash_growth=2.0,
-        rehash_changed=1.0,
-        rehash_every=20,
+        bucket_policy: str = "reservoir",
+        bucket_size: int = 128,
+        probes: int = 1,
+        rehash_first: int = 50,
+        rehash_growth: float = 2.0,
+        rehash_changed: float = 1.0,
+        rehash_every: int = 20,
     ):
         self.family, self.n_neurons, self.map = family, n_neurons, mips
         self.probes = min(probes, family.n_buckets)
@@ -204,7 +238,7 @@ class NeuronIndex:
         found = np.where(codes[..., None] < 0, -1, codes[..., None] + ranges)
         return found.reshape(*codes.shape[:2], -1)
 
-    def _codes(self, weight: NDArray[Any], bias: NDArray[Any]) -> tuple[NDArray[Any], NDArray]:
+    def _codes(self, weight: NDArray[Any], bias: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Vectors and buckets; a neuron whose weights are all 0 has no direction to be found by: -1."""
         vectors, part = self.map.neurons(weight, bias)
         codes = self.family.hash(vectors) + self.family.n_buckets * part[:, None]
@@ -253,7 +287,7 @@ class NeuronIndex:
         """All that is needed to go on in the same way."""
         progress = [self.n_neurons, self.builds, self.next_build, self.next_rehash, self.changed]
         tables = self.tables if self.builds else []
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "progress": np.array(progress, np.int64),
             "touched": np.array(self.touched, np.int32),
             "buckets": np.concatenate([np.empty(0, np.int32), *(t.buckets for t in tables)]),
@@ -261,7 +295,7 @@ class NeuronIndex:
             "moves": np.array([t.moves for t in tables], np.int64),
         }
         arrays |= {f"map.{name}": array for name, array in self.map.state().items()}
-        learned = getattr(self.family, "learned", dict)()
+        learned: dict[str, NDArray[Any]] = getattr(self.family, "learned", dict)()
         return arrays | {f"family.{name}": array.ravel() for name, array in learned.items()}
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:

@@ -41,7 +41,7 @@ class Settings:
         return f"{type(self).__name__}({', '.join(changed)})"
 
 
-def fields_of(cls: type) -> list[Field]:
+def fields_of(cls: type) -> list[Field[Any]]:
     """Return the fields of a class of settings, those of its bases after its own."""
     order = {
         name: (depth, place)
@@ -51,7 +51,7 @@ def fields_of(cls: type) -> list[Field]:
     return sorted(fields(cls), key=lambda field: order[field.name])
 
 
-def default_of(field: Field) -> Any:
+def default_of(field: Field[Any]) -> Any:
     """Return the default of a field; `dataclasses.MISSING` if it has none."""
     return field.default if field.default_factory is MISSING else field.default_factory()
 

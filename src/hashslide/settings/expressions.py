@@ -28,7 +28,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-LAYERS = {
+LAYERS: dict[str, Callable[..., Any]] = {
     "dense": layers.Dense,
     "hashed": layers.Hashed,
     "dropout": layers.Dropout,

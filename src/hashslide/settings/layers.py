@@ -116,7 +116,7 @@ class Layer(Settings):
 
     def decided(self, activation: str, length: float) -> Self:
         """Return the same layer with these values where a field is "auto"."""
-        auto = {"activation": activation, "length": length}
+        auto: dict[str, Any] = {"activation": activation, "length": length}
         return replace(self, **{name: v for name, v in auto.items() if is_auto(getattr(self, name))})
 
     def to_core(self, inputs: int) -> "_core.LayerConfig":
@@ -186,7 +186,7 @@ def Dense(
 
 
 # Of hidden layers, which are small: before their tables are built they have no active neuron at all.
-HIDDEN_TABLES = {"hashes": 6, "rehash_first": 1, "rehash_every": 20}
+HIDDEN_TABLES: dict[str, Any] = {"hashes": 6, "rehash_first": 1, "rehash_every": 20}
 
 
 def Hashed(

@@ -45,7 +45,8 @@ class Negatives(Settings):
 
     def decided(self, **values: float) -> Self:
         """Return the same with these values where a field is "auto"."""
-        return replace(self, **{name: v for name, v in values.items() if is_auto(getattr(self, name))})
+        changes: dict[str, Any] = {name: v for name, v in values.items() if is_auto(getattr(self, name))}
+        return replace(self, **changes)
 
 
 @dataclass(frozen=True)

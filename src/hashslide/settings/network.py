@@ -109,7 +109,8 @@ class NetworkConfig(Settings):
         if self.sampler is not None:
             self.sampler.check_budget()
         check_lookup(self, self.sampler, self.hash)
-        for layer, inputs in zip([*hidden, self], self._widths(), strict=True):
+        layers: list[Layer | NetworkConfig] = [*hidden, self]
+        for layer, inputs in zip(layers, self._widths(), strict=True):
             check_centring(layer.hash, inputs)
         if self.active == "per_example" and self.direct:
             raise InputError(f'direct is {self.direct}; with active="per_example" only 0 is accepted.')

@@ -40,7 +40,9 @@ class Sampler(Settings):
 
     def with_budget(self, budget: int) -> Self:
         """Return the same sampler with a budget, if it has one and it is None."""
-        return replace(self, budget=budget) if getattr(self, "budget", 0) is None else self
+        if getattr(self, "budget", 0) is not None:
+            return self
+        return replace(self, budget=budget)  # type: ignore[call-arg]  # subclasses have it
 
     def check_budget(self) -> None:
         """Refuse a budget that nobody has decided."""

@@ -8,7 +8,7 @@ import operator
 import warnings
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +84,7 @@ class Target:
         return self.multilabel and self.n_columns is None
 
 
-def parse_target(Y, *, lists: bool | None = False, n_labels: int | None = None) -> Target:
+def parse_target(Y: Any, *, lists: bool | None = False, n_labels: int | None = None) -> Target:
     """Recognise the form of a target and check it.
 
     Nested lists of one length >= 2 that hold only 0 and 1 are an indicator, as scikit-learn reads them. They
@@ -134,7 +134,7 @@ def parse_target(Y, *, lists: bool | None = False, n_labels: int | None = None) 
     return _class_vector(array)
 
 
-def column_names(Y) -> NDArray[Any] | None:
+def column_names(Y: Any) -> NDArray[Any] | None:
     """Return the column names of a data frame, unless they are plain numbers."""
     columns = getattr(Y, "columns", None)
     if columns is None or not all(isinstance(name, str) for name in columns):
@@ -142,10 +142,9 @@ def column_names(Y) -> NDArray[Any] | None:
     return np.array(list(columns), dtype=object)
 
 
-def _sparse_indicator(Y, columns: NDArray[Any] | None) -> Target:
+def _sparse_indicator(Y: Any, columns: NDArray[Any] | None) -> Target:
     matrix = as_csr(Y, name="y", dtype=None)
-    wrong = [] if matrix.data is None else np.flatnonzero(matrix.data != 1)
-    if len(wrong):
+    if matrix.data is not None and len(wrong := np.flatnonzero(matrix.data != 1)):
         raise InputError(
             f"y holds {matrix.data[wrong[0]]} at row {matrix.row_of(wrong[0])}, column "
             f"{matrix.indices[wrong[0]]} "
@@ -193,7 +192,7 @@ def _object_indicator(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(bool if kinds <= {bool, np.bool_} else np.float64)
 
 
-def _refuse_dense_value(value, row: int, column: int) -> None:
+def _refuse_dense_value(value: Any, row: int, column: int) -> NoReturn:
     if not np.isfinite(value):
         raise InputError(
             f"Input y contains {value} at row {row}, column {column}. An indicator holds only 0 and 1."
@@ -205,7 +204,7 @@ def _refuse_dense_value(value, row: int, column: int) -> None:
     )
 
 
-def as_array(Y) -> NDArray[Any]:
+def as_array(Y: Any) -> NDArray[Any]:
     """Return a vector or matrix as an array in which no label has changed its type."""
     if isinstance(Y, Sequence):
         kinds = set(map(type, Y))
@@ -290,7 +289,7 @@ def check_class_items(array: NDArray[Any]) -> NDArray[Any]:
     )
 
 
-def _holds_rows(Y) -> bool:
+def _holds_rows(Y: Any) -> bool:
     """Tell whether any row is a list, set, tuple or array (rather than a single label)."""
     if isinstance(Y, np.ndarray) and not (Y.ndim == 1 and Y.dtype.kind == "O"):
         return False
@@ -302,7 +301,7 @@ def _is_row(kind: type) -> bool:
     return issubclass(kind, list | tuple | Set) or (is_list and not issubclass(kind, np.generic))
 
 
-def _row_items(row, i: int) -> list[Any]:
+def _row_items(row: Any, i: int) -> list[Any]:
     if isinstance(row, list | tuple | Set):
         return list(row)
     if _is_row(type(row)):
@@ -385,7 +384,7 @@ def _integers(items: list[Any]) -> NDArray[Any]:
         ) from None
 
 
-def is_missing(item) -> bool:
+def is_missing(item: Any) -> bool:
     """Tell whether a label is None, NaN, pandas.NA or NaT."""
     return (
         item is None

@@ -69,7 +69,7 @@ class LabelNames:
             names = _distinct(target.items)
         return cls(len(names), names, target.is_lists)
 
-    def parse(self, Y) -> Target:
+    def parse(self, Y: Any) -> Target:
         """Recognise the form of a target for a model that has learned these labels."""
         return parse_target(Y, lists=self.from_lists)
 
@@ -115,7 +115,7 @@ class LabelNames:
         lookup.update(zip(new, range(self.n, len(names)), strict=True) if lookup else ())
         return LabelNames(len(names), names, self.from_lists, lookup)
 
-    def _grown_ids(self, target: Target, named) -> "LabelNames":
+    def _grown_ids(self, target: Target, named: ArrayLike | None) -> "LabelNames":
         if target.n_columns is None or named is not None:
             raise InputError(
                 "The model was trained on an indicator without names; pass an indicator here, "
@@ -160,7 +160,7 @@ class LabelNames:
         if (ids < 0).any():
             if not drop_unknown:
                 at = int(np.flatnonzero(ids < 0)[0])
-                names = target.items if target.n_columns is None else columns[target.items]
+                names = target.items if target.n_columns is None or columns is None else columns[target.items]
                 label = names[at : at + 1].tolist()[0]
                 raise InputError(
                     f"y holds the label {label!r}, which is not among the model's {self.n} classes."
@@ -177,9 +177,10 @@ class LabelNames:
             )
         return np.fromiter(map(self._id, names.tolist()), np.int32, len(names))
 
-    def _id(self, name) -> int:
+    def _id(self, name: Any) -> int:
         """Return the id of a name, -1 where unknown."""
         if not self._lookup:
+            assert self.names is not None
             self._lookup.update(zip(self.names.tolist(), range(self.n), strict=True))
         found = self._lookup.get(name, -1)
         return found if found < self.n else -1
@@ -193,11 +194,11 @@ class LabelNames:
         return np.arange(self.n) if self.names is None else self.names
 
 
-def _type_and_value(name) -> tuple[Any, ...]:
+def _type_and_value(name: Any) -> tuple[Any, ...]:
     return isinstance(name, str), name
 
 
-def _kind(name) -> type:
+def _kind(name: Any) -> type:
     return next((kind for kind in (str, bool) if isinstance(name, kind)), float)
 
 

@@ -217,13 +217,11 @@ def _writer(arrow: ModuleType, path: StrPath, file: BinaryIO, schema: Any) -> An
 
 
 def _batch(arrow: ModuleType, x: Csr, y: Csr, begin: int, end: int, schema: Any) -> Any:
-    assert x.data is not None
-
     def lists(indptr: NDArray[Any], items: NDArray[Any]) -> Any:
         offsets = indptr[begin : end + 1]
         part = items[offsets[0] : offsets[-1]]
         return arrow.LargeListArray.from_arrays(arrow.array(offsets - offsets[0]), arrow.array(part))
 
     labels = lists(y.indptr, y.indices)
-    features, values = lists(x.indptr, x.indices), lists(x.indptr, x.data)
+    features, values = lists(x.indptr, x.indices), lists(x.indptr, x.values)
     return arrow.RecordBatch.from_arrays([labels, features, values], schema=schema)
