@@ -2,7 +2,7 @@
 
 import os
 import signal
-from typing import Any
+from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _INTERRUPTED = 130
@@ -34,13 +34,13 @@ def exit_code(error: KeyboardInterrupt) -> int:
     return error.exit_code if isinstance(error, Stopped) else _INTERRUPTED
 
 
-def _stop(number: int, frame: Any) -> None:
+def _stop(number: int, frame: FrameType | None) -> None:
     for each in _SIGNALS:
         if signal.getsignal(each) is _stop:
             signal.signal(each, _end)
     raise Stopped(number)
 
 
-def _end(number: int, frame: Any) -> None:
+def _end(number: int, frame: FrameType | None) -> None:
     """Who asks a second time does not want to wait."""
     os._exit(128 + number)

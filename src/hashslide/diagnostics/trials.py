@@ -1,7 +1,7 @@
 """Short trainings on a sample of the data, alike in all but the active set: what `advise` compares."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from hashslide.estimator.auto import Decided
 from hashslide.estimator.parameters import check_parameters
 from hashslide.estimator.preparing import decide_settings, encode, new_network
 from hashslide.network import Network, effective_threads
-from hashslide.settings import Exact, Negatives, Scored
+from hashslide.settings import Exact, Layer, Negatives, Scored
 from hashslide.settings.hash_families import HASH
 from hashslide.training import Plan, TrainingData, learning_rate_at
 
@@ -200,7 +200,14 @@ class Trials:
     seed : int
     """
 
-    def __init__(self, sample: Sample, hidden: Any, epochs: int | str, seed: int, n_jobs: int | None):
+    def __init__(
+        self,
+        sample: Sample,
+        hidden: int | Layer | Sequence[int | Layer],
+        epochs: int | str,
+        seed: int,
+        n_jobs: int | None,
+    ):
         self.sample, self.seed = sample, seed
         self.hidden, self.epochs = hidden, epochs
         self.n_threads = effective_threads(n_jobs)

@@ -1,6 +1,6 @@
 """The features of a classifier's examples: clean, of the right number, under the right names."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scipy import sparse
 from sklearn.utils.validation import _get_feature_names, validate_data
@@ -9,8 +9,11 @@ from hashslide._validation import check_not_empty
 from hashslide.csr import Csr, as_csr
 from hashslide.errors import InputError
 
+if TYPE_CHECKING:
+    from hashslide.estimator.classifier import SlideClassifier
 
-def check_features(model: Any, X: Any, *, name: str = "X") -> Csr:
+
+def check_features(model: "SlideClassifier", X: Any, *, name: str = "X") -> Csr:
     """Return features that are not empty and whose names, if they have any, scikit-learn accepts."""
     try:
         _get_feature_names(X)
@@ -21,7 +24,7 @@ def check_features(model: Any, X: Any, *, name: str = "X") -> Csr:
     return x
 
 
-def check_known_features(model: Any, X: Any, x: Csr) -> None:
+def check_known_features(model: "SlideClassifier", X: Any, x: Csr) -> None:
     """Refuse features that are not those of the model."""
     if x.n_columns != model.n_features_in_:
         raise InputError(
@@ -37,7 +40,7 @@ def check_known_features(model: Any, X: Any, x: Csr) -> None:
         raise InputError(str(error)) from None
 
 
-def check_first_names(model: Any, X: Any) -> None:
+def check_first_names(model: "SlideClassifier", X: Any) -> None:
     """Refuse a wider X whose first columns are not those of the model."""
     known = getattr(model, "feature_names_in_", None)
     if known is None:

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from hashslide.settings import NetworkConfig
+
 __all__ = ["DirectTerm"]
 
 
@@ -16,7 +18,7 @@ def __dir__() -> list[str]:
 class DirectTerm:
     """A sparse linear term beside the network: a weight for each pair of feature and label that fit."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         self.config = config
         self.begin, self.labels = np.zeros(config.n_features + 1, np.int64), np.empty(0, np.int32)
         self.weight = self.accumulator = np.empty(0, np.float32)
@@ -55,7 +57,7 @@ class DirectTerm:
         self.accumulator += g**2
         self.weight -= rate * c.direct_rate * g / np.sqrt(c.direct_accumulator + self.accumulator)
 
-    def grow(self, config: Any) -> None:
+    def grow(self, config: NetworkConfig) -> None:
         """New features have empty lists; new labels are in none."""
         self.begin = np.pad(self.begin, (0, config.n_features - self.config.n_features), mode="edge")
         self.config = config
