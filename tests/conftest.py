@@ -20,7 +20,7 @@ def pubmed() -> data.Dataset:
 
 @pytest.fixture(scope="session")
 def pubmed_small(pubmed) -> data.Dataset:
-    """A real slice: 1,500 training and 300 test points with the features and labels of the former.
+    """A real slice: 1,500 training and 300 test examples with the features and labels of the former.
 
     9,157 features and 3,654 labels, each of which occurs in training. Do not change its arrays.
     """

@@ -42,6 +42,24 @@ def test_help_imports_only_what_prints(arguments):
     assert imported_by_command(*arguments) <= {"typer", "rich"}
 
 
+def test_the_help_of_every_command_imports_little_more():
+    """SciPy and scikit-learn take longer to import than everything else."""
+    show = """
+from hashslide.cli import app
+def run(*arguments):
+    try:
+        app(arguments, standalone_mode=False)
+    except SystemExit as error:
+        assert not error.code
+for name in "train", "evaluate", "predict", "inspect", "advise", "info":
+    run(name, "--help")
+for name in "list", "describe", "convert":
+    run("data", name, "--help")
+run("train", "--help-advanced")
+assert "hashslide.cli.train" in __import__("sys").modules"""
+    assert imported_by(show + REPORT.replace("; ", "\n", 1)) <= {"typer", "rich", "numpy"}
+
+
 def test_every_public_name_is_there_at_first_use():
     code = "import hashslide as h; assert all(hasattr(h, name) for name in h.__all__) and dir(h) == h.__all__"
     assert imported_by(code + REPORT) >= {"numpy", "scipy", "sklearn"}

@@ -74,9 +74,13 @@ def test_inspect_prints_any_name_as_it_is(tmp_path):
 
 def test_data_list():
     sets = json.loads(run("data", "list", "--json").stdout)
-    assert {"name": "pubmed-mesh", "part": "test", "points": 3040, "features": 28_551, "labels": 11_336} in [
-        {key: value for key, value in entry.items() if key != "file"} for entry in sets
-    ]
+    assert {
+        "name": "pubmed-mesh",
+        "part": "test",
+        "examples": 3040,
+        "features": 28_551,
+        "labels": 11_336,
+    } in [{key: value for key, value in entry.items() if key != "file"} for entry in sets]
     assert re.search(r"pubmed-mesh +train +27,268 +28,551 +11,336", run("data", "list").stdout)
 
 
@@ -91,16 +95,16 @@ def test_a_folder_may_hold_any_format(folder, suffix, tmp_path):
 def test_data_describe(folder):
     facts = json.loads(run("data", "describe", folder, "--part", "test", "--json").stdout)
     assert facts == {"file": str(folder / "test.txt.gz")} | data.describe(*data.load(folder / "test.txt.gz"))
-    assert re.search(r"points +1,500", run("data", "describe", folder).stdout)
+    assert re.search(r"examples +1,500", run("data", "describe", folder).stdout)
 
 
 def test_data_convert(folder, tmp_path):
     source = folder / "test.txt.gz"
     expected = data.load(source)
     facts = json.loads(run("data", "convert", source, tmp_path / "a.npz", "--json").stdout)
-    assert facts["points"] == 300 and facts["bytes"] == (tmp_path / "a.npz").stat().st_size
+    assert facts["examples"] == 300 and facts["bytes"] == (tmp_path / "a.npz").stat().st_size
     message = run("data", "convert", tmp_path / "a.npz", tmp_path / "a.txt.gz").stderr
-    assert "300 points, 9,157 features, 3,654 labels" in message
+    assert "300 examples, 9,157 features, 3,654 labels" in message
     for found, wanted in zip(data.load(tmp_path / "a.txt.gz"), expected, strict=True):
         assert (found != wanted).nnz == 0
 

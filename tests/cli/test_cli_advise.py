@@ -8,7 +8,7 @@ from commands import run
 
 from hashslide.estimator import SlideClassifier
 
-QUICK = ["--points", 150, "--seconds", 1000, "--shares", "0.01", "--families", "kmeans", "--hidden", 8]
+QUICK = ["--examples", 150, "--seconds", 1000, "--shares", "0.01", "--families", "kmeans", "--hidden", 8]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def hashed(folder, pubmed_small):
 def test_advice_in_words_and_for_machines(folder, tmp_path):
     page = tmp_path / "advice.html"
     report = json.loads(run("advise", folder, *QUICK, "--plot", page, "--json").stdout)
-    assert report["facts"]["points"] == 120
+    assert report["facts"]["examples"] == 120
     assert report["runs"][0]["name"] == "default (uniform)"
     assert report["verdict"] and report["reasons"] and report["skipped"] == []
     text = page.read_text(encoding="utf-8")

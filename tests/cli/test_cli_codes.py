@@ -102,7 +102,7 @@ def test_values_that_no_option_can_use(words, option, tiny):
         ends_well([*words, *fine, option, str(tiny / "empty") if value == "FOLDER" else value])
     if any(
         mark in option
-        for mark in ("-k", "epochs", "jobs", "seed", "points", "seconds", "block", "propensity")
+        for mark in ("-k", "epochs", "jobs", "seed", "examples", "seconds", "block", "propensity")
     ):
         assert ends_well([*words, *fine, option, "nonsense"]) in (1, 2)
 
@@ -153,4 +153,4 @@ def test_data_without_labels_or_rows(tiny, tmp_path):
     assert run("evaluate", tiny / "model", tmp_path / "bare.txt", "--json").exit_code == 0
     assert run("predict", tiny / "model", tmp_path / "none.txt").stdout == ""
     assert "0 rows" in run("evaluate", tiny / "model", tmp_path / "none.txt", code=1).stderr
-    assert run("train", tmp_path / "none.txt", "-o", "m", code=1).stderr.startswith("train: 0 points")
+    assert run("train", tmp_path / "none.txt", "-o", "m", code=1).stderr.startswith("train: 0 examples")

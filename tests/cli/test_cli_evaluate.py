@@ -22,7 +22,7 @@ def test_evaluate_computes_the_metrics(model, classifier, folder):
         assert report[f"PSP@{k}"] == metrics.psp_at_k(Y, topk, k, propensity)
         assert report[f"PSnDCG@{k}"] == metrics.psndcg_at_k(Y, topk, k, propensity)
         assert report[f"coverage@{k}"] == metrics.coverage_at_k(Y, topk, k)
-    assert report["points"] == 300 and report["data"] == str(folder / "test.txt.gz")
+    assert report["examples"] == 300 and report["data"] == str(folder / "test.txt.gz")
 
 
 def test_evaluate_takes_the_propensity_constants(model, folder):

@@ -13,11 +13,11 @@ from hashslide import data
 def test_predict_a_file(model, classifier, folder):
     names, scores = classifier.predict_topk(data.load(folder / "test.txt.gz")[0], 3, probabilities=True)
     lines = json_lines(run("predict", model, folder, "-k", 3, "--json").stdout)
-    assert [line["point"] for line in lines] == list(range(300))
+    assert [line["example"] for line in lines] == list(range(300))
     assert [line["labels"] for line in lines] == names.tolist()
     np.testing.assert_allclose([line["scores"] for line in lines], scores, rtol=1e-6)
     text = run("predict", model, folder / "test.txt.gz", "-k", 3).stdout.splitlines()
-    assert text[:2] == ["point 0", f"    {scores[0, 0]:.4f}  {names[0, 0]}"]
+    assert text[:2] == ["example 0", f"    {scores[0, 0]:.4f}  {names[0, 0]}"]
     assert len(text) == 300 * 4
 
 
@@ -69,7 +69,7 @@ def test_predict_by_name_says_what_is_unknown(model, tmp_path):
 def test_predict_survives_bytes_that_are_no_text(model, tmp_path):
     (tmp_path / "q").write_bytes(b"insulin \xff\xfe\n")
     result = run("predict", model, tmp_path / "q", "--by-name")
-    assert result.stdout.startswith("point 0\n") and "1 names are unknown" in result.stderr
+    assert result.stdout.startswith("example 0\n") and "1 names are unknown" in result.stderr
 
 
 def test_an_empty_line_gets_the_labels_that_are_likely_beforehand(model, folder):
@@ -85,7 +85,7 @@ def test_predict_answers_at_once_in_a_dialogue(model):
         for number in range(2):
             child.stdin.write("insulin\n")
             child.stdin.flush()
-            assert child.stdout.readline() == f"point {number}\n"
+            assert child.stdout.readline() == f"example {number}\n"
             assert child.stdout.readline().strip()
         child.communicate()
     assert child.returncode == 0
@@ -102,7 +102,7 @@ def test_interruption_of_other_commands(model):
     with start("predict", model, "--by-name", "--block", 1, stdin=subprocess.PIPE) as child:
         child.stdin.write("insulin\n")
         child.stdin.flush()
-        assert child.stdout.readline() == "point 0\n"
+        assert child.stdout.readline() == "example 0\n"
         child.send_signal(signal.SIGINT)
         child.wait()
         assert child.stderr.read() == "Interrupted.\n"
@@ -124,7 +124,7 @@ def test_interruption_of_other_commands(model):
         ("1 9157 3654\n99999:1", "line 2: feature id 99999 is unknown"),
     ],
 )
-def test_lines_that_are_no_points(model, lines, message):
+def test_lines_that_are_no_examples(model, lines, message):
     assert message in run("predict", model, input=lines, code=1).stderr
 
 

@@ -13,7 +13,8 @@ from commands import run, start
 from hashslide import SlideClassifier, data
 from hashslide._interface import command_line, setting, wording
 from hashslide.cli._lazy import import_command
-from hashslide.cli.inputs.reader import Reader
+from hashslide.cli.inputs.reader import DataFormat, Reader
+from hashslide.data.formats import FORMATS
 
 READING = ["advise", "evaluate", "inspect", "predict", "train", "describe", "convert"]
 FAST = ["--epochs", "1", "--hidden", "8", "-q"]
@@ -30,6 +31,10 @@ def test_every_command_that_reads_data_has_every_option_of_a_reader(name):
     options = {p.name: max(p.opts, key=len) for p in parameters(name)}
     for field in Reader._fields:
         assert options[field] == f"--{field.replace('_', '-')}"
+
+
+def test_every_format_is_a_choice():
+    assert [form.name for form in FORMATS] == [form.value for form in DataFormat]
 
 
 def test_messages_name_what_the_interface_has():
@@ -201,7 +206,7 @@ def test_published_sets(tmp_path, pubmed_small):
     loaded = SlideClassifier.load(model)
     assert loaded.classes_.tolist() == d.label_names.tolist() and hasattr(loaded, "feature_names_in_")
     counts = json.loads(run("data", "describe", tmp_path, "--part", "test", "--json").stdout)
-    assert counts["points"] == 40 and counts["labels"] == d.Y_test.shape[1]
+    assert counts["examples"] == 40 and counts["labels"] == d.Y_test.shape[1]
     run("data", "convert", tmp_path, tmp_path / "all.npz")
     X, Y = data.load(tmp_path / "all.npz")
     assert (d.X_train[:200] != X).nnz == 0 and (d.Y_train[:200] != Y).nnz == 0
@@ -233,7 +238,7 @@ def test_data_from_a_pipe(svm):
     )
     out, err = process.communicate(svm.read_text())
     assert process.returncode == 0, err
-    assert json.loads(out)["points"] == 60
+    assert json.loads(out)["examples"] == 60
 
 
 @pytest.mark.parametrize("encode", ["utf-8-sig", "utf-16", "utf-32"])

@@ -47,7 +47,7 @@ def test_the_help_of_train_fits_on_a_screen(monkeypatch):
 def test_train_shows_progress_metrics_and_what_to_do_next(trained, folder):
     path, result = trained
     assert (
-        f"train: 1,500 points, 9,157 features, 3,654 labels from {folder / 'train.txt.gz'}" in result.stderr
+        f"train: 1,500 examples, 9,157 features, 3,654 labels from {folder / 'train.txt.gz'}" in result.stderr
     )
     assert "names of labels and features: found" in result.stderr
     line = r"epoch 3/3  loss [\d.]+  [\d,]+ examples/s  active [\d,]+  memory [\d.]+ GB"
@@ -164,9 +164,13 @@ def test_validation_is_measured_in_each_epoch(folder, tmp_path, options):
     assert re.search(r"epoch 1/3  loss [\d.]+  P@1 0\.\d+  P@3 0\.\d+  P@5 0\.\d+  nDCG@5 0\.\d+", text)
 
 
-def test_held_out_points_are_not_trained_on(folder, tmp_path):
+def test_held_out_examples_are_not_trained_on(folder, tmp_path):
     text = run("train", folder, "-o", tmp_path / "m", *SMALL, "--validation-fraction", "0.2").stderr
-    assert "train: 1,200 points" in text and "validation: 300 points" in text and "test: 300 points" in text
+    assert (
+        "train: 1,200 examples" in text
+        and "validation: 300 examples" in text
+        and "test: 300 examples" in text
+    )
 
 
 def test_files_without_a_header_get_one_width(folder, tmp_path):

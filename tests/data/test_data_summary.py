@@ -17,16 +17,16 @@ def test_facts_of_a_small_set():
     assert facts.pop("bytes") > 0
     assert facts.pop("value_min") == -1 and facts.pop("value_max") == 1
     assert facts == {
-        "points": 4,
+        "examples": 4,
         "features": 4,
         "labels": 4,
         "feature_values": 4,
         "label_assignments": 3,
-        "features_per_point": {"mean": 1.0, "median": 1.0, "min": 0, "max": 2},
-        "labels_per_point": {"mean": 0.75, "median": 0.5, "min": 0, "max": 2},
-        "points_per_label": {"mean": 1.5, "median": 1.5, "min": 1, "max": 2},
-        "points_without_features": 1,
-        "points_without_labels": 2,
+        "features_per_example": {"mean": 1.0, "median": 1.0, "min": 0, "max": 2},
+        "labels_per_example": {"mean": 0.75, "median": 0.5, "min": 0, "max": 2},
+        "examples_per_label": {"mean": 1.5, "median": 1.5, "min": 1, "max": 2},
+        "examples_without_features": 1,
+        "examples_without_labels": 2,
         "features_unused": 2,
         "labels_unused": 2,
         "labels_once": 1,
@@ -38,8 +38,8 @@ def test_facts_of_a_small_set():
 
 def test_facts_of_real_data(pubmed):
     facts = describe(pubmed.X_train, pubmed.Y_train)
-    assert facts["points"] == 27268 and facts["label_assignments"] == 262380
-    assert facts["labels_per_point"]["mean"] == pytest.approx(9.622, abs=1e-3)
+    assert facts["examples"] == 27268 and facts["label_assignments"] == 262380
+    assert facts["labels_per_example"]["mean"] == pytest.approx(9.622, abs=1e-3)
     assert facts["unit_length"]
     assert not describe(pubmed.X_train * 2, pubmed.Y_train)["unit_length"]
     assert json.loads(json.dumps(facts)) == facts
@@ -47,9 +47,9 @@ def test_facts_of_real_data(pubmed):
 
 def test_facts_of_nothing():
     facts = describe(csr_matrix((0, 3)), csr_matrix((0, 2)))
-    assert facts["points"] == 0 and facts["labels_unused"] == 2 and facts["labels_once_share"] == 0
+    assert facts["examples"] == 0 and facts["labels_unused"] == 2 and facts["labels_once_share"] == 0
     assert facts["value_min"] is None and not facts["unit_length"]
-    assert facts["labels_per_point"] == {"mean": 0.0, "median": 0.0, "min": 0, "max": 0}
+    assert facts["labels_per_example"] == {"mean": 0.0, "median": 0.0, "min": 0, "max": 0}
     json.dumps(facts)
 
 
@@ -77,7 +77,7 @@ def test_division_depends_on_the_seed_only():
 
 
 @pytest.mark.parametrize(("fraction", "held"), [(0.001, 1), (0.999, 4), (0.4, 2)])
-def test_both_parts_get_a_point(fraction, held):
+def test_both_parts_get_an_example(fraction, held):
     parts = train_validation_split(np.ones((5, 1)), np.ones((5, 1)), fraction)
     assert [m.shape[0] for m in parts] == [5 - held, held, 5 - held, held]
 

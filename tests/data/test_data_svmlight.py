@@ -30,13 +30,13 @@ def test_zero_based(write):
     assert X.toarray().tolist() == [[1, 0, 3]]
 
 
-def test_points_without_labels_with_and_without_leading_space(write):
+def test_examples_without_labels_with_and_without_leading_space(write):
     X, Y = load_svmlight(write("1:5\n 2:6\n1\n \n"))
     assert X.toarray().tolist() == [[5, 0], [0, 6], [0, 0], [0, 0]]
     assert np.diff(Y.indptr).tolist() == [0, 0, 1, 0]
 
 
-def test_comments_are_no_points(write):
+def test_comments_are_no_examples(write):
     X, Y = load_svmlight(write("# made by hand\n0 1:1 # first, 2:3\n# nothing\n1 2:1#end\n"))
     assert X.toarray().tolist() == [[1, 0], [0, 1]]
     assert Y.toarray().tolist() == [[1, 0], [0, 1]]
@@ -44,7 +44,7 @@ def test_comments_are_no_points(write):
 
 @pytest.mark.parametrize("blank", [" ", "  ", "\t", " \t "])
 @pytest.mark.parametrize("comment", ["# empty", "#", "# 5:1"])
-def test_a_blank_before_a_comment_is_an_empty_point(write, blank, comment):
+def test_a_blank_before_a_comment_is_an_empty_example(write, blank, comment):
     X, Y = load_svmlight(write(f"0 1:1\n{blank}{comment}\n1 2:1\n"))
     assert X.toarray().tolist() == [[1, 0], [0, 0], [0, 1]]
     assert Y.toarray().tolist() == [[1, 0], [0, 0], [0, 1]]

@@ -101,7 +101,7 @@ def test_arrays_outlive_the_parser():
     assert data.tolist() == [2, 3]
 
 
-def test_header_without_points(write):
+def test_header_without_examples(write):
     X, Y = load_xmc(write("0 3 2\n"))
     assert X.shape == (0, 3) and Y.shape == (0, 2)
 

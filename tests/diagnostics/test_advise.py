@@ -34,13 +34,13 @@ def test_everything_is_tried(advice):
     assert set(kinds) == {"default", "shorter", "seed", "uniform", "more", "oracle", "hash", "full", "share"}
     assert kinds.count("share") == len(CURVE)
     assert advice.skipped == []
-    assert advice.facts["points"] == 480
-    assert advice.facts["validation_points"] == 120
+    assert advice.facts["examples"] == 480
+    assert advice.facts["validation_examples"] == 120
 
 
 def test_runs_compare_with_the_default(advice):
     default, k = advice.runs[0], advice.facts["k"]
-    assert k == 5  # as points have nearly ten labels
+    assert k == 5  # as examples have nearly ten labels
     for run in advice.runs:
         found = run.equal_steps
         assert found.steps == default.equal_steps.steps or run.kind == "shorter"
@@ -99,8 +99,8 @@ def test_single_labels_are_judged_by_their_first(small, settings):
     ("change", "message"),
     [
         ({"seconds": 0}, "seconds is 0"),
-        ({"points": 0}, "points is 0"),
-        ({"points": 99}, "points is 99; accepted is an integer from 100"),
+        ({"examples": 0}, "examples is 0"),
+        ({"examples": 99}, "examples is 99; accepted is an integer from 100"),
         ({"shares": (2.0,)}, "a share is 2.0"),
         ({"shares": 0.01}, "shares is 0.01; accepted is a sequence. Put a single value into a list"),
         ({"families": ("lsh",)}, "a family is 'lsh'; accepted are 'simhash', .*'kmeans'"),
@@ -119,8 +119,8 @@ def test_bad_arguments(small, settings, change, message):
         advise(*small, **settings | change)
 
 
-def test_too_few_points(small, settings):
-    with pytest.raises(InputError, match="there are 50 points"):
+def test_too_few_examples(small, settings):
+    with pytest.raises(InputError, match="there are 50 examples"):
         advise(small[0][:50], small[1][:50], **settings)
 
 

@@ -10,7 +10,7 @@ from sklearn.metrics import ndcg_score, top_k_accuracy_score
 from hashslide import metrics
 from hashslide.errors import InputError
 
-# Three points and five labels; the third point has no label.
+# Three examples and five labels; the third example has no label.
 Y = csr_matrix(np.array([[1, 0, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]]))
 TOPK = np.array([[2, 1, 0], [4, 3, 0], [0, 1, 2]])
 P = np.array([0.5, 1.0, 0.25, 0.2, 1.0])  # weights 2, 1, 4, 5, 1
@@ -127,7 +127,7 @@ def test_ndcg_agrees_with_scikit_learn(k):
 
 
 @pytest.mark.parametrize("k", [1, 3])
-def test_recall_of_one_label_a_point_is_scikit_learns_top_k_accuracy(k):
+def test_recall_of_one_label_an_example_is_scikit_learns_top_k_accuracy(k):
     rng = np.random.default_rng(1)
     classes, scores = rng.integers(0, 10, 80), rng.random((80, 10))
     y = csr_matrix((np.ones(80), (np.arange(80), classes)), shape=(80, 10))

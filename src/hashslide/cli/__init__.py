@@ -64,7 +64,7 @@ for _name, _summary in (
     ("advise", "Find out whether hashing pays on your data, before a long training."),
     ("train", "Train a model on a data file and save it."),
     ("evaluate", "Measure a model on labelled data."),
-    ("predict", "Print the best labels of each point, best first, with probabilities."),
+    ("predict", "Print the best labels of each example, best first, with probabilities."),
     ("inspect", "Show what a model file holds: settings and tensors."),
     ("info", "Show how hashslide was built and what it runs on."),
 ):

@@ -1,10 +1,16 @@
-"""Commands imported when they are wanted: ``hashslide --help`` and completion answer at once."""
+"""Commands imported when they are wanted: ``hashslide --help`` and completion answer at once.
+
+The module of a command declares its options and imports what it does, from `hashslide.cli.actions`, only
+when it runs: ``hashslide train --help`` answers at once, too.
+"""
 
 from importlib import import_module
 from typing import Any, Final, Literal
 
 import typer
 from typer.core import TyperCommand
+
+from hashslide.cli._outputs import Command
 
 MARKUP: Final[Literal["rich"]] = "rich"
 
@@ -34,8 +40,6 @@ def add_command(group: typer.Typer, target: str, name: str, summary: str) -> Non
 
 def import_command(target: str, name: str) -> Any:
     """Return the command that a function makes, as the framework's object."""
-    from hashslide.cli._outputs import Command  # reads data, so imports much
-
     module, function = target.split(":")
     single = typer.Typer(add_completion=False, rich_markup_mode=MARKUP)
     single.command(name, cls=Command)(getattr(import_module(module), function))

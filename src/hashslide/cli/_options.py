@@ -9,7 +9,7 @@ from typer.models import ArgumentInfo, OptionInfo
 
 from hashslide.cli.inputs.completion import complete_data
 from hashslide.errors import HashslideError, InputError
-from hashslide.estimator.parameters import PARAMETERS
+from hashslide.settings.classifier import SETTINGS
 from hashslide.settings.constraints import Constraint
 from hashslide.settings.expressions import composed_help, read_setting
 
@@ -35,12 +35,12 @@ def reader(name: str, constraint: Constraint) -> Callable[[Any], Any]:
 def _setting(name: str, metavar: str, help: str, panel: str | None = None) -> OptionInfo:
     """Return the option of a parameter of the estimator; those of a panel are advanced."""
     return typer.Option(
-        parser=reader(name, PARAMETERS[name]),
+        parser=reader(name, SETTINGS[name]),
         metavar=metavar,
         help=help,
         rich_help_panel=panel,
         hidden=panel is not None,
-        autocompletion=lambda incomplete: [w for w in _words(PARAMETERS[name]) if w.startswith(incomplete)],
+        autocompletion=lambda incomplete: [w for w in _words(SETTINGS[name]) if w.startswith(incomplete)],
     )
 
 
@@ -103,6 +103,21 @@ HelpAdvanced = Annotated[
     ),
 ]
 
+RANKS = "1,3,5"
+
+
+def parse_ranks(text: str) -> list[int]:
+    """Parse ranks such as ``1,3,5``."""
+    try:
+        ranks = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        ranks = [0]
+    if ranks[0] < 1:
+        raise typer.BadParameter(f"{text!r} is not a list of positive numbers such as {RANKS}.")
+    return ranks
+
+
+STANDARD_INPUT = "-"
 DATA_HELP = (
     "A data file (.txt, .svm, .npz, .parquet; text also .gz), a folder with train.* and test.* files, "
     "or a built-in set such as pubmed-mesh."

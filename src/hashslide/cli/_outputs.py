@@ -9,7 +9,6 @@ import typer
 from typer.core import TyperCommand
 
 from hashslide._interface import command_line
-from hashslide.cli.inputs.sources import files_of
 from hashslide.errors import InputError
 
 OUTPUTS = ("output", "target", "plot")  # the parameters that name a file to write
@@ -48,6 +47,8 @@ def check_outputs(values: dict[str, Any], names: dict[str, str]) -> None:
     names : dict of str to str
         What the user calls them.
     """
+    from hashslide.cli.inputs.sources import files_of  # imports much, which --help need not wait for
+
     outputs = {name: Path(values[name]) for name in OUTPUTS if values.get(name) is not None}
     for (first, path), (second, other) in combinations(outputs.items(), 2):
         if os.path.realpath(path) == os.path.realpath(other) or _is_same(path, other):

@@ -1,17 +1,13 @@
 """``hashslide data``: the built-in sets, facts about a data file, conversion between formats."""
 
-import gzip
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from hashslide import data
-from hashslide.cli._console import note, print_facts, print_json, print_table, readable_bytes
 from hashslide.cli._options import DataArgument, Json, data_argument
 from hashslide.cli.inputs.reader import Reader, reads_data
-from hashslide.cli.inputs.sources import part_path
 
 __all__ = ["PartName", "convert", "describe", "list_sets"]
 
@@ -36,13 +32,9 @@ def list_sets(json: Json = False) -> None:
         hashslide data list
         hashslide data describe pubmed-mesh
     """
-    sets = [_built_in_facts(name, part) for name in data.builtin_names() for part in PartName]
-    if json:
-        print_json(sets)
-    else:
-        columns = ("name", "part", "points", "features", "labels")
-        print_table("", columns, ([facts[column] for column in columns] for facts in sets))
-        note("Use the name wherever a command asks for DATA, such as: hashslide data describe pubmed-mesh")
+    from hashslide.cli.actions.data import list_sets  # not before: --help need not wait for it
+
+    list_sets([str(part) for part in PartName], json)
 
 
 @reads_data
@@ -61,13 +53,9 @@ def describe(
         hashslide data describe pubmed-mesh --part test
         hashslide data describe train.txt.gz --json
     """
-    loaded = reader.load(part_path(source, part))
-    facts = {"file": str(loaded.path)} | data.describe(loaded.X, loaded.Y)
-    if json:
-        print_json(facts)
-    else:
-        facts["bytes"] = readable_bytes(facts["bytes"])
-        print_facts("", ((name.replace("_", " "), value) for name, value in facts.items()))
+    from hashslide.cli.actions.data import describe
+
+    describe(source, part, json, reader)
 
 
 @reads_data
@@ -92,19 +80,6 @@ def convert(
         hashslide data convert train.svm train.npz
         hashslide data convert train.txt.gz train.parquet
     """
-    X, Y = reader.convert(part_path(source, "train"), target)
-    facts: dict[str, Any] = {"file": str(target), "bytes": target.stat().st_size}
-    facts |= {"points": X.shape[0], "features": X.shape[1], "labels": Y.shape[1]}
-    if json:
-        print_json(facts)
-    else:
-        counts = f"{X.shape[0]:,} points, {X.shape[1]:,} features, {Y.shape[1]:,} labels"
-        note(f"Wrote {target}: {counts}, {readable_bytes(facts['bytes'])}.")
+    from hashslide.cli.actions.data import convert
 
-
-def _built_in_facts(name: str, part: str) -> dict[str, Any]:
-    path = part_path(name, part)
-    with gzip.open(path) as file:
-        points, features, labels = map(int, file.readline().split())
-    counts = {"points": points, "features": features, "labels": labels}
-    return {"name": name, "part": str(part)} | counts | {"file": str(path)}
+    convert(source, target, json, reader)

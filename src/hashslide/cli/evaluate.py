@@ -1,70 +1,38 @@
 """``hashslide evaluate``: the metrics of a model on labelled data."""
 
-import time
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
-from hashslide import data, metrics
-from hashslide.cli._console import note, print_facts, print_json, print_table
-from hashslide.cli._options import (
-    ApproximatePrediction,
-    DataArgument,
-    FeatureNamesFile,
-    Jobs,
-    Json,
-    LabelNamesFile,
-    ModelArgument,
-)
-from hashslide.cli.inputs.models import fit_features, fit_labels, load_classifier, row_blocks
+from hashslide.cli import _options as opt
 from hashslide.cli.inputs.reader import Reader, reads_data
-from hashslide.cli.inputs.sources import find_names, part_path
-from hashslide.estimator import SlideClassifier
-from hashslide.network import effective_threads
 
-__all__ = ["RANKS", "evaluate", "measure", "parse_ranks", "print_report"]
+__all__ = ["evaluate"]
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
-RANKS = "1,3,5"
-
-
-def parse_ranks(text: str) -> list[int]:
-    """Parse ranks such as ``1,3,5``."""
-    try:
-        ranks = sorted({int(part) for part in text.split(",")})
-    except ValueError:
-        ranks = [0]
-    if ranks[0] < 1:
-        raise typer.BadParameter(f"{text!r} is not a list of positive numbers such as {RANKS}.")
-    return ranks
-
-
 @reads_data
 def evaluate(
-    model: ModelArgument,
-    source: DataArgument,
+    model: opt.ModelArgument,
+    source: opt.DataArgument,
     ranks: Annotated[
-        str, typer.Option("-k", parser=parse_ranks, metavar="K,K,...", help="Ranks of the metrics.")
-    ] = RANKS,
+        str, typer.Option("-k", parser=opt.parse_ranks, metavar="K,K,...", help="Ranks of the metrics.")
+    ] = opt.RANKS,
     propensity_a: Annotated[float, typer.Option(metavar="X", help="Constant A of the propensities.")] = 0.55,
     propensity_b: Annotated[float, typer.Option(metavar="X", help="Constant B of the propensities.")] = 1.5,
     exclude: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Pairs 'point label' to leave out, as the XMC sets name them."),
+        typer.Option(metavar="FILE", help="Pairs 'example label' to leave out, as the XMC sets name them."),
     ] = None,
-    approximate: ApproximatePrediction = False,
-    label_names: LabelNamesFile = None,
-    feature_names: FeatureNamesFile = None,
-    jobs: Jobs = None,
-    json: Json = False,
+    approximate: opt.ApproximatePrediction = False,
+    label_names: opt.LabelNamesFile = None,
+    feature_names: opt.FeatureNamesFile = None,
+    jobs: opt.Jobs = None,
+    json: opt.Json = False,
     *,
     reader: Reader,
 ) -> None:
@@ -82,103 +50,8 @@ def evaluate(
         hashslide evaluate deps.hashslide npm-deps/test.txt.gz -k 1,10 --json
         hashslide evaluate titles.hashslide test.txt --exclude filter_labels_test.txt
     """
+    from hashslide.cli.actions.evaluate import Names, run  # not before: --help need not wait for it
+
     parsed = cast("list[int]", ranks)  # as the parser of -k left them
-    classifier = load_classifier(model, jobs)
-    part = reader.load(part_path(source, "test"))
-    names = find_names(label_names, part, "labels")
-    X = fit_features(part, classifier, feature_names, reader.drop_unknown)
-    Y = fit_labels(part.Y, names, part, classifier)
-    left_out = None if exclude is None else data.load_pairs(exclude, part.Y.shape)
-    left_out = None if left_out is None else fit_labels(left_out, names, part, classifier)
-    if exclude is None and (beside := part.path.parent / "filter_labels_test.txt").is_file():
-        note(f"Note: published results leave out the pairs in {beside}; --exclude {beside} does so.")
-    n_labels = len(classifier.classes_)
-    if max(parsed) > n_labels:
-        note(f"Note: the model has {n_labels:,} labels; places beyond them count as wrong.")
-    report = measure(classifier, X, Y, parsed, (propensity_a, propensity_b), approximate, left_out)
-    if json:
-        print_json({"model": str(model), "data": str(part.path)} | report)
-    else:
-        print_report(report)
-
-
-def measure(
-    classifier: SlideClassifier,
-    X: csr_matrix,
-    Y: csr_matrix,
-    ranks: list[int],
-    propensity_constants: tuple[float, float] = (0.55, 1.5),
-    approximate: bool = False,
-    exclude: csr_matrix | None = None,
-) -> dict[str, Any]:
-    """Return every metric at every rank, and the speed.
-
-    Parameters
-    ----------
-    classifier : SlideClassifier
-    X : csr_matrix of shape (n, n_features)
-    Y : csr_matrix of shape (n, >= n_labels)
-        Columns beyond the model's labels are labels that it cannot predict.
-    ranks : list of int
-    propensity_constants : (A, B)
-    approximate : bool
-        Measure approximate prediction, as the model is tuned to it.
-    exclude : csr_matrix of the shape of Y, optional
-        Pairs that are left out.
-
-    Returns
-    -------
-    dict
-        "points", "seconds", "milliseconds_per_point", "threads", and "P@1" and so on.
-    """
-    threads = effective_threads(classifier.n_jobs)
-    most_left_out = 0 if exclude is None else int(np.diff(exclude.indptr).max(initial=0))
-    k = min(max(ranks) + most_left_out, Y.shape[1])
-    started = time.perf_counter()
-    topk = _predict_ids(classifier, X, k, approximate)
-    seconds = time.perf_counter() - started
-    lacking = k - topk.shape[1]  # where Y has labels that the model lacks
-    topk = np.pad(topk, ((0, 0), (0, lacking)), constant_values=-1)
-    report: dict[str, Any] = {
-        "points": X.shape[0],
-        "seconds": seconds,
-        "milliseconds_per_point": 1000 * seconds / max(1, X.shape[0]),
-        "threads": threads,
-    }
-    propensity = _propensity(classifier, Y.shape[1], propensity_constants)
-    return report | metrics.summary(Y, topk, ranks, propensity, exclude=exclude)
-
-
-def print_report(report: dict[str, Any]) -> None:
-    """Print the result of `measure` as a table, one row a rank."""
-    ranks = [name.removeprefix("P@") for name in report if name.startswith("P@")]
-    columns = ("P", "R", "nDCG", "PSP", "PSnDCG", "coverage")
-    rows = [(int(k), *(f"{report[f'{column}@{k}']:.4f}" for column in columns)) for k in ranks]
-    print_table("", ("k", *columns), rows)
-    print_facts(
-        "",
-        {
-            "points": report["points"],
-            "prediction": f"{report['seconds']:.2f} s with {report['threads']} threads, "
-            f"{report['milliseconds_per_point']:.3f} ms a point",
-        }.items(),
-    )
-
-
-def _predict_ids(classifier: SlideClassifier, X: csr_matrix, k: int, approximate: bool) -> NDArray[np.int64]:
-    network, threads = classifier.network_, effective_threads(classifier.n_jobs)
-    k = min(k, network.config.n_labels)
-    if approximate and network.has_candidates:
-        approximate = not classifier.approximate_["exact"]
-    blocks = [network.predict_topk(X[rows], k, threads, approximate)[0] for rows in row_blocks(X.shape[0])]
-    return np.concatenate([np.empty((0, k), np.int64), *blocks])
-
-
-def _propensity(
-    classifier: SlideClassifier, n_labels: int, constants: tuple[float, float]
-) -> NDArray[np.float64]:
-    """Return the propensity of each label; one that training did not have counts as seen never."""
-    network = classifier.network_
-    counts = np.zeros(n_labels, np.int64)
-    counts[: network.config.n_labels] = network.label_counts
-    return metrics.propensity(counts, network.n_examples_seen, *constants)
+    names = Names(label_names, feature_names)
+    run(model, source, parsed, (propensity_a, propensity_b), exclude, approximate, names, jobs, json, reader)

@@ -86,15 +86,15 @@ _FAULTS = {
         "check that the file was written or downloaded completely",
     ),
     "truncated-file": (
-        "the file ends inside a line after {number} of the {points} rows that the header promises",
+        "the file ends inside a line after {number} of the {examples} rows that the header promises",
         "check that the file was written or downloaded completely",
     ),
     "too-few-rows": (
-        "the header promises {points} rows, but the file ends after {number}",
+        "the header promises {examples} rows, but the file ends after {number}",
         "correct the header, {lenient}",
     ),
     "too-many-rows": (
-        "the header promises {points} rows, but more follow",
+        "the header promises {examples} rows, but more follow",
         "correct the header, {lenient}",
     ),
 }
@@ -179,7 +179,7 @@ def _explain(
         "entry": entry,
         "found": repr(text),
         "number": text,
-        "points": parser.n_rows_promised,
+        "examples": parser.n_rows_promised,
         "label_range": id_range(parser.n_labels),
         "feature_range": id_range(parser.n_features, base),
         "lenient": or_lenient(),

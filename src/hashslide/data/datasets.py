@@ -49,9 +49,9 @@ def builtin_path(name: str) -> Path:
 def builtin(name: str) -> Dataset:
     """Read a data set that comes with the package.
 
-    ``pubmed-mesh``: words of title and abstract to MeSH headings, 27,268 training and 3,040 test points,
-    28,551 features (tf-idf, rows of length 1), 11,336 labels, 9.6 labels a point. Source and licence stand in
-    the README beside its files.
+    ``pubmed-mesh``: words of title and abstract to MeSH headings, 27,268 training and 3,040 test examples,
+    28,551 features (tf-idf, rows of length 1), 11,336 labels, 9.6 labels per example. Source and licence
+    stand in the README beside its files.
 
     Parameters
     ----------

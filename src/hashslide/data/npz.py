@@ -48,9 +48,9 @@ def load_npz(
 
     Returns
     -------
-    X : csr_matrix of float32, shape (points, features)
-    Y : csr_matrix of float32, shape (points, labels)
-        1 where the point has the label.
+    X : csr_matrix of float32, shape (examples, features)
+    Y : csr_matrix of float32, shape (examples, labels)
+        1 where the example has the label.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def load_npz(
         y = _read(labels_file, "", "label", lenient)
     if x.shape[0] != y.shape[0]:
         found = f"{x.shape[0]} rows of features and {y.shape[0]} rows of labels"
-        raise fault(path, "", found, "give two matrices with one row for each point")
+        raise fault(path, "", found, "give two matrices with one row for each example")
     return x, y
 
 
@@ -81,8 +81,8 @@ def save_npz(path: StrPath, X: Any, Y: Any) -> None:
     ----------
     path : str or path
         Where to write, with any suffix; an existing file is replaced.
-    X : sparse matrix or array, shape (points, features)
-    Y : sparse matrix or array, shape (points, labels)
+    X : sparse matrix or array, shape (examples, features)
+    Y : sparse matrix or array, shape (examples, labels)
 
     Raises
     ------

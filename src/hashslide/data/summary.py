@@ -24,18 +24,18 @@ def describe(X: Any, Y: Any) -> dict[str, Any]:
 
     Parameters
     ----------
-    X : sparse matrix or array, shape (points, features)
-    Y : sparse matrix or array, shape (points, labels)
+    X : sparse matrix or array, shape (examples, features)
+    Y : sparse matrix or array, shape (examples, labels)
 
     Returns
     -------
     dict
-        ``points``, ``features``, ``labels``: counts. ``feature_values``, ``label_assignments``: stored
-        values. ``features_per_point``, ``labels_per_point``, ``points_per_label`` (of the labels that occur):
-        dicts with ``mean``, ``median``, ``min``, ``max``. ``points_without_features``,
-        ``points_without_labels``, ``features_unused``, ``labels_unused``, ``labels_once``: counts;
+        ``examples``, ``features``, ``labels``: counts. ``feature_values``, ``label_assignments``: stored
+        values. ``features_per_example``, ``labels_per_example``, ``examples_per_label`` (of the labels that
+        occur): dicts with ``mean``, ``median``, ``min``, ``max``. ``examples_without_features``,
+        ``examples_without_labels``, ``features_unused``, ``labels_unused``, ``labels_once``: counts;
         ``labels_once_share``: share of the labels that occur. ``value_min``, ``value_max``: of the stored
-        values, None without any. ``unit_length``: whether every point with features has Euclidean length 1
+        values, None without any. ``unit_length``: whether every example with features has Euclidean length 1
         (within 1 %). ``bytes``: memory of both matrices.
 
     Raises
@@ -50,16 +50,16 @@ def describe(X: Any, Y: Any) -> dict[str, Any]:
     once = int((used == 1).sum())
     values = _values(x)
     return {
-        "points": x.shape[0],
+        "examples": x.shape[0],
         "features": x.shape[1],
         "labels": y.shape[1],
         "feature_values": int(x.nnz),
         "label_assignments": int(y.nnz),
-        "features_per_point": _spread(np.diff(x.indptr)),
-        "labels_per_point": _spread(np.diff(y.indptr)),
-        "points_per_label": _spread(used),
-        "points_without_features": int((np.diff(x.indptr) == 0).sum()),
-        "points_without_labels": int((np.diff(y.indptr) == 0).sum()),
+        "features_per_example": _spread(np.diff(x.indptr)),
+        "labels_per_example": _spread(np.diff(y.indptr)),
+        "examples_per_label": _spread(used),
+        "examples_without_features": int((np.diff(x.indptr) == 0).sum()),
+        "examples_without_labels": int((np.diff(y.indptr) == 0).sum()),
         "features_unused": int((per_feature == 0).sum()),
         "labels_unused": int((per_label == 0).sum()),
         "labels_once": once,
@@ -74,14 +74,14 @@ def describe(X: Any, Y: Any) -> dict[str, Any]:
 def train_validation_split(
     X: Any, Y: Any, fraction: float = 0.1, random_state: Any = None
 ) -> tuple[csr_matrix, csr_matrix, csr_matrix, csr_matrix]:
-    """Divide a data set at random; the order of the points is kept within each part.
+    """Divide a data set at random; the order of the examples is kept within each part.
 
     Parameters
     ----------
-    X : sparse matrix or array, shape (points, features)
-    Y : sparse matrix or array, shape (points, labels)
+    X : sparse matrix or array, shape (examples, features)
+    Y : sparse matrix or array, shape (examples, labels)
     fraction : float, default=0.1
-        Share of the points in the validation part, between 0 and 1; both parts get at least one point.
+        Share of the examples in the validation part, between 0 and 1; both parts get at least one example.
     random_state : int, RandomState or None, default=None
         Seed of the choice.
 
@@ -93,16 +93,16 @@ def train_validation_split(
     Raises
     ------
     InputError
-        Fewer than two points, `fraction` outside (0, 1), no random state, or X and Y do not fit together.
+        Fewer than two examples, `fraction` outside (0, 1), no random state, or X and Y do not fit together.
     """
     x, y = checked_pair(X, Y, dtype=None, pattern=False)
-    n_points = x.n_rows
+    n_examples = x.n_rows
     check_float("fraction", fraction, 0, 1, "()")
-    if n_points < 2:
-        raise InputError(f"X has {n_points} rows. A division needs two points at least.")
-    n_validation = min(max(round(fraction * n_points), 1), n_points - 1)
-    held = np.zeros(n_points, dtype=bool)
-    held[random_generator(random_state).permutation(n_points)[:n_validation]] = True
+    if n_examples < 2:
+        raise InputError(f"X has {n_examples} rows. A division needs two examples at least.")
+    n_validation = min(max(round(fraction * n_examples), 1), n_examples - 1)
+    held = np.zeros(n_examples, dtype=bool)
+    held[random_generator(random_state).permutation(n_examples)[:n_validation]] = True
     kept, held = np.flatnonzero(~held), np.flatnonzero(held)
     return tuple(matrix.take(rows).to_scipy() for matrix in (x, y) for rows in (kept, held))
 

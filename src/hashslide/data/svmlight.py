@@ -32,7 +32,7 @@ def load_svmlight(
         The file; gzip is recognised by its content.
     zero_based : bool, default=False
         Whether feature ids start at 0. The format starts at 1; nothing is guessed, because a file whose
-        smallest id happens to be 1 fits both. Label ids always start at 0. A point may have no labels.
+        smallest id happens to be 1 fits both. Label ids always start at 0. An example may have no labels.
     n_features, n_labels : int, optional
         Width of X and Y. By default the largest id decides, so give the training set's when you read a test
         set.
@@ -41,8 +41,8 @@ def load_svmlight(
 
     Returns
     -------
-    X : csr_matrix of float32, shape (points, n_features)
-    Y : csr_matrix of float32, shape (points, n_labels)
+    X : csr_matrix of float32, shape (examples, n_features)
+    Y : csr_matrix of float32, shape (examples, n_labels)
 
     Raises
     ------
@@ -70,8 +70,8 @@ def save_svmlight(path: StrPath, X: Any, Y: Any, *, zero_based: bool = False) ->
     ----------
     path : str or path
         Where to write; an existing file is replaced.
-    X : sparse matrix or array, shape (points, features)
-    Y : sparse matrix or array, shape (points, labels)
+    X : sparse matrix or array, shape (examples, features)
+    Y : sparse matrix or array, shape (examples, labels)
     zero_based : bool, default=False
         Whether feature ids in the file start at 0 instead of 1.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hashslide._checks import check_float, check_int
 from hashslide.diagnostics.trials import (
-    MIN_POINTS,
+    MIN_EXAMPLES,
     SMALLEST_SAMPLE,
     Comparison,
     Run,
@@ -35,7 +35,7 @@ def __dir__() -> list[str]:
 
 SHARES = (0.0005, 0.005)
 FAMILIES = ("kmeans", "dwta", "simhash")
-MANY_LABELS = {5: 4.0, 3: 2.0}  # the rank that is judged, by the mean number of labels of a point
+MANY_LABELS = {5: 4.0, 3: 2.0}  # the rank that is judged, by the mean number of labels of an example
 SCREENING = 0.5  # of the time: for the runs that are always wanted
 
 
@@ -52,8 +52,8 @@ class Advice:
     reasons : list of str
         The findings, with their figures.
     facts : dict
-        The sample: "points", "validation_points", "features", "labels", "all_labels" (that occur in
-        the whole data), "labels_a_point", "steps", "batch_size", "threads", "k", "seconds".
+        The sample: "examples", "validation_examples", "features", "labels", "all_labels" (that occur in
+        the whole data), "labels_per_example", "steps", "batch_size", "threads", "k", "seconds".
     runs : list of Run
         What was tried, the default first.
     skipped : list of str
@@ -81,7 +81,7 @@ def advise(
     X: Any,
     Y: Any,
     *,
-    points: int = 20_000,
+    examples: int = 20_000,
     seconds: float = 120.0,
     shares: Sequence[float] = SHARES,
     families: Sequence[Any] = FAMILIES,
@@ -94,14 +94,14 @@ def advise(
     """Train on a sample of the data with different active sets, and say which is worth its time.
 
     Everything else is as `SlideClassifier` would do it. A part of the sample is held out; the labels are
-    those of the rest. Differences of P@k are those of the same points (paired); within two of their standard
-    errors, or within what other random numbers change, they are called noise.
+    those of the rest. Differences of P@k are those of the same examples (paired); within two of their
+    standard errors, or within what other random numbers change, they are called noise.
 
     Parameters
     ----------
     X : sparse matrix or array-like of shape (n, n_features)
     Y : sparse indicator of shape (n, n_labels), or as in `SlideClassifier.fit`
-    points : int, default 20,000
+    examples : int, default 20,000
         Size of the sample, at most; 100 or more.
     seconds : float, default 120
         Time to take, about. The sample is made smaller, and what is least telling left out, to keep to it.
@@ -127,10 +127,10 @@ def advise(
     Raises
     ------
     InputError
-        An argument is not acceptable, or there are fewer than 100 points or two labels.
+        An argument is not acceptable, or there are fewer than 100 examples or two labels.
     """
     started = time.perf_counter()
-    check_int("points", points, MIN_POINTS, 2**31 - 1)
+    check_int("examples", examples, MIN_EXAMPLES, 2**31 - 1)
     check_float("seconds", seconds, 0, np.inf, "()")
     shares = tuple(check_float("a share", share, 0, 1, "(]") for share in _items("shares", shares))
     families = tuple(_family(family) for family in _items("families", families))
@@ -139,7 +139,7 @@ def advise(
         raise InputError(f"progress is {progress!r}; accepted are None and a function of a line of text.")
     tell = progress or (lambda line: None)
     seed = draw_seed(random_state)
-    trials = _choose_sample(X, Y, points, seconds, shares, (hidden, epochs, seed, n_jobs), tell)
+    trials = _choose_sample(X, Y, examples, seconds, shares, (hidden, epochs, seed, n_jobs), tell)
 
     k = _rank(trials)
     tell("default (uniform)")
@@ -173,17 +173,17 @@ def _items(name: str, values: Any) -> Iterable[Any]:
 def _choose_sample(
     X: Any,
     Y: Any,
-    points: int,
+    examples: int,
     seconds: float,
     shares: Sequence[float],
     settings: tuple[Any, ...],
     tell: Callable[[str], None],
 ) -> Trials:
     """Return the largest sample on which the first runs leave time for the others."""
-    take = draw_sample(X, Y, points, settings[2])
-    n = min(points, _n_rows(X))
+    take = draw_sample(X, Y, examples, settings[2])
+    n = min(examples, _n_rows(X))
     while True:
-        tell(f"sample of {n:,} points")
+        tell(f"sample of {n:,} examples")
         trials = Trials(take(n), *settings)
         budget = max(1, round(max(shares, default=0.0) * trials.n_labels))
         default = trials.seconds_a_step({})
@@ -207,12 +207,12 @@ def _rank(trials: Trials) -> int:
 def _facts(trials: Trials, k: int) -> dict[str, Any]:
     data, sample = trials.sample.data, trials.sample
     return {
-        "points": data.x.n_rows,
-        "validation_points": sample.x_validation.n_rows,
+        "examples": data.x.n_rows,
+        "validation_examples": sample.x_validation.n_rows,
         "features": data.x.n_columns,
         "labels": data.y.n_columns,
         "all_labels": sample.all_labels,
-        "labels_a_point": len(data.y.indices) / data.y.n_rows,
+        "labels_per_example": len(data.y.indices) / data.y.n_rows,
         "steps": trials.steps,
         "batch_size": trials.batch_size,
         "threads": trials.n_threads,

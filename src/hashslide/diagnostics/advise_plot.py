@@ -38,7 +38,7 @@ def draw(advice: Advice) -> Any:
     """Return the figure of an `Advice`."""
     figure, axes = new_figure(3, 1, (12, 15))
     k = advice.facts["k"]
-    figure.suptitle(f"{advice.facts['points']:,} points, {advice.facts['labels']:,} labels")
+    figure.suptitle(f"{advice.facts['examples']:,} examples, {advice.facts['labels']:,} labels")
     _draw_time(axes[0, 0], advice, k)
     _draw_share(axes[1, 0], advice, k)
     _draw_stages(axes[2, 0], advice)

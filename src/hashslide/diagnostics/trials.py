@@ -25,7 +25,7 @@ __all__ = [
     "FIRST_BUILD",
     "MAX_MORE_STEPS",
     "MAX_VALIDATION",
-    "MIN_POINTS",
+    "MIN_EXAMPLES",
     "MORE_UNIFORM",
     "RANKS",
     "SHORTER",
@@ -54,8 +54,8 @@ VALIDATION_SHARE, MAX_VALIDATION = 0.2, 5000
 MORE_UNIFORM = 4  # times the default's draws
 CURVE = (0.001, 0.005, 0.01, 0.05, 0.2, 1.0)  # shares of the labels in the sets of single examples
 SHORT_CURVE = 3  # of them come early, as they cost little
-MIN_POINTS = 100
-SMALLEST_SAMPLE = 2000  # points below which the sample is not cut for lack of time
+MIN_EXAMPLES = 100
+SMALLEST_SAMPLE = 2000  # examples below which the sample is not cut for lack of time
 SHORTER = (2, 4)  # parts of the steps after which the default is measured too: few data may need no more
 MAX_MORE_STEPS = 4  # of a run at equal time, as a multiple of the steps of the others
 FIRST_BUILD = 0.1  # of the tables, as a share of the steps
@@ -164,11 +164,11 @@ class Trained:
     hits: NDArray[np.bool_]
 
 
-def draw_sample(X: Any, Y: Any, points: int, seed: int) -> Callable[[int], Sample]:
-    """Check the data and return the function that takes a number of points at random from them."""
+def draw_sample(X: Any, Y: Any, examples: int, seed: int) -> Callable[[int], Sample]:
+    """Check the data and return the function that takes a number of examples at random from them."""
     x, y, multilabel = encode(X, Y)
-    if x.n_rows < MIN_POINTS:
-        raise InputError(f"there are {x.n_rows} points; advice needs at least {MIN_POINTS}.")
+    if x.n_rows < MIN_EXAMPLES:
+        raise InputError(f"there are {x.n_rows} examples; advice needs at least {MIN_EXAMPLES}.")
     order, all_labels = np.random.default_rng(seed).permutation(x.n_rows), len(np.unique(y.indices))
 
     def take(n: int) -> Sample:
@@ -177,7 +177,7 @@ def draw_sample(X: Any, Y: Any, points: int, seed: int) -> Callable[[int], Sampl
         y_train, y_validation = y.take(kept).to_scipy(), y.take(held_out).to_scipy()
         labels, features = np.unique(y_train.indices), np.unique(x.take(kept).indices)
         if len(labels) < 2:
-            raise InputError(f"{len(kept)} training points have {len(labels)} labels; advice needs two.")
+            raise InputError(f"{len(kept)} training examples have {len(labels)} labels; advice needs two.")
         data = TrainingData(
             x=as_csr(x.take(kept).to_scipy()[:, features]),
             y=as_pattern(y_train[:, labels]),
@@ -252,7 +252,7 @@ class Trials:
             epoch += 1
 
     def evaluated(self, trained: Trained) -> Trained:
-        """Return the same with, for each validation point and rank, whether the prediction is right."""
+        """Return the same with, for each validation example and rank, whether the prediction is right."""
         k = min(max(RANKS), self.n_labels)
         topk, _ = trained.network.predict_topk(self.sample.x_validation, k, self.n_threads)
         y = self.sample.y_validation
@@ -374,7 +374,7 @@ class Comparison:
         )
 
     def _outcome(self, trained: Trained, steps: int, reference: NDArray[np.bool_]) -> Outcome:
-        """Paired differences: their standard error is that of a mean over the validation points."""
+        """Paired differences: their standard error is that of a mean over the validation examples."""
         differences = trained.hits[:, : self.k].mean(axis=1) - reference[:, : self.k].mean(axis=1)
         error = float(differences.std() / np.sqrt(max(1, len(differences) - 1)))
         precision = {k: float(trained.hits[:, :k].mean()) for k in RANKS}

@@ -174,5 +174,5 @@ def of_sample(n_labels: int, all_labels: int) -> list[str]:
         return []
     return [
         f"Limits: the sample has {n_labels:,} of the {all_labels:,} labels in the data. With more labels "
-        "other negatives may pay: repeat with more points and more seconds before you rely on this."
+        "other negatives may pay: repeat with more examples and more seconds before you rely on this."
     ]

@@ -1,7 +1,5 @@
 """What each parameter of `SlideClassifier` may be: the table by which they are checked and read from text."""
 
-import math
-import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,30 +11,16 @@ from hashslide.callbacks import EarlyStopping
 from hashslide.callbacks.base import check_callbacks
 from hashslide.errors import InputError
 from hashslide.network import effective_threads
-from hashslide.settings import CustomHash, NetworkConfig
-from hashslide.settings.constraints import (
-    Checked,
-    Choice,
-    Composed,
-    Constraint,
-    Flag,
-    Integer,
-    Real,
-    allow_auto,
-    constraints_of,
-)
+from hashslide.settings import CustomHash
+from hashslide.settings.classifier import SETTINGS
+from hashslide.settings.constraints import Checked, Constraint, Flag, Integer
 from hashslide.settings.layers import check_lookup
-from hashslide.settings.samplers import SAMPLERS
-from hashslide.settings.schedules import SCHEDULE
 
 __all__ = ["PARAMETERS", "check_parameters", "check_values"]
 
 
 def __dir__() -> list[str]:
     return __all__
-
-
-_NETWORK = constraints_of(NetworkConfig)
 
 
 @dataclass(frozen=True)
@@ -50,17 +34,6 @@ class _Stopping(Flag):
         return [*super().alternatives(), "an EarlyStopping(...) of hashslide.callbacks"]
 
 
-@dataclass(frozen=True)
-class _LabelWeight(Choice):
-    """A name or an array, which is checked when the number of labels is known."""
-
-    def convert(self, value: Any) -> Any:
-        return super().convert(value) if isinstance(value, str | numbers.Number) else value
-
-    def alternatives(self) -> list[str]:
-        return [*super().alternatives(), "an array of one weight for each label"]
-
-
 def _verbose(name: str, value: Any) -> int:
     return Integer(0, 2**31).check(name, int(value) if isinstance(value, bool | np.bool_) else value)
 
@@ -70,26 +43,8 @@ def _random_state(name: str, value: Any) -> Any:
     return value
 
 
-PARAMETERS: dict[str, Constraint] = {
-    "hidden": _NETWORK["hidden"],
-    "epochs": Integer(1, 2**31, auto=True),
-    "batch_size": Integer(1, 2**31, auto=True),
-    "learning_rate": Real(0, math.inf, "()", auto=True),
-    "loss": allow_auto(_NETWORK["loss"]),
-    "optimizer": _NETWORK["optimizer"],
-    "schedule": SCHEDULE,
-    "input_dropout": allow_auto(_NETWORK["input_dropout"]),
-    "active": _NETWORK["active"],
-    "update": _NETWORK["update"],
-    "negatives": allow_auto(_NETWORK["negatives"]),
-    "hash": _NETWORK["hash"],
-    "sampler": Composed(SAMPLERS, auto=True),
-    "direct": allow_auto(_NETWORK["direct"]),
-    "example_power": allow_auto(_NETWORK["example_power"]),
-    "label_weight": _LabelWeight(("propensity",), none=True),
+PARAMETERS: dict[str, Constraint] = SETTINGS | {
     "early_stopping": _Stopping(),
-    "validation_fraction": Real(0, 1, "()"),
-    "approximate": Flag(auto=True),
     "callbacks": Checked(lambda name, value: check_callbacks(value), "a list of callbacks"),
     "verbose": Checked(_verbose, "True, False or an integer"),
     "n_jobs": Checked(lambda name, value: effective_threads(value), "None or an integer"),

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide.cli._console import note
-from hashslide.cli.inputs.reader import Part
+from hashslide.cli.inputs.part import Part
 from hashslide.errors import InputError
 
 __all__ = ["fit_width", "is_start_of", "keep_known", "move_columns", "places", "same_columns", "with_width"]

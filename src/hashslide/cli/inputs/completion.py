@@ -3,8 +3,6 @@
 import os
 from glob import escape, glob
 
-from hashslide.data import builtin_names
-
 __all__ = ["complete_data"]
 
 
@@ -17,6 +15,8 @@ def complete_data(incomplete: str) -> list[str]:
 
     Where no built-in set does, the list is empty, and the shell completes file names in its own way.
     """
+    from hashslide.data import builtin_names  # imports much, which the help of a command need not wait for
+
     names = [name for name in builtin_names() if name.startswith(incomplete)]
     return names + sorted(map(_with_slash, glob(escape(incomplete) + "*"))) if names else []
 

@@ -3,17 +3,17 @@
 import math
 import re
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from itertools import islice
 from typing import NoReturn
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from hashslide.cli.inputs.reader import LineForm
 from hashslide.errors import DataFileError, InputError
 from hashslide.estimator import SlideClassifier
 
-__all__ = ["LineForm", "LineReader"]
+__all__ = ["LineReader"]
 
 
 def __dir__() -> list[str]:
@@ -23,14 +23,6 @@ def __dir__() -> list[str]:
 _HEADER = re.compile(r"\s*[0-9]+ [0-9]+ [0-9]+\s*")
 _LABELS = re.compile(r"[0-9]+(,[0-9]+)*")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-
-
-class LineForm(StrEnum):
-    """How a line names its features."""
-
-    xmc = "xmc"
-    svmlight = "svmlight"
-    names = "names"
 
 
 class LineReader:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide.cli.inputs.columns import fit_width, is_start_of, keep_known, move_columns, places, with_width
-from hashslide.cli.inputs.reader import Part
+from hashslide.cli.inputs.part import Part
 from hashslide.cli.inputs.sources import find_names
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier

@@ -5,16 +5,16 @@ import inspect
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
-from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
-from hashslide import data
-from hashslide.data.formats import FORMATS
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
-__all__ = ["OPTIONS", "PANEL", "DataFormat", "Option", "Part", "Reader", "reads_data"]
+    from hashslide.cli.inputs.part import Part
+
+__all__ = ["OPTIONS", "PANEL", "DataFormat", "LineForm", "Option", "Reader", "reads_data"]
 
 
 def __dir__() -> list[str]:
@@ -22,17 +22,24 @@ def __dir__() -> list[str]:
 
 
 PANEL = "Reading data"
-DataFormat = StrEnum("DataFormat", [(form.name, form.name) for form in FORMATS])  # type: ignore[misc]  # members by look-up
 
 
-class Part(NamedTuple):
-    """One data set: its matrices, where they came from, and the names that it holds."""
+class DataFormat(StrEnum):
+    """The formats of ``hashslide.data.formats``."""
 
-    path: Path
-    X: csr_matrix
-    Y: csr_matrix
-    feature_names: NDArray[Any] | None = None
-    label_names: NDArray[Any] | None = None
+    xmc = "xmc"
+    svmlight = "svmlight"
+    npz = "npz"
+    parquet = "parquet"
+    csv = "csv"
+
+
+class LineForm(StrEnum):
+    """How a line of text names its features."""
+
+    xmc = "xmc"
+    svmlight = "svmlight"
+    names = "names"
 
 
 class Reader(NamedTuple):
@@ -65,13 +72,18 @@ class Reader(NamedTuple):
                 given[name] = "\t"
         return given
 
-    def load(self, path: Path) -> Part:
+    def load(self, path: Path) -> "Part":
         """Read a data file."""
+        from hashslide import data  # imports much, which the help of a command need not wait for
+        from hashslide.cli.inputs.part import Part
+
         form = None if self.format is None else str(self.format)
         return Part(path, *data.load_named(path, format=form, lenient=self.lenient, **self.options()))
 
-    def convert(self, source: Path, target: Path) -> tuple[csr_matrix, csr_matrix]:
+    def convert(self, source: Path, target: Path) -> "tuple[csr_matrix, csr_matrix]":
         """Read a data file and write another."""
+        from hashslide import data
+
         form = None if self.format is None else str(self.format)
         return data.convert(source, target, format=form, lenient=self.lenient, **self.options())
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hashslide import data
 from hashslide.cli._console import note
-from hashslide.cli.inputs.reader import Part
+from hashslide.cli.inputs.part import Part
 from hashslide.data.formats import suffixes
 from hashslide.data.xmc import labels_path
 from hashslide.errors import DataFileError, InputError

@@ -130,8 +130,8 @@ def save_parquet(path: StrPath, X: Any, Y: Any) -> None:
     ----------
     path : str or path
         Where to write: an Arrow file if the name ends in ``.arrow`` or ``.feather``, else Parquet.
-    X : sparse matrix or array, shape (points, features)
-    Y : sparse matrix or array, shape (points, labels)
+    X : sparse matrix or array, shape (examples, features)
+    Y : sparse matrix or array, shape (examples, labels)
 
     Raises
     ------

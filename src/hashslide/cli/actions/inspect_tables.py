@@ -1,4 +1,4 @@
-"""``hashslide inspect MODEL --tables``: what the hash tables of a model hold and find."""
+"""Show what the hash tables of a model hold and find: ``hashslide inspect MODEL --tables``."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -17,7 +17,7 @@ from hashslide.diagnostics.tables_plot import draw
 from hashslide.network import Network
 from hashslide.settings import HashFamily
 
-__all__ = ["RECALL_COLUMNS", "inspect_tables"]
+__all__ = ["RECALL_COLUMNS", "show_tables"]
 
 
 def __dir__() -> list[str]:
@@ -27,7 +27,7 @@ def __dir__() -> list[str]:
 RECALL_COLUMNS = ("tables", "probes", "true top 1 found", "true top 5 found", "neurons scored")
 
 
-def inspect_tables(
+def show_tables(
     model: Path,
     source: str | None,
     family: HashFamily | str | None,

@@ -1,0 +1,129 @@
+"""Print the best labels of each example of a file or of lines."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, cast
+
+from scipy.sparse import csr_matrix
+from sklearn.preprocessing import normalize as scale_rows
+
+from hashslide.cli._console import note, print_json, visible
+from hashslide.cli._options import STANDARD_INPUT
+from hashslide.cli.inputs.lines import LineReader
+from hashslide.cli.inputs.models import fit_features, load_classifier, row_blocks
+from hashslide.cli.inputs.reader import LineForm, Reader
+from hashslide.cli.inputs.sources import part_path
+from hashslide.data.sources import TextSource, open_text
+from hashslide.errors import InputError
+from hashslide.estimator import SlideClassifier
+
+__all__ = ["Answers", "run"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How the command answers.
+
+    Parameters
+    ----------
+    k : int
+        Labels for each example.
+    probabilities : bool
+        Print probabilities, not raw scores.
+    approximate : bool
+        Score only candidates.
+    json : bool
+        One JSON object for each example.
+    """
+
+    k: int
+    probabilities: bool
+    approximate: bool
+    json: bool
+
+    def write(self, classifier: SlideClassifier, blocks: Iterable[csr_matrix]) -> None:
+        """Print the answers for blocks of examples, each block as soon as it is there."""
+        number = 0
+        for X in blocks:
+            topk = classifier.predict_topk(
+                X, self.k, probabilities=self.probabilities, approximate=self.approximate
+            )
+            for labels, scores in zip(*topk, strict=True):
+                (_print_json if self.json else _print)(number, labels.tolist(), scores.tolist())
+                number += 1
+            sys.stdout.flush()
+
+
+def _print(number: int, labels: list[Any], scores: list[float]) -> None:
+    sys.stdout.write(f"example {number}\n")
+    for label, score in zip(labels, scores, strict=True):
+        sys.stdout.write(f"  {score:8.4f}  {visible(str(label))}\n")
+
+
+def _print_json(number: int, labels: list[Any], scores: list[float]) -> None:
+    print_json({"example": number, "labels": labels, "scores": scores})
+
+
+def run(
+    model: Path,
+    source: str,
+    form: LineForm | None,
+    normalize: bool | None,
+    block: int,
+    feature_names: Path | None,
+    answers: Answers,
+    jobs: int | None,
+    reader: Reader,
+) -> None:
+    """Answer a data file, or lines in a form; the parameters are those of the command."""
+    classifier = load_classifier(model, jobs)
+    k = answers.k
+    if k > len(classifier.classes_):
+        note(f"Note: the model has {len(classifier.classes_):,} labels, so that -k {k} prints all of them.")
+    if form is None and source != STANDARD_INPUT:
+        examples = _examples_of_file(source, classifier, feature_names, reader, bool(normalize))
+    else:
+        form = form or LineForm.xmc
+        scale = form == LineForm.names if normalize is None else normalize
+        examples = _examples_of_lines(
+            source, LineReader(form, classifier, source, scale, reader.drop_unknown), block
+        )
+    answers.write(classifier, examples)
+
+
+def _examples_of_file(
+    source: str, model: SlideClassifier, names: Path | None, reader: Reader, normalize: bool
+) -> Iterator[csr_matrix]:
+    X = fit_features(reader.load(part_path(source, "test")), model, names, reader.drop_unknown)
+    for rows in row_blocks(X.shape[0]):
+        yield scale_rows(X[rows]) if normalize else X[rows]
+
+
+def _examples_of_lines(source: str, reader: LineReader, block: int) -> Iterator[csr_matrix]:
+    with _open_lines(source) as file:
+        if source == STANDARD_INPUT and sys.stdin.isatty():
+            note("Write one example per line; Ctrl-D ends.")
+            block = 1
+        yield from reader.blocks(file.lines(), block)
+    if reader.unknown:
+        what = "names" if reader.form == LineForm.names else "ids"
+        note(f"Warning: {reader.unknown:,} {what} are unknown to the model and left out.")
+
+
+@contextmanager
+def _open_lines(source: str) -> Iterator[TextSource]:
+    if source == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise InputError("standard input is closed. Pipe lines into the command, or name a file.")
+        yield TextSource("standard input", cast(BufferedReader, sys.stdin.buffer))
+    else:
+        with open_text(source) as text:
+            yield text
