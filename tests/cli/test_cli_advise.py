@@ -6,6 +6,8 @@ import sys
 import pytest
 from commands import run
 
+from hashslide.cli.advise import FAMILIES, SHARES
+from hashslide.diagnostics import advice
 from hashslide.estimator import SlideClassifier
 
 QUICK = ["--examples", 150, "--seconds", 1000, "--shares", "0.01", "--families", "kmeans", "--hidden", 8]
@@ -18,6 +20,10 @@ def hashed(folder, pubmed_small):
     model = SlideClassifier(hidden=16, epochs=4, batch_size=20, hash="simhash", random_state=0)
     model.fit(pubmed_small.X_train[:400], pubmed_small.Y_train[:400]).save(path)
     return path
+
+
+def test_the_options_have_the_defaults_of_the_function():
+    assert ",".join(map(str, advice.SHARES)) == SHARES and ",".join(advice.FAMILIES) == FAMILIES
 
 
 def test_advice_in_words_and_for_machines(folder, tmp_path):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
@@ -97,9 +97,9 @@ def advise(
         reader,
         examples=examples,
         seconds=seconds,
-        shares=cast("tuple[float, ...]", shares),
+        shares=shares,
         families=families,
-        hidden=cast(Any, hidden),
+        hidden=hidden,
         random_state=seed,
         n_jobs=jobs,
     )
