@@ -19,19 +19,13 @@ from hashslide.callbacks import Callback
 from hashslide.data import load_xmc
 from hashslide.metrics import precision_at_k
 
-from .matrices import save_matrices
+from .matrices import part_file, save_matrices
 from .processes import machine
 
 KS = (1, 3, 5)
 FIRST_MARK, MARK_GROWTH = 0.5, 1.5  # training seconds of the first evaluation, and factor to the next
 Pair = tuple[csr_matrix, csr_matrix]
 Record = dict[str, Any]
-
-
-def part_file(folder: Path, part: str) -> Path:
-    """Return the file of the "train" or "test" part of a data folder, plain or gzipped."""
-    zipped = folder / f"{part}.txt.gz"
-    return zipped if zipped.exists() else folder / f"{part}.txt"
 
 
 def divided(folder: Path, examples: int, validation: int, labels: int = 0) -> tuple[Pair, Pair]:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
-SPLITS = ("train", "test")
+
+def part_file(folder: Path, part: str) -> Path:
+    """Return the file of the "train" or "test" part of a data folder, gzipped or plain."""
+    zipped = folder / f"{part}.txt.gz"
+    return zipped if zipped.exists() else folder / f"{part}.txt"
+
+
+def open_lines(path: Path) -> IO[bytes]:
+    """Open a text file, gzipped if its name says so."""
+    return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
 
 
 def load_xmc(path: Path) -> tuple[csr_matrix, csr_matrix]:
-    """Read a gzipped file in the XMC repository's text format.
+    """Read a file in the XMC repository's text format, gzipped or plain.
 
     Parameters
     ----------
@@ -27,7 +38,7 @@ def load_xmc(path: Path) -> tuple[csr_matrix, csr_matrix]:
     """
     from sklearn.datasets import load_svmlight_file
 
-    with gzip.open(path, "rb") as file:
+    with open_lines(path) as file:
         n_points, n_features, n_labels = map(int, file.readline().split())
         X, labels = load_svmlight_file(
             file, n_features=n_features, dtype=np.float32, zero_based=True, multilabel=True
@@ -59,11 +70,13 @@ def load_matrices(folder: Path, split: str) -> tuple[csr_matrix, csr_matrix]:
     return csr_matrix(X), csr_matrix(Y)
 
 
-def save_text(text_gz: Path, folder: Path) -> None:
-    """Store the plain text of a training file under `folder`, for a library that reads only text."""
-    with gzip.open(text_gz, "rb") as source, open(text_path(folder), "wb") as target:
-        while block := source.read(1 << 24):
-            target.write(block)
+def save_text(source: Path, folder: Path, rows: NDArray[np.int64]) -> None:
+    """Store the plain text of some rows of a file, ascending, for a library that reads only text."""
+    kept = set(rows.tolist())
+    with open_lines(source) as lines, open(text_path(folder), "wb") as target:
+        _, *widths = next(lines).split()
+        target.write(b" ".join([str(len(kept)).encode(), *widths]) + b"\n")
+        target.writelines(line for row, line in enumerate(lines) if row in kept)
 
 
 def text_path(folder: Path) -> Path:

@@ -21,7 +21,13 @@ WAIT_POLICY = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def run_job(
-    python: str, module: str, job: dict[str, Any], path: Path, threads: int, output: IO[bytes] | None = None
+    python: str,
+    module: str,
+    job: dict[str, Any],
+    path: Path,
+    threads: int,
+    output: IO[bytes] | None = None,
+    limit: float | None = None,
 ) -> int:
     """Let another Python run a module on a job, which is handed over in a file; return the exit status.
 
@@ -39,12 +45,15 @@ def run_job(
         How many threads the module's libraries may use.
     output
         Takes what the module prints; None: this process's own streams.
+    limit
+        After how many seconds the module is ended, which raises ``subprocess.TimeoutExpired``; None: never.
     """
     path.write_text(json.dumps(job))
     package = __package__.partition(".")[0]
     environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | WAIT_POLICY
     command = [python, "-m", f"{package}.{module}", str(path)]
-    return subprocess.run(command, stdout=output, stderr=output, env=environment, check=False).returncode
+    done = subprocess.run(command, stdout=output, stderr=output, env=environment, timeout=limit, check=False)
+    return done.returncode
 
 
 def fresh(function: Callable[..., Any], *arguments: Any) -> Any:

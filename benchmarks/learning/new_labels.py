@@ -24,7 +24,7 @@ from hashslide import SlideClassifier
 from hashslide.data import load_xmc
 from hashslide.metrics import precision_at_k
 
-from ..common.harness import part_file
+from ..common.matrices import part_file
 
 EXAMPLES = (1, 3, 5, 20)
 N_NEW, LEAST, MOST = 40, 20, 120

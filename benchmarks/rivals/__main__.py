@@ -4,7 +4,8 @@
 
 Every training happens in a process of its own, so that its peak memory is its own. The methods take turns
 (run 1 of all, run 2 of all, ...), so that what else the machine does hits all of them alike; the table holds
-medians. benchmarks/README.md says what is timed.
+medians. benchmarks/README.md says what is timed. On a recommendation task, whose features and labels are the
+same items, further methods take part, and no method predicts an item that it was given.
 """
 
 from __future__ import annotations
@@ -17,19 +18,15 @@ import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..common import accuracy
-from ..common.matrices import SPLITS, load_matrices, load_xmc, save_matrices, save_text
+from ..common.harness import say
+from ..common.matrices import load_matrices, load_xmc, part_file, save_matrices, save_text
 from ..common.processes import machine, run_job
-from .methods import METHODS, Options
-
-Result = dict[str, Any]
-
-BASELINE = "hashslide"
-FIGURES = ("P@1", "P@3", "P@5", "nDCG@5", "PSP@1", "PSP@3", "PSP@5")
+from .methods import METHODS, Options, Traits
+from .table import BASELINE, Result, Results, markdown
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -37,13 +34,25 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m benchmarks.rivals", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
+    default = ",".join(name for name, method in METHODS.items() if method.by_default)
     parser.add_argument(
-        "--data", action="append", required=True, type=Path, help="folder of train.txt.gz, test.txt.gz"
+        "--data", action="append", required=True, type=Path, help="folder of train.txt and test.txt (or .gz)"
     )
-    parser.add_argument("--methods", default=",".join(METHODS), help="comma-separated; default: %(default)s")
+    parser.add_argument(
+        "--methods",
+        default=default,
+        help=f"comma-separated, of {', '.join(METHODS)};\ndefault: %(default)s",
+    )
+    parser.add_argument("--rows", type=int, help="train on so many random rows only")
+    parser.add_argument(
+        "--validation",
+        action="store_true",
+        help="measure on a random tenth of the training rows; the test part is not read",
+    )
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--torch-epochs", type=int, default=4)
+    parser.add_argument("--limit", type=float, help="end a run after so many seconds; it counts as failed")
     parser.add_argument("--rival-python", default=sys.executable, help="Python that has the rivals installed")
     parser.add_argument("--out", type=Path, help="write every measurement there as JSON")
     arguments = parser.parse_args()
@@ -70,25 +79,54 @@ def is_installed(method: str, python: str) -> bool:
     probe = subprocess.run([python, "-c", f"import {package}"], capture_output=True, text=True, check=False)
     if probe.returncode:
         reason = (probe.stderr.strip().splitlines() or ["no message"])[-1]
-        print(f"{method}: left out, {python} cannot import {package}: {reason}", file=sys.stderr)
+        say(f"{method}: left out, {python} cannot import {package}: {reason}")
     return probe.returncode == 0
 
 
-def convert(data: Path, folder: Path) -> None:
-    """Read a data set's text once, so that no run's memory or time holds a text reader."""
+def prepare(data: Path, folder: Path, rows: int | None, validation: bool) -> Traits:
+    """Read a data set's text once, so that no run's memory or time holds a text reader.
+
+    Parameters
+    ----------
+    data
+        The data set's folder.
+    folder
+        Is made and gets what the runs read.
+    rows
+        How many training rows are kept, drawn at random; None: all.
+    validation
+        Whether a tenth of the training rows, drawn at random, is the test part.
+
+    Returns
+    -------
+    Traits
+        What decides which methods take part.
+    """
     folder.mkdir()
-    for split in SPLITS:
-        save_matrices(*load_xmc(data / f"{split}.txt.gz"), folder, split)
-    save_text(data / "train.txt.gz", folder)
+    source = part_file(data, "train")
+    X, Y = load_xmc(source)
+    order = np.random.default_rng(0).permutation(X.shape[0])
+    if validation:
+        held_out, order = np.sort(order[: len(order) // 10]), order[len(order) // 10 :]
+        save_matrices(X[held_out], Y[held_out], folder, "test")
+    else:
+        save_matrices(*load_xmc(part_file(data, "test")), folder, "test")
+    kept = np.sort(order[:rows])
+    save_matrices(X[kept], Y[kept], folder, "train")
+    save_text(source, folder, kept)
+    return Traits.of(X[kept], Y[kept])
 
 
-def run_once(method: str, folder: Path, python: str, options: Options) -> Result:
+def run_once(method: str, folder: Path, python: str, options: Options, limit: float | None) -> Result:
     """Train and predict once in a fresh process; return its measurements and accuracy, or its error."""
     path, log = folder / "job.json", folder / "log.txt"
     job = {"method": method, "folder": str(folder), "options": asdict(options)}
     load = os.getloadavg()[0]
     with open(log, "wb") as output:
-        status = run_job(python, "rivals.one_run", job, path, options.threads, output)
+        try:
+            status = run_job(python, "rivals.one_run", job, path, options.threads, output, limit)
+        except subprocess.TimeoutExpired:
+            return {"error": f"took more than {limit:g} s", "load": load}
     if status:
         return {"error": last_line(log) or f"ended with status {status}", "load": load}
     measured = json.loads(path.with_suffix(".result").read_text())
@@ -106,23 +144,33 @@ def figures(folder: Path, topk: np.ndarray) -> dict[str, float]:
     return accuracy.figures(load_matrices(folder, "test")[1], topk, load_matrices(folder, "train")[1])
 
 
-def run_all(arguments: argparse.Namespace, methods: list[str]) -> dict[str, dict[str, list[Result]]]:
-    """Return the results of every run: data set -> method -> one result a run."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folders = {data.name: Path(scratch) / data.name for data in arguments.data}
-        for data in arguments.data:
-            convert(data, folders[data.name])
-        results: dict[str, dict[str, list[Result]]] = {
-            data: {method: [] for method in methods} for data in folders
-        }
-        for run in range(arguments.runs):
-            options = Options(arguments.threads, run, arguments.torch_epochs)
-            for data, folder in folders.items():
-                for method in methods:
-                    result = run_once(method, folder, interpreter(method, arguments.rival_python), options)
-                    results[data][method].append(result)
-                    print(progress(run, data, method, result), file=sys.stderr, flush=True)
+def run_all(arguments: argparse.Namespace, methods: list[str], scratch: Path) -> Results:
+    """Return the results of every run, which are written to the file asked for as they come."""
+    folders = {data.name: scratch / data.name for data in arguments.data}
+    traits = {
+        data.name: prepare(data, folders[data.name], arguments.rows, arguments.validation)
+        for data in arguments.data
+    }
+    results = {data: suited(methods, data, traits[data]) for data in folders}
+    for run in range(arguments.runs):
+        for data, folder in folders.items():
+            options = Options(arguments.threads, run, arguments.torch_epochs, traits[data].are_items)
+            for method in results[data]:
+                python = interpreter(method, arguments.rival_python)
+                result = run_once(method, folder, python, options, arguments.limit)
+                results[data][method].append(result)
+                say(progress(run, data, method, result))
+                write(arguments, results)
     return results
+
+
+def suited(methods: list[str], data: str, traits: Traits) -> dict[str, list[Result]]:
+    """Return the methods that make sense on a data set, without results yet; say which do not."""
+    reasons = {method: METHODS[method].reason_against(traits) for method in methods}
+    for method, reason in reasons.items():
+        if reason:
+            say(f"{method}: left out of {data}, {reason}")
+    return {method: [] for method, reason in reasons.items() if not reason}
 
 
 def progress(run: int, data: str, method: str, result: Result) -> str:
@@ -134,36 +182,13 @@ def progress(run: int, data: str, method: str, result: Result) -> str:
     return f"run {run + 1}  {data}  {method}: {outcome}"
 
 
-def medians(runs: list[Result]) -> Result | None:
-    """Return the median of every number over the runs that succeeded, None if none did."""
-    done = [run for run in runs if "error" not in run]
-    if not done:
-        return None
-    return {key: float(np.median([run[key] for run in done])) for key in done[0]}
-
-
-def table(results: dict[str, dict[str, list[Result]]]) -> str:
-    """Return the medians as a Markdown table; a ratio is to hashslide's time."""
-    head = ["data", "method", *FIGURES, "train s", "ratio", "predict s", "ratio", "train MB", "peak MB"]
-    rows = [head, ["---"] * 2 + ["--:"] * (len(head) - 2)]
-    for data, by_method in results.items():
-        summary = {method: medians(runs) for method, runs in by_method.items()}
-        rows += [
-            table_row(data, METHODS[method].title, row, summary.get(BASELINE))
-            for method, row in summary.items()
-        ]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-
-
-def table_row(data: str, title: str, row: Result | None, baseline: Result | None) -> list[str]:
-    """Return one line of the table."""
-    if row is None:
-        return [data, title, "failed", *[""] * (len(FIGURES) + 5)]
-    cells = [data, title] + [f"{row[figure]:.3f}"[1:] if row[figure] < 1 else "1" for figure in FIGURES]
-    for key, digits in (("train_s", 1), ("predict_s", 2)):
-        ratio = f"{row[key] / baseline[key]:.2f}" if baseline else ""
-        cells += [f"{row[key]:.{digits}f}", ratio]
-    return [*cells, f"{row['train_mb']:.0f}", f"{row['peak_mb']:.0f}"]
+def write(arguments: argparse.Namespace, results: Results) -> None:
+    """Write the results so far, if a file is asked for."""
+    if arguments.out:
+        keys = ("rows", "validation", "runs", "threads", "torch_epochs", "limit")
+        settings = {key: getattr(arguments, key) for key in keys}
+        report = {"machine": machine(), "settings": settings, "results": results}
+        arguments.out.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def main() -> None:
@@ -172,12 +197,8 @@ def main() -> None:
     methods = installed(arguments.methods, arguments.rival_python)
     if not methods:
         sys.exit("none of the methods is installed")
-    results = run_all(arguments, methods)
-    print(table(results))
-    if arguments.out:
-        settings = {key: getattr(arguments, key) for key in ("threads", "runs", "torch_epochs")}
-        report = {"machine": machine(), "settings": settings, "results": results}
-        arguments.out.write_text(json.dumps(report, indent=1) + "\n")
+    with tempfile.TemporaryDirectory() as scratch:
+        print(markdown(run_all(arguments, methods, Path(scratch))))
 
 
 if __name__ == "__main__":

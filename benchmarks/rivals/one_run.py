@@ -17,7 +17,7 @@ import numpy as np
 
 from ..common.matrices import load_matrices
 from ..common.processes import peak_mb
-from .methods import Options, load_method
+from .methods import Options, load_method, predict_allowed
 
 TOP_K = 5
 
@@ -38,7 +38,7 @@ def measure(job: dict[str, Any]) -> tuple[dict[str, float], np.ndarray]:
     train_mb = peak_mb()
     model = method.freeze(model, options)
     X_test, _ = load_matrices(folder, "test")
-    topk, predict_s, predict_cpu_s = timed(method.predict_topk, model, X_test, TOP_K, options)
+    topk, predict_s, predict_cpu_s = timed(predict_allowed, method, model, X_test, TOP_K, options)
     measured = {
         "train_s": train_s,
         "train_cpu_s": train_cpu_s,

@@ -40,7 +40,7 @@ from hashslide.network import CandidateSettings, Network
 from hashslide.settings import HashFamily
 from hashslide.settings.hash_families import HASH_FAMILIES
 
-from ..common.harness import part_file
+from ..common.matrices import part_file
 
 K = 5
 SHARE = 0.99
