@@ -13,7 +13,7 @@ REPORT = "; import json, sys; print(json.dumps(sorted(m for m in sys.modules if 
 
 
 def imported_by(code: str) -> set[str]:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return HEAVY & set(json.loads(done.stdout.splitlines()[-1]))
 

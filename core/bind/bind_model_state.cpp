@@ -27,6 +27,9 @@ const Names<Role> roles{{"weight", Role::weight},
                         {"count", Role::count},
                         {"candidates", Role::candidates},
                         {"tables", Role::tables}};
+const Names<Values> kinds{{"numbers", Values::numbers},       {"squares", Values::squares},
+                          {"counts", Values::counts},         {"ids", Values::ids},
+                          {"sorted_ids", Values::sorted_ids}, {"offsets", Values::offsets}};
 
 template <class T>
 constexpr const char* type_name = "float32";
@@ -86,29 +89,33 @@ private:
     const std::set<Role>& wanted_;
 };
 
-// (role, type, shape) of every array, by its name.
+// (role, type, shape, values) of every array, by its name.
 class Schema : public StateVisitor {
 public:
     void visit(const ArrayInfo& info, ArrayRef array) override {
         std::visit(
             [&](auto* items) {
                 const auto shape = shape_of(info, static_cast<std::size_t>(items->size()));
-                add(info.name, info.role, type_name<Item<decltype(*items)>>, shape);
+                add(info.name, info.role, type_name<Item<decltype(*items)>>, shape, info.values);
             },
             array);
     }
     void visit_tables(const std::string& layer, NeuronIndex& index) override {
         for (const auto& [name, values] : index.state())
-            std::visit([&, key = layer + ".index." + name](
-                           const auto& v) { add(key, Role::tables, type_name<Item<decltype(v)>>, {v.size()}); },
-                       values);
+            std::visit(
+                [&, key = layer + ".index." + name](const auto& v) {
+                    add(key, Role::tables, type_name<Item<decltype(v)>>, {v.size()}, Values::numbers);
+                },
+                values);
     }
 
     nb::dict out;
 
 private:
-    void add(const std::string& name, Role role, const char* type, const std::vector<std::size_t>& shape) {
-        out[name.c_str()] = nb::make_tuple(name_of(roles, role), type, nb::tuple(nb::cast(shape)));
+    void add(const std::string& name, Role role, const char* type, const std::vector<std::size_t>& shape,
+             Values values) {
+        out[name.c_str()] =
+            nb::make_tuple(name_of(roles, role), type, nb::tuple(nb::cast(shape)), name_of(kinds, values));
     }
 };
 
@@ -239,7 +246,7 @@ void bind_model_state(nb::class_<Network>& network) {
     network
         .def("state", &state, "roles"_a = all,
              "Read-only arrays by name: views that keep their memory, of the tables and counts copies.")
-        .def("schema", &schema, "(role, dtype, shape) of every array of state(), by name.")
+        .def("schema", &schema, "(role, dtype, shape, values) of every array of state(), by name.")
         .def_static(
             "from_state", &from_state, "config"_a, "state"_a, "copy"_a,
             "A network with the arrays of state(). Those of the optimiser may be missing: it then starts afresh. "

@@ -81,13 +81,13 @@ void Optimizer::update_entries(Index row, float rate, Index step, const Id* coor
 std::vector<Optimizer::NamedArray> Optimizer::arrays() {
     switch (config_.kind) {
         case OptimizerKind::adagrad:
-            return {{"adagrad", &row_, 1}};
+            return {{"adagrad", &row_, 1, true}};
         case OptimizerKind::adam:
-            return {{"adam_m", &first_, width_}, {"adam_v", &second_, width_}};
+            return {{"adam_m", &first_, width_, false}, {"adam_v", &second_, width_, true}};
         case OptimizerKind::sgd:
             break;
     }
-    if (config_.momentum > 0) return {{"velocity", &first_, width_}};
+    if (config_.momentum > 0) return {{"velocity", &first_, width_, false}};
     return {};
 }
 

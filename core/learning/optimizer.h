@@ -59,6 +59,7 @@ public:
         std::string name;
         Array<float>* array;
         Index width;
+        bool sums_squares;
     };
     std::vector<NamedArray> arrays();
 

@@ -15,7 +15,8 @@ void visit_optimizer(StateVisitor& visitor, const std::string& weight, Optimizer
     for (const Optimizer::NamedArray& a : optimizer.arrays()) {
         const Index rows = a.array->size() / a.width;
         visitor.visit({weight + "." + a.name, Role::optimizer,
-                       a.width == 1 ? std::vector<Index>{rows} : std::vector<Index>{rows, a.width}},
+                       a.width == 1 ? std::vector<Index>{rows} : std::vector<Index>{rows, a.width},
+                       a.sums_squares ? Values::squares : Values::numbers},
                       a.array);
     }
 }
@@ -40,7 +41,7 @@ void visit_direct(StateVisitor& visitor, DirectTerm& direct, const NetworkConfig
     visitor.visit({"direct.labels", Role::weight, {pairs}, Values::sorted_ids, config.n_labels, &direct.begin},
                   &direct.labels);
     visitor.visit({"direct.weight", Role::weight, {pairs}}, &direct.weight);
-    visitor.visit({"direct.adagrad", Role::optimizer, {pairs}}, &direct.accumulator);
+    visitor.visit({"direct.adagrad", Role::optimizer, {pairs}, Values::squares}, &direct.accumulator);
 }
 
 void visit_lists(StateVisitor& visitor, const std::string& name, LabelLists& lists, Index n, Index n_labels) {

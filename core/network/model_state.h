@@ -24,7 +24,8 @@ enum class Role { weight, optimizer, count, candidates, tables };
 //   ids         from 0 to `limit` - 1
 //   sorted_ids  the same, rising within each of `lists`
 //   offsets     rising from 0
-enum class Values { numbers, counts, ids, sorted_ids, offsets };
+//   squares     sums of squares: not negative. As they are many, whoever reads a file looks at them (by the schema).
+enum class Values { numbers, squares, counts, ids, sorted_ids, offsets };
 
 struct ArrayInfo {
     std::string name;

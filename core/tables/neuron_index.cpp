@@ -28,16 +28,20 @@ State without_prefix(const std::string& prefix, const State& from) {
     return into;
 }
 
-void check_not_negative(const std::string& name, const std::vector<Index>& values, Index size) {
+constexpr Index never = Index{1} << 62;  // a step, and the end of all counts: no sum of two overflows
+
+void check_counts(const std::string& name, const std::vector<Index>& values, Index size) {
     if (static_cast<Index>(values.size()) != size)
         throw std::invalid_argument("the tables' array " + name + " has the wrong size");
-    if (std::ranges::any_of(values, [](Index v) { return v < 0; }))
-        throw std::invalid_argument("the tables' array " + name + " holds negative numbers");
+    for (const Index v : values)
+        if (v < 0 || v > never)
+            throw std::invalid_argument("the tables' array " + name + " holds " + std::to_string(v) +
+                                        "; accepted are counts from 0 to 2^62");
 }
 
 Index later(Index step, double growth) {
-    constexpr double never = 0x1p62;
-    return std::max(step + 1, static_cast<Index>(std::min(never, std::ceil(growth * static_cast<double>(step)))));
+    const double then = std::ceil(growth * static_cast<double>(step));
+    return then < static_cast<double>(never) ? std::max(step + 1, static_cast<Index>(then)) : never;
 }
 
 }  // namespace
@@ -235,7 +239,7 @@ State NeuronIndex::state() const {
 
 void NeuronIndex::restore(const State& state, int n_threads) {
     const std::vector<Index>& progress = array_of<Index>(state, "progress");
-    check_not_negative("progress", progress, 5);
+    check_counts("progress", progress, 5);
     if (progress[0] != n_neurons_) throw std::invalid_argument("tables of another number of neurons");
     const std::vector<Id>& touched = array_of<Id>(state, "touched");
     for (const Id id : touched)
@@ -252,7 +256,7 @@ void NeuronIndex::restore(const State& state, int n_threads) {
     family_->restore(without_prefix("family.", state));
     const std::span<const Id> buckets = array_of<Id>(state, "buckets"), members = array_of<Id>(state, "members");
     const std::vector<Index>& moves = array_of<Index>(state, "moves");
-    check_not_negative("moves", moves, n_tables());
+    check_counts("moves", moves, n_tables());
     if (static_cast<Index>(buckets.size()) != n_tables() * n_neurons_ || members.size() % moves.size() != 0)
         throw std::invalid_argument("tables of another number of neurons");
     const std::size_t placed = members.size() / moves.size();  // in each table

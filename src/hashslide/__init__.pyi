@@ -14,6 +14,7 @@ from ._core import build_info as build_info
 from .callbacks import EarlyStopping as EarlyStopping
 from .diagnostics.advice import Advice as Advice
 from .diagnostics.advice import advise as advise
+from .estimator.approximate import CandidateReport as CandidateReport
 from .estimator.classifier import SlideClassifier as SlideClassifier
 from .network import Network as Network
 from .settings import DWTA as DWTA

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import zipfile
 from pathlib import Path
 
 from hashslide.errors import InputError
@@ -54,8 +55,10 @@ def explain(error: OSError | MemoryError) -> str:
 
 def pass_on_system_errors(error: Exception) -> None:
     """Raise an error again if the disk or the memory is to blame for it, and not the file's content."""
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _OUTSIDE):
-        raise error
+    hidden = error.__context__ if isinstance(error, zipfile.BadZipFile) else None  # by "not a zip file"
+    for cause in (error, hidden):
+        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno in _OUTSIDE):
+            raise cause from None
 
 
 def as_path(path: bytes | StrPath) -> Path:

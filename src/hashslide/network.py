@@ -43,11 +43,15 @@ class ArrayInfo(NamedTuple):
         A parameter; what the optimiser remembers; how much has been seen; a candidate list; a hash table.
     dtype : dtype
     shape : tuple of int
+    values : {"numbers", "squares", "counts", "ids", "sorted_ids", "offsets"}
+        What it may hold: any numbers (tables check theirs by themselves); sums of squares and counts, which
+        are not negative; ids of labels, in any order or rising in each list; what rises from 0.
     """
 
     role: str
     dtype: np.dtype
     shape: tuple[int, ...]
+    values: str
 
 
 @dataclass(frozen=True)
@@ -415,9 +419,9 @@ class Network:
     @reading
     def schema(self) -> dict[str, ArrayInfo]:
         """Return what each array of `state` is, by name."""
-        schema = self._core.schema()
         return {
-            name: ArrayInfo(role, np.dtype(dtype), shape) for name, (role, dtype, shape) in schema.items()
+            name: ArrayInfo(role, np.dtype(dtype), shape, values)
+            for name, (role, dtype, shape, values) in self._core.schema().items()
         }
 
     @reading

@@ -8,7 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from commands import all_commands, run, start
+from commands import SMALL, all_commands, run, start
 
 from hashslide import build_info, data
 from hashslide.model_file import save_model
@@ -51,6 +51,13 @@ def test_inspect(model):
     assert re.search(r"n_labels +3,654", text)
     assert re.search(r"network\.output\.weight +float32 +\(3654, 32\) +467\.7 kB", text)
     assert re.search(r"^ +3 +\d", text.split("\nhistory\n")[1], re.MULTILINE)
+
+
+def test_inspect_tells_of_candidates(folder, tmp_path):
+    run("train", folder, "-o", tmp_path / "m", *SMALL, "--approximate", "yes", "-q")
+    text = run("inspect", tmp_path / "m").stdout.split("\napproximate\n")[1]
+    assert re.search(r"^ *uses_candidates +(yes|no) *$", text, re.MULTILINE)
+    assert re.search(r"^ *relative_cost +[\d.]+ *$", text, re.MULTILINE)
 
 
 def test_inspect_verifies(model, tmp_path):
@@ -185,7 +192,7 @@ def test_wrong_usage_exits_with_2(folder, model, tmp_path, command, message):
 def test_an_instruction_set_that_is_not_there_is_a_sentence(model, monkeypatch, command):
     monkeypatch.setenv("HASHSLIDE_ISA", "avx1024")
     process = start(*command, cwd=model.parent, stdin=subprocess.PIPE)
-    output, error = process.communicate("0:1\n", timeout=300)
+    output, error = process.communicate("0:1\n", timeout=600)
     assert (process.returncode, output) == (1, "")
     assert error.startswith("Error: HASHSLIDE_ISA is 'avx1024'") and error.count("\n") == 1
 

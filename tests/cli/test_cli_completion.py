@@ -36,7 +36,7 @@ def complete(tmp_path_factory):
 
     def run(*command: str) -> str:
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=True
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=True
         )
         return done.stdout
 

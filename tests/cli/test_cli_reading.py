@@ -100,6 +100,20 @@ def test_a_zero_based_file(svm, tmp_path, write):
     assert (tmp_path / "train.txt").read_text().startswith("60 9 4\n")
 
 
+def test_labels_of_one_title_stay_apart_and_features_may_not_be_confused(svm, write, tmp_path):
+    """Published sets have several labels of the same title."""
+    model = tmp_path / "m.hashslide"
+    write("Y.txt", "boots\nboots\nshoes\n")
+    told = run("train", svm, "-o", model, "--zero-based", *FAST[:4]).stderr
+    assert "Y.txt: 2 of 3 names stand for several ids; each got its id behind it, as in 'boots [0]'" in told
+    assert SlideClassifier.load(model).classes_.tolist() == ["boots [0]", "boots [1]", "shoes"]
+    report = json.loads(run("evaluate", model, svm, "--zero-based", "--json").stdout)
+    assert report["R@3"] == 1  # matched by name, label by label
+    names = write("words.txt", "a\nb\na\nc\nd\n")
+    told = run("train", svm, "-o", model, "--zero-based", "--feature-names", names, *FAST, code=1).stderr
+    assert "line 3: 'a' also stands in line 1. Remedy: give every id a name of its own." in told
+
+
 def test_unknown_features_are_left_out_on_request(svm, tmp_path, write):
     model = tmp_path / "m.hashslide"
     wider = write("wide.svm", "0 0:1 7:2 9:1\n1 1:1\n2 8:1\n")

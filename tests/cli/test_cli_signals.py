@@ -31,7 +31,7 @@ def test_training_ends_in_order(folder, tmp_path, number, code):
     path = tmp_path / "m.hashslide"
     with start_training(folder, path, "--save-every", "1", "--quiet") as child:
         child.send_signal(number)
-        _, errors = child.communicate(timeout=60)
+        _, errors = child.communicate(timeout=600)
     assert child.returncode == code
     assert f"Interrupted: {path} holds epoch" in errors and "Traceback" not in errors
     assert os.listdir(tmp_path) == [path.name]
@@ -43,7 +43,7 @@ def test_a_second_signal_ends_at_once_and_leaves_nothing(folder, tmp_path):
     with start_training(folder, path, "--save-every", "1", "--quiet") as child:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
             child.send_signal(number)
-        _, errors = child.communicate(timeout=60)
+        _, errors = child.communicate(timeout=600)
     assert child.returncode in (143, 130, -signal.SIGINT, -signal.SIGTERM) and "Traceback" not in errors
     assert os.listdir(tmp_path) == [path.name]
     SlideClassifier.load(path, verify=True)
@@ -62,7 +62,7 @@ def test_ignored_signals_stay_ignored(folder, tmp_path):
         child.stdout.readline()
         child.send_signal(signal.SIGHUP)
         child.send_signal(signal.SIGINT)
-        child.communicate(timeout=120)
+        child.communicate(timeout=600)
     assert child.returncode == 0 and path.exists()
 
 

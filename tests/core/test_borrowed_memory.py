@@ -90,5 +90,5 @@ for array, values in {"indices": (2**31 - 1, -1, width), "indptr": (2**40, -1)}.
 
 @pytest.mark.parametrize("part", ["owner", "hogwild", "own", "read"])
 def test_writing_into_arrays_that_are_in_use(part):
-    done = subprocess.run([sys.executable, "-c", SCRIPT, part], capture_output=True, text=True, timeout=240)
+    done = subprocess.run([sys.executable, "-c", SCRIPT, part], capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout[-200:]

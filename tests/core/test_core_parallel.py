@@ -123,7 +123,7 @@ def test_a_forked_child_can_train():
     queue = context.Queue()
     child = context.Process(target=train_in_child, args=(queue,))
     child.start()
-    assert queue.get(timeout=120) == expected
+    assert queue.get(timeout=600) == expected
     child.join()
     assert child.exitcode == 0
 
@@ -169,7 +169,7 @@ def run_with_isa(isa, **environment):
         cwd=os.path.dirname(__file__),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 

@@ -66,5 +66,5 @@ time.sleep(0.3)
 
 @pytest.mark.parametrize("what", ["fit", "predict", "short_calls", "own_family", "wait_for_the_lock"])
 def test_a_daemon_thread_does_not_disturb_the_end(what):
-    done = subprocess.run([sys.executable, "-c", SCRIPT, what], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", SCRIPT, what], capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stderr) == (0, "")

@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
-from hashslide.data import load_names, save_names
+from hashslide.data import RepairWarning, load_names, save_names
 from hashslide.errors import DataFileError, InputError
 
 
@@ -31,6 +31,22 @@ def test_only_a_line_feed_ends_a_name(write):
     assert load_names(write("a\x0bb\u2028c\n".encode())).tolist() == ["a\x0bb\u2028c"]
 
 
+def test_names_of_several_ids_are_numbered_where_that_is_wanted(write):
+    path = write(b"boots\nshoes\nboots\nsocks\nboots\nshoes\n")
+    with pytest.warns(RepairWarning, match=r"5 of 6 names stand for several ids; .*, as in 'boots \[0\]'"):
+        names = load_names(path, 6, number_repeated=True)
+    expected = ["boots [0]", "shoes [1]", "boots [2]", "socks", "boots [4]", "shoes [5]"]
+    assert names.tolist() == expected and len(set(names)) == 6
+    save_names(path, names)
+    assert load_names(path, 6, number_repeated=True).tolist() == expected  # nothing is repeated any more
+    path = write(b"a\na [2]\na\n")
+    taken = r"line 3: 'a \[2\]' also stands in line 2. Remedy: give every id a name of its own"
+    with pytest.warns(RepairWarning), pytest.raises(DataFileError, match=taken):
+        load_names(path, number_repeated=True)
+    with pytest.raises(InputError, match="number_repeated is 1; accepted are True and False"):
+        load_names(path, number_repeated=1)
+
+
 @pytest.mark.parametrize("name", ["names.txt", "names.txt.gz"])
 def test_round_trip(tmp_path, pubmed, name):
     save_names(tmp_path / name, pubmed.label_names)
@@ -41,7 +57,8 @@ REFUSED = {
     "repeated": (
         b"a\nb\na\n",
         {},
-        "line 3: 'a' also stands in line 1. Remedy: give every id a name of its own",
+        "line 3: 'a' also stands in line 1. Remedy: give every id a name of its own, or read the file with "
+        "number_repeated=True",
     ),
     "blank": (b"a\n\nb\n", {}, "line 2: the line is empty. Remedy: write one name a line"),
     "count": (b"a\nb\n", {"count": 3}, "2 names for 3 ids"),

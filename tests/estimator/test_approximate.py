@@ -1,5 +1,6 @@
 """Approximate prediction: its lists, its queries, its tuning, and what it keeps of exact prediction."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,8 +11,8 @@ from scipy import sparse
 from hashslide import metrics
 from hashslide.csr import as_csr
 from hashslide.errors import InputError, ModelFileError
-from hashslide.estimator import SlideClassifier, _approximate
-from hashslide.estimator._approximate import default_settings
+from hashslide.estimator import SlideClassifier, approximate
+from hashslide.estimator.approximate import default_settings
 from hashslide.model_file import load_model, save_model
 from hashslide.network import CandidateSettings, Network
 from hashslide.reference import approximate as reference
@@ -31,7 +32,7 @@ def model(text):
     _, model = text
     network = Network.from_state(model.network_.config, model.network_.snapshot())
     copy = SlideClassifier(**model.get_params())
-    copy.__dict__ |= {**model.__dict__, "network_": network, "approximate_": dict(model.approximate_)}
+    copy.__dict__ |= {**model.__dict__, "network_": network, "approximate_": model.approximate_}
     return copy
 
 
@@ -49,7 +50,7 @@ def assert_equal_lists(found, expected):
 
 def use(model, feature_labels, cell_labels, probes):
     model.network_.candidate_settings = CandidateSettings(feature_labels, cell_labels, probes)
-    model.approximate_["exact"] = False
+    model.approximate_ = replace(model.approximate_, uses_candidates=True)
 
 
 def with_stored_zeros(matrix):
@@ -126,12 +127,12 @@ def test_query_is_that_of_the_reference(text, model, settings):
 def test_keeps_99_percent_of_exact_precision_on_real_data(pubmed):
     model = SlideClassifier(hidden=64, epochs=2, random_state=0, approximate=True, n_jobs=2)
     model.fit(pubmed.X_train, pubmed.Y_train)
-    assert not model.approximate_["exact"] and model.approximate_["cost"] < 1
+    assert model.approximate_.uses_candidates and model.approximate_.relative_cost < 1
     exact = model.predict_topk(pubmed.X_test, 5)[0]
     for tuned in (False, True):
         if tuned:
             report = model.tune_approximate(pubmed.X_test[:1500], pubmed.Y_test[:1500])
-            assert not report["exact"] and report["cost"] < 1 and min(report["reached"].values()) >= 0.99
+            assert report.uses_candidates and report.relative_cost < 1 and min(report.kept.values()) >= 0.99
         found = model.predict_topk(pubmed.X_test[1500:], 5, approximate=True)[0]
         truth = pubmed.Y_test[1500:]
         for k in (1, 5):
@@ -293,7 +294,7 @@ def test_few_labels_are_predicted_exactly(pubmed_small):
     assert not fast().fit(d.X_train[:300], d.Y_train[:300]).network_.has_candidates
     few = d.Y_train[:300, :30]
     model = fast(approximate=True).fit(d.X_train[:300], few)
-    assert model.approximate_["exact"] and "so few labels" in model.approximate_["reason"]
+    assert not model.approximate_.uses_candidates and "so few labels" in model.approximate_.reason
     for mine, theirs in zip(
         *(model.predict_topk(d.X_test, 5, approximate=a) for a in (False, True)), strict=True
     ):
@@ -302,24 +303,24 @@ def test_few_labels_are_predicted_exactly(pubmed_small):
 
 def test_tuning_takes_the_cheapest_settings_that_are_good_enough(text, model, monkeypatch):
     d, _ = text
-    monkeypatch.setattr(_approximate, "ENTRY_COST", 0.1)  # so that it pays at this size
+    monkeypatch.setattr(approximate, "ENTRY_COST", 0.1)  # so that it pays at this size
     shares = (0.5, 0.8, 0.95)
     reports = [model.tune_approximate(d.X_test, share=share) for share in shares]
-    costs = [report["cost"] for report in reports]
+    costs = [report.relative_cost for report in reports]
     assert costs == sorted(costs) and costs[0] < costs[-1] < 1
     for report, share in zip(reports, shares, strict=True):
-        assert min(report["reached"].values()) >= share and report["on"] == "exact labels"
-        assert report["share"] == share and report["k"] == 5 and report["rows"] == 300
+        assert min(report.kept.values()) >= share and report.measured_on == "exact labels"
+        assert report.share == share and report.k == 5 and report.n_examples == 300
     exact, found = (model.predict_topk(d.X_test, 5, approximate=a)[0] for a in (False, True))
     recall = (found[:, :, None] == exact[:, None, :]).any(2).mean()
-    assert recall == pytest.approx(reports[-1]["reached"]["recall@5"])
+    assert recall == pytest.approx(reports[-1].kept["recall@5"])
 
 
 def test_a_share_out_of_reach_falls_back_to_exact(text, model):
     d, _ = text
     model.network_.learn_candidates(*(as_csr(m) for m in (d.X_train[:30], d.Y_train[:30])))
     report = model.tune_approximate(d.X_test, share=1.0)
-    assert report["exact"] and "no settings cheaper" in report["reason"]
+    assert not report.uses_candidates and "no settings cheaper" in report.reason
     exact, found = (model.predict_topk(d.X_test, 5, approximate=a)[0] for a in (False, True))
     np.testing.assert_array_equal(exact, found)
 
@@ -328,8 +329,8 @@ def test_fit_tunes_on_the_evaluation_set(pubmed_small):
     d = pubmed_small
     settings = {"hidden": 16, "approximate": True}
     model = fast(**settings).fit(d.X_train, d.Y_train, eval_set=(d.X_test, d.Y_test))
-    assert model.approximate_["on"] == "true labels" and set(model.approximate_["reached"]) == {"P@1", "P@5"}
-    assert "reached" not in fast(**settings).fit(d.X_train, d.Y_train).approximate_
+    assert model.approximate_.measured_on == "true labels" and set(model.approximate_.kept) == {"P@1", "P@5"}
+    assert fast(**settings).fit(d.X_train, d.Y_train).approximate_.kept is None
     assert not fast(approximate=False).fit(d.X_train, d.Y_train).network_.has_candidates
 
 

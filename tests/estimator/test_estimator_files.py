@@ -12,7 +12,7 @@ from hashslide import CustomHash, EarlyStopping, Hashed, Layer, Linear, Negative
 from hashslide.callbacks import Callback
 from hashslide.errors import ModelFileError
 from hashslide.estimator import SlideClassifier
-from hashslide.settings import Optimizer, Sampler, Schedule
+from hashslide.settings import Optimizer, Sampler, Schedule, SimHash
 from hashslide.settings.hash_families import HASH_FAMILIES
 from hashslide.settings.plain import CLASSES
 
@@ -210,6 +210,16 @@ def test_settings_of_every_class_survive_a_file(name, tmp_path):
     assert loaded.network_.config.negatives == model.network_.config.negatives
 
 
+def test_tables_that_are_hardly_ever_built_again_can_be_saved(tmp_path):
+    """The step of their next build is beyond 2^53."""
+    family = SimHash(hashes=2, tables=2, rehash_first=1, rehash_growth=1e30)
+    model = fast(hash=family, sampler="top", epochs=2).fit(np.eye(9), range(9))
+    model.save(tmp_path / "model")
+    loaded = SlideClassifier.load(tmp_path / "model")
+    assert loaded.network_.state("tables")["output.index.progress"].max() > 2**60
+    loaded.partial_fit(np.eye(9), range(9))
+
+
 NUMBERS = {
     "weights of NaN": ("output.weight", np.nan, "'network.output.weight' holds NaN or infinity"),
     "a bias of infinity": ("output.bias", np.inf, "'network.output.bias' holds NaN or infinity"),
@@ -218,7 +228,7 @@ NUMBERS = {
     "candidates of NaN": ("candidates.cells.centres", np.nan, "holds NaN or infinity"),
     "negative counts": ("label_counts", -1, "label_counts"),
     "counts of 2^63 - 1": ("label_counts", 2**63 - 1, "label_counts"),
-    "2^63 - 1 steps and examples": ("progress", 2**63 - 1, "'network.progress' holds 9223372036854775807"),
+    "2^63 - 1 steps and examples": ("progress", 2**63 - 1, "'progress' holds 9223372036854775807"),
     "negative steps": ("progress", -1, "progress"),
     "labels out of range": ("candidates.cells.labels", 2**31 - 1, "candidates.cells.labels"),
     "offsets out of range": ("candidates.cells.begin", 2**62, "candidates.cells"),
@@ -267,18 +277,20 @@ def test_numbers_that_were_not_finite_come_back(tmp_path):
 @pytest.mark.parametrize(
     ("report", "message"),
     [
-        ({}, "'exact'"),
+        ({}, "uses_candidates"),
         (None, "is not a whole SlideClassifier"),
-        ({"exact": "no"}, "approximate's exact is 'no'; accepted are True and False"),
-        ({"reason": 3}, "approximate's reason is 3; accepted is text"),
+        ({"uses_candidates": "no"}, "uses_candidates is 'no'; accepted are True and False"),
+        ({"reason": 3}, "reason is 3; accepted is text"),
         ({"probes": -1}, "probes is -1; accepted is an integer from 0"),
-        ({"cost": "much"}, "approximate's cost is 'much'; accepted is a number"),
+        ({"relative_cost": "much"}, "relative_cost is 'much'; accepted is a number"),
+        ({"kept": {"P@1": 0.5}}, "k is None; accepted is an integer"),
+        ({"exact": True}, "unexpected keyword argument 'exact'"),
     ],
 )
 def test_damaged_reports_on_approximate_prediction_are_refused(report, message, tmp_path):
     path = tmp_path / "model"
     model = fast(approximate=True).fit(np.eye(3), ["a", "b", "c"])
     model.save(path)
-    edited(path, lambda a, m: m.update(approximate=report and model.approximate_ | report))
+    edited(path, lambda a, m: m.update(approximate=report and model.approximate_.to_dict() | report))
     with pytest.raises(ModelFileError, match=message):
         SlideClassifier.load(path)

@@ -61,6 +61,8 @@ def test_the_schema_says_what_the_state_holds(data, settings):
         assert names == {name for name, info in schema.items() if info.role == role}
     suffixes = (".adagrad", ".adam_m", ".adam_v", ".velocity")
     assert by_role["optimizer"] == {name for name in state if name.endswith(suffixes)} != set()
+    squares = {name for name, info in schema.items() if info.values == "squares"}
+    assert squares == {name for name in state if name.endswith((".adagrad", ".adam_v"))}
     assert by_role["count"] == {"progress", "label_counts"}
     assert by_role["tables"] == {name for name in state if ".index." in name}
     assert by_role["candidates"] == {name for name in state if name.startswith("candidates.")} != set()

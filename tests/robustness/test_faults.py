@@ -147,6 +147,7 @@ CASES = [
     ("data-parquet", errno.ENOSPC, "write"),
     ("read-txt.gz", errno.EIO, "read"),
     ("read-parquet", errno.EIO, "read"),
+    ("read-npz", errno.EIO, "read"),
     ("load-mapped", errno.ENOMEM, "mmap new open read"),
     ("load-read", errno.EIO, "mmap read"),
     ("checkpoint", errno.ENOSPC, "write rename"),

@@ -28,7 +28,7 @@ _REPAIRS = {
 
 
 class RepairWarning(UserWarning):
-    """A data file was read with ``lenient=True`` and something in it was repaired."""
+    """Something in a data file was repaired, as the caller allowed it to be."""
 
 
 def warn_repairs(path: StrPath, repairs: Repairs, unit: str) -> None:
@@ -39,7 +39,11 @@ def warn_repairs(path: StrPath, repairs: Repairs, unit: str) -> None:
         f"{found} ({done}) in {count} {unit}{'s' if count != 1 else ''}, first {unit} {first}"
         for (found, done), count, first in ((_REPAIRS[kind], count, first) for kind, count, first in repairs)
     ]
-    message = f"{os.fspath(path)}: repaired {'; '.join(parts)}."
+    warn(f"{os.fspath(path)}: repaired {'; '.join(parts)}.")
+
+
+def warn(message: str) -> None:
+    """Give a `RepairWarning` at the line that called this package."""
     warnings.warn(message, RepairWarning, stacklevel=_callers_level())
 
 

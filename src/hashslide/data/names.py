@@ -1,15 +1,19 @@
 """Names of features and labels: text files in UTF-8, plain or gzip, where line i names id i."""
 
+import os
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hashslide._atomic import atomic_write_text
+from hashslide._checks import check_bool
+from hashslide._interface import wording
 from hashslide._os_errors import StrPath
 from hashslide.errors import InputError
 
-from ._repairs import fault
+from ._repairs import fault, warn
 from .sources import open_text
 
 __all__ = ["load_names", "save_names"]
@@ -19,8 +23,10 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def load_names(path: StrPath, count: int | None = None) -> NDArray[np.object_]:
-    """Read the names of features or labels, one a line.
+def load_names(
+    path: StrPath, count: int | None = None, *, number_repeated: bool = False
+) -> NDArray[np.object_]:
+    """Read the names of features or labels, one name per line.
 
     Parameters
     ----------
@@ -28,6 +34,10 @@ def load_names(path: StrPath, count: int | None = None) -> NDArray[np.object_]:
         UTF-8 text; gzip is recognised by its content.
     count : int, optional
         How many names there must be.
+    number_repeated : bool, default False
+        A name has to lead back to one id. Several ids of the same name, as titles in the published XMC sets,
+        are therefore refused, or, if this is True, get their id behind it, as in "Boots [17]" and
+        "Boots [81]"; a `RepairWarning` says so.
 
     Returns
     -------
@@ -38,6 +48,8 @@ def load_names(path: StrPath, count: int | None = None) -> NDArray[np.object_]:
     ------
     DataFileError
         Not UTF-8, an empty or repeated name, a damaged file, or not `count` names.
+    InputError
+        `number_repeated` is not True or False.
     OSError
         The file cannot be opened.
     """
@@ -45,6 +57,8 @@ def load_names(path: StrPath, count: int | None = None) -> NDArray[np.object_]:
         names = source.text().split("\n")
     while names and not names[-1]:
         names.pop()
+    if check_bool("number_repeated", number_repeated):
+        names = _numbered(path, names)
     _check_names(path, names, count)
     return np.array(names, dtype=object)
 
@@ -88,6 +102,22 @@ def save_names(path: StrPath, names: Iterable[str]) -> None:
         file.write("".join(f"{name}\n" for name in names).encode("utf-8"))
 
 
+def _numbered(path: StrPath, names: list[str]) -> list[str]:
+    """Return the names, those that occur more than once with their id behind them."""
+    counts = Counter(names)
+    repeated = [i for i, name in enumerate(names) if name and counts[name] > 1]
+    if not repeated:
+        return names
+    numbered = names.copy()
+    for i in repeated:
+        numbered[i] = f"{names[i]} [{i}]"
+    warn(
+        f"{os.fspath(path)}: {len(repeated):,} of {len(names):,} names stand for several ids; each got its "
+        f"id behind it, as in {numbered[repeated[0]]!r}."
+    )
+    return numbered
+
+
 def _check_names(path: StrPath, names: list[str], count: int | None) -> None:
     binary = next((i for i, name in enumerate(names) if "\0" in name), None)
     if binary is not None:
@@ -103,7 +133,9 @@ def _check_names(path: StrPath, names: list[str], count: int | None) -> None:
         )
     if (place := _repeated(names)) is not None:
         found = f"{names[place]!r} also stands in line {names.index(names[place]) + 1}"
-        raise fault(path, f"line {place + 1}", found, "give every id a name of its own")
+        number = wording(", or read the file with number_repeated=True", "")
+        remedy = f"give every id a name of its own{number}"
+        raise fault(path, f"line {place + 1}", found, remedy)
     if count is not None and len(names) != count:
         raise fault(
             path, "", f"{len(names)} names for {count} ids", "write one name a line, in the order of ids"

@@ -15,7 +15,7 @@ from hashslide._validation import check_same_rows
 from hashslide.callbacks import EarlyStopping, Progress
 from hashslide.csr import Csr
 from hashslide.errors import InputError
-from hashslide.estimator import _approximate
+from hashslide.estimator import approximate
 from hashslide.estimator._features import check_features, check_first_names, check_known_features
 from hashslide.estimator._new_labels import ActivationMoments, labels_to_place, place_labels
 from hashslide.estimator.auto import Decided
@@ -171,7 +171,7 @@ def learn_approximate(
     network = model.network_
     x, y = data.kept()
     wanted = model.approximate
-    if not (network.has_candidates or (_approximate.pays_off(network, x) if is_auto(wanted) else wanted)):
+    if not (network.has_candidates or (approximate.pays_off(network, x) if is_auto(wanted) else wanted)):
         return
     threads, is_new = effective_threads(model.n_jobs), not network.has_candidates
     lists = network.make_candidates(x, y, threads, fresh=False)
@@ -179,13 +179,13 @@ def learn_approximate(
     def set_lists() -> None:
         network.set_candidates(lists)
         if is_new and network.has_candidates:
-            _approximate.use(model, _approximate.untuned(network, x))
+            approximate.use(model, approximate.untuned(network, x))
 
     unbroken(model._lock, set_lists)
     if evaluate is not None:
         k = min(5, network.config.n_labels)
-        report = _approximate.tune(network, evaluate.x, evaluate.y, k, 0.99, threads)
-        unbroken(model._lock, lambda: _approximate.use(model, report))
+        report = approximate.tune(network, evaluate.x, evaluate.y, k, 0.99, threads)
+        unbroken(model._lock, lambda: approximate.use(model, report))
 
 
 def plan_of(

@@ -2,7 +2,6 @@
 
 import math
 import numbers
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -15,9 +14,10 @@ from hashslide._os_errors import StrPath, explain
 from hashslide.callbacks import EarlyStopping
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator._new_labels import ActivationMoments
-from hashslide.estimator._numbers import check_numbers
+from hashslide.estimator._numbers import check_finite, check_squares
+from hashslide.estimator.approximate import CandidateReport
 from hashslide.estimator.parameters import PARAMETERS, check_values
-from hashslide.network import ROLES, CandidateSettings, Network, check_label_weight
+from hashslide.network import ROLES, Network, check_label_weight
 from hashslide.settings import CustomHash, HashFamily
 from hashslide.settings.hash_families import check_own_family
 from hashslide.settings.plain import config_from_plain, config_to_plain, from_plain, to_plain
@@ -59,7 +59,7 @@ def _metadata(classifier: "SlideClassifier", optimizer_state: bool) -> dict[str,
         "multilabel": classifier.multilabel_,
         "classes_kind": None if names is None else names.dtype.kind,
         "label_lists": classifier._labels.from_lists,
-        "approximate": getattr(classifier, "approximate_", None),
+        "approximate": classifier.approximate_.to_dict() if hasattr(classifier, "approximate_") else None,
         "dense_dtype": None if dense_dtype is None else dense_dtype.str,
         "training": {
             "seed": classifier._seed,
@@ -141,8 +141,11 @@ def load_classifier(
             f"{path} holds a {metadata.get('kind')!r}, not a {KIND}. Use hashslide.model_file to read it."
         )
     try:
-        check_numbers({n: a for n, a in arrays.items() if n.startswith(NETWORK)}, every=verify or not mmap)
-        return _restore(cls, path, arrays, metadata, family)
+        every = verify or not mmap
+        check_finite({n: a for n, a in arrays.items() if n.startswith(NETWORK)}, every)
+        restored = _restore(cls, path, arrays, metadata, family)
+        check_squares(restored.network_, every)
+        return restored
     except ModelFileError:
         raise
     except MemoryError as error:
@@ -203,7 +206,7 @@ def _restore(
     if "feature_names" in arrays:
         classifier.feature_names_in_ = _restore_feature_names(arrays["feature_names"], config.n_features)
     if network.has_candidates:
-        classifier.approximate_ = _restore_approximate(metadata["approximate"])
+        classifier.approximate_ = CandidateReport(**metadata["approximate"])
     network.share_lock(classifier._lock)
     classifier.network_ = network
     return classifier
@@ -236,15 +239,6 @@ def _restore_record(record: dict[str, float | None]) -> dict[str, float]:
         if isinstance(value, bool) or not isinstance(value, float | int | None):
             raise InputError(f"its history has {value!r} as {name}; accepted are numbers and null")
     return {name: math.nan if value is None else value for name, value in record.items()}
-
-
-def _restore_approximate(report: dict[str, Any]) -> dict[str, Any]:
-    check_bool("approximate's exact", report["exact"])
-    if not isinstance(report["reason"], str):
-        raise InputError(f"approximate's reason is {report['reason']!r}; accepted is text")
-    CandidateSettings(*(report[field.name] for field in fields(CandidateSettings)))
-    check_float("approximate's cost", report["cost"], 0, math.inf, "[)")
-    return dict(report)
 
 
 def _restore_moments(

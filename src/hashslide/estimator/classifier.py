@@ -17,7 +17,6 @@ from hashslide._validation import check_same_rows, check_sample_weight
 from hashslide.callbacks import Callback, EarlyStopping
 from hashslide.csr import Csr
 from hashslide.errors import InputError
-from hashslide.estimator._approximate import tune, untuned, use
 from hashslide.estimator._features import check_features, check_known_features
 from hashslide.estimator._fitting import (
     check_eval_set,
@@ -34,6 +33,7 @@ from hashslide.estimator._history_plot import draw_history
 from hashslide.estimator._predicting import Predictor, check_dense
 from hashslide.estimator._resuming import check_same_fit, open_checkpoint, take_over
 from hashslide.estimator._saving import load_classifier, save_classifier
+from hashslide.estimator.approximate import CandidateReport, tune, untuned, use
 from hashslide.estimator.parameters import check_parameters
 from hashslide.estimator.preparing import (
     check_examples,
@@ -141,10 +141,9 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Epochs trained.
     best_epoch_ : int
         Only after early stopping: the epoch, counted from 1, whose weights the model has.
-    approximate_ : dict
-        Only if there are lists for approximate prediction. "exact" and "reason": whether they are left aside,
-        and why; "feature_labels", "cell_labels", "probes": how much of them is read; "cost": of a row, as a
-        share of exact prediction's; after tuning also what was asked for and "reached".
+    approximate_ : `hashslide.estimator.CandidateReport`
+        Only if there are candidates for approximate prediction: whether they are used, what they cost, and
+        after tuning how much of exact prediction they keep.
 
     Notes
     -----
@@ -383,7 +382,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return self
 
     @training
-    def tune_approximate(self, X: Any, y: Any = None, k: int = 5, share: float = 0.99) -> dict[str, Any]:
+    def tune_approximate(self, X: Any, y: Any = None, k: int = 5, share: float = 0.99) -> CandidateReport:
         """Find the fastest approximate prediction that is good enough on validation data.
 
         Parameters
@@ -397,9 +396,9 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         Returns
         -------
-        dict
+        `hashslide.estimator.CandidateReport`
             Also kept as `approximate_`. If nothing cheaper than exact prediction reaches the share, its
-            "exact" is True and ``predict_topk(..., approximate=True)`` is exact.
+            `uses_candidates` is False and ``predict_topk(..., approximate=True)`` is exact.
 
         Raises
         ------
@@ -457,7 +456,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         x = self._features(X)
         if approximate:
             self._check_approximate()
-            approximate = not self.approximate_["exact"]
+            approximate = self.approximate_.uses_candidates
         ids, scores = self._predictor().topk(x, k, probabilities, approximate)
         return self._labels.decode(ids), scores
 

@@ -27,8 +27,8 @@ def __dir__() -> list[str]:
 class _Stopping(Flag):
     """True, False or an `EarlyStopping`."""
 
-    def convert(self, value: Any) -> Any:
-        return value if isinstance(value, EarlyStopping) else super().convert(value)
+    def convert(self, name: str, value: Any) -> Any:
+        return value if isinstance(value, EarlyStopping) else super().convert(name, value)
 
     def alternatives(self) -> list[str]:
         return [*super().alternatives(), "an EarlyStopping(...) of hashslide.callbacks"]

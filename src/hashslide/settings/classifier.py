@@ -33,8 +33,8 @@ def __dir__() -> list[str]:
 class _LabelWeight(Choice):
     """A name or an array, which is checked when the number of labels is known."""
 
-    def convert(self, value: Any) -> Any:
-        return super().convert(value) if isinstance(value, str | numbers.Number) else value
+    def convert(self, name: str, value: Any) -> Any:
+        return super().convert(name, value) if isinstance(value, str | numbers.Number) else value
 
     def alternatives(self) -> list[str]:
         return [*super().alternatives(), "an array of one weight for each label"]

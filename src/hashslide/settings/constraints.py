@@ -4,6 +4,7 @@ A constraint stands in the annotation of a field, ``tables: Annotated[int, Integ
 table of parameters. Constructors, model files and the command line all check and explain by it.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -40,7 +41,7 @@ class UnacceptableError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Constraint:
+class Constraint(ABC):
     """Values that a setting may have; `auto` and `none` add "auto" and None to them."""
 
     auto: bool = False
@@ -57,17 +58,17 @@ class Constraint:
         if (self.auto and is_auto(value)) or (self.none and value is None):
             return value
         try:
-            return self.convert(value)
+            return self.convert(name, value)
         except UnacceptableError:
             raise InputError(f"{name} is {shown(value)}; accepted {self.accepted()}.") from None
 
-    def convert(self, value: Any) -> Any:
-        """Return the value as Python's own type, or raise `UnacceptableError`."""
-        raise NotImplementedError
+    @abstractmethod
+    def convert(self, name: str, value: Any) -> Any:
+        """Return the value as Python's own type, or raise `UnacceptableError` or an own `InputError`."""
 
+    @abstractmethod
     def alternatives(self) -> list[str]:
         """Return what is accepted besides "auto" and None, in words."""
-        raise NotImplementedError
 
     def accepted(self) -> str:
         """Return what is accepted as the end of a sentence, beginning with its verb."""
@@ -85,7 +86,7 @@ class Integer(Constraint):
     high: int
     is_power_of_two: bool = False
 
-    def convert(self, value: Any) -> int:
+    def convert(self, name: str, value: Any) -> int:
         number = as_int(value)
         if number is None or not self.low <= number <= self.high:
             raise UnacceptableError
@@ -106,9 +107,9 @@ class Real(Constraint):
     high: float
     brackets: str = "[]"
 
-    def convert(self, value: Any) -> float:
+    def convert(self, name: str, value: Any) -> float:
         try:
-            return check_float("", value, self.low, self.high, self.brackets)
+            return check_float(name, value, self.low, self.high, self.brackets)
         except InputError:
             raise UnacceptableError from None
 
@@ -122,7 +123,7 @@ class Choice(Constraint):
 
     names: tuple[str, ...]
 
-    def convert(self, value: Any) -> str:
+    def convert(self, name: str, value: Any) -> str:
         if not isinstance(value, str) or value not in self.names:
             raise UnacceptableError
         return str(value)
@@ -135,7 +136,7 @@ class Choice(Constraint):
 class Flag(Constraint):
     """True or False."""
 
-    def convert(self, value: Any) -> bool:
+    def convert(self, name: str, value: Any) -> bool:
         if not isinstance(value, bool | np.bool_):
             raise UnacceptableError
         return bool(value)
@@ -150,7 +151,7 @@ class Composed(Constraint):
 
     kinds: Mapping[str, type]
 
-    def convert(self, value: Any) -> Any:
+    def convert(self, name: str, value: Any) -> Any:
         if isinstance(value, tuple(self.kinds.values())):
             return value
         if not isinstance(value, str) or value not in self.kinds:
@@ -169,10 +170,7 @@ class Checked(Constraint):
     function: Callable[[str, Any], Any]
     description: str
 
-    def convert(self, value: Any) -> Any:
-        raise NotImplementedError
-
-    def check(self, name: str, value: Any) -> Any:
+    def convert(self, name: str, value: Any) -> Any:
         return self.function(name, value)
 
     def alternatives(self) -> list[str]:

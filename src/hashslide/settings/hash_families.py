@@ -28,8 +28,10 @@ __all__ = [
     "MinHash",
     "MissingFamily",
     "RandomFamily",
+    "SignFamily",
     "SimHash",
     "SparseSimHash",
+    "WinnerFamily",
     "check_own_family",
     "lacking_parts",
 ]
@@ -137,38 +139,38 @@ class RandomFamily(HashFamily):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class SimHash(RandomFamily):
+class SignFamily(RandomFamily):
     """Signs of random projections, for angles (Charikar 2002). Fields: see `RandomFamily`, `HashFamily`."""
 
     hashes: Parts = 9
 
-    name: ClassVar[str] = "simhash"
     gains_by_centring: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class SparseSimHash(RandomFamily):
+class SimHash(SignFamily):
+    """Signs of projections on Gaussian vectors. Fields: see `SignFamily`."""
+
+    name: ClassVar[str] = "simhash"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SparseSimHash(SignFamily):
     """`SimHash` with projections of which a third of the entries is not zero, without multiplications."""
 
-    hashes: Parts = 9
-
     name: ClassVar[str] = "sparse_simhash"
-    gains_by_centring: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class FastSimHash(RandomFamily):
+class FastSimHash(SignFamily):
     """`SimHash` with fast Hadamard rotations as projections."""
 
-    hashes: Parts = 9
-
     name: ClassVar[str] = "fast_simhash"
-    gains_by_centring: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class WTA(RandomFamily):
-    """Winner-take-all hashing: which of some coordinates is largest (Yagnik et al. 2011).
+class WinnerFamily(RandomFamily):
+    """Families that tell which of some coordinates is largest.
 
     Parameters
     ----------
@@ -179,23 +181,18 @@ class WTA(RandomFamily):
     """
 
     bin_size: Annotated[int, Integer(2, 2**16, is_power_of_two=True)] = 8
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class WTA(WinnerFamily):
+    """Winner-take-all hashing (Yagnik et al. 2011). Fields: see `WinnerFamily`."""
 
     name: ClassVar[str] = "wta"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class DWTA(RandomFamily):
-    """Densified winner-take-all hashing, for sparse vectors (Chen & Shrivastava 2018); SLIDE's family.
-
-    Parameters
-    ----------
-    bin_size : int, a power of two
-        Coordinates that one hash compares.
-    **kwargs
-        The fields of `RandomFamily` and `HashFamily`.
-    """
-
-    bin_size: Annotated[int, Integer(2, 2**16, is_power_of_two=True)] = 8
+class DWTA(WinnerFamily):
+    """Densified winner-take-all hashing, for sparse vectors (Chen & Shrivastava 2018); SLIDE's family."""
 
     name: ClassVar[str] = "dwta"
 
@@ -316,8 +313,8 @@ class Hash(Composed):
             return super().check(name, value)
         return CustomHash(check_own_family(name, value))
 
-    def convert(self, value: Any) -> HashFamily:
-        return value if isinstance(value, CustomHash) else super().convert(value)
+    def convert(self, name: str, value: Any) -> HashFamily:
+        return value if isinstance(value, CustomHash) else super().convert(name, value)
 
 
 HASH = Hash(HASH_FAMILIES, none=True)

@@ -265,7 +265,7 @@ class HiddenLayers(Constraint):
         check_one = super().check
         return tuple(check_one(name, layer) for layer in value)
 
-    def convert(self, value: Any) -> Layer:
+    def convert(self, name: str, value: Any) -> Layer:
         if isinstance(value, Layer):
             return value
         try:

@@ -56,7 +56,7 @@ class NegativesKind(Constraint):
     def check(self, name: str, value: Any) -> Any:
         return Negatives() if self.auto and is_auto(value) else super().check(name, value)
 
-    def convert(self, value: Any) -> Negatives:
+    def convert(self, name: str, value: Any) -> Negatives:
         if isinstance(value, Negatives):
             return value
         if as_int(value) is None:

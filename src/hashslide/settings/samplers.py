@@ -14,6 +14,7 @@ __all__ = [
     "SAMPLERS",
     "Budget",
     "Exact",
+    "LookUp",
     "Sampler",
     "Scored",
     "Standout",
@@ -60,13 +61,24 @@ class Sampler(Settings):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Vanilla(Sampler):
-    """The neurons of one table after another, in random order, until the budget is reached [1]_.
+class LookUp(Sampler):
+    """Base of the samplers that look up hash tables.
 
     Parameters
     ----------
     budget : int >= 1 or None
         Neurons of each example, at most. None: the classifier chooses it from the data.
+    """
+
+    budget: Budget = None
+
+    looks_up: ClassVar[bool] = True
+    finds_largest: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Vanilla(LookUp):
+    """The neurons of one table after another, in random order, until the `budget` is reached [1]_.
 
     References
     ----------
@@ -74,32 +86,18 @@ class Vanilla(Sampler):
        deep learning systems", MLSys 2020.
     """
 
-    budget: Budget = None
-
     name: ClassVar[str] = "vanilla"
-    looks_up: ClassVar[bool] = True
-    finds_largest: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Top(Sampler):
-    """The neurons that are found in most tables.
-
-    Parameters
-    ----------
-    budget : int >= 1 or None
-        Neurons of each example, at most. None: the classifier chooses it from the data.
-    """
-
-    budget: Budget = None
+class Top(LookUp):
+    """The neurons that are found in most tables; at most `budget`, as in `LookUp`."""
 
     name: ClassVar[str] = "top"
-    looks_up: ClassVar[bool] = True
-    finds_largest: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Threshold(Sampler):
+class Threshold(LookUp):
     """The neurons that are found in some tables at least, those of most tables first.
 
     Parameters
@@ -114,25 +112,13 @@ class Threshold(Sampler):
     budget: Annotated[int | None, Integer(0, MAX_IDS, none=True)] = None
 
     name: ClassVar[str] = "threshold"
-    looks_up: ClassVar[bool] = True
-    finds_largest: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Scored(Sampler):
-    """Of the neurons found, those of largest inner product.
-
-    Parameters
-    ----------
-    budget : int >= 1 or None
-        Neurons of each example, at most. None: the classifier chooses it from the data.
-    """
-
-    budget: Budget = None
+class Scored(LookUp):
+    """Of the neurons found, those of largest inner product; at most `budget`, as in `LookUp`."""
 
     name: ClassVar[str] = "scored"
-    looks_up: ClassVar[bool] = True
-    finds_largest: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -47,13 +47,7 @@ class Schedule(Settings):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Constant(Schedule):
-    """The same rate all the time.
-
-    Parameters
-    ----------
-    warmup : float in [0, 1)
-        Share of the steps in which the rate first rises from 0.
-    """
+    """The same rate all the time, after the `warmup` of every `Schedule`."""
 
     name: ClassVar[str] = "constant"
 
@@ -63,13 +57,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Linear(Schedule):
-    """Falls to 0 in a straight line.
-
-    Parameters
-    ----------
-    warmup : float in [0, 1)
-        Share of the steps in which the rate first rises from 0.
-    """
+    """Falls to 0 in a straight line, after the `warmup` of every `Schedule`."""
 
     name: ClassVar[str] = "linear"
 
@@ -79,13 +67,7 @@ class Linear(Schedule):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Cosine(Schedule):
-    """Falls to 0 along half a wave, ``(1 + cos(pi q)) / 2``.
-
-    Parameters
-    ----------
-    warmup : float in [0, 1)
-        Share of the steps in which the rate first rises from 0.
-    """
+    """Falls to 0 along half a wave, ``(1 + cos(pi q)) / 2``, after the `warmup` of every `Schedule`."""
 
     name: ClassVar[str] = "cosine"
 

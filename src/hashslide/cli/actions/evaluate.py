@@ -129,7 +129,7 @@ def _predict_ids(classifier: SlideClassifier, X: csr_matrix, k: int, approximate
     network, threads = classifier.network_, effective_threads(classifier.n_jobs)
     k = min(k, network.config.n_labels)
     if approximate and network.has_candidates:
-        approximate = not classifier.approximate_["exact"]
+        approximate = classifier.approximate_.uses_candidates
     blocks = [network.predict_topk(X[rows], k, threads, approximate)[0] for rows in row_blocks(X.shape[0])]
     return np.concatenate([np.empty((0, k), np.int64), *blocks])
 

@@ -85,11 +85,15 @@ def find_names(given: Path | None, part: Part, stem: str) -> NDArray[np.object_]
     stem : str
         "labels" or "features".
 
+    Names of labels may occur more than once: they get their ids behind them. Those of features may not, as
+    examples are asked about by their names.
+
     Raises
     ------
     InputError
         A file is given, but the data hold names.
     """
+    number = stem == "labels"
     if stem == "labels":
         own, count = part.label_names, part.Y.shape[1]
     else:
@@ -100,11 +104,11 @@ def find_names(given: Path | None, part: Part, stem: str) -> NDArray[np.object_]
             raise InputError(f"{part.path} names its {stem}: there are no ids to name. Leave out {option}.")
         return own
     if given is not None:
-        return data.load_names(given, count=count)
+        return data.load_names(given, count=count, number_repeated=number)
     for path in _names_beside(part.path.parent, stem):
         if path != part.path:
             try:
-                return data.load_names(path, count=count)
+                return data.load_names(path, count=count, number_repeated=number)
             except DataFileError as error:
                 note(f"Warning: no names of {stem}: {error}")
     return None

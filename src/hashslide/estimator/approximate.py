@@ -2,18 +2,37 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from hashslide._checks import check_bool, check_choice, check_float, check_int
 from hashslide.csr import Csr
+from hashslide.errors import InputError
 from hashslide.network import CandidateSettings, Network
+from hashslide.settings.limits import MAX_IDS
 
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
+
+__all__ = [
+    "CandidateReport",
+    "cost",
+    "default_settings",
+    "list_entries",
+    "pays_off",
+    "tune",
+    "untuned",
+    "use",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 # In units of one neuron of one row in exact prediction of many rows, where neurons are read once for all.
 NEURON_COST = 10.0  # of a candidate, which is read for one row alone
@@ -28,6 +47,71 @@ WORTHWHILE = 0.9  # a setting that costs less than so much of the best one is tr
 CELL_HALVINGS = 6
 VALIDATION_ROWS = 1000
 CONFIDENCE = 2  # standard errors by which the share has to be exceeded: the best of many settings is chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateReport:
+    """What ``predict_topk(..., approximate=True)`` does, and what it keeps of exact prediction.
+
+    `SlideClassifier.approximate_` is one. The last five fields are None if the candidates were never tuned.
+
+    Attributes
+    ----------
+    uses_candidates : bool
+        Whether only candidates are scored. False: all labels are, since nothing cheaper is good enough.
+    reason : str
+        Why all labels are scored; empty if candidates are.
+    feature_labels, cell_labels, probes : int
+        How much of the candidate lists an example reads: the fields of `hashslide.network.CandidateSettings`.
+    relative_cost : float
+        Cost of an example, as a share of exact prediction's.
+    k : int or None
+        Up to which rank the hits were wanted,
+    share : float or None
+        and which share of them.
+    measured_on : {"true labels", "exact labels"} or None
+        What counts as a hit: a label of the validation data, or one that exact prediction finds.
+    n_examples : int or None
+        Of the validation data.
+    kept : dict of str to float, or None
+        The share of the hits that is kept, by the name of its measure, as "P@1".
+    """
+
+    uses_candidates: bool
+    reason: str
+    feature_labels: int
+    cell_labels: int
+    probes: int
+    relative_cost: float
+    k: int | None = None
+    share: float | None = None
+    measured_on: str | None = None
+    n_examples: int | None = None
+    kept: dict[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        check_bool("uses_candidates", self.uses_candidates)
+        if not isinstance(self.reason, str):
+            raise InputError(f"reason is {self.reason!r}; accepted is text.")
+        check_float("relative_cost", self.relative_cost, 0, math.inf, "[)")
+        CandidateSettings(self.feature_labels, self.cell_labels, self.probes)
+        if self.kept is None:
+            return
+        check_int("k", self.k, 1, MAX_IDS)
+        check_float("share", self.share, 0, 1, "(]")
+        check_choice("measured_on", self.measured_on, ("true labels", "exact labels"))
+        check_int("n_examples", self.n_examples, 1, 2**53)
+        for name, share in self.kept.items():
+            check_float(f"kept {name}", share, -math.inf, math.inf, "()")
+
+    @property
+    def settings(self) -> CandidateSettings:
+        """How much of the candidate lists is read."""
+        return CandidateSettings(self.feature_labels, self.cell_labels, self.probes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that are not None, for a model file."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def default_settings(n_labels: int) -> CandidateSettings:
@@ -68,31 +152,25 @@ def list_entries(network: Network, x: Csr) -> float:
     return entries / max(x.n_rows, 1)
 
 
-def untuned(network: Network, x: Csr) -> dict[str, Any]:
-    """Return what `SlideClassifier.approximate_` says of the default settings."""
+def untuned(network: Network, x: Csr) -> CandidateReport:
+    """Return the report on the default settings."""
     settings = default_settings(network.config.n_labels)
     return _report(network, settings, cost(network, settings, list_entries(network, x)))
 
 
-def use(model: "SlideClassifier", report: dict[str, Any]) -> None:
+def use(model: "SlideClassifier", report: CandidateReport) -> None:
     """Predict as a report says from now on."""
-    settings = CandidateSettings(*(report[field.name] for field in fields(CandidateSettings)))
-    model.network_.candidate_settings, model.approximate_ = settings, report
+    model.network_.candidate_settings, model.approximate_ = report.settings, report
 
 
 def tune(
     network: Network, x: Csr, y: sparse.csr_matrix | None, k: int, share: float, n_threads: int
-) -> dict[str, Any]:
+) -> CandidateReport:
     """Find the cheapest settings that keep `share` of the exact hits at ranks 1 and k on validation data.
 
     A hit is a true label, or without `y` an exact best label, among the first ones. The mean shortfall and
     `CONFIDENCE` standard errors of it stay within ``1 - share``. At most `VALIDATION_ROWS` rows are used,
     evenly spread.
-
-    Returns
-    -------
-    dict
-        As `SlideClassifier.approximate_`.
     """
     rows = np.unique(np.linspace(0, x.n_rows - 1, min(x.n_rows, VALIDATION_ROWS)).astype(np.int64))
     x, y = x.take(rows), None if y is None else y[rows]
@@ -116,12 +194,16 @@ def tune(
             found = _first_good(steps, is_good)
             if found is not None:
                 best, best_cost = found, cost(network, found, entries)
-    truth = "exact labels" if y is None else "true labels"
-    goal = {"k": k, "share": share, "on": truth, "rows": len(rows)}
     settings = best or default_settings(n_labels)
-    reached = {name: float(1 - loss) for name, (loss, _) in losses(settings).items()}
     report = _report(network, settings, cost(network, settings, entries), is_reached=best is not None)
-    return report | goal | {"reached": reached}
+    return replace(
+        report,
+        k=k,
+        share=float(share),
+        measured_on="exact labels" if y is None else "true labels",
+        n_examples=len(rows),
+        kept={name: float(1 - loss) for name, (loss, _) in losses(settings).items()},
+    )
 
 
 def _first_good(
@@ -160,17 +242,17 @@ def _hits(labels: NDArray[Any], exact: NDArray[Any], y: sparse.csr_matrix | None
 
 def _report(
     network: Network, settings: CandidateSettings, cost: float, is_reached: bool = True
-) -> dict[str, Any]:
+) -> CandidateReport:
     reason = ""
     if not is_reached:
         reason = "no settings cheaper than exact prediction reach the share"
     elif cost >= network.config.n_labels:
         reason = "with so few labels exact prediction is faster"
-    return {
-        "exact": bool(reason),
-        "reason": reason,
-        "feature_labels": settings.feature_labels,
-        "cell_labels": settings.cell_labels,
-        "probes": settings.probes,
-        "cost": round(cost / network.config.n_labels, 4),
-    }
+    return CandidateReport(
+        uses_candidates=not reason,
+        reason=reason,
+        feature_labels=settings.feature_labels,
+        cell_labels=settings.cell_labels,
+        probes=settings.probes,
+        relative_cost=round(cost / network.config.n_labels, 4),
+    )
