@@ -247,6 +247,7 @@ void bind_model_state(nb::class_<Network>& network) {
         .def("state", &state, "roles"_a = all,
              "Read-only arrays by name: views that keep their memory, of the tables and counts copies.")
         .def("schema", &schema, "(role, dtype, shape, values) of every array of state(), by name.")
+        .def("own_state", &Network::own_state, "Copy the arrays that from_state has borrowed, and let go of them.")
         .def_static(
             "from_state", &from_state, "config"_a, "state"_a, "copy"_a,
             "A network with the arrays of state(). Those of the optimiser may be missing: it then starts afresh. "

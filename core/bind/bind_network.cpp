@@ -64,6 +64,11 @@ auto predict_topk(const Network& self, In<Index> indptr, In<Id> indices, In<floa
     return topk(x, k, [&](std::int64_t* labels, float* scores) { self.predict_topk(x, k, labels, scores, n_threads); });
 }
 
+using Rows = std::optional<In<Index>>;
+
+// The rows that are given, or all.
+CsrInput chosen(const CsrInput& x, const Rows& rows) { return rows ? x.of({rows->data(), rows->size()}) : x; }
+
 struct NewCandidates {
     Candidates lists;
     bool is_taken = false;
@@ -133,12 +138,13 @@ void bind_network(nb::module_& m) {
         .def(
             "learn_candidates",
             [](const Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
-               In<Id> y_indices, bool fresh, int n_threads) {
-                const CsrInput x = csr(x_indptr, x_indices, x_data, self.config().n_features);
-                const CsrInput y = pattern(y_indptr, y_indices, self.config().n_labels);
+               In<Id> y_indices, bool fresh, int n_threads, Rows rows) {
+                const CsrInput x = chosen(csr(x_indptr, x_indices, x_data, self.config().n_features), rows);
+                const CsrInput y = chosen(pattern(y_indptr, y_indices, self.config().n_labels), rows);
                 return NewCandidates{released([&] { return self.learn_candidates(x, y, fresh, n_threads); })};
             },
             "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "fresh"_a, "n_threads"_a,
+            "rows"_a.none() = nb::none(),
             "Lists for approximate_topk from training data; not fresh: the network's own, extended.")
         .def(
             "set_candidates",
@@ -192,13 +198,13 @@ void bind_network(nb::module_& m) {
             "weight"_a, "Weight of each label's positive term in the loss.")
         .def(
             "choose_direct_pairs",
-            [](Network& self, In<Index> x_indptr, In<Id> x_indices, In<Index> y_indptr, In<Id> y_indices,
-               int n_threads) {
-                const CsrInput x = pattern(x_indptr, x_indices, self.config().n_features);
-                const CsrInput y = pattern(y_indptr, y_indices, self.config().n_labels);
+            [](Network& self, In<Index> x_indptr, In<Id> x_indices, In<Index> y_indptr, In<Id> y_indices, int n_threads,
+               Rows rows) {
+                const CsrInput x = chosen(pattern(x_indptr, x_indices, self.config().n_features), rows);
+                const CsrInput y = chosen(pattern(y_indptr, y_indices, self.config().n_labels), rows);
                 released([&] { self.choose_direct_pairs(x, y, n_threads); });
             },
-            "x_indptr"_a, "x_indices"_a, "y_indptr"_a, "y_indices"_a, "n_threads"_a,
+            "x_indptr"_a, "x_indices"_a, "y_indptr"_a, "y_indices"_a, "n_threads"_a, "rows"_a.none() = nb::none(),
             "Choose the (feature, label) pairs of the direct term from training data; after set_label_prior.")
         .def(
             "grow",

@@ -2,16 +2,20 @@
 
 #include <algorithm>
 
+#include "sparse/column_blocks.h"
+
 namespace hashslide {
 
 FeatureLists FeatureLists::extended(const CsrInput& x, const CsrInput& y, Index n_features, Index n_labels,
                                     int n_threads) const {
-    const std::vector<std::vector<Index>> rows = rows_by_column(x, n_features);
+    ColumnBlocks columns(x, n_features);
     FeatureLists out;
     out.examples = Array<Index>(n_features);
     for (Index f = 0; f < n_features; ++f)
-        out.examples[f] = (f < examples.size() ? examples[f] : 0) + static_cast<Index>(rows[f].size());
-    out.lists = lists.extended(rows, y, n_labels, longest, nullptr, n_threads);
+        out.examples[f] = (f < examples.size() ? examples[f] : 0) + columns.counts()[f];
+    LabelListsExtension extension(lists, y, n_labels, longest, nullptr, n_threads);
+    while (columns.next()) extension.append(columns.last(), [&](Index feature) { return columns.rows(feature); });
+    out.lists = std::move(extension).result();
     return out;
 }
 

@@ -90,7 +90,7 @@ std::vector<Id> QueryCells::nearest(const HiddenStack& stack, const CsrInput& x,
 
 QueryCells QueryCells::extended(const Model& model, const CsrInput& x, float scale, const CsrInput& y,
                                 int n_threads) const {
-    LabelLists::Members members(n());
+    std::vector<std::vector<Index>> members(n());
     const std::vector<Id> cells = nearest(model.hidden, x, scale, n_threads);
     for (Index row = 0; row < x.n_rows(); ++row) members[cells[row]].push_back(row);
     const Index width = model.width();
@@ -98,8 +98,10 @@ QueryCells QueryCells::extended(const Model& model, const CsrInput& x, float sca
     QueryCells out;
     out.centres = copy_of(span_of(centres));
     out.offsets = copy_of(span_of(offsets));
-    out.lists =
-        lists.extended(members, y, model.n_labels(), labels_per_root * root(model.n_labels()), logit, n_threads);
+    const Index longest = labels_per_root * root(model.n_labels());
+    LabelListsExtension extension(lists, y, model.n_labels(), longest, logit, n_threads);
+    extension.append(n(), [&](Index cell) { return std::span<const Index>(members[cell]); });
+    out.lists = std::move(extension).result();
     return out;
 }
 

@@ -26,7 +26,7 @@ public:
 
     // Chooses the pairs of S from the training data: for each feature the labels with the largest count * log(1 + lift)
     // where lift = count * n / (count of the feature * count of the label). O(pairs of a feature and a label in x and
-    // y).
+    // y) time; memory of the pairs chosen.
     void choose_pairs(const CsrInput& x, const CsrInput& y, const std::vector<Index>& label_counts, int n_threads);
 
     // Memory of one worker for one batch: the entries of the touched features whose label is active; those of the
@@ -58,12 +58,8 @@ public:
     Array<float> accumulator;  // Adagrad's, of each entry
 
 private:
-    struct Pair {
-        float score;
-        Id label;
-    };
-    std::vector<Pair> pairs_of(const std::vector<Index>& examples, const CsrInput& y,
-                               const std::vector<Index>& label_counts) const;
+    std::vector<Id> labels_of(std::span<const Index> examples, const CsrInput& y,
+                              const std::vector<Index>& label_counts) const;
 
     DirectTermConfig config_;
     Index n_features_;

@@ -299,22 +299,35 @@ std::vector<std::pair<std::string, NeuronIndex*>> Network::indexes() {
 
 namespace {
 
-// What training writes.
 class Owner : public StateVisitor {
 public:
+    explicit Owner(bool all) : all_(all) {}
     void visit(const ArrayInfo& info, ArrayRef array) override {
-        if (info.role != Role::weight && info.role != Role::optimizer) return;
+        if (!all_ && info.role != Role::weight && info.role != Role::optimizer) return;
         if (auto* const* numbers = std::get_if<Array<float>*>(&array)) (*numbers)->own();
+        if (!all_) return;
+        if (auto* const* ids = std::get_if<Array<Id>*>(&array)) (*ids)->own();
+        if (auto* const* offsets = std::get_if<Array<Index>*>(&array)) (*offsets)->own();
     }
+
+private:
+    bool all_;  // otherwise what training writes
 };
 
 }  // namespace
 
 void Network::own_arrays() {
     if (!is_borrowing_) return;
-    Owner owner;
+    Owner owner(false);
     visit_state(owner);
     is_borrowing_ = false;
+}
+
+void Network::own_state() {
+    Owner owner(true);
+    visit_state(owner);
+    is_borrowing_ = false;
+    lenders_.clear();
 }
 
 }  // namespace hashslide

@@ -64,6 +64,9 @@ public:
         lenders_.push_back(std::move(keeper));
         is_borrowing_ = true;
     }
+    // Copies everything that is borrowed, array by array, and lets go of whose it is: to be called with the
+    // interpreter's lock.
+    void own_state();
     // The hash tables, by the name of their layer.
     std::vector<std::pair<std::string, NeuronIndex*>> indexes();
     Candidates& candidates() { return candidates_; }

@@ -2,16 +2,21 @@
 
 #include <string>
 
-#include "base/interrupt.h"
-
 namespace hashslide {
+namespace {
+
+const std::string changed =
+    ". It was in order before, so something has written into its arrays since: leave them alone until the call that "
+    "was given them returns.";
+
+}  // namespace
 
 void CsrInput::refuse(const char* what, Index found, Index end) {
     throw BadInput("a sparse matrix names the " + std::string(what) + " " + std::to_string(found) + ", but there are " +
-                   std::to_string(end) +
-                   ". It was in order before, so something has written into its arrays since: leave them alone until "
-                   "the call that was given them returns.");
+                   std::to_string(end) + changed);
 }
+
+void CsrInput::refuse_change() { throw BadInput("a sparse matrix is no longer sorted" + changed); }
 
 void CsrRows::assign(const CsrInput& from, Index first, Index n, float scale) {
     indptr_.assign(1, 0);
@@ -26,19 +31,16 @@ void CsrRows::assign(const CsrInput& from, Index first, Index n, float scale) {
     }
 }
 
-std::vector<std::vector<Index>> rows_by_column(const CsrInput& x, Index n_columns) {
-    std::vector<Index> counts(n_columns, 0);
-    const auto for_all = [&](auto&& f) {
-        for (Index row = 0; row < x.n_rows(); ++row) {
-            poll();
-            x.each(row, [&](Id id, Index) { f(row, id); });
-        }
-    };
-    for_all([&](Index, Id id) { ++counts[id]; });
-    std::vector<std::vector<Index>> rows(n_columns);
-    for (Index c = 0; c < n_columns; ++c) rows[c].reserve(counts[c]);
-    for_all([&](Index row, Id id) { rows[id].push_back(row); });
-    return rows;
+CsrInput CsrInput::of(std::span<const Index> rows) const {
+    CsrInput chosen = *this;
+    chosen.rows_ = rows.data();
+    chosen.n_rows_ = std::ssize(rows);
+    chosen.n_chosen_ = 0;
+    for (Index row = 0; row < chosen.n_rows_; ++row) {
+        const auto [first, last] = chosen.bounds(row);
+        chosen.n_chosen_ += last - first;
+    }
+    return chosen;
 }
 
 }  // namespace hashslide

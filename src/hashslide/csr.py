@@ -6,6 +6,7 @@ in blocks, so that they add little to the memory.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -114,9 +115,18 @@ class Csr:
         lengths = np.diff(self.indptr)[rows]
         indptr = np.zeros(len(rows) + 1, np.int64)
         np.cumsum(lengths, out=indptr[1:])
-        items = np.arange(indptr[-1]) + np.repeat(self.indptr[rows] - indptr[:-1], lengths)
-        data = None if self.data is None else self.data[items]
-        return _trusted(indptr, self.indices[items], data, self.n_columns)
+        shifts = self.indptr[rows] - indptr[:-1]
+        indices = np.empty(indptr[-1], np.int32)
+        data = None if self.data is None else np.empty(indptr[-1], self.data.dtype)
+        bounds = np.unique([*np.searchsorted(indptr, range(0, int(indptr[-1]), _BLOCK)), len(lengths)])
+        for first, last in pairwise(bounds):
+            start, end = indptr[first], indptr[last]
+            items = np.arange(start, end)
+            items += np.repeat(shifts[first:last], lengths[first:last])
+            indices[start:end] = self.indices[items]
+            if data is not None and self.data is not None:
+                data[start:end] = self.data[items]
+        return _trusted(indptr, indices, data, self.n_columns)
 
     def row_of(self, item: int) -> int:
         """Return the row that owns an item."""
@@ -394,8 +404,8 @@ def _without_zeros(csr: Csr) -> Csr:
     if csr.data is None or csr.data.all():
         return csr
     kept = csr.data != 0
-    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])
-    return _trusted(before[csr.indptr], csr.indices[kept], csr.data[kept], csr.n_columns)
+    indptr = csr.indptr - np.searchsorted(np.flatnonzero(~kept), csr.indptr)
+    return _trusted(indptr, csr.indices[kept], csr.data[kept], csr.n_columns)
 
 
 def _check_finite(csr: Csr, name: str) -> None:

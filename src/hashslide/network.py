@@ -216,13 +216,26 @@ class Network:
 
     @training
     def make_candidates(
-        self, x: Csr, y: Csr, n_threads: int = 1, fresh: bool = True
+        self,
+        x: Csr,
+        y: Csr,
+        n_threads: int = 1,
+        fresh: bool = True,
+        rows: NDArray[np.int64] | None = None,
     ) -> _core.Candidates | None:
-        """Return the lists that `learn_candidates` would make; other threads may read meanwhile."""
-        if not x.n_rows:
+        """Return the lists that `learn_candidates` would make; other threads may read meanwhile.
+
+        Parameters
+        ----------
+        x, y, n_threads, fresh
+            As there.
+        rows : int64 array, optional
+            The examples to use; by default all.
+        """
+        if not (x.n_rows if rows is None else len(rows)):
             return _core.Candidates() if fresh else None
         return self._core.learn_candidates(
-            x.indptr, x.indices, x.values, y.indptr, y.indices, fresh, n_threads
+            *(x.indptr, x.indices, x.values, y.indptr, y.indices), *(fresh, n_threads, rows)
         )
 
     @writing
@@ -295,9 +308,21 @@ class Network:
         self._core.set_label_weight(weight)
 
     @writing
-    def choose_direct_pairs(self, x: Csr, y: Csr, n_threads: int = 1) -> None:
-        """Choose the pairs of the direct term from training data, after `set_label_prior`."""
-        self._core.choose_direct_pairs(x.indptr, x.indices, y.indptr, y.indices, n_threads)
+    def choose_direct_pairs(
+        self, x: Csr, y: Csr, n_threads: int = 1, rows: NDArray[np.int64] | None = None
+    ) -> None:
+        """Choose the pairs of the direct term from training data, after `set_label_prior`.
+
+        Parameters
+        ----------
+        x, y : Csr
+            Features and labels of the examples.
+        n_threads : int
+            Changes the speed, never the result.
+        rows : int64 array, optional
+            The examples to use; by default all.
+        """
+        self._core.choose_direct_pairs(x.indptr, x.indices, y.indptr, y.indices, n_threads, rows)
 
     @writing
     def grow(self, n_features: int, n_labels: int) -> None:
@@ -431,11 +456,16 @@ class Network:
 
     @writing
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Return to a state of this network; the arrays are copied."""
-        core = _core.Network.from_state(self.config.to_core(), state, True)
+        """Return to a state of this network; the arrays are copied.
+
+        The memory of the arrays that there are is let go first, so that the model is never held a third time.
+        """
+        state = {name: _safe_to_borrow(array) for name, array in state.items()}
+        core = _core.Network.from_state(self.config.to_core(), state, False)
         if self._label_weight is not None:
             core.set_label_weight(self._label_weight)
         self._core = core
+        core.own_state()
 
     @classmethod
     def from_state(

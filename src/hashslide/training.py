@@ -123,11 +123,9 @@ class TrainingData:
         for first, last in blocks(len(order), batch_size):
             yield Batch(self.x, self.y, order[first:last], self.sample_weight)
 
-    def kept(self) -> tuple[Csr, Csr]:
-        """Return x and y of the examples to use, copied only if some are left out."""
-        if len(self.rows) == self.x.n_rows:
-            return self.x, self.y
-        return self.x.take(self.rows), self.y.take(self.rows)
+    def chosen(self) -> NDArray[np.int64] | None:
+        """Return the rows to use, or None where those are all."""
+        return None if len(self.rows) == self.x.n_rows else self.rows
 
     def without_labels(self, labels: NDArray[np.int32]) -> "TrainingData":
         """Return the same data without some labels, and without the examples that have no others."""

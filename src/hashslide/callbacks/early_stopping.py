@@ -91,6 +91,7 @@ class EarlyStopping(Callback):
     def on_epoch_end(self, estimator: Any, context: TrainingContext) -> bool:
         """Keep the state if it is the best so far; tell whether patience is at its end."""
         if self._is_best(estimator, context.logs):
+            self._best_state = None  # before the next one takes as much memory
             self._best_state = _restorable(context).snapshot()
         assert self.best_epoch_ is not None
         return context.logs["epoch"] - self.best_epoch_ >= self.patience

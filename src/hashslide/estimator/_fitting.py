@@ -17,7 +17,12 @@ from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.estimator import approximate
 from hashslide.estimator._features import check_features, check_first_names, check_known_features
-from hashslide.estimator._new_labels import ActivationMoments, labels_to_place, place_labels
+from hashslide.estimator._new_labels import (
+    ActivationMoments,
+    labels_to_place,
+    place_labels,
+    with_new_labels,
+)
 from hashslide.estimator.auto import Decided
 from hashslide.estimator.preparing import label_counts, label_weights, training_data
 from hashslide.network import Network, effective_threads
@@ -140,14 +145,14 @@ def _continues(model: "SlideClassifier", counts: NDArray[np.int64], n_examples: 
 
 def place_new_labels(model: "SlideClassifier", data: TrainingData, n_old: int) -> TrainingData:
     """Place the labels from `n_old` on that have a few examples; return the data without them."""
-    x, y = data.kept()
+    x, y = with_new_labels(data, n_old)
     labels, threads = labels_to_place(y, n_old), effective_threads(model.n_jobs)
     if len(labels) == 0:
         return data
     others, network = data.without_labels(labels), model.network_
-    moments = model._moments or ActivationMoments.of(network, x, threads).scored(
-        network, *others.kept(), threads
-    )
+    moments = model._moments
+    if moments is None:
+        moments = ActivationMoments.of(network, data, threads).scored(network, others, threads)
     place_labels(network, x, y, labels, moments, threads)
     return others
 
@@ -158,8 +163,8 @@ def learn_moments(model: "SlideClassifier", data: TrainingData, taught: Training
     What was placed says nothing of how high trained labels score, so that only `taught` is asked for that.
     """
     network, old, threads = model.network_, model._moments, effective_threads(model.n_jobs)
-    new = ActivationMoments.of(network, data.kept()[0], threads)
-    new = replace(new, score=new.score if old is None else old.score).scored(network, *taught.kept(), threads)
+    new = ActivationMoments.of(network, data, threads)
+    new = replace(new, score=new.score if old is None else old.score).scored(network, taught, threads)
     with model._lock.writing:
         model._moments = new if old is None else old.joined(new)
 
@@ -168,18 +173,18 @@ def learn_approximate(
     model: "SlideClassifier", data: TrainingData, evaluate: Evaluation | None = None
 ) -> None:
     """Make or extend the candidate lists, where they are wanted; tune them on an evaluation set."""
-    network = model.network_
-    x, y = data.kept()
-    wanted = model.approximate
-    if not (network.has_candidates or (approximate.pays_off(network, x) if is_auto(wanted) else wanted)):
+    network, wanted, rows = model.network_, model.approximate, data.chosen()
+    if is_auto(wanted):
+        wanted = approximate.pays_off(network, data.x, rows)
+    if not (network.has_candidates or wanted):
         return
     threads, is_new = effective_threads(model.n_jobs), not network.has_candidates
-    lists = network.make_candidates(x, y, threads, fresh=False)
+    lists = network.make_candidates(data.x, data.y, threads, fresh=False, rows=rows)
 
     def set_lists() -> None:
         network.set_candidates(lists)
         if is_new and network.has_candidates:
-            approximate.use(model, approximate.untuned(network, x))
+            approximate.use(model, approximate.untuned(network, data.x, rows))
 
     unbroken(model._lock, set_lists)
     if evaluate is not None:

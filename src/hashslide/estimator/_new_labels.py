@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hashslide.csr import Csr
 from hashslide.network import Network
+from hashslide.training import TrainingData
 
 SAMPLE = 2048  # examples behind the moments of a call
 MAX_WIDTH = 1024  # of the last hidden layer, for a covariance; beyond, activations are only centred
@@ -45,14 +46,13 @@ class ActivationMoments:
     score: float = 0.0
 
     @classmethod
-    def of(cls, network: Network, x: Csr, n_threads: int) -> "ActivationMoments":
-        """Return the moments of the examples of x, estimated from `SAMPLE` of them, evenly spread."""
-        rows = spread(x.n_rows)
-        h = network.hidden(x.take(rows), n_threads).astype(np.float64)
+    def of(cls, network: Network, data: TrainingData, n_threads: int) -> "ActivationMoments":
+        """Return the moments of the training examples, estimated from `SAMPLE` of them, evenly spread."""
+        h = network.hidden(data.x.take(spread(data.rows)), n_threads).astype(np.float64)
         mean = h.mean(axis=0)
         h -= mean
         covariance = h.T @ h / len(h) if h.shape[1] <= MAX_WIDTH else np.empty((0, 0))
-        return cls(x.n_rows, mean.astype(np.float32), covariance.astype(np.float32))
+        return cls(len(data.rows), mean.astype(np.float32), covariance.astype(np.float32))
 
     def joined(self, other: "ActivationMoments") -> "ActivationMoments":
         """Return the moments of both groups of examples."""
@@ -66,10 +66,10 @@ class ActivationMoments:
         score = float((1 - share) * self.score + share * other.score)
         return ActivationMoments(n, mean, covariance, score)
 
-    def scored(self, network: Network, x: Csr, y: Csr, n_threads: int) -> "ActivationMoments":
-        """Return the same moments with the score of the examples of x, whose labels are y."""
-        rows = spread(x.n_rows)
-        x, y = x.take(rows), y.take(rows)
+    def scored(self, network: Network, data: TrainingData, n_threads: int) -> "ActivationMoments":
+        """Return the same moments with the score of these examples."""
+        rows = spread(data.rows)
+        x, y = data.x.take(rows), data.y.take(rows)
         has_labels = np.flatnonzero(np.diff(y.indptr))
         if len(has_labels) == 0:
             return self
@@ -86,9 +86,16 @@ class ActivationMoments:
         return np.linalg.solve(self.covariance + ridge * np.eye(len(self.mean)), centred.T).T
 
 
-def spread(n: int) -> NDArray[np.int64]:
-    """Return at most `SAMPLE` numbers below n, evenly spread."""
-    return np.unique(np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64))
+def spread(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return at most `SAMPLE` of the rows, evenly spread."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.int64))]
+
+
+def with_new_labels(data: TrainingData, n_old: int) -> tuple[Csr, Csr]:
+    """Return features and labels of the training examples that have labels from `n_old` on."""
+    owners = np.searchsorted(data.y.indptr, np.flatnonzero(data.y.indices >= n_old), side="right") - 1
+    rows = np.intersect1d(owners, data.rows)
+    return data.x.take(rows), data.y.take(rows)
 
 
 def labels_to_place(y: Csr, n_old: int) -> NDArray[np.int32]:
@@ -107,7 +114,7 @@ def place_labels(
     network : Network
         Grown already, and told the labels' counts.
     x, y : Csr
-        The examples of this call.
+        The examples of this call that `with_new_labels` returns.
     labels : int32 array
         Those that `labels_to_place` names.
     moments : ActivationMoments

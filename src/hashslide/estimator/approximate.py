@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from hashslide._checks import check_bool, check_choice, check_float, check_int
+from hashslide._validation import blocks
 from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.network import CandidateSettings, Network
@@ -46,6 +47,7 @@ PROBES = (0, 1, 2, 4)
 WORTHWHILE = 0.9  # a setting that costs less than so much of the best one is tried
 CELL_HALVINGS = 6
 VALIDATION_ROWS = 1000
+_ROWS_PER_BLOCK = 1024
 CONFIDENCE = 2  # standard errors by which the share has to be exceeded: the best of many settings is chosen
 
 
@@ -135,27 +137,32 @@ def cost(network: Network, settings: CandidateSettings, entries: float) -> float
     return NEURON_COST * candidates + CENTRE_COST * centres + ENTRY_COST * entries
 
 
-def pays_off(network: Network, x: Csr) -> bool:
-    """Tell whether "auto" makes lists, before there are any."""
-    per_row = len(x.indices) / max(x.n_rows, 1)
+def pays_off(network: Network, x: Csr, rows: NDArray[np.int64] | None = None) -> bool:
+    """Tell whether "auto" makes lists of some rows of x, by default all, before there are any."""
+    lengths = np.diff(x.indptr) if rows is None else np.diff(x.indptr)[rows]
+    per_row = int(lengths.sum()) / max(len(lengths), 1)
     entries, n_labels = per_row * (DEFAULT_FEATURE_LABELS + network.config.direct), network.config.n_labels
     return AUTO_GAIN * cost(network, default_settings(n_labels), entries) < n_labels
 
 
-def list_entries(network: Network, x: Csr) -> float:
-    """Return how many entries of lists an example of x reads on average."""
-    state, entries = network.state("candidates", "weight"), 0
+def list_entries(network: Network, x: Csr, rows: NDArray[np.int64] | None = None) -> float:
+    """Return how many entries of lists an example reads on average, of some rows of x or of all."""
+    state = network.state("candidates", "weight")
+    lengths = np.zeros(x.n_columns, np.int64)  # of both lists of each feature
     for name in ("candidates.features.begin", "direct.begin"):
         if name in state:
-            lengths = np.diff(state[name])
-            entries += int(lengths[x.indices[x.indices < len(lengths)]].sum())
-    return entries / max(x.n_rows, 1)
+            lengths[: len(state[name]) - 1] += np.diff(state[name])
+    n_rows, entries = x.n_rows if rows is None else len(rows), 0
+    for first, last in blocks(n_rows, _ROWS_PER_BLOCK):
+        block = x.block(first, last) if rows is None else x.take(rows[first:last])
+        entries += int(lengths[block.indices].sum())
+    return entries / max(n_rows, 1)
 
 
-def untuned(network: Network, x: Csr) -> CandidateReport:
+def untuned(network: Network, x: Csr, rows: NDArray[np.int64] | None = None) -> CandidateReport:
     """Return the report on the default settings."""
     settings = default_settings(network.config.n_labels)
-    return _report(network, settings, cost(network, settings, list_entries(network, x)))
+    return _report(network, settings, cost(network, settings, list_entries(network, x, rows)))
 
 
 def use(model: "SlideClassifier", report: CandidateReport) -> None:

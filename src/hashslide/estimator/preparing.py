@@ -48,6 +48,7 @@ def __dir__() -> list[str]:
 _NETWORK: tuple[str, ...] = ("hidden", "loss", "optimizer", "input_dropout", "active", "update", "negatives")
 _NETWORK += ("hash", "sampler", "direct", "example_power")
 _ROWS_PER_BLOCK = 1024
+_ITEMS_PER_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +191,7 @@ def new_network(
     if weight is not None:
         network.set_label_weight(weight)
     if settings.direct:
-        network.choose_direct_pairs(*data.kept(), n_threads)
+        network.choose_direct_pairs(data.x, data.y, n_threads, data.chosen())
     return network
 
 
@@ -211,8 +212,16 @@ def unit_scale(data: TrainingData) -> float:
 
 def label_counts(data: TrainingData) -> NDArray[np.int64]:
     """Return how many of the training examples carry each label."""
-    y = data.y if len(data.rows) == data.y.n_rows else data.y.take(data.rows)
-    return np.bincount(y.indices, minlength=y.n_columns)
+    y, counts = data.y, np.zeros(data.y.n_columns, np.int64)
+    block = max(_ITEMS_PER_BLOCK, y.n_columns)  # of which NumPy makes a copy with wider numbers
+    if data.chosen() is None:
+        parts = (y.indices[first:last] for first, last in blocks(y.nnz, block))
+    else:
+        n_rows = max(1, block * y.n_rows // max(1, y.nnz))
+        parts = (y.take(data.rows[first:last]).indices for first, last in blocks(len(data.rows), n_rows))
+    for part in parts:
+        counts += np.bincount(part, minlength=y.n_columns)
+    return counts
 
 
 def label_weights(

@@ -10,6 +10,7 @@ from hashslide import SlideClassifier
 from hashslide.csr import as_csr
 from hashslide.errors import InputError
 from hashslide.estimator._new_labels import FEW_EXAMPLES, MAX_WIDTH, ActivationMoments, labels_to_place
+from hashslide.estimator.preparing import training_data
 from hashslide.metrics import precision_at_k
 
 
@@ -115,12 +116,15 @@ def test_moments_and_directions_are_those_of_plain_numpy(digits):
     X, y, is_old, _, model = digits
     x = as_csr(X[is_old][:600])
     h = model.network_.hidden(x)
-    moments = ActivationMoments.of(model.network_, x, 1)
+    moments = ActivationMoments.of(model.network_, training_data(x, x), 1)
     assert_allclose(moments.mean, h.mean(axis=0), atol=1e-5)
     assert_allclose(moments.covariance, np.cov(h.T, bias=True), atol=1e-5)
     u = h[y[is_old][:600] == 3].mean(axis=0)
     assert_allclose(moments.direction(u[None])[0], plain_direction(h, u), rtol=1e-3, atol=1e-3)
-    parts = [ActivationMoments.of(model.network_, x.block(a, b), 1) for a, b in ((0, 200), (200, 600))]
+    parts = [
+        ActivationMoments.of(model.network_, training_data(x.block(a, b), x.block(a, b)), 1)
+        for a, b in ((0, 200), (200, 600))
+    ]
     joined = parts[0].joined(parts[1])
     assert joined.n_examples == 600
     assert_allclose(joined.mean, moments.mean, atol=1e-5)
