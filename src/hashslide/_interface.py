@@ -6,8 +6,9 @@ can be followed as it stands.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 _NO_VALUE = object()
 _options: Mapping[str, str] | None = None  # of the command that runs: "n_features" -> "--n-features"
 
@@ -47,6 +48,6 @@ def setting(name: str, value: Any = _NO_VALUE) -> str:
     return f"{option} {'none' if value is None else value}"
 
 
-def wording(python: str, command: str) -> str:
+def wording(python: T, command: T) -> T:
     """Return one of two wordings: for Python, or for the command line."""
     return python if _options is None else command

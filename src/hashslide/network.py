@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hashslide import _core
 from hashslide._checks import as_int, check_choice, check_int
+from hashslide._interface import wording
 from hashslide._locks import reading, training, writing
 from hashslide._validation import as_numeric, to_float32
 from hashslide.csr import Csr, as_csr
@@ -188,8 +189,12 @@ class Network:
             return self._core.predict_topk(x.indptr, x.indices, x.values, k, n_threads)
         if not self.has_candidates:
             raise InputError(
-                "approximate prediction needs lists of candidates, and this network has none. Make them from "
-                "training data: learn_candidates(x, y), or build_approximate(X, y) of a SlideClassifier."
+                "approximate prediction needs lists of candidates, and this network has none. "
+                + wording(
+                    "Make them from training data: learn_candidates(x, y), or build_approximate(X, y) of a "
+                    "SlideClassifier.",
+                    "Train it with --approximate yes.",
+                )
             )
         read = self.candidate_settings if approximate is True else approximate
         return self._core.approximate_topk(x.indptr, x.indices, x.values, k, astuple(read), n_threads)

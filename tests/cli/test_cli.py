@@ -123,9 +123,9 @@ def test_data_convert(folder, tmp_path):
         ("train EMPTY -o OUT", "the folder EMPTY has no train.txt.gz"),
         ("train FOLDER -o EMPTY", "cannot write EMPTY: it is a folder"),
         ("train FOLDER -o NONE/m", "there is no folder NONE. Create it first"),
-        ("train FOLDER -o OUT --epochs 0", 'epochs is 0; accepted are "auto" and an integer from 1'),
+        ("train FOLDER -o OUT --epochs 0", "--epochs is 0; accepted are auto and an integer from 1"),
         ("train FOLDER -o OUT --epochs lots", "epochs is 'lots'; accepted are"),
-        ("train FOLDER -o OUT --learning-rate fast", "learning_rate is 'fast'; accepted are"),
+        ("train FOLDER -o OUT --learning-rate fast", "--learning-rate is 'fast'; accepted are"),
         (
             "train FOLDER -o OUT --schedule linear(warmup=1)",
             "schedule=Linear(warmup=1): warmup is 1; accepted",

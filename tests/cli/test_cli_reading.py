@@ -9,12 +9,16 @@ import subprocess
 import numpy as np
 import pytest
 from commands import run, start
+from hash_helpers import Signs
+from typer.testing import CliRunner
 
 from hashslide import SlideClassifier, data
 from hashslide._interface import command_line, setting, wording
+from hashslide.cli import app
 from hashslide.cli._lazy import import_command
 from hashslide.cli.inputs.reader import DataFormat, Reader
 from hashslide.data.formats import FORMATS
+from hashslide.settings import CustomHash, Layer, Top
 
 READING = ["advise", "evaluate", "inspect", "predict", "train", "describe", "convert"]
 FAST = ["--epochs", "1", "--hidden", "8", "-q"]
@@ -66,6 +70,55 @@ def test_messages_of_the_readers_name_only_settings_that_exist():
 
 def _arguments(function) -> list[str]:
     return list(inspect.signature(function).parameters) if inspect.isfunction(function) else []
+
+
+# What only a program can write, or only Python knows.
+OF_PYTHON = re.compile(
+    r"\b(True|False|None|eval_set|build_approximate|learn_candidates)\b|[Pp]ass |\ban array\b|"
+    r"\b[a-z]+_[a-z_]+ (is|holds|was|lacks)\b|\b(optimizer_state|early_stopping|approximate|hash|sampler)="
+)
+WRONG = """
+    hidden 0 | hidden none | hidden dense(4,length=-1) | hash foo | hash 3 | hash dwta --sampler uniform
+    sampler foo | sampler top | learning-rate -1 | batch-size 0 | epochs none | epochs yes | loss foo
+    optimizer foo | optimizer sgd(momentum=3) | schedule foo | input-dropout 1 | active foo | update foo
+    negatives foo | direct -1 | active per_example --direct 3 | example-power -1 | label-weight foo
+    approximate maybe | validation-fraction 2 | resume TRAINED
+"""
+FAILING = [
+    *(f"train DATA -o MODEL --zero-based --{option.strip()}" for option in re.split(r"[|\n]", WRONG.strip())),
+    "predict TRAINED DATA --zero-based --approximate",
+    "evaluate TRAINED DATA --zero-based --approximate",
+    "evaluate TRAINED DATA --zero-based --propensity-a 0",
+    "evaluate TRAINED DATA --zero-based --propensity-b -1",
+    "inspect TRAINED --tables --hash foo",
+    "predict OWN DATA --zero-based",
+    "advise DATA --zero-based --families foo",
+    "advise DATA --zero-based --shares 7",
+    "advise DATA --zero-based",
+]
+
+
+@pytest.fixture(scope="module")
+def of_messages(tmp_path_factory):
+    """Files by the words that stand for them above."""
+    folder = tmp_path_factory.mktemp("messages")
+    (folder / "data.svm").write_text("".join(f"{label} {feature}:1\n" for label, feature in ROWS))
+    run("train", folder / "data.svm", "-o", folder / "trained", "--zero-based", *FAST, "--approximate", "no")
+    hidden = Layer(8, "relu", sampler=Top(budget=3), hash=CustomHash(Signs()))
+    own = SlideClassifier(hidden, epochs=1, random_state=0).fit(np.eye(4), range(4))
+    own.save(folder / "own")
+    return {"DATA": "data.svm", "MODEL": "m", "TRAINED": "trained", "OWN": "own"}, folder
+
+
+@pytest.mark.parametrize("command", FAILING)
+def test_messages_name_nothing_that_only_python_has(command, of_messages):
+    names, folder = of_messages
+    words = [str(folder / names[word]) if word in names else word for word in command.split()]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1, result.output
+    message = result.stderr[result.stderr.index("Error: ") :].replace(str(folder), "")
+    found = OF_PYTHON.search(message)
+    assert found is None or " in Python" in message, message
 
 
 @pytest.fixture

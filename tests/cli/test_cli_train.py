@@ -136,8 +136,8 @@ def test_layers_and_hashing_are_options_and_are_shown(folder, tmp_path):
         (["--hidden", "wide"], "hidden is 'wide'; accepted are an integer", 1),
         (["--hidden", "1.5"], "hidden is 1.5; accepted are an integer", 1),
         (["--hash", "dwta(tables=0)"], r"hash=DWTA\(tables=0\): tables is 0; accepted is an integer", 1),
-        (["--optimizer", "lion"], "optimizer is 'lion'; accepted are 'adagrad'", 1),
-        (["--epochs", "0"], "epochs is 0; accepted are .auto. and an integer", 1),
+        (["--optimizer", "lion"], "--optimizer is 'lion'; accepted are adagrad", 1),
+        (["--epochs", "0"], "--epochs is 0; accepted are auto and an integer", 1),
         (["--patience", "3"], "--patience goes with --early-stopping only", 2),
     ],
 )

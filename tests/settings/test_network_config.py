@@ -136,7 +136,7 @@ def test_other_json_is_refused(edit, message):
             {"hidden": MAX_CENTRED + 1, "sampler": Top(budget=1), "hash": KMeans(centre_queries=True)},
             "a layer of 65537 inputs centres its queries",
         ),
-        ({"active": "per_example", "direct": 3}, 'direct is 3; with active="per_example" only 0'),
+        ({"active": "per_example", "direct": 3}, "direct is 3; with active='per_example' only 0"),
         ({"sampler": "top"}, r"Top\(\): budget is None, but only a SlideClassifier chooses it"),
         ({"sampler": Top(budget=2)}, r"Top\(budget=2\) looks up hash tables, but hash is None"),
         ({"hash": "wta"}, "hash is WTA.*, but sampler is None, which looks up no hash tables"),

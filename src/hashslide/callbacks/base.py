@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hashslide._interface import setting, wording
 from hashslide.errors import InputError
 from hashslide.training import TrainingContext
 
@@ -76,6 +77,7 @@ def metric_of(record: dict[str, Any], monitor: str, callback: str) -> float:
     if monitor not in record:
         raise InputError(
             f"{callback} monitors {monitor!r}, but an epoch's record holds {sorted(record)}. "
-            "Metrics named val_... need eval_set or early_stopping=True."
+            f"Metrics named val_... need {wording('eval_set', '--validation')} or "
+            f"{setting('early_stopping', True)}."
         )
     return record[monitor]

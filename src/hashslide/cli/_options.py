@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.models import ArgumentInfo, OptionInfo
 
+from hashslide._interface import command_line
 from hashslide.cli.inputs.completion import complete_data
 from hashslide.errors import HashslideError, InputError
 from hashslide.settings.classifier import SETTINGS
@@ -25,7 +26,8 @@ def reader(name: str, constraint: Constraint) -> Callable[[Any], Any]:
 
     def read(text: Any) -> Any:
         try:
-            return read_setting(name, str(text), constraint)
+            with command_line({}):
+                return read_setting(f"--{name.replace('_', '-')}", str(text), constraint)
         except InputError as error:  # a ValueError, of which the framework keeps no message
             raise HashslideError(str(error)) from None
 

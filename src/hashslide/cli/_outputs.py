@@ -17,6 +17,10 @@ CONTINUED = ("resume",)  # and those that name a file which its own successor ma
 RENAMED = {  # Python arguments: the parameters of the commands that stand for them
     "n_jobs": "jobs",
     "random_state": "seed",
+    "resume_from": "resume",
+    "fraction": "validation_fraction",
+    "a": "propensity_a",
+    "b": "propensity_b",
 }
 
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import validate_data
 
 from hashslide._checks import is_auto
+from hashslide._interface import setting, wording
 from hashslide._locks import unbroken
 from hashslide._validation import check_same_rows
 from hashslide.callbacks import EarlyStopping, Progress
@@ -56,10 +57,9 @@ def hold_out(model: "SlideClassifier", data: TrainingData, seed: int) -> tuple[T
     n = len(data.rows)
     n_held_out = max(1, round(model.validation_fraction * n))
     if n_held_out >= n:
-        raise InputError(
-            f"validation_fraction={model.validation_fraction} of n_samples={n} leaves none to train on. "
-            "Lower it, or pass an eval_set."
-        )
+        share = setting("validation_fraction", model.validation_fraction)
+        other = wording("pass an eval_set", "give other data with --validation")
+        raise InputError(f"{share} of n_samples={n} leaves none to train on. Lower it, or {other}.")
     rows = data.rows[np.random.default_rng([seed, n]).permutation(n)]
     held_out, kept = np.sort(rows[:n_held_out]), np.sort(rows[n_held_out:])
     evaluate = Evaluation(data.x.take(held_out), data.y.take(held_out), effective_threads(model.n_jobs))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hashslide._interface import setting
 from hashslide.errors import InputError
 from hashslide.estimator.auto import Decided
 from hashslide.estimator.parameters import check_parameters
@@ -36,25 +37,25 @@ def open_checkpoint(model: "SlideClassifier", source: Any) -> "SlideClassifier":
     ModelFileError
         The file cannot be read.
     """
-    cls = type(model)
+    cls, named = type(model), setting("resume_from")
     if isinstance(source, str | os.PathLike):
         family = check_parameters(model)["hash"]
         own = family.family if isinstance(family, CustomHash) else None
         source = cls.load(source, mmap=False, hash=own)
     if not isinstance(source, cls) or not source.__sklearn_is_fitted__():
         raise InputError(
-            f"resume_from is a {type(source).__name__}; accepted are the path of a model file and a "
+            f"{named} is a {type(source).__name__}; accepted are the path of a model file and a "
             f"{cls.__name__} that was loaded from one."
         )
     if source.n_iter_ >= source._planned_epochs:
         raise InputError(
-            f"resume_from holds a training that has ended, after {source.n_iter_} epochs. Load it to use it, "
-            "or train it further with partial_fit."
+            f"{named} holds a training that has ended, after {source.n_iter_} epochs. Use it "
+            "as it is, or train it further with partial_fit in Python."
         )
     if not source._has_optimizer_state:
         raise InputError(
-            "resume_from lacks the state of the optimiser, without which the training would take another "
-            "course. Save checkpoints with optimizer_state=True."
+            f"{named} lacks the state of the optimiser, without which the training would take "
+            f"another course. Save models to go on from with {setting('optimizer_state', True)}."
         )
     return source
 
@@ -63,13 +64,14 @@ def check_same_fit(
     checkpoint: "SlideClassifier", settings: Decided, data: TrainingData, labels: LabelNames, multilabel: bool
 ) -> None:
     """Refuse to go on with other settings or other data than the checkpoint's training had."""
+    named = setting("resume_from")
     before = decide_settings(check_parameters(checkpoint), data, multilabel)
     for field in fields(Decided):
         old, new = getattr(before, field.name), getattr(settings, field.name)
         if old != new:
             raise InputError(
-                f"resume_from was trained with {field.name}={old!r}, but this classifier has {new!r}. "
-                "Give both the same settings."
+                f"{named} was trained with {setting(field.name, old)}, but this classifier "
+                f"has {new!r}. Give both the same settings."
             )
     network = checkpoint.network_
     facts = [
@@ -80,14 +82,14 @@ def check_same_fit(
     for what, old, new in facts:
         if old != new:
             raise InputError(
-                f"resume_from was trained on {old:,} {what}, but these data have {new:,}. Pass the same data."
+                f"{named} was trained on {old:,} {what}, but these data have {new:,}. Give the same data."
             )
     same_counts = np.array_equal(network.label_counts, label_counts(data))
     same_names = np.array_equal(checkpoint._labels.array(), labels.array())
     if not (same_counts and same_names and network.config.input_scale == unit_scale(data)):
         raise InputError(
-            "resume_from was trained on other data: the labels' names or counts, or the sizes of the "
-            "features, differ. Pass the same data, in the same form."
+            f"{named} was trained on other data: the labels' names or counts, or the sizes of "
+            "the features, differ. Give the same data, in the same form."
         )
 
 

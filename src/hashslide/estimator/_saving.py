@@ -160,8 +160,8 @@ def _check_family(path: StrPath, network: Any, family: Any) -> None:
     of_layers = [name for layer in network["hidden"] for name in _own_names(layer["Layer"]["hash"])]
     if family is None and of_layers:
         raise ModelFileError(
-            f"{path} needs the hash family {of_layers[0]!r}, which it only names. Pass it: "
-            "load(path, hash=...)."
+            f"{path} needs the hash family {of_layers[0]!r}, which it only names. Load it in Python: "
+            "SlideClassifier.load(path, hash=...)."
         )
     if family is not None and not (of_layers or _own_names(network["hash"])):
         raise ModelFileError(f"{path} names no hash family of your own. Load it without hash=...")

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from hashslide._checks import check_bool, check_float, check_int
 from hashslide._core import ModelLock
+from hashslide._interface import wording
 from hashslide._locks import reading, training, unbroken
 from hashslide._os_errors import StrPath
 from hashslide._validation import check_same_rows, check_sample_weight
@@ -647,8 +648,11 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def _check_approximate(self) -> None:
         if not self.network_.has_candidates:
             raise InputError(
-                "approximate prediction needs lists, and this model has none. Call build_approximate(X, y) "
-                "with training data, or fit with approximate=True."
+                "approximate prediction needs lists, and this model has none. "
+                + wording(
+                    "Call build_approximate(X, y) with training data, or fit with approximate=True.",
+                    "Train it with --approximate yes.",
+                )
             )
 
     def _predictor(self) -> Predictor:

@@ -64,7 +64,7 @@ def check_parameters(model: Any) -> dict[str, Any]:
     family = found["hash"]
     if isinstance(family, CustomHash) and family.is_missing:
         raise InputError(
-            f"{family.family} is not part of a model file; to train, load the model with it: "
+            f"{family.family} is not part of a model file. To train, load the model with it in Python: "
             "SlideClassifier.load(path, hash=...)."
         )
     return found

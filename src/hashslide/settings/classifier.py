@@ -8,6 +8,7 @@ import numbers
 from dataclasses import dataclass
 from typing import Any
 
+from hashslide._interface import wording
 from hashslide.settings.constraints import (
     Choice,
     Composed,
@@ -37,7 +38,8 @@ class _LabelWeight(Choice):
         return super().convert(name, value) if isinstance(value, str | numbers.Number) else value
 
     def alternatives(self) -> list[str]:
-        return [*super().alternatives(), "an array of one weight for each label"]
+        array = wording(["an array of one weight for each label"], [])
+        return [*super().alternatives(), *array]
 
 
 _NETWORK = constraints_of(NetworkConfig)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 from hashslide._checks import as_int, check_float, is_auto
+from hashslide._interface import wording
 from hashslide.errors import InputError
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "allow_auto",
     "constraints_of",
     "shown",
+    "word",
 ]
 
 
@@ -72,7 +74,11 @@ class Constraint(ABC):
 
     def accepted(self) -> str:
         """Return what is accepted as the end of a sentence, beginning with its verb."""
-        every = ['"auto"'] * self.auto + ["None"] * self.none + self.alternatives()
+        every = (
+            [wording('"auto"', "auto")] * self.auto
+            + [wording("None", "none")] * self.none
+            + self.alternatives()
+        )
         if len(every) == 1:
             return f"is {every[0]}"
         return f"are {', '.join(every[:-1])} and {every[-1]}"
@@ -129,7 +135,7 @@ class Choice(Constraint):
         return str(value)
 
     def alternatives(self) -> list[str]:
-        return [repr(name) for name in self.names]
+        return [word(name) for name in self.names]
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ class Flag(Constraint):
         return bool(value)
 
     def alternatives(self) -> list[str]:
-        return ["True", "False"]
+        return [wording("True", "yes"), wording("False", "no")]
 
 
 @dataclass(frozen=True)
@@ -159,8 +165,9 @@ class Composed(Constraint):
         return self.kinds[value]()
 
     def alternatives(self) -> list[str]:
-        names = [repr(name) for name in self.kinds]
-        return [*names, f"an object such as {next(iter(self.kinds.values())).__name__}(...)"]
+        name, kind = next(iter(self.kinds.items()))
+        call = wording(f"an object such as {kind.__name__}(...)", f"a call such as {name}(...)")
+        return [*map(word, self.kinds), call]
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,11 @@ class Checked(Constraint):
 
     def alternatives(self) -> list[str]:
         return [self.description]
+
+
+def word(name: str) -> str:
+    """Return how a user writes a name: in quotes, but for the command line."""
+    return wording(repr(name), name)
 
 
 def allow_auto(constraint: Constraint) -> Constraint:
@@ -197,6 +209,8 @@ def constraints_of(cls: type) -> dict[str, Constraint]:
 
 def shown(value: Any) -> str:
     """Return a value for a message, no longer than a line or two."""
+    if value is None or isinstance(value, bool):
+        return wording(repr(value), {None: "none", True: "yes", False: "no"}[value])
     number = as_int(value)
     if number is not None and abs(number) >= _LONGEST:
         return "an integer of more than 100 digits"

@@ -12,9 +12,10 @@ import numpy as np
 
 from hashslide import _core
 from hashslide._checks import is_auto
+from hashslide._interface import setting, wording
 from hashslide.errors import InputError
 from hashslide.settings.base import Settings, fields_of
-from hashslide.settings.constraints import Choice, Constraint, Real, UnacceptableError
+from hashslide.settings.constraints import Choice, Constraint, Real, UnacceptableError, shown
 from hashslide.settings.hash_families import (
     HASH,
     HASH_FAMILIES,
@@ -106,7 +107,8 @@ class Layer(Settings):
         check_lookup(self, self.sampler, self.hash)
         if isinstance(self.hash, CustomHash) and self.hash.is_missing:
             raise InputError(
-                f"a hidden layer needs {self.hash.family}, which is not there; pass it: load(path, hash=...)"
+                f"a hidden layer needs {self.hash.family}, which is not there. Load the model in Python: "
+                "load(path, hash=...)."
             )
 
     @property
@@ -133,12 +135,13 @@ def check_lookup(owner: object, sampler: Sampler | None, family: HashFamily | No
     looks_up = sampler is not None and sampler.looks_up
     if looks_up and family is None:
         raise InputError(
-            f'{owner!r}: {sampler!r} looks up hash tables, but hash is None; set it, as hash="dwta".'
+            f"{owner!r}: {sampler!r} looks up hash tables, but {setting('hash')} is {shown(family)}. Give "
+            f"it, as {setting('hash', 'dwta')}."
         )
     if family is not None and not looks_up:
         raise InputError(
             f"{owner!r}: hash is {family!r}, but sampler is {sampler!r}, which looks up no hash tables. "
-            'Leave hash out, or choose a sampler such as "scored".'
+            f"Leave {setting('hash')} out, or choose {setting('sampler', 'scored')}."
         )
 
 
@@ -274,7 +277,11 @@ class HiddenLayers(Constraint):
             raise UnacceptableError from None
 
     def alternatives(self) -> list[str]:
-        return ["an integer from 1 to 2147483647", "a layer such as Dense(256)", "a sequence of them"]
+        layer, several = wording(
+            ("a layer such as Dense(256)", "a sequence of them"),
+            ("a layer such as dense(256)", "several of them with commas between"),
+        )
+        return ["an integer from 1 to 2147483647", layer, several]
 
 
 HIDDEN = HiddenLayers()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Self
 
 from hashslide._checks import as_int, is_auto
+from hashslide._interface import wording
 from hashslide.errors import InputError
 from hashslide.settings.base import Settings
 from hashslide.settings.constraints import Constraint, Integer, Real, UnacceptableError
@@ -67,7 +68,10 @@ class NegativesKind(Constraint):
             raise UnacceptableError from None
 
     def alternatives(self) -> list[str]:
-        return [f"an integer from 0 to {MAX_IDS}", "an object such as Negatives(uniform=250)"]
+        return [
+            f"an integer from 0 to {MAX_IDS}",
+            wording("an object such as Negatives(uniform=250)", "a call such as negatives(uniform=250)"),
+        ]
 
 
 NEGATIVES = NegativesKind()

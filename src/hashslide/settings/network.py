@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar
 
 from hashslide import _core
+from hashslide._interface import setting
 from hashslide.errors import InputError
 from hashslide.settings.base import Settings, own_values
 from hashslide.settings.constraints import Choice, Integer
@@ -113,7 +114,10 @@ class NetworkConfig(Settings):
         for layer, inputs in zip(layers, self._widths(), strict=True):
             check_centring(layer.hash, inputs)
         if self.active == "per_example" and self.direct:
-            raise InputError(f'direct is {self.direct}; with active="per_example" only 0 is accepted.')
+            raise InputError(
+                f"{setting('direct')} is {self.direct}; with {setting('active', 'per_example')} only 0 is "
+                "accepted."
+            )
 
     def _widths(self) -> list[int]:
         """Return the number of inputs of each hidden layer and of the output."""
