@@ -138,7 +138,10 @@ class UnitFunction:
         return self.h
 
     def backward(self, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
-        """From g = dLoss/dh to dLoss/dz; with s = length / |a|, dLoss/da = s (g - h (h . g) / length^2)."""
+        """From g = dLoss/dh to dLoss/dz.
+
+        With ``s = length / |a|``, ``dLoss/da = s (g - h (h . g) / length^2)``.
+        """
         if self.length:
             along = (self.h * gradient).sum(axis=1, keepdims=True) / self.length**2
             gradient = np.where(self.free, gradient, (gradient - self.h * along) * self.scale)
