@@ -59,9 +59,23 @@ std::pair<Out<std::int64_t>, Out<float>> topk(const CsrInput& x, Index k, F&& pr
     return {labels, scores};
 }
 
-auto predict_topk(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, Index k, int n_threads) {
+// Offsets and ids of the labels that each row must not get.
+using Excluded = std::optional<std::pair<In<Index>, In<Id>>>;
+
+std::optional<CsrInput> excluded_labels(const Network& self, const Excluded& given, const CsrInput& x) {
+    if (!given) return std::nullopt;
+    const CsrInput excluded = pattern(given->first, given->second, self.config().n_labels);
+    if (excluded.n_rows() != x.n_rows()) throw BadInput("exclude has not one row for each row of x.");
+    return excluded;
+}
+
+auto predict_topk(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, Index k, int n_threads,
+                  const Excluded& exclude) {
     const CsrInput x = csr(indptr, indices, data, self.config().n_features);
-    return topk(x, k, [&](std::int64_t* labels, float* scores) { self.predict_topk(x, k, labels, scores, n_threads); });
+    const std::optional<CsrInput> excluded = excluded_labels(self, exclude, x);
+    return topk(x, k, [&](std::int64_t* labels, float* scores) {
+        self.predict_topk(x, excluded ? &*excluded : nullptr, k, labels, scores, n_threads);
+    });
 }
 
 using Rows = std::optional<In<Index>>;
@@ -77,11 +91,12 @@ struct NewCandidates {
 using Settings = std::tuple<Index, Index, Index>;  // of candidates: feature_labels, cell_labels, probes
 
 auto approximate_topk(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, Index k, Settings settings,
-                      int n_threads) {
+                      int n_threads, const Excluded& exclude) {
     const CsrInput x = csr(indptr, indices, data, self.config().n_features);
     const CandidateSettings read = std::make_from_tuple<CandidateSettings>(settings);
+    const std::optional<CsrInput> excluded = excluded_labels(self, exclude, x);
     return topk(x, k, [&](std::int64_t* labels, float* scores) {
-        self.approximate_topk(x, k, read, labels, scores, n_threads);
+        self.approximate_topk(x, excluded ? &*excluded : nullptr, k, read, labels, scores, n_threads);
     });
 }
 
@@ -132,9 +147,11 @@ void bind_network(nb::module_& m) {
         .def("train_batch", &train_batch, "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a,
              "rows"_a, "sample_weight"_a.none(), "learning_rate"_a, "n_threads"_a, "One step on the given rows.")
         .def("predict_topk", &predict_topk, "indptr"_a, "indices"_a, "data"_a, "k"_a, "n_threads"_a,
-             "Ids and logits of the k best labels of each row, best first.")
+             "exclude"_a.none() = nb::none(),
+             "Ids and logits of the k best labels of each row, best first; -1 where none is left.")
         .def("approximate_topk", &approximate_topk, "indptr"_a, "indices"_a, "data"_a, "k"_a, "settings"_a,
-             "n_threads"_a, "The same among the candidates alone; after set_candidates.")
+             "n_threads"_a, "exclude"_a.none() = nb::none(),
+             "The same among the candidates alone; after set_candidates.")
         .def(
             "learn_candidates",
             [](const Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,

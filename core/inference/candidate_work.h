@@ -1,6 +1,7 @@
 // Memory of one thread for one query, kept between queries.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "base/best_k.h"
@@ -8,6 +9,8 @@
 namespace hashslide {
 
 struct CandidateWork {
+    static constexpr Id forbidden = -1;
+
     // Sized to all labels and all 0 between queries: whoever sets an entry resets it.
     std::vector<float> sums;
     std::vector<Id> slots;  // place of a candidate in `candidates` + 1
@@ -27,6 +30,14 @@ struct CandidateWork {
         hidden.resize(width);
         candidates.clear();
     }
+    // Labels that are no candidates until they are allowed again.
+    void forbid(std::span<const Id> labels) {
+        for (const Id label : labels) slots[label] = forbidden;
+    }
+    void allow(std::span<const Id> labels) {
+        for (const Id label : labels) slots[label] = 0;
+    }
+    bool is_forbidden(Id label) const { return slots[label] == forbidden; }
     void add_candidate(Id label) {
         if (slots[label] != 0) return;
         candidates.push_back(label);

@@ -57,15 +57,17 @@ Candidates Candidates::extended(const Model& model, const CsrInput& x, float sca
     return out;
 }
 
-std::span<const Hit> Candidates::topk(const Model& model, const CsrView& x, Index row, Index k,
-                                      const CandidateSettings& read) const {
+std::span<const Hit> Candidates::topk(const Model& model, const CsrView& x, Index row, std::span<const Id> excluded,
+                                      Index k, const CandidateSettings& read) const {
     thread_local CandidateWork work;
     work.prepare(model.n_labels(), model.width());
     const std::span<const Id> ids = x.ids(row);
     prefetch(features.lists, model.direct, ids);
     model.hidden.predict(x, row, 1, work.hidden.data(), 1);
+    work.forbid(excluded);
     features.add_candidates(ids, x.values(row), read.feature_labels, work);
     cells.add_candidates(read.cell_labels, read.probes, k, work);
+    work.allow(excluded);
 
     const std::vector<Id>& labels = work.candidates;
     const Index n = static_cast<Index>(labels.size());

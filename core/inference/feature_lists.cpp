@@ -27,7 +27,7 @@ void FeatureLists::add_candidates(std::span<const Id> ids, std::span<const float
     work.hits.reserve(n_touched);
     for (Index i = 0; i < n_touched; ++i) {
         float& sum = work.sums[work.touched[i]];
-        if (sum != 0.0f) work.hits.push_back(ranked(sum, work.touched[i]));
+        if (sum != 0.0f && !work.is_forbidden(work.touched[i])) work.hits.push_back(ranked(sum, work.touched[i]));
         sum = 0.0f;
     }
     const std::size_t kept = std::min(work.hits.size(), static_cast<std::size_t>(best));

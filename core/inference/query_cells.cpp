@@ -116,9 +116,11 @@ void QueryCells::add_candidates(Index labels, Index probes, Index least, Candida
     const Index probed = std::min(probes, n());
     std::partial_sort(work.hits.begin(), work.hits.begin() + probed, work.hits.end());
     const auto add = [&](Index i, Index most) {
-        const std::span<const Id> list = lists.of(work.hits[i].label);
-        for (const Id label : list.first(std::min(static_cast<std::size_t>(most), list.size())))
+        for (const Id label : lists.of(work.hits[i].label)) {
+            if (work.is_forbidden(label)) continue;
+            if (most-- == 0) return;
             work.add_candidate(label);
+        }
     };
     for (Index i = 0; i < probed; ++i) add(i, labels);
     if (is_short()) std::sort(work.hits.begin(), work.hits.end());

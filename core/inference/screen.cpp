@@ -1,6 +1,7 @@
 #include "inference/screen.h"
 
 #include <cmath>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -70,7 +71,9 @@ Screen::Query Screen::quantise(const float* h) const {
     return query;
 }
 
-Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, const float* extra, Index k) const {
+Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, const float* extra,
+                                   std::span<const Id> excluded, Index k) const {
+    constexpr float none = -std::numeric_limits<float>::infinity();
     const Kernels& kernel = kernels();
     const float rounding = rounding_error(hidden_);
     constexpr float lost = 1e-12f;  // vectors shorter than 1e-19 have squares of 0
@@ -90,8 +93,10 @@ Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, 
             chunk.bounded &= std::isfinite(upper[i]) && std::isfinite(margin[i]);
         }
         if (!chunk.bounded) return chunk;
+        for (const Id label : between(excluded, block, block + n)) upper[label - block] = none;
         if (chunk.lower.full() && kernel.maximum(n, upper) < chunk.lower.worst().score) continue;
         for (Index i = 0; i < n; ++i) {
+            if (upper[i] == none) continue;
             const Id label = static_cast<Id>(block + i);
             chunk.lower.offer({upper[i] - 2.0f * margin[i], label});
             if (!chunk.lower.full() || upper[i] >= chunk.lower.worst().score)
@@ -101,15 +106,15 @@ Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, 
     return chunk;
 }
 
-std::vector<Hit> Screen::topk(const Model& model, const CsrView& x, Index row, const float* h, Index k,
-                              int n_threads) const {
+std::vector<Hit> Screen::topk(const Model& model, const CsrView& x, Index row, const float* h,
+                              std::span<const Id> excluded, Index k, int n_threads) const {
     const Query query = quantise(h);
     const Index n_chunks = (n_labels_ + chunk_rows - 1) / chunk_rows;
     std::vector<Chunk> chunks(n_chunks, Chunk{BestK(k), {}, true});
     parallel_for(n_threads, 0, n_labels_, chunk_rows, [&](Index first, Index last) {
         std::vector<float> extra(last - first, 0.0f);
         model.direct.add(x.ids(row), x.values(row), static_cast<Id>(first), static_cast<Id>(last), extra.data());
-        chunks[first / chunk_rows] = screen_chunk(query, first, last, extra.data(), k);
+        chunks[first / chunk_rows] = screen_chunk(query, first, last, extra.data(), excluded, k);
     });
 
     BestK lower(k), best(k);
@@ -119,7 +124,7 @@ std::vector<Hit> Screen::topk(const Model& model, const CsrView& x, Index row, c
     }
     for (const Chunk& chunk : chunks) {
         for (const auto& [upper, extra, label] : chunk.candidates) {
-            if (upper < lower.worst().score) continue;
+            if (lower.full() && upper < lower.worst().score) continue;
             best.offer({model.output.logit(label, h) + extra, label});
         }
     }

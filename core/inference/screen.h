@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/best_k.h"
@@ -23,10 +24,10 @@ class Screen {
 public:
     Screen(const OutputLayer& output, int n_threads);
 
-    // The k best labels of row `row` of x, whose hidden activation is h; nothing if numbers overflow, so that there are
-    // no bounds.
-    std::vector<Hit> topk(const Model& model, const CsrView& x, Index row, const float* h, Index k,
-                          int n_threads) const;
+    // The k best labels of row `row` of x, whose hidden activation is h, but for the excluded ones, which ascend;
+    // nothing if numbers overflow, so that there are no bounds.
+    std::vector<Hit> topk(const Model& model, const CsrView& x, Index row, const float* h, std::span<const Id> excluded,
+                          Index k, int n_threads) const;
 
 private:
     struct Row {
@@ -36,7 +37,8 @@ private:
     struct Chunk;
     Query quantise(const float* h) const;
     // extra: exact addends to the scores of the labels first .. last (the direct term).
-    Chunk screen_chunk(const Query& query, Index first, Index last, const float* extra, Index k) const;
+    Chunk screen_chunk(const Query& query, Index first, Index last, const float* extra, std::span<const Id> excluded,
+                       Index k) const;
 
     Index n_labels_, hidden_;
     Array<std::int8_t> quantised_;  // (n_labels, hidden)

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <span>
 #include <vector>
 
 #include "base/best_k.h"
@@ -48,22 +50,28 @@ float approximate_logits(const OutputLayer& output, Index n, const float* h, Ind
 }
 
 // Offers the labels first .. first + n, whose logits are z but for rounding errors of at most `slack` and for `extra`,
-// their direct term. Most blocks hold nothing above the k-th best and cost one vectorised maximum.
-void scan(const OutputLayer& output, const float* h, Index first, Index n, const float* z, const float* extra,
-          float slack, BestK& best) {
+// their direct term. Most blocks hold nothing above the k-th best and cost one vectorised maximum. excluded: labels
+// among them that are not offered, ascending; their logits become -infinity.
+void scan(const OutputLayer& output, const float* h, Index first, Index n, float* z, const float* extra, float slack,
+          std::span<const Id> excluded, BestK& best) {
+    constexpr float none = -std::numeric_limits<float>::infinity();
+    for (const Id label : excluded) z[label - first] = none;
+    const auto is_excluded = [&](Index j) {
+        return z[j] == none && std::ranges::binary_search(excluded, static_cast<Id>(first + j));
+    };
     for (Index i = 0; i < n; i += scan_block) {
         const Index end = std::min(n, i + scan_block);
         if (best.full() && kernels().maximum(end - i, z + i) < best.worst().score - slack) continue;
         for (Index j = i; j < end; ++j)
-            if (!best.full() || !(z[j] < best.worst().score - slack))
+            if ((!best.full() || !(z[j] < best.worst().score - slack)) && !is_excluded(j))
                 best.offer({output.logit(first + j, h) + extra[j], static_cast<Id>(first + j)});
     }
 }
 
 // Workers take ranges of labels; each lane of ranges keeps its own best, merged at the end. The number of lanes bounds
 // the memory. A product of matrices only chooses whose score is worth computing: its sums depend on the other rows.
-void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index n, Index k, std::int64_t* labels,
-                   float* scores, int n_threads) {
+void topk_of_block(const Model& model, const CsrView& x, const CsrView& excluded, Index first_row, Index n, Index k,
+                   std::int64_t* labels, float* scores, int n_threads) {
     constexpr Index max_lanes = 64, range = label_block * range_blocks;
     const OutputLayer& output = model.output;
     const Index n_labels = output.n_labels(), n_ranges = (n_labels + range - 1) / range, width = output.width();
@@ -86,7 +94,8 @@ void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index 
                 if (model.direct.enabled()) kernels().axpy(size, 1.0f, extra, row);
                 const float error =
                     rounding_error(width) * (largest * std::max(1.0f, norm(width, activations)) + norm(size, extra));
-                scan(output, activations, first, size, row, extra, error, best[lane * n + i]);
+                const std::span<const Id> left_out = between(excluded.ids(first_row + i), first, last);
+                scan(output, activations, first, size, row, extra, error, left_out, best[lane * n + i]);
             }
         }
     });
@@ -94,35 +103,37 @@ void topk_of_block(const Model& model, const CsrView& x, Index first_row, Index 
         for (Index i = a; i < b; ++i) {
             BestK all(k);
             for (Index lane = 0; lane < n_lanes; ++lane) all.offer(best[lane * n + i].hits());
-            write_hits(std::move(all).sorted(), labels + (first_row + i) * k, scores + (first_row + i) * k);
+            write_hits(std::move(all).sorted(), k, labels + (first_row + i) * k, scores + (first_row + i) * k);
         }
     });
 }
 
 }  // namespace
 
-void write_hits(std::span<const Hit> hits, std::int64_t* labels, float* scores) {
-    for (std::size_t j = 0; j < hits.size(); ++j) {
-        labels[j] = hits[j].label;
-        scores[j] = hits[j].score;
+void write_hits(std::span<const Hit> hits, Index k, std::int64_t* labels, float* scores) {
+    for (Index j = 0; j < k; ++j) {
+        const bool is_hit = j < std::ssize(hits);
+        labels[j] = is_hit ? hits[j].label : -1;
+        scores[j] = is_hit ? hits[j].score : -std::numeric_limits<float>::infinity();
     }
 }
 
-void blocked_topk(const Model& model, const CsrView& x, Index k, std::int64_t* labels, float* scores, int n_threads) {
+void blocked_topk(const Model& model, const CsrView& x, const CsrView& excluded, Index k, std::int64_t* labels,
+                  float* scores, int n_threads) {
     for (Index row = 0; row < x.n_rows; row += example_block)
-        topk_of_block(model, x, row, std::min(example_block, x.n_rows - row), k, labels, scores, n_threads);
+        topk_of_block(model, x, excluded, row, std::min(example_block, x.n_rows - row), k, labels, scores, n_threads);
 }
 
-void screened_topk(const Model& model, const Screen& screen, const CsrView& x, Index k, std::int64_t* labels,
-                   float* scores, int n_threads) {
+void screened_topk(const Model& model, const Screen& screen, const CsrView& x, const CsrView& excluded, Index k,
+                   std::int64_t* labels, float* scores, int n_threads) {
     std::vector<float> h(model.width());
     for (Index row = 0; row < x.n_rows; ++row) {
         model.hidden.predict(x, row, 1, h.data(), n_threads);
-        const std::vector<Hit> hits = screen.topk(model, x, row, h.data(), k, n_threads);
+        const std::vector<Hit> hits = screen.topk(model, x, row, h.data(), excluded.ids(row), k, n_threads);
         if (hits.empty())
-            topk_of_block(model, x, row, 1, k, labels, scores, n_threads);
+            topk_of_block(model, x, excluded, row, 1, k, labels, scores, n_threads);
         else
-            write_hits(hits, labels + row * k, scores + row * k);
+            write_hits(hits, k, labels + row * k, scores + row * k);
     }
 }
 

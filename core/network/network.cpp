@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "base/clock.h"
@@ -147,32 +148,40 @@ void Network::hidden(const CsrInput& x, std::size_t n_layers, float* out, int n_
 }
 
 // Few rows by the screen, but for the first ones since the weights have changed: making it costs more than they do.
-void Network::predict_topk(const CsrInput& x, Index k, std::int64_t* labels, float* scores, int n_threads) const {
+void Network::predict_topk(const CsrInput& x, const CsrInput* excluded, Index k, std::int64_t* labels, float* scores,
+                           int n_threads) const {
     const FlushDenormals flush;
     const auto few = x.n_rows() <= screened_rows ? screen(n_threads) : nullptr;
+    CsrRows left_out;
     for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
+        left_out.assign_pattern(excluded, first, rows.n_rows);
         if (few)
-            screened_topk(model_, *few, rows, k, labels + first * k, scores + first * k, n_threads);
+            screened_topk(model_, *few, rows, left_out.view(), k, labels + first * k, scores + first * k, n_threads);
         else
-            blocked_topk(model_, rows, k, labels + first * k, scores + first * k, n_threads);
+            blocked_topk(model_, rows, left_out.view(), k, labels + first * k, scores + first * k, n_threads);
     });
 }
 
-void Network::approximate_topk(const CsrInput& x, Index k, const CandidateSettings& read, std::int64_t* labels,
-                               float* scores, int n_threads) const {
+void Network::approximate_topk(const CsrInput& x, const CsrInput* excluded, Index k, const CandidateSettings& read,
+                               std::int64_t* labels, float* scores, int n_threads) const {
     const FlushDenormals flush;
     std::vector<char> is_short(x.n_rows());
     parallel_for(n_threads, 0, x.n_rows(), 4, [&](Index first, Index last) {
-        thread_local CsrRows copy;
+        thread_local CsrRows copy, left_out;
         copy.assign(x, first, last - first, config_.input_scale);
+        left_out.assign_pattern(excluded, first, last - first);
         for (Index row = first; row < last; ++row) {
-            const std::span<const Hit> hits = candidates_.topk(model_, copy.view(), row - first, k, read);
+            const std::span<const Hit> hits =
+                candidates_.topk(model_, copy.view(), row - first, left_out.view().ids(row - first), k, read);
             is_short[row] = std::ssize(hits) < k;
-            if (!is_short[row]) write_hits(hits, labels + row * k, scores + row * k);
+            if (!is_short[row]) write_hits(hits, k, labels + row * k, scores + row * k);
         }
     });
-    for (Index row = 0; row < x.n_rows(); ++row)
-        if (is_short[row]) predict_topk(x.row(row), k, labels + row * k, scores + row * k, n_threads);
+    for (Index row = 0; row < x.n_rows(); ++row) {
+        if (!is_short[row]) continue;
+        const std::optional<CsrInput> its_own = excluded ? std::optional(excluded->row(row)) : std::nullopt;
+        predict_topk(x.row(row), its_own ? &*its_own : nullptr, k, labels + row * k, scores + row * k, n_threads);
+    }
 }
 
 Candidates Network::learn_candidates(const CsrInput& x, const CsrInput& y, bool is_fresh, int n_threads) const {

@@ -27,11 +27,13 @@ public:
     StepStats train_batch(const CsrInput& x, const CsrInput& y, std::span<const Index> rows, const float* sample_weight,
                           float rate, int n_threads);
 
-    void predict_topk(const CsrInput& x, Index k, std::int64_t* labels, float* scores, int n_threads) const;
+    // excluded: labels that each row must not get, or null. Where fewer than k are left, -1 and -infinity follow.
+    void predict_topk(const CsrInput& x, const CsrInput* excluded, Index k, std::int64_t* labels, float* scores,
+                      int n_threads) const;
     // The same among the candidates alone; if there are fewer than k, the row is predicted exactly. Not before
     // set_candidates().
-    void approximate_topk(const CsrInput& x, Index k, const CandidateSettings& read, std::int64_t* labels,
-                          float* scores, int n_threads) const;
+    void approximate_topk(const CsrInput& x, const CsrInput* excluded, Index k, const CandidateSettings& read,
+                          std::int64_t* labels, float* scores, int n_threads) const;
     void logits(const CsrInput& x, float* out, int n_threads) const;
     // Those of some labels of each row alone: out (entries of y).
     void pair_logits(const CsrInput& x, const CsrInput& y, float* out, int n_threads) const;

@@ -1,6 +1,7 @@
 // Read-only view of a compressed sparse row matrix that another part of the core owns.
 #pragma once
 
+#include <algorithm>
 #include <cassert>
 #include <span>
 
@@ -22,5 +23,11 @@ struct CsrView {
         return {data + indptr[row], static_cast<std::size_t>(indptr[row + 1] - indptr[row])};
     }
 };
+
+// The ids first <= id < last of an ascending list.
+inline std::span<const Id> between(std::span<const Id> ids, Index first, Index last) {
+    const auto begin = std::ranges::lower_bound(ids, first), end = std::lower_bound(begin, ids.end(), last);
+    return {begin, end};
+}
 
 }  // namespace hashslide

@@ -31,6 +31,16 @@ void CsrRows::assign(const CsrInput& from, Index first, Index n, float scale) {
     }
 }
 
+void CsrRows::assign_pattern(const CsrInput* from, Index first, Index n) {
+    indptr_.assign(1, 0);
+    ids_.clear();
+    values_.clear();
+    for (Index row = first; row < first + n; ++row) {
+        if (from) from->each(row, [&](Id id, Index) { ids_.push_back(id); });
+        indptr_.push_back(std::ssize(ids_));
+    }
+}
+
 CsrInput CsrInput::of(std::span<const Index> rows) const {
     CsrInput chosen = *this;
     chosen.rows_ = rows.data();

@@ -105,6 +105,8 @@ class CsrRows {
 public:
     // The rows first .. first + n - 1 of a matrix with values, times `scale`.
     void assign(const CsrInput& from, Index first, Index n, float scale);
+    // Those of a pattern; null: of one without entries.
+    void assign_pattern(const CsrInput* from, Index first, Index n);
     CsrView view() const { return {indptr_.data(), ids_.data(), values_.data(), std::ssize(indptr_) - 1}; }
 
 private:

@@ -12,7 +12,7 @@ from hashslide._checks import as_int, check_choice, check_int
 from hashslide._interface import wording
 from hashslide._locks import reading, training, writing
 from hashslide._validation import as_numeric, to_float32
-from hashslide.csr import Csr, as_csr
+from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.settings import NetworkConfig
 from hashslide.settings.limits import MAX_IDS
@@ -157,7 +157,12 @@ class Network:
 
     @reading
     def predict_topk(
-        self, X: Any, k: int = 5, n_threads: int = 1, approximate: bool | CandidateSettings = False
+        self,
+        X: Any,
+        k: int = 5,
+        n_threads: int = 1,
+        approximate: bool | CandidateSettings = False,
+        exclude: Any = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the k best labels of each example.
 
@@ -170,13 +175,15 @@ class Network:
         approximate : bool or CandidateSettings
             Score only the candidates that the lists of `learn_candidates` name for each example; if they
             cannot name k, it is predicted exactly. True: as many as `candidate_settings` says.
+        exclude : Csr, array-like or sparse matrix of shape (n, n_labels), optional
+            Labels that each example must not get: those whose values are not 0.
 
         Returns
         -------
         labels : int64 array of shape (n, k)
-            Best first, ties by the smaller id.
+            Best first, ties by the smaller id; -1 where no label is left.
         scores : float32 array of shape (n, k)
-            Logits.
+            Logits; -infinity where no label is left.
 
         Raises
         ------
@@ -185,8 +192,9 @@ class Network:
         """
         check_int("k", k, 1, self.config.n_labels)
         x = self._check_features(X)
+        left_out = self._check_excluded(exclude, x.n_rows)
         if approximate is False:
-            return self._core.predict_topk(x.indptr, x.indices, x.values, k, n_threads)
+            return self._core.predict_topk(x.indptr, x.indices, x.values, k, n_threads, left_out)
         if not self.has_candidates:
             raise InputError(
                 "approximate prediction needs lists of candidates, and this network has none. "
@@ -197,7 +205,9 @@ class Network:
                 )
             )
         read = self.candidate_settings if approximate is True else approximate
-        return self._core.approximate_topk(x.indptr, x.indices, x.values, k, astuple(read), n_threads)
+        return self._core.approximate_topk(
+            x.indptr, x.indices, x.values, k, astuple(read), n_threads, left_out
+        )
 
     @training
     def learn_candidates(self, x: Csr, y: Csr, n_threads: int = 1, fresh: bool = True) -> None:
@@ -519,6 +529,20 @@ class Network:
         if ids.ndim != 1 or ids.dtype.kind not in "iu" or ((ids < 0) | (ids >= n_labels)).any():
             raise InputError(f"labels must be a vector of ids from 0 to {n_labels - 1}.")
         return np.ascontiguousarray(ids, np.int32)
+
+    def _check_excluded(
+        self, exclude: Any, n_rows: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]] | None:
+        """Return offsets and ids of excluded labels."""
+        if exclude is None:
+            return None
+        pattern = as_pattern(exclude, name="exclude")
+        if pattern.shape != (n_rows, self.config.n_labels):
+            raise InputError(
+                f"exclude has the shape {pattern.shape}; accepted is {(n_rows, self.config.n_labels)}, one "
+                "row for each row of X and one column for each label."
+            )
+        return pattern.indptr, pattern.indices
 
     def _check_features(self, X: Any) -> Csr:
         x = as_csr(X)

@@ -298,6 +298,13 @@ def test_predictions(settings, data):
     expected_ids, expected_scores = specification.predict_topk(*x, 7)
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-4, atol=1e-4)
     assert (ids == expected_ids).mean() > 0.99  # near-equal logits may change places
+    excluded = sparse.random(len(x[0]) - 1, L, 0.9, "csr", random_state=0)
+    excluded = sparse.vstack([excluded[:-1], np.ones((1, L))], format="csr")  # none is left for the last
+    exclude = excluded.indptr.astype(np.int64), excluded.indices
+    ids, scores = core.predict_topk(*x, 7, 1, exclude)
+    expected_ids, expected_scores = specification.predict_topk(*x, 7, exclude=exclude)
+    np.testing.assert_allclose(scores, expected_scores, rtol=1e-4, atol=1e-4)
+    assert (ids == expected_ids).mean() > 0.99 and (ids[-1] == -1).all() and (ids == -1).mean() < 0.5
 
 
 GOING_ON = {

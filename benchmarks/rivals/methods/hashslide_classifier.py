@@ -10,6 +10,8 @@ from hashslide import SlideClassifier
 
 from . import Options
 
+EXCLUDES_INPUT = True
+
 
 def fit(data: tuple[csr_matrix, csr_matrix], options: Options) -> SlideClassifier:
     """Train from the CSR matrices (X, Y)."""
@@ -19,5 +21,5 @@ def fit(data: tuple[csr_matrix, csr_matrix], options: Options) -> SlideClassifie
 
 def predict_topk(model: SlideClassifier, X: csr_matrix, k: int, options: Options) -> NDArray[np.int64]:
     """Return the `k` best label ids of each row, shape (n, k)."""
-    labels, _ = model.predict_topk(X, k=k)
+    labels, _ = model.predict_topk(X, k=k, exclude="input" if options.exclude_input else None)
     return np.asarray(labels, dtype=np.int64)

@@ -176,6 +176,14 @@ Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Same seed, same mod
 ApproximatePrediction = Annotated[
     bool, _flag("--approximate", help="Score only candidates; the model says which are enough.")
 ]
+Exclude = Annotated[
+    str | None,
+    typer.Option(
+        metavar="input|FILE",
+        help="Leave out the labels that an example has as features, or a file's pairs 'example label', "
+        "as the XMC sets name them.",
+    ),
+]
 EarlyStopping = Annotated[
     bool, _flag("--early-stopping", help="Stop when validation improves no more; keep the best.")
 ]

@@ -1,6 +1,5 @@
 """``hashslide evaluate``: the metrics of a model on labelled data."""
 
-from pathlib import Path
 from typing import Annotated, cast
 
 import typer
@@ -24,10 +23,7 @@ def evaluate(
     ] = opt.RANKS,
     propensity_a: Annotated[float, typer.Option(metavar="X", help="Constant A of the propensities.")] = 0.55,
     propensity_b: Annotated[float, typer.Option(metavar="X", help="Constant B of the propensities.")] = 1.5,
-    exclude: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Pairs 'example label' to leave out, as the XMC sets name them."),
-    ] = None,
+    exclude: opt.Exclude = None,
     approximate: opt.ApproximatePrediction = False,
     label_names: opt.LabelNamesFile = None,
     feature_names: opt.FeatureNamesFile = None,
@@ -49,6 +45,7 @@ def evaluate(
         hashslide evaluate mesh.hashslide pubmed-mesh
         hashslide evaluate deps.hashslide npm-deps/test.txt.gz -k 1,10 --json
         hashslide evaluate titles.hashslide test.txt --exclude filter_labels_test.txt
+        hashslide evaluate items.hashslide baskets.txt --exclude input
     """
     from hashslide.cli.actions.evaluate import Names, run  # not before: --help need not wait for it
 

@@ -38,6 +38,7 @@ def predict(
     ] = None,
     logits: Annotated[bool, typer.Option("--logits", help="Print raw scores, not probabilities.")] = False,
     approximate: opt.ApproximatePrediction = False,
+    exclude: opt.Exclude = None,
     block: Annotated[
         int, typer.Option(min=1, metavar="N", help="Lines read before any is answered; 1 in a dialogue.")
     ] = 1024,
@@ -60,9 +61,10 @@ def predict(
         echo "insulin glucose rats" | hashslide predict mesh.hashslide --by-name
         echo "17:0.6 204:0.8" | hashslide predict mesh.hashslide --json
         hashslide predict mesh.hashslide questions.txt --by-name --logits
+        hashslide predict items.hashslide baskets.txt --exclude input -k 10
     """
     from hashslide.cli.actions.predict import Answers, run  # not before: --help need not wait for it
 
     form = LineForm.names if by_name else lines
     answers = Answers(k, probabilities=not logits, approximate=approximate, json=json)
-    run(model, source, form, normalize, block, feature_names, answers, jobs, reader)
+    run(model, source, form, normalize, block, feature_names, exclude, answers, jobs, reader)

@@ -45,10 +45,16 @@ class Predictor:
         return self.network.config.loss == "softmax"
 
     def topk(
-        self, x: Csr, k: int, probabilities: bool, approximate: bool = False
+        self,
+        x: Csr,
+        k: int,
+        probabilities: bool,
+        approximate: bool = False,
+        exclude: Csr | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return ids and scores of the k best labels, or of all if there are fewer."""
-        ids, scores = self.network.predict_topk(x, min(k, self.n_labels), self.n_threads, approximate)
+        """Return ids and scores of the k best labels that are not excluded, or of all if there are fewer."""
+        k = min(k, self.n_labels)
+        ids, scores = self.network.predict_topk(x, k, self.n_threads, approximate, exclude)
         if probabilities:
             scores = self._probabilities(scores, self._normaliser(x)).astype(np.float32)
         return ids, scores

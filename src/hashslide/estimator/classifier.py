@@ -45,7 +45,7 @@ from hashslide.estimator.preparing import (
 )
 from hashslide.network import effective_threads
 from hashslide.settings import Layer, Negatives, Optimizer, Sampler, Schedule
-from hashslide.targets import LabelNames
+from hashslide.targets import LabelNames, excluded_labels
 
 __all__ = ["SlideClassifier"]
 
@@ -421,7 +421,12 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     @reading
     def predict_topk(
-        self, X: Any, k: int = 5, probabilities: bool = False, approximate: bool = False
+        self,
+        X: Any,
+        k: int = 5,
+        probabilities: bool = False,
+        approximate: bool = False,
+        exclude: Any = None,
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Return the k best labels of each example and their scores.
 
@@ -439,27 +444,55 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         approximate : bool, default False
             Score only some hundred candidates for each example; see `tune_approximate`. The scores of the
             labels found are right, but a better one may be missed. Exact where `approximate_` says so.
+        exclude : "input", or labels in any form of y in `fit`, optional
+            Labels that each example must not get, such as items that a user has already. "input": the labels
+            that are features of the example. They are matched by name, where both have names or the labels
+            are integers, the numbers of X's columns; otherwise label i is feature i, if there are as many of
+            both. Labels that the model does not have are ignored.
 
         Returns
         -------
         labels : array of shape (n, min(k, n_labels))
-            Names from `classes_`, best first; equal scores in the order of `classes_`.
+            Names from `classes_`, best first; equal scores in the order of `classes_`. Where `exclude` leaves
+            an example fewer labels, None follows them, or -1 if the labels have no names.
         scores : float32 array of the same shape
+            Negative infinity, or the probability 0, where no label is left.
 
         Raises
         ------
         InputError
-            Also if `approximate` and there are no lists: see `build_approximate`.
+            Also if `approximate` and there are no lists: see `build_approximate`; or if features and labels
+            are not the same things, and `exclude` is "input".
         """
         check_int("k", k, 1, 2**31)
         check_bool("probabilities", probabilities)
         check_bool("approximate", approximate)
         x = self._features(X)
+        left_out = self._excluded(x, exclude)
         if approximate:
             self._check_approximate()
             approximate = self.approximate_.uses_candidates
-        ids, scores = self._predictor().topk(x, k, probabilities, approximate)
+        ids, scores = self._predictor().topk(x, k, probabilities, approximate, left_out)
         return self._labels.decode(ids), scores
+
+    @reading
+    def excluded_labels(self, X: Any, exclude: Any = "input") -> sparse.csr_matrix:
+        """Return what ``predict_topk(X, exclude=...)`` leaves out, for the metrics' own `exclude`.
+
+        Parameters
+        ----------
+        X, exclude
+            As there.
+
+        Returns
+        -------
+        csr_matrix of float32, shape (n, n_labels)
+            1 for each label that an example must not get.
+        """
+        x = self._features(X)
+        left_out = self._excluded(x, exclude)
+        empty = sparse.csr_matrix((x.n_rows, self._labels.n), dtype=np.float32)
+        return empty if left_out is None else left_out.to_scipy()
 
     @reading
     def decision_function(self, X: Any) -> NDArray[np.float32]:
@@ -644,6 +677,11 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         x = check_features(self, X)
         check_known_features(self, X, x)
         return x
+
+    def _excluded(self, x: Csr, exclude: Any) -> Csr | None:
+        names = getattr(self, "feature_names_in_", None)
+        in_columns = self.multilabel_ and not self._labels.from_lists
+        return excluded_labels(exclude, x, names, self._labels, in_columns)
 
     def _check_approximate(self) -> None:
         if not self.network_.has_candidates:

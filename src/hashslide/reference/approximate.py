@@ -1,12 +1,13 @@
 """Approximate prediction in plain NumPy, for one example at a time: what the tests hold the core against."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["feature_candidates", "label_lists", "nearest_cells", "topk"]
+__all__ = ["cell_candidates", "feature_candidates", "label_lists", "nearest_cells", "topk"]
 
 
 def __dir__() -> list[str]:
@@ -48,15 +49,25 @@ def feature_candidates(
     examples: NDArray[Any],
     best: int,
     n_labels: int,
+    exclude: Sequence[int] = (),
 ) -> Any:
-    """Return the `best` labels of the largest sum over features f of x_f count(f, l) / (count(f) + 1)."""
+    """Return the `best` labels of the largest sum over features f of x_f count(f, l) / (count(f) + 1).
+
+    Labels in `exclude` count as if they were in no list.
+    """
     sums, touched = np.zeros(n_labels), np.zeros(n_labels, bool)
     for f, value in zip(ids, values, strict=True):
         labels, counts = lists[f]
         sums[labels] += value * counts / (examples[f] + 1)
         touched[labels] = True
+    touched[list(exclude)] = False
     labels = np.flatnonzero(touched)
     return labels[np.lexsort((labels, -sums[labels]))][:best]
+
+
+def cell_candidates(labels: NDArray[Any], most: int, exclude: Sequence[int] = ()) -> NDArray[Any]:
+    """Return the first `most` labels of a cell's list, but for those in `exclude`."""
+    return labels[~np.isin(labels, list(exclude))][:most]
 
 
 def topk(candidates: NDArray[Any], logits: NDArray[Any], k: int) -> NDArray[np.int64]:

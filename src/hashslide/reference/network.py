@@ -186,11 +186,20 @@ class Network:
         x_data: NDArray[np.float32],
         k: int,
         n_threads: int = 1,
+        exclude: tuple[NDArray[np.int64], NDArray[np.int32]] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Ids and logits of the k best labels, best first, ties by the smaller id."""
+        """Ids and logits of the k best labels, best first, ties by the smaller id.
+
+        exclude: offsets and ids of labels that each example must not get. -1 and -infinity: none is left.
+        """
         z = self.logits(x_indptr, x_indices, x_data)
-        ids = np.argsort(-z, axis=1, kind="stable")[:, :k]
-        return ids, np.take_along_axis(z, ids, axis=1)
+        allowed = np.ones(z.shape, bool)
+        if exclude is not None:
+            allowed[np.repeat(np.arange(len(z)), np.diff(exclude[0])), exclude[1]] = False
+        every = np.broadcast_to(np.arange(z.shape[1]), z.shape)
+        ids = np.lexsort((every, -z, ~allowed), axis=1)[:, :k]
+        is_left = np.take_along_axis(allowed, ids, axis=1)
+        return np.where(is_left, ids, -1), np.where(is_left, np.take_along_axis(z, ids, axis=1), -np.inf)
 
     def set_label_prior(self, counts: NDArray[np.int64], n_examples: int, reset_bias: bool = True) -> None:
         """Label frequencies; the output bias starts at the log odds (bce) or the log frequency (softmax)."""

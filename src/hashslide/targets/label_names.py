@@ -145,7 +145,7 @@ class LabelNames:
         """
         columns = check_classes(classes) if classes is not None else target.columns
         if target.n_columns is None:
-            ids = self._ids(target.items)
+            ids = self.look_up(target.items)
         elif columns is None or self.names is None:
             if target.n_columns != self.n:
                 raise InputError(
@@ -155,7 +155,7 @@ class LabelNames:
         elif np.array_equal(columns, self.names):
             return Csr(target.indptr, target.items, None, self.n)
         else:
-            ids = self._ids(columns)[target.items]
+            ids = self.look_up(columns)[target.items]
         indptr = target.indptr
         if (ids < 0).any():
             if not drop_unknown:
@@ -169,7 +169,7 @@ class LabelNames:
             ids, indptr = ids[ids >= 0], known[indptr]
         return _sorted_pattern(indptr, ids, self)
 
-    def _ids(self, names: NDArray[Any]) -> NDArray[np.int32]:
+    def look_up(self, names: NDArray[Any]) -> NDArray[np.int32]:
         """Return the ids of names, -1 where unknown."""
         if self.names is None:
             raise InputError(
@@ -186,8 +186,17 @@ class LabelNames:
         return found if found < self.n else -1
 
     def decode(self, ids: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the names of label ids; the ids themselves if the labels have no names."""
-        return ids if self.names is None else self.names[ids]
+        """Return the names of label ids; the ids themselves if the labels have no names.
+
+        In the place of -1, where no label is left, stands None in an array of objects.
+        """
+        if self.names is None:
+            return ids
+        names, is_missing = self.names[ids], ids < 0
+        if is_missing.any():
+            names = names.astype(object)
+            names[is_missing] = None
+        return names
 
     def array(self) -> NDArray[Any]:
         """Return the name of every label, in the order of the ids."""

@@ -8,9 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hashslide import data, metrics
+from hashslide import metrics
 from hashslide.cli._console import note, print_facts, print_json, print_table
-from hashslide.cli.inputs.models import fit_features, fit_labels, load_classifier, row_blocks
+from hashslide.cli.inputs.models import (
+    fit_features,
+    fit_labels,
+    load_classifier,
+    load_excluded,
+    row_blocks,
+)
 from hashslide.cli.inputs.reader import Reader
 from hashslide.cli.inputs.sources import find_names, part_path
 from hashslide.estimator import SlideClassifier
@@ -35,7 +41,7 @@ def run(
     source: str,
     ranks: list[int],
     constants: tuple[float, float],
-    exclude: Path | None,
+    exclude: str | None,
     approximate: bool,
     names: Names,
     jobs: int | None,
@@ -48,8 +54,7 @@ def run(
     label_names = find_names(names.labels, part, "labels")
     X = fit_features(part, classifier, names.features, reader.drop_unknown)
     Y = fit_labels(part.Y, label_names, part, classifier)
-    left_out = None if exclude is None else data.load_pairs(exclude, part.Y.shape)
-    left_out = None if left_out is None else fit_labels(left_out, label_names, part, classifier)
+    left_out = None if exclude is None else load_excluded(exclude, X, label_names, part, classifier)
     if exclude is None and (beside := part.path.parent / "filter_labels_test.txt").is_file():
         note(f"Note: published results leave out the pairs in {beside}; --exclude {beside} does so.")
     n_labels = len(classifier.classes_)
@@ -83,8 +88,8 @@ def measure(
     propensity_constants : (A, B)
     approximate : bool
         Measure approximate prediction, as the model is tuned to it.
-    exclude : csr_matrix of the shape of Y, optional
-        Pairs that are left out.
+    exclude : csr_matrix of shape (n, >= n_labels), optional
+        Pairs that are left out: neither predicted nor right.
 
     Returns
     -------
@@ -92,10 +97,9 @@ def measure(
         "examples", "seconds", "milliseconds_per_example", "threads", and "P@1" and so on.
     """
     threads = effective_threads(classifier.n_jobs)
-    most_left_out = 0 if exclude is None else int(np.diff(exclude.indptr).max(initial=0))
-    k = min(max(ranks) + most_left_out, Y.shape[1])
+    k = min(max(ranks), Y.shape[1])
     started = time.perf_counter()
-    topk = _predict_ids(classifier, X, k, approximate)
+    topk = _predict_ids(classifier, X, k, approximate, exclude)
     seconds = time.perf_counter() - started
     lacking = k - topk.shape[1]  # where Y has labels that the model lacks
     topk = np.pad(topk, ((0, 0), (0, lacking)), constant_values=-1)
@@ -125,12 +129,20 @@ def print_report(report: dict[str, Any]) -> None:
     )
 
 
-def _predict_ids(classifier: SlideClassifier, X: csr_matrix, k: int, approximate: bool) -> NDArray[np.int64]:
+def _predict_ids(
+    classifier: SlideClassifier, X: csr_matrix, k: int, approximate: bool, exclude: csr_matrix | None
+) -> NDArray[np.int64]:
     network, threads = classifier.network_, effective_threads(classifier.n_jobs)
-    k = min(k, network.config.n_labels)
+    n_labels = network.config.n_labels
+    k = min(k, n_labels)
     if approximate and network.has_candidates:
         approximate = classifier.approximate_.uses_candidates
-    blocks = [network.predict_topk(X[rows], k, threads, approximate)[0] for rows in row_blocks(X.shape[0])]
+    blocks = [
+        network.predict_topk(
+            X[rows], k, threads, approximate, None if exclude is None else exclude[rows, :n_labels]
+        )[0]
+        for rows in row_blocks(X.shape[0])
+    ]
     return np.concatenate([np.empty((0, k), np.int64), *blocks])
 
 

@@ -14,12 +14,13 @@ from sklearn.preprocessing import normalize as scale_rows
 from hashslide.cli._console import note, print_json, visible
 from hashslide.cli._options import STANDARD_INPUT
 from hashslide.cli.inputs.lines import LineReader
-from hashslide.cli.inputs.models import fit_features, load_classifier, row_blocks
+from hashslide.cli.inputs.models import fit_features, load_classifier, load_excluded, row_blocks
 from hashslide.cli.inputs.reader import LineForm, Reader
-from hashslide.cli.inputs.sources import part_path
+from hashslide.cli.inputs.sources import find_names, part_path
 from hashslide.data.sources import TextSource, open_text
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
+from hashslide.targets.exclusion import INPUT
 
 __all__ = ["Answers", "run"]
 
@@ -49,15 +50,17 @@ class Answers:
     approximate: bool
     json: bool
 
-    def write(self, classifier: SlideClassifier, blocks: Iterable[csr_matrix]) -> None:
-        """Print the answers for blocks of examples, each block as soon as it is there."""
-        number = 0
-        for X in blocks:
+    def write(self, classifier: SlideClassifier, blocks: Iterable[tuple[csr_matrix, Any]]) -> None:
+        """Print the answers for blocks of examples, each with what to exclude, as soon as it is there."""
+        number, classes = 0, classifier.classes_
+        missing = {None} if classes.dtype.kind not in "iu" or (classes == -1).any() else {None, -1}
+        for X, exclude in blocks:
             topk = classifier.predict_topk(
-                X, self.k, probabilities=self.probabilities, approximate=self.approximate
+                X, self.k, probabilities=self.probabilities, approximate=self.approximate, exclude=exclude
             )
             for labels, scores in zip(*topk, strict=True):
-                (_print_json if self.json else _print)(number, labels.tolist(), scores.tolist())
+                known = [i for i, label in enumerate(labels.tolist()) if label not in missing]
+                (_print_json if self.json else _print)(number, labels[known].tolist(), scores[known].tolist())
                 number += 1
             sys.stdout.flush()
 
@@ -79,6 +82,7 @@ def run(
     normalize: bool | None,
     block: int,
     feature_names: Path | None,
+    exclude: str | None,
     answers: Answers,
     jobs: int | None,
     reader: Reader,
@@ -89,22 +93,37 @@ def run(
     if k > len(classifier.classes_):
         note(f"Note: the model has {len(classifier.classes_):,} labels, so that -k {k} prints all of them.")
     if form is None and source != STANDARD_INPUT:
-        examples = _examples_of_file(source, classifier, feature_names, reader, bool(normalize))
+        examples = _examples_of_file(source, classifier, feature_names, exclude, reader, bool(normalize))
     else:
+        if exclude not in (None, INPUT):
+            raise InputError(
+                f"--exclude {exclude} names pairs by the number of the example, which lines do not have "
+                "beforehand. Give the examples as a data file, or --exclude input."
+            )
         form = form or LineForm.xmc
         scale = form == LineForm.names if normalize is None else normalize
-        examples = _examples_of_lines(
-            source, LineReader(form, classifier, source, scale, reader.drop_unknown), block
-        )
+        lines = LineReader(form, classifier, source, scale, reader.drop_unknown)
+        examples = ((X, exclude) for X in _examples_of_lines(source, lines, block))
     answers.write(classifier, examples)
 
 
 def _examples_of_file(
-    source: str, model: SlideClassifier, names: Path | None, reader: Reader, normalize: bool
-) -> Iterator[csr_matrix]:
-    X = fit_features(reader.load(part_path(source, "test")), model, names, reader.drop_unknown)
+    source: str,
+    model: SlideClassifier,
+    names: Path | None,
+    exclude: str | None,
+    reader: Reader,
+    normalize: bool,
+) -> Iterator[tuple[csr_matrix, Any]]:
+    part = reader.load(part_path(source, "test"))
+    X = fit_features(part, model, names, reader.drop_unknown)
+    left_out = None
+    if exclude is not None:
+        label_names = find_names(None, part, "labels")
+        left_out = load_excluded(exclude, X, label_names, part, model)[:, : len(model.classes_)]
     for rows in row_blocks(X.shape[0]):
-        yield scale_rows(X[rows]) if normalize else X[rows]
+        x = scale_rows(X[rows]) if normalize else X[rows]
+        yield x, None if left_out is None else left_out[rows]
 
 
 def _examples_of_lines(source: str, reader: LineReader, block: int) -> Iterator[csr_matrix]:

@@ -11,10 +11,12 @@ from scipy.sparse import csr_matrix
 from hashslide.cli.inputs.columns import fit_width, is_start_of, keep_known, move_columns, places, with_width
 from hashslide.cli.inputs.part import Part
 from hashslide.cli.inputs.sources import find_names
+from hashslide.data import load_pairs
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
+from hashslide.targets.exclusion import INPUT
 
-__all__ = ["ROWS_PER_BLOCK", "fit_features", "fit_labels", "load_classifier", "row_blocks"]
+__all__ = ["ROWS_PER_BLOCK", "fit_features", "fit_labels", "load_classifier", "load_excluded", "row_blocks"]
 
 
 def __dir__() -> list[str]:
@@ -64,6 +66,33 @@ def fit_features(
     if names is not None and known is not None:
         return keep_known(part.X, names, known, str(part.path))
     return fit_width(part.X, model.n_features_in_, str(part.path), drop_unknown)
+
+
+def load_excluded(
+    exclude: str, X: csr_matrix, names: NDArray[Any] | None, part: Part, model: SlideClassifier
+) -> csr_matrix:
+    """Return the labels that --exclude leaves out.
+
+    Parameters
+    ----------
+    exclude : str
+        "input", or a file of pairs of an example and a label of the data.
+    X : csr_matrix
+        The features of the data in the columns of the model.
+    names : array or None
+        Names of the data's labels.
+    part : Part
+    model : SlideClassifier
+
+    Returns
+    -------
+    csr_matrix
+        As `fit_labels` returns them.
+    """
+    if exclude == INPUT:
+        return model.excluded_labels(X)
+    n_labels = part.Y.shape[1] or len(model.classes_)
+    return fit_labels(load_pairs(exclude, (part.Y.shape[0], n_labels)), names, part, model)
 
 
 def fit_labels(Y: csr_matrix, names: NDArray[Any] | None, part: Part, model: SlideClassifier) -> csr_matrix:
