@@ -19,7 +19,7 @@ public:
     KMeansCells(Index n_cells, Index width, Index n_tables, std::uint64_t seed);
 
     void draw(std::uint64_t round, int /*n_threads*/) override { round_ = round; }
-    // Lloyd's algorithm on a sample of at most 64 neurons a cell. O(tables * iterations * sample * cells * width).
+    // Lloyd's algorithm on a sample of at most 64 neurons per cell. O(tables * iterations * sample * cells * width).
     void learn(const VectorSource& neurons, int n_threads) override;
     // Each centre moves towards the vectors that have been hashed into its cell again, by their share of its size.
     void follow(const float* vectors, Index n, const Id* buckets, const Index* sizes) override;

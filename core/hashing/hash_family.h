@@ -72,7 +72,7 @@ protected:
 struct HashFamilyConfig {
     std::string name = "dwta";  // simhash, sparse_simhash, fast_simhash, wta, dwta, minhash, kmeans
     Index tables = 50;          // L
-    Index hashes = 6;           // K elementary hashes a table; kmeans: does not count
+    Index hashes = 6;           // K elementary hashes per table; kmeans: does not count
     Index bin_size = 8;         // wta, dwta: coordinates compared by one elementary hash; a power of two
     Index top = 32;             // minhash: the support of a dense vector is its so many largest coordinates
     Index cells = 0;            // kmeans: buckets of a table; 0: 2 sqrt(neurons)

@@ -75,7 +75,7 @@ void vanilla_of_query(const SampleTask& task, const LookUps& look_ups, Index que
         read(look_ups, query, looks, [&](std::span<const Id> bucket) { found.append(bucket, limit); });
 }
 
-// In how many tables each neuron was found. One counter a neuron and a thread, cleared by taking back what was counted.
+// In how many tables each neuron was found. One counter per neuron and thread, cleared by taking back what was counted.
 class Tally {
 public:
     Tally(Index n_neurons, std::span<const Id> excluded) : counts_(memory(n_neurons)), excluded_(excluded) {

@@ -98,7 +98,7 @@ void choose_each(const SampleTask& task, Selection& out, F&& choose) {
     });
 }
 
-// Appends neurons to a query's list, none twice and none that is excluded. One bit a neuron and a thread says what has
+// Appends neurons to a query's list, none twice and none that is excluded. One bit per neuron and thread says what has
 // been seen, so the bits stay in the nearest cache; they are cleared by taking back what was appended, so a query costs
 // what it finds.
 class DistinctIds {

@@ -6,7 +6,7 @@
 namespace hashslide {
 
 struct NeuronView {
-    const float* weight;  // (n, width): one row a neuron
+    const float* weight;  // (n, width): one row per neuron
     const float* bias;    // (n,)
     Index n, width;
 };

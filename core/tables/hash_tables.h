@@ -23,8 +23,8 @@ enum class BucketPolicy { fifo, reservoir };
 // members. A bucket of s members is a block of bit_ceil(s) ids of one array. A block that overflows moves to one of
 // twice the size, one that has become half empty gives up its second half, and free blocks are used again. When more
 // than a quarter of the array is free and there is no block of the right size, the array is compacted. So a move costs
-// O(size of the two buckets) on average, and memory stays below 3 ids a neuron besides 4 bytes a neuron and 8 a bucket,
-// whatever the moves.
+// O(size of the two buckets) on average, and memory stays below 3 ids per neuron besides 4 bytes per neuron and 8 per
+// bucket, whatever the moves.
 class HashTable {
 public:
     // bucket_size: members that a look-up sees; 0: all. key: of the random order in which reservoirs keep their

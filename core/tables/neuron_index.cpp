@@ -177,7 +177,7 @@ void NeuronIndex::take_back(const MipsMap& map, const State& learned, int n_thre
     }
 }
 
-// Re-hashes the touched neurons, part by part, and moves those whose bucket has changed. One thread a table.
+// Re-hashes the touched neurons, part by part, and moves those whose bucket has changed. One thread per table.
 void NeuronIndex::refresh(const NeuronView& neurons, int n_threads) {
     const std::vector<Id>& ids = touched_.ids();
     const Index part = std::min(at_once(4096, map_.width()), std::max<Index>(1, touched_.size()));

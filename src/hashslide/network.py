@@ -115,7 +115,7 @@ class Network:
     ) -> tuple[float, int]:
         """Make one training step.
 
-        Values are not checked here, as this is called thousands of times a second: `x`, `y` and
+        Values are not checked here, as this is called thousands of times per second: `x`, `y` and
         `sample_weight` come from `hashslide.csr.as_csr`, `LabelNames.encode` and `check_sample_weight`. What
         has been written into their arrays since then makes no harm: ids are checked as they are read.
 

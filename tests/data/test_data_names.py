@@ -60,7 +60,7 @@ REFUSED = {
         "line 3: 'a' also stands in line 1. Remedy: give every id a name of its own, or read the file with "
         "number_repeated=True",
     ),
-    "blank": (b"a\n\nb\n", {}, "line 2: the line is empty. Remedy: write one name a line"),
+    "blank": (b"a\n\nb\n", {}, "line 2: the line is empty. Remedy: write one name per line"),
     "count": (b"a\nb\n", {"count": 3}, "2 names for 3 ids"),
     "latin-1": (b"a\n\xfc\n", {}, "byte 2: not UTF-8 text. Remedy: convert the file"),
     "gzip-cut": (gzip.compress(b"a\n" * 50)[:-9], {}, "the compressed data is damaged"),

@@ -33,7 +33,7 @@ class Callback:
         """Called before each epoch."""
 
     def on_batch_end(self, estimator: Any, context: TrainingContext) -> None:
-        """Called after each batch, many times a second: be quick."""
+        """Called after each batch, many times per second: be quick."""
 
     def on_epoch_end(self, estimator: Any, context: TrainingContext) -> bool | None:
         """Called after each epoch, its record being ``context.logs``; return True to stop."""

@@ -80,7 +80,7 @@ def advanced(
 
 def _file(what: str) -> OptionInfo:
     return advanced(
-        metavar="FILE", help=f"Names, one a line; else {what}s.txt(.gz) beside DATA.", panel=FILES
+        metavar="FILE", help=f"Names, one per line; else {what}s.txt(.gz) beside DATA.", panel=FILES
     )
 
 

@@ -13,7 +13,7 @@ Repairs = list[tuple[str, int, int]]  # kind, number of lines or rows, the first
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
 
-# Kind of repair: (what was found, what was done), as used in one sentence a file.
+# Kind of repair: (what was found, what was done), as used in one sentence per file.
 _REPAIRS = {
     "unsorted-labels": ("labels out of order", "sorted"),
     "repeated-label": ("repeated labels", "kept once"),

@@ -64,7 +64,7 @@ def load_names(
 
 
 def save_names(path: StrPath, names: Iterable[str]) -> None:
-    """Write names, one a line, in UTF-8, compressed if the name of the file ends in ``.gz``; atomic.
+    """Write names, one per line, in UTF-8, compressed if the name of the file ends in ``.gz``; atomic.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def _check_names(path: StrPath, names: list[str], count: int | None) -> None:
             path,
             f"line {names.index('') + 1}",
             "the line is empty",
-            "write one name a line, in the order of ids",
+            "write one name per line, in the order of ids",
         )
     if (place := _repeated(names)) is not None:
         found = f"{names[place]!r} also stands in line {names.index(names[place]) + 1}"
@@ -138,7 +138,7 @@ def _check_names(path: StrPath, names: list[str], count: int | None) -> None:
         raise fault(path, f"line {place + 1}", found, remedy)
     if count is not None and len(names) != count:
         raise fault(
-            path, "", f"{len(names)} names for {count} ids", "write one name a line, in the order of ids"
+            path, "", f"{len(names)} names for {count} ids", "write one name per line, in the order of ids"
         )
 
 

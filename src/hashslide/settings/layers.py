@@ -210,7 +210,7 @@ def Hashed(
         May stand in `sampler` instead.
     activation : {"relu", "tanh", "identity"}
     hash : HashFamily, name of one, or object of your own, default "simhash"
-        A name gets what is good for a hidden layer: 6 hashes a table, the first rebuild at step 1 and
+        A name gets what is good for a hidden layer: 6 hashes per table, the first rebuild at step 1 and
         re-hashing every 20 steps.
     sampler : {"top", "vanilla", "threshold", "scored"} or Sampler
     winners : int

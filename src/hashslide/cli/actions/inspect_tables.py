@@ -108,7 +108,7 @@ def _print(report: dict[str, Any]) -> None:
     facts = {
         "neurons": report["neurons"],
         "tables": f"{report['tables']}, of {report['buckets']:,} buckets",
-        "hashes a table": "learned" if report["family"] == "kmeans" else report["hashes"],
+        "hashes per table": "learned" if report["family"] == "kmeans" else report["hashes"],
     }
     if report["built"]:
         facts |= {
