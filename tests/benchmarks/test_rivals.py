@@ -72,8 +72,8 @@ def test_without_input_keeps_the_first_that_are_not_given():
     np.testing.assert_array_equal(without_input(topk, X, 2), [[4, 1], [3, 1], [-1, -1]])
 
 
-@pytest.mark.parametrize("name", ["ease", "item-knn"])
-def test_baselines_predict_no_given_item(items, name):
+@pytest.mark.parametrize("name", ["hashslide", "ease", "item-knn"])
+def test_methods_predict_no_given_item(items, name):
     train, X = items
     method = load_method(name)
     topk = predict_allowed(method, method.fit(train, OPTIONS), X, 5, OPTIONS)
