@@ -31,15 +31,15 @@ Selection selection(const In<Index>& begin, const In<Id>& ids) {
 
 std::pair<Out<Index>, Out<Id>> sample_arrays(const std::string& kind, Matrix weight, In<float> bias, VectorsIn queries,
                                              const NeuronIndex* index, Index budget, Index min_count, float alpha,
-                                             float beta, std::optional<In<Index>> exclude_begin,
-                                             std::optional<In<Id>> exclude_ids, std::uint64_t seed, std::uint64_t step,
-                                             int n_threads) {
+                                             float beta, std::optional<In<Index>> uncounted_begin,
+                                             std::optional<In<Id>> uncounted_ids, std::uint64_t seed,
+                                             std::uint64_t step, int n_threads) {
     const SamplerConfig config{parse(sampler_names, kind), budget, min_count, alpha, beta};
     Selection out;
     released([&] {
-        const Selection exclude = exclude_begin ? selection(*exclude_begin, *exclude_ids) : Selection{};
+        const Selection uncounted = uncounted_begin ? selection(*uncounted_begin, *uncounted_ids) : Selection{};
         const NeuronView neurons = neuron_view(weight, bias);
-        sample(config, index, neurons, vectors_of(queries, neurons.width), exclude_begin ? &exclude : nullptr,
+        sample(config, index, neurons, vectors_of(queries, neurons.width), uncounted_begin ? &uncounted : nullptr,
                CounterRng(seed, Stream::sampler, step), out, n_threads);
     });
     return {to_array(out.begin), to_array(out.ids)};
@@ -73,8 +73,8 @@ Out<double> log_partition_uniform(Matrix weight, In<float> bias, Matrix queries,
 
 void bind_sampler(nb::module_& m) {
     m.def("sample", &sample_arrays, "kind"_a, "weight"_a, "bias"_a, "queries"_a, "index"_a = nb::none(), "budget"_a = 0,
-          "min_count"_a = 2, "alpha"_a = 1.0f, "beta"_a = 0.0f, "exclude_begin"_a = nb::none(),
-          "exclude_ids"_a = nb::none(), "seed"_a = 0, "step"_a = 0, "n_threads"_a = 1,
+          "min_count"_a = 2, "alpha"_a = 1.0f, "beta"_a = 0.0f, "uncounted_begin"_a = nb::none(),
+          "uncounted_ids"_a = nb::none(), "seed"_a = 0, "step"_a = 0, "n_threads"_a = 1,
           "(begin, ids): query q has the neurons ids[begin[q]:begin[q + 1]].");
     m.def("inclusion_probability", &inclusion_probability, "p"_a, "hashes"_a, "tables"_a);
     m.def("log_partition_found", &log_partition_found, "weight"_a, "bias"_a, "queries"_a, "index"_a, "hashes"_a,

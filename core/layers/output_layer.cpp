@@ -37,17 +37,24 @@ void OutputLayer::forward(const ActiveSet& active, const float* h, Index batch, 
 }
 
 double active_set_loss(LossKind kind, const ActiveSet& active, Index batch, float* logits, const float* shift,
-                       const float* row_weight, const float* label_weight, int n_threads) {
+                       const Selection& unshifted, const float* row_weight, const float* label_weight, int n_threads) {
     const Index n = active.size();
     std::vector<float> positive_weight;
     if (label_weight)
         for (const Id label : active.ids()) positive_weight.push_back(label_weight[label]);
     std::vector<double> losses(batch);
     parallel_for(n_threads, 0, batch, 8, [&](Index first, Index last) {
+        std::vector<float> own_shift;
         for (Index b = first; b < last; ++b) {
             const std::size_t begin = active.target_begin()[b], end = active.target_begin()[b + 1];
+            const bool is_own = b < unshifted.n() && !unshifted.of(b).empty();
+            if (is_own) {
+                own_shift.assign(shift, shift + n);
+                for (const Id place : unshifted.of(b)) own_shift[place] = 0.0f;
+            }
             losses[b] =
-                loss_and_gradient(kind, n, logits + b * n, shift, {active.targets().data() + begin, end - begin},
+                loss_and_gradient(kind, n, logits + b * n, is_own ? own_shift.data() : shift,
+                                  {active.targets().data() + begin, end - begin},
                                   label_weight ? positive_weight.data() : nullptr, row_weight ? row_weight[b] : 1.0f);
         }
     });

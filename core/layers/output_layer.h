@@ -6,6 +6,7 @@
 #include "learning/loss.h"
 #include "learning/neurons.h"
 #include "sampling/active_set.h"
+#include "sampling/sampler.h"
 
 namespace hashslide {
 
@@ -33,9 +34,10 @@ private:
                      float rate, Index step);
 };
 
-// Step 5. The logits of the active set become gradients; returns the summed loss. shift as in loss.h; row_weight and
-// label_weight may be null; label_weight is indexed by label.
+// Step 5. The logits of the active set become gradients; returns the summed loss. shift as in loss.h, but for the
+// places in `unshifted`, if any, of each example; row_weight and label_weight may be null; label_weight is indexed by
+// label.
 double active_set_loss(LossKind kind, const ActiveSet& active, Index batch, float* logits, const float* shift,
-                       const float* row_weight, const float* label_weight, int n_threads);
+                       const Selection& unshifted, const float* row_weight, const float* label_weight, int n_threads);
 
 }  // namespace hashslide

@@ -45,6 +45,7 @@ StepStats Worker::train_active_set(const Step& step, Activations& in, int n_thre
     select(step, in, n_threads);
     active_.add(sampled_.ids);
     prior_shift(step, n_threads);
+    leave_found_unshifted();
     lap(Stage::active_set);
 
     step.model.output.forward(active_, h, n, output_, n_threads);
@@ -55,8 +56,8 @@ StepStats Worker::train_active_set(const Step& step, Activations& in, int n_thre
     lap(Stage::direct_forward);
 
     const double loss =
-        active_set_loss(step.config.loss, active_, n, output_.logits.data(), shift_.data(), row_weights(step),
-                        step.label_weight.empty() ? nullptr : step.label_weight.data(), n_threads);
+        active_set_loss(step.config.loss, active_, n, output_.logits.data(), shift_.data(), unshifted_,
+                        row_weights(step), step.label_weight.empty() ? nullptr : step.label_weight.data(), n_threads);
     lap(Stage::loss);
 
     step.model.output.backward_and_update(active_, h, n, output_, in.gradients.data(), step.rate, step.number,
@@ -134,17 +135,42 @@ void Worker::start_active_set(const Step& step) {
 
 bool Worker::shares_labels(const NetworkConfig& config) { return !config.active.per_example || config.active.in_batch; }
 
-// log r of each active label, times prior_correction; 0 for those that are in every set.
-void Worker::prior_shift(const Step& step, int n_threads) {
+// log r of a label that is neither popular nor found, times prior_correction, with r its chance to be in the set of an
+// example that does not carry it: from the labels of the other examples and the uniform draws. Where neither brings any
+// labels, none is there by chance, and nothing is corrected.
+float Worker::shift_of(const Step& step, Id label) {
     const NetworkConfig& config = step.config;
+    const Index others = shares_labels(config) ? step.size() - 1 : 0, uniform = config.active.uniform;
+    if (config.prior_correction == 0 || (others == 0 && uniform == 0)) return 0.0f;
+    return config.prior_correction * step.prior.log_inclusion(label, others, uniform);
+}
+
+void Worker::prior_shift(const Step& step, int n_threads) {
     shift_.assign(active_.size(), 0.0f);
-    if (config.prior_correction == 0) return;
-    const Index labelled = shares_labels(config) ? step.size() : 0;  // examples whose labels are in the set
+    if (step.config.prior_correction == 0) return;
     parallel_for(n_threads, active_.n_certain(), active_.size(), 512, [&](Index first, Index last) {
-        for (Index i = first; i < last; ++i)
-            shift_[i] =
-                config.prior_correction * step.prior.log_inclusion(active_.ids()[i], labelled, config.active.uniform);
+        for (Index i = first; i < last; ++i) shift_[i] = shift_of(step, active_.ids()[i]);
     });
+}
+
+// Given what was found for the examples of a batch, those labels are certain to be in its set, and the others are there
+// by chance: so Z is estimated without bias, whatever finds them, up to 1 / (e (batch - 1)) of it, because a label that
+// was found for no example is a little more likely to be a true one. A true label that its own example would have found
+// is certain for that example alone.
+void Worker::leave_found_unshifted() {
+    unshifted_.begin.assign(1, 0);
+    unshifted_.ids.clear();
+    for (Index b = 0; b < sampled_.n(); ++b) {
+        const std::span<const Id> own = true_labels_.of(b);
+        for (const Id label : sampled_.of(b)) {
+            const Id place = active_.position(label);
+            if (std::binary_search(own.begin(), own.end(), label))
+                unshifted_.ids.push_back(place);
+            else
+                shift_[place] = 0.0f;
+        }
+        unshifted_.begin.push_back(static_cast<Index>(unshifted_.ids.size()));
+    }
 }
 
 // Null where all weights are 1.
@@ -177,11 +203,13 @@ double Worker::example_loss(const Step& step, int n_threads) {
             row.insert(row.end(), own_logits, own_logits + n_own);
             shift.assign(shift_.begin(), shift_.end());
             shift.resize(row.size(), 0.0f);
-            for (const Id place : sets_.certain(b)) shift[place] = 0.0f;
-            const std::span<const Id> targets = sets_.targets(b);
+            const std::span<const Id> targets = sets_.targets(b), labels = true_labels_.of(b);
+            for (std::size_t i = 0; i < targets.size(); ++i)
+                if (targets[i] >= shared) shift[targets[i]] = shift_of(step, labels[i]);
+            for (const Id place : sets_.found(b)) shift[place] = 0.0f;
             positive_weight.assign(step.label_weight.empty() ? 0 : row.size(), 0.0f);
             for (std::size_t i = 0; i < targets.size() && !positive_weight.empty(); ++i)
-                positive_weight[targets[i]] = step.label_weight[true_labels_.ids[true_labels_.begin[b] + i]];
+                positive_weight[targets[i]] = step.label_weight[labels[i]];
             losses[b] = loss_and_gradient(step.config.loss, static_cast<Index>(row.size()), row.data(), shift.data(),
                                           targets, positive_weight.empty() ? nullptr : positive_weight.data(),
                                           weights ? weights[b] : 1.0f);

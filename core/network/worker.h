@@ -70,7 +70,9 @@ private:
     void select(const Step& step, const Activations& in, int n_threads);
     static bool shares_labels(const NetworkConfig& config);
     void start_active_set(const Step& step);
+    static float shift_of(const Step& step, Id label);
     void prior_shift(const Step& step, int n_threads);
+    void leave_found_unshifted();
     const float* row_weights(const Step& step);
     double example_loss(const Step& step, int n_threads);
     void lap(Stage stage);
@@ -79,6 +81,7 @@ private:
     HiddenStack::Work hidden_;
     Activations dense_in_;             // what the output layer sees, where the last hidden layer is sparse
     Selection true_labels_, sampled_;  // of each example
+    Selection unshifted_;              // places of each example's labels that are certain for it alone
     ActiveSet active_;                 // per batch, or what the examples share
     OutputLayer::Work output_;
     DirectTerm::Work direct_;

@@ -24,11 +24,11 @@ double LabelPrior::frequency(Id label) const {
     return (static_cast<double>(counts_[label]) + 0.5) / (static_cast<double>(n_examples_) + 1.0);
 }
 
-float LabelPrior::log_inclusion(Id label, Index batch, Index uniform) const {
-    const double absent_from_batch = static_cast<double>(batch) * std::log1p(-frequency(label));
+float LabelPrior::log_inclusion(Id label, Index others, Index uniform) const {
+    const double absent = static_cast<double>(others) * std::log1p(-frequency(label));
     const double missed = std::log1p(-1.0 / static_cast<double>(counts_.size()));  // by one draw
     const double undrawn = uniform > 0 ? static_cast<double>(uniform) * missed : 0.0;
-    return static_cast<float>(std::log(-std::expm1(absent_from_batch + undrawn)));
+    return static_cast<float>(std::log(-std::expm1(absent + undrawn)));
 }
 
 void ActiveSet::start(const std::vector<Id>& certain) {

@@ -31,9 +31,9 @@ public:
     const std::vector<Index>& counts() const { return counts_; }
     Index n_examples() const { return n_examples_; }
 
-    // log of the probability that the label is in the set of a batch: among the labels of `batch` random examples or
-    // among `uniform` draws from `n_labels`: r = 1 - (1 - f)^batch (1 - 1/n_labels)^uniform.
-    float log_inclusion(Id label, Index batch, Index uniform) const;
+    // log of the probability that the label comes with one of `others` random examples or is among `uniform` draws from
+    // all labels: r = 1 - (1 - f)^others (1 - 1/n_labels)^uniform.
+    float log_inclusion(Id label, Index others, Index uniform) const;
 
 private:
     std::vector<Index> counts_;

@@ -1,5 +1,7 @@
 #include "sampling/example_sets.h"
 
+#include <algorithm>
+
 namespace hashslide {
 
 void ExampleSets::true_labels(const CsrInput& y, const Index* rows, Index n_rows, Selection& out) {
@@ -12,10 +14,7 @@ void ExampleSets::true_labels(const CsrInput& y, const Index* rows, Index n_rows
 }
 
 Id ExampleSets::add(Id label, const ActiveSet& shared) {
-    if (shared.contains(label)) {
-        certain_.push_back(shared.position(label));
-        return certain_.back();
-    }
+    if (shared.contains(label)) return shared.position(label);
     own_.ids.push_back(label);
     return static_cast<Id>(shared.size() + static_cast<Index>(own_.ids.size()) - 1 - own_.begin.back());
 }
@@ -23,16 +22,21 @@ Id ExampleSets::add(Id label, const ActiveSet& shared) {
 void ExampleSets::build(const Selection& true_labels, const Selection& sampled, const ActiveSet& shared) {
     own_.ids.clear();
     targets_.clear();
-    certain_.clear();
-    for (std::vector<Index>* begin : {&own_.begin, &target_begin_, &certain_begin_}) begin->assign(1, 0);
-    for (std::size_t b = 0; b + 1 < true_labels.begin.size(); ++b) {
-        for (Index p = true_labels.begin[b]; p < true_labels.begin[b + 1]; ++p)
-            targets_.push_back(add(true_labels.ids[p], shared));
-        if (!sampled.begin.empty())
-            for (Index p = sampled.begin[b]; p < sampled.begin[b + 1]; ++p) add(sampled.ids[p], shared);
+    found_.clear();
+    for (std::vector<Index>* begin : {&own_.begin, &target_begin_, &found_begin_}) begin->assign(1, 0);
+    for (Index b = 0; b < true_labels.n(); ++b) {
+        const std::span<const Id> own_labels = true_labels.of(b);
+        for (const Id label : own_labels) targets_.push_back(add(label, shared));
+        if (sampled.n() > 0)
+            for (const Id label : sampled.of(b)) {
+                const auto at = std::lower_bound(own_labels.begin(), own_labels.end(), label);
+                const bool is_true = at != own_labels.end() && *at == label;
+                found_.push_back(is_true ? targets_[target_begin_.back() + (at - own_labels.begin())]
+                                         : add(label, shared));
+            }
         own_.begin.push_back(static_cast<Index>(own_.ids.size()));
         target_begin_.push_back(static_cast<Index>(targets_.size()));
-        certain_begin_.push_back(static_cast<Index>(certain_.size()));
+        found_begin_.push_back(static_cast<Index>(found_.size()));
     }
 }
 

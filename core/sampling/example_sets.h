@@ -14,16 +14,15 @@ namespace hashslide {
 
 class ExampleSets {
 public:
-    // sampled: the neurons found for each example, none of them a true label; or empty. Labels of an example that are
-    // in `shared` already are not its own.
+    // sampled: the neurons found for each example, or empty. Labels of an example that are in `shared` already are not
+    // its own.
     void build(const Selection& true_labels, const Selection& sampled, const ActiveSet& shared);
 
     const Selection& own() const { return own_; }
     // Places of the true labels of an example in the row (shared labels, own labels).
     std::span<const Id> targets(Index example) const { return part(targets_, target_begin_, example); }
-    // Places in the shared part of the labels that the example would have had without sharing: its true labels and
-    // those that it found. They are not there by chance.
-    std::span<const Id> certain(Index example) const { return part(certain_, certain_begin_, example); }
+    // Places of the labels that the example found. They are not there by chance.
+    std::span<const Id> found(Index example) const { return part(found_, found_begin_, example); }
 
     // The true labels of the batch.
     static void true_labels(const CsrInput& y, const Index* rows, Index n_rows, Selection& out);
@@ -36,8 +35,8 @@ private:
     Id add(Id label, const ActiveSet& shared);
 
     Selection own_;
-    std::vector<Index> target_begin_, certain_begin_;
-    std::vector<Id> targets_, certain_;
+    std::vector<Index> target_begin_, found_begin_;
+    std::vector<Id> targets_, found_;
 };
 
 }  // namespace hashslide

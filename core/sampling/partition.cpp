@@ -6,6 +6,7 @@
 
 #include "base/parallel.h"
 #include "base/scratch.h"
+#include "sampling/sampler_parts.h"
 #include "simd/kernels.h"
 
 namespace hashslide {
@@ -45,18 +46,16 @@ WeightedSelection add_uniform(const Selection& found, Index n_neurons, Index dra
     const SamplerConfig config{.kind = SamplerKind::uniform, .budget = draws};
     WeightedSelection out;
     Selection drawn;
-    sample(config, nullptr, {nullptr, nullptr, n_neurons, 0}, Vectors::dense(nullptr, n, 0), &found, rng, drawn,
+    sample(config, nullptr, {nullptr, nullptr, n_neurons, 0}, Vectors::dense(nullptr, n, 0), nullptr, rng, drawn,
            n_threads);
     const double chance = inclusion_probability(1.0 / static_cast<double>(n_neurons), 1, draws);
     out.chosen.begin.assign(1, 0);
     for (Index q = 0; q < n; ++q) {
-        const auto append = [&](const Selection& from, double probability) {
-            out.chosen.ids.insert(out.chosen.ids.end(), from.ids.begin() + from.begin[q],
-                                  from.ids.begin() + from.begin[q + 1]);
-            out.probability.resize(out.chosen.ids.size(), probability);
-        };
-        append(found, 1.0);
-        append(drawn, chance);
+        DistinctIds distinct(n_neurons, out.chosen.ids);
+        distinct.append(found.of(q), n_neurons);
+        out.probability.resize(out.chosen.ids.size(), 1.0);
+        distinct.append(drawn.of(q), n_neurons);
+        out.probability.resize(out.chosen.ids.size(), chance);
         out.chosen.begin.push_back(static_cast<Index>(out.chosen.ids.size()));
     }
     return out;

@@ -44,13 +44,13 @@ double multiplications_of(const SampleTask& task) {
 }  // namespace
 
 void sample(const SamplerConfig& config, const NeuronIndex* index, const NeuronView& neurons, const Vectors& queries,
-            const Selection* exclude, const CounterRng& rng, Selection& out, int n_threads, bool same_draws) {
+            const Selection* uncounted, const CounterRng& rng, Selection& out, int n_threads, bool same_draws) {
     out.multiplications = 0;
     if (looks_up(config.kind) && !index->ready()) {
         out.begin.assign(queries.n + 1, 0);
         out.ids.clear();
     } else {
-        const SampleTask task{config, index, neurons, queries, exclude, rng, n_threads, same_draws};
+        const SampleTask task{config, index, neurons, queries, uncounted, rng, n_threads, same_draws};
         run(task, out);
         out.multiplications += multiplications_of(task);
     }

@@ -1,6 +1,8 @@
 // Step 3: which neurons each example activates.
 #pragma once
 
+#include <algorithm>
+#include <span>
 #include <vector>
 
 #include "base/rng.h"
@@ -37,16 +39,21 @@ struct Selection {
     std::vector<Index> begin;
     std::vector<Id> ids;
     double multiplications = 0;  // that the choice took
+
+    Index n() const { return std::max<Index>(0, std::ssize(begin) - 1); }
+    std::span<const Id> of(Index example) const {
+        return {ids.begin() + begin[example], ids.begin() + begin[example + 1]};
+    }
 };
 
 // Chooses for each query. index: may be null for the samplers that do not look up tables. Samplers
-// that look up an index that is not ready yet select nothing. exclude: neurons (by query, sorted) that are not to be
-// chosen, the true labels; may be null. Draws come from rng.bits(query << 32 | draw); with same_draws, for predictions,
-// query is 0 for all, so that what one finds does not depend on its place. Within an example the order of the ids is
-// the order of choice (best first, table by table, ...), the same for any number of threads. Cost per query: what is
-// found, except for all, exact and standout, which are references.
+// that look up an index that is not ready yet select nothing. uncounted: neurons (by query, sorted) that are chosen as
+// any other but do not count towards the budget, the true labels; may be null. Draws come from rng.bits(query << 32 |
+// draw); with same_draws, for predictions, query is 0 for all, so that what one finds does not depend on its place.
+// Within an example the order of the ids is the order of choice (best first, table by table, ...), the same for any
+// number of threads. Cost per query: what is found, except for all, exact and standout, which are references.
 void sample(const SamplerConfig& config, const NeuronIndex* index, const NeuronView& neurons, const Vectors& queries,
-            const Selection* exclude, const CounterRng& rng, Selection& out, int n_threads, bool same_draws = false);
+            const Selection* uncounted, const CounterRng& rng, Selection& out, int n_threads, bool same_draws = false);
 
 // Chance that a query finds a neuron in at least one of L tables of K elementary hashes that agree with chance p each:
 // 1 - (1 - p^K)^L.

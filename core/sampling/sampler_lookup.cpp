@@ -69,8 +69,8 @@ private:
 
 void vanilla_of_query(const SampleTask& task, const LookUps& look_ups, Index query, std::vector<Id>& ids) {
     ShuffledLooks shuffled(task, query, look_ups.tables(), look_ups.probes());
-    DistinctIds found(task.neurons.n, task.excluded(query), ids);
-    const Index limit = task.limit();
+    DistinctIds found(task.neurons.n, ids);
+    const Index limit = task.limit(query);
     for (auto looks = shuffled.next(); !looks.empty() && found.size() < limit; looks = shuffled.next())
         read(look_ups, query, looks, [&](std::span<const Id> bucket) { found.append(bucket, limit); });
 }
@@ -78,13 +78,10 @@ void vanilla_of_query(const SampleTask& task, const LookUps& look_ups, Index que
 // In how many tables each neuron was found. One counter per neuron and thread, cleared by taking back what was counted.
 class Tally {
 public:
-    Tally(Index n_neurons, std::span<const Id> excluded) : counts_(memory(n_neurons)), excluded_(excluded) {
-        for (const Id id : excluded_) counts_[id] = hidden;
-    }
+    explicit Tally(Index n_neurons) : counts_(memory(n_neurons)) {}
     Tally(const Tally&) = delete;
     Tally& operator=(const Tally&) = delete;
     ~Tally() {
-        for (const Id id : excluded_) counts_[id] = 0;
         for (const Id id : found_) counts_[id] = 0;
     }
 
@@ -101,8 +98,6 @@ public:
     std::uint32_t count(Id id) const { return counts_[id]; }
 
 private:
-    static constexpr std::uint32_t hidden = 1u << 31;  // the counter of a neuron that never counts as found
-
     static std::vector<std::uint32_t>& memory(Index n_neurons) {
         thread_local std::vector<std::uint32_t> counts;
         if (static_cast<Index>(counts.size()) < n_neurons) counts.resize(n_neurons);
@@ -110,7 +105,6 @@ private:
     }
 
     std::vector<std::uint32_t>& counts_;
-    std::span<const Id> excluded_;
     std::vector<Id> found_;
 };
 
@@ -127,14 +121,15 @@ void count_tables(const LookUps& look_ups, Index query, Tally& tally) {
 // Ascending order of the keys is the order of choice: more tables first, then the smaller id.
 void frequent_of_query(const SampleTask& task, const LookUps& look_ups, Index query, Index min_count,
                        std::vector<Id>& ids) {
-    Tally tally(task.neurons.n, task.excluded(query));
+    Tally tally(task.neurons.n);
+    const Index limit = task.limit(query);
     count_tables(look_ups, query, tally);
     std::vector<std::uint64_t> keys;
     for (const Id id : tally.found())
         if (tally.count(id) >= min_count) keys.push_back(static_cast<std::uint64_t>(~tally.count(id)) << 32 | id);
-    if (static_cast<Index>(keys.size()) > task.limit()) {
-        std::nth_element(keys.begin(), keys.begin() + task.limit(), keys.end());
-        keys.resize(task.limit());
+    if (static_cast<Index>(keys.size()) > limit) {
+        std::nth_element(keys.begin(), keys.begin() + limit, keys.end());
+        keys.resize(limit);
     }
     std::sort(keys.begin(), keys.end());
     for (const std::uint64_t key : keys) ids.push_back(static_cast<Id>(key));

@@ -17,18 +17,33 @@ struct SampleTask {
     const NeuronIndex* index;
     const NeuronView& neurons;
     const Vectors& queries;
-    const Selection* exclude;
+    const Selection* uncounted;
     const CounterRng& rng;
     int n_threads;
     bool same_draws;
 
     Index n() const { return queries.n; }
-    std::span<const Id> excluded(Index query) const {
-        if (!exclude) return {};
-        return {exclude->ids.data() + exclude->begin[query], exclude->ids.data() + exclude->begin[query + 1]};
+    bool has_budget() const {
+        const bool by_chance = config.kind == SamplerKind::uniform || config.kind == SamplerKind::standout;
+        return config.budget > 0 && !by_chance && config.kind != SamplerKind::all;
     }
-    // Most neurons for one query.
-    Index limit() const { return config.budget > 0 ? std::min(config.budget, neurons.n) : neurons.n; }
+    // Most neurons for one query, the uncounted ones among them.
+    Index limit(Index query) const {
+        if (!has_budget()) return neurons.n;
+        const Index beside = uncounted ? std::ssize(uncounted->of(query)) : 0;
+        return std::min(config.budget + beside, neurons.n);
+    }
+    // Of the neurons chosen for a query, in the order of choice from ids[first] on, as many as the budget allows. O(n
+    // log uncounted).
+    void keep_budget(Index query, std::vector<Id>& ids, std::size_t first) const {
+        if (!has_budget() || !uncounted) return;
+        const std::span<const Id> beside = uncounted->of(query);
+        Index counted = 0;
+        for (std::size_t i = first; i < ids.size(); ++i) {
+            if (counted == config.budget) return ids.resize(i);
+            counted += !std::binary_search(beside.begin(), beside.end(), ids[i]);
+        }
+    }
     std::uint64_t draw(Index query, Index i) const {
         return static_cast<std::uint64_t>(same_draws ? 0 : query) << 32 | i;
     }
@@ -74,7 +89,8 @@ private:
     std::vector<Id> found_;
 };
 
-// Runs choose(query, ids), which appends the neurons of the query to ids, for all queries.
+// Runs choose(query, ids), which appends the neurons of the query to ids, at most limit(query) in the order of choice,
+// for all queries.
 template <class F>
 void choose_each(const SampleTask& task, Selection& out, F&& choose) {
     constexpr Index grain = 16;
@@ -83,7 +99,9 @@ void choose_each(const SampleTask& task, Selection& out, F&& choose) {
     parallel_for(task.n_threads, 0, task.n(), grain, [&](Index first, Index last) {
         std::vector<Id>& ids = pieces[first / grain];
         for (Index q = first; q < last; ++q) {
+            const std::size_t size = ids.size();
             choose(q, ids);
+            task.keep_budget(q, ids, size);
             out.begin[q + 1] = static_cast<Index>(ids.size());
         }
     });
@@ -98,25 +116,21 @@ void choose_each(const SampleTask& task, Selection& out, F&& choose) {
     });
 }
 
-// Appends neurons to a query's list, none twice and none that is excluded. One bit per neuron and thread says what has
+// Appends neurons to a query's list, none twice. One bit per neuron and thread says what has
 // been seen, so the bits stay in the nearest cache; they are cleared by taking back what was appended, so a query costs
 // what it finds.
 class DistinctIds {
 public:
-    DistinctIds(Index n_neurons, std::span<const Id> excluded, std::vector<Id>& ids)
-        : seen_(bits(n_neurons)), excluded_(excluded), ids_(ids), first_(ids.size()) {
-        for (const Id id : excluded_) seen_[id >> 6] |= bit(id);
-    }
+    DistinctIds(Index n_neurons, std::vector<Id>& ids) : seen_(bits(n_neurons)), ids_(ids), first_(ids.size()) {}
     DistinctIds(const DistinctIds&) = delete;
     DistinctIds& operator=(const DistinctIds&) = delete;
     ~DistinctIds() {
-        for (const Id id : excluded_) seen_[id >> 6] = 0;
         for (std::size_t i = first_; i < ids_.size(); ++i) seen_[ids_[i] >> 6] = 0;
     }
 
     Index size() const { return static_cast<Index>(ids_.size() - first_); }
 
-    // False if it is there already or excluded.
+    // False if it is there already.
     bool add(Id id) {
         if (seen_[id >> 6] & bit(id)) return false;
         ids_.push_back(id);
@@ -157,7 +171,6 @@ private:
     }
 
     std::vector<std::uint64_t>& seen_;
-    std::span<const Id> excluded_;
     std::vector<Id>& ids_;
     std::size_t first_;
 };

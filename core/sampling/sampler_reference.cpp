@@ -45,29 +45,26 @@ void join(const std::vector<std::vector<Id>>& lists, const SampleTask& task, Sel
 void sample_all(const SampleTask& task, Selection& out) {
     std::vector<Id> every(task.neurons.n);
     std::iota(every.begin(), every.end(), 0);
-    choose_each(task, out, [&](Index q, std::vector<Id>& ids) {
-        DistinctIds(task.neurons.n, task.excluded(q), ids).append(every, task.neurons.n);
-    });
+    choose_each(task, out,
+                [&](Index, std::vector<Id>& ids) { DistinctIds(task.neurons.n, ids).append(every, task.neurons.n); });
 }
 
 void sample_uniform(const SampleTask& task, Selection& out) {
     choose_each(task, out, [&](Index q, std::vector<Id>& ids) {
-        DistinctIds found(task.neurons.n, task.excluded(q), ids);
+        DistinctIds found(task.neurons.n, ids);
         for (Index i = 0; i < task.config.budget; ++i)
             found.add(static_cast<Id>(task.rng.below(task.draw(q, i), task.neurons.n)));
     });
 }
 
 void sample_exact(const SampleTask& task, Selection& out) {
-    std::vector<BestK> best(task.n(), BestK(task.limit()));
+    std::vector<BestK> best;
+    for (Index q = 0; q < task.n(); ++q) best.emplace_back(task.limit(q));
     for_query_blocks(task, [&](Index begin, Index end) {
         for_all_logits(task, begin, end, [&](Index q, Index first, const float* z, Index n) {
-            const std::span<const Id> excluded = task.excluded(q);
             for (Index i = 0; i < n; ++i) {
                 const Hit hit{z[i], static_cast<Id>(first + i)};
-                if ((!best[q].full() || hit < best[q].worst()) &&
-                    !std::binary_search(excluded.begin(), excluded.end(), hit.label))
-                    best[q].offer(hit);
+                if (!best[q].full() || hit < best[q].worst()) best[q].offer(hit);
             }
         });
     });
@@ -80,12 +77,10 @@ void sample_standout(const SampleTask& task, Selection& out) {
     std::vector<std::vector<Id>> lists(task.n());
     for_query_blocks(task, [&](Index begin, Index end) {
         for_all_logits(task, begin, end, [&](Index q, Index first, const float* z, Index n) {
-            const std::span<const Id> excluded = task.excluded(q);
             for (Index i = 0; i < n; ++i) {
                 const Id id = static_cast<Id>(first + i);
                 const float p = 1.0f / (1.0f + std::exp(-(task.config.alpha * z[i] + task.config.beta)));
-                if (task.rng.uniform(task.draw(q, id)) < p && !std::binary_search(excluded.begin(), excluded.end(), id))
-                    lists[q].push_back(id);
+                if (task.rng.uniform(task.draw(q, id)) < p) lists[q].push_back(id);
             }
         });
     });

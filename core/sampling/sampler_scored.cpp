@@ -36,11 +36,6 @@ std::vector<Group> group_by_bucket(const LookUps& look_ups, std::vector<Index>& 
     return groups;
 }
 
-bool is_excluded(const SampleTask& task, Index query, Id id) {
-    const std::span<const Id> excluded = task.excluded(query);
-    return std::binary_search(excluded.begin(), excluded.end(), id);
-}
-
 // hits[look] = the best of the bucket for the look's query.
 void score_group(const SampleTask& task, const Group& group, Index looks_a_query, std::vector<std::vector<Hit>>& hits) {
     const Index n_looks = static_cast<Index>(group.looks.size());
@@ -49,32 +44,32 @@ void score_group(const SampleTask& task, const Group& group, Index looks_a_query
     queries.start(task.queries.width, task.queries.sparse);
     for (const Index look : group.looks) queries.append(task.queries, look / looks_a_query);
     float* z = scratch<2>(n_looks * tile);
-    std::vector<BestK> best(n_looks, BestK(task.limit()));
+    std::vector<BestK> best;
+    for (const Index look : group.looks) best.emplace_back(task.limit(look / looks_a_query));
     for (std::size_t first = 0; first < bucket.size(); first += tile) {
         const std::span<const Id> part = bucket.subspan(first, std::min<std::size_t>(tile, bucket.size() - first));
         products(queries.view(), task.neurons.weight, part.data(), std::ssize(part), z, tile);
         for (Index l = 0; l < n_looks; ++l)
             for (std::size_t i = 0; i < part.size(); ++i) {
                 const Hit hit{z[l * tile + i] + task.neurons.bias[part[i]], part[i]};
-                if ((!best[l].full() || hit < best[l].worst()) &&
-                    !is_excluded(task, group.looks[l] / looks_a_query, part[i]))
-                    best[l].offer(hit);
+                if (!best[l].full() || hit < best[l].worst()) best[l].offer(hit);
             }
     }
     for (Index l = 0; l < n_looks; ++l) hits[group.looks[l]] = best[l].hits();
 }
 
 // The best of what the looks of one query have found. A neuron met in several tables counts once.
-void merge(const SampleTask& task, std::span<const std::vector<Hit>> of_looks, std::vector<Id>& ids) {
+void merge(const SampleTask& task, Index query, std::span<const std::vector<Hit>> of_looks, std::vector<Id>& ids) {
     std::vector<Hit> all;
     std::vector<Id> met;
-    DistinctIds distinct(task.neurons.n, {}, met);
+    DistinctIds distinct(task.neurons.n, met);
+    const Index limit = task.limit(query);
     for (const std::vector<Hit>& hits : of_looks)
         for (const Hit& hit : hits)
             if (distinct.add(hit.label)) all.push_back(hit);
-    if (static_cast<Index>(all.size()) > task.limit()) {
-        std::nth_element(all.begin(), all.begin() + task.limit(), all.end());
-        all.resize(task.limit());
+    if (static_cast<Index>(all.size()) > limit) {
+        std::nth_element(all.begin(), all.begin() + limit, all.end());
+        all.resize(limit);
     }
     std::sort(all.begin(), all.end());
     for (const Hit& hit : all) ids.push_back(hit.label);
@@ -96,7 +91,7 @@ void sample_scored(const SampleTask& task, Selection& out) {
             out.multiplications += static_cast<double>(task.queries.size(look / looks_a_query)) *
                                    static_cast<double>(task.index->bucket(group.table, group.bucket).size());
     choose_each(task, out, [&](Index q, std::vector<Id>& ids) {
-        merge(task, {hits.data() + q * looks_a_query, static_cast<std::size_t>(looks_a_query)}, ids);
+        merge(task, q, {hits.data() + q * looks_a_query, static_cast<std::size_t>(looks_a_query)}, ids);
     });
 }
 

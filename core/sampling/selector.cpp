@@ -6,9 +6,9 @@ Selector::Selector(const SelectorConfig& config, Index n_neurons, Index width, s
     if (looks_up(config.sampler.kind)) index_.emplace(config.index, n_neurons, width, seed, config.family);
 }
 
-void Selector::select(const NeuronView& neurons, const Activations& in, const Selection* exclude, const CounterRng& rng,
-                      Selection& out, int n_threads, bool same_draws) const {
-    sample(config_.sampler, index(), neurons, in.view(), exclude, rng, out, n_threads, same_draws);
+void Selector::select(const NeuronView& neurons, const Activations& in, const Selection* uncounted,
+                      const CounterRng& rng, Selection& out, int n_threads, bool same_draws) const {
+    sample(config_.sampler, index(), neurons, in.view(), uncounted, rng, out, n_threads, same_draws);
 }
 
 }  // namespace hashslide

@@ -24,7 +24,7 @@ public:
     const NeuronIndex* index() const { return index_ ? &*index_ : nullptr; }
 
     // The neurons of each example of `in`; see sample().
-    void select(const NeuronView& neurons, const Activations& in, const Selection* exclude, const CounterRng& rng,
+    void select(const NeuronView& neurons, const Activations& in, const Selection* uncounted, const CounterRng& rng,
                 Selection& out, int n_threads, bool same_draws = false) const;
 
 private:

@@ -210,11 +210,26 @@ def test_prior_correction_shifts_the_logits_by_log_inclusion(batch, loss):
     stats = train(network, x, t, rate=0.01)
     active = network.active_labels
     f = (counts[active] + 0.5) / (N + 1)
-    r = 1 - (1 - f) ** N * (1 - 1 / L) ** 3
+    r = 1 - (1 - f) ** (N - 1) * (1 - 1 / L) ** 3  # the example itself brings its labels for certain
     restricted = [before[0], before[1], before[2][active], before[3][active]]
     ones = np.ones(N), np.ones(len(active))
     expected = loss_of(restricted, x.astype(float), t[:, active], config, np.log(r), *ones)
     assert stats.loss == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["bce", "softmax"])
+@pytest.mark.parametrize("active", ["per_batch", "per_example"])
+def test_where_no_label_comes_by_chance_nothing_is_corrected(batch, active, loss):
+    """A batch of one example without uniform draws: its labels, and those that it finds, are all certain."""
+    x, t = batch[0][1:2], batch[1][1:2]
+    losses = []
+    for correction in (0.0, 1.0):
+        settings = {"prior_correction": correction, "popular": 0, "sampler": Exact(budget=4)}
+        network = random_network(make_config(loss=loss, active=active, **settings))
+        network.set_label_prior(batch[1].sum(0).astype(np.int64), N, False)
+        losses.append(train(network, x, t, rate=0.01).loss)
+        assert all(np.isfinite(array).all() for array in network.state().values())
+    assert losses[0] == losses[1] > 0
 
 
 @pytest.mark.parametrize("in_batch", [True, False])

@@ -48,7 +48,7 @@ def some_ids(n: int, n_queries: int, seed: int = 1) -> list[np.ndarray]:
 
 def as_arrays(lists: list) -> dict:
     begin = np.cumsum([0, *map(len, lists)]).astype(np.int64)
-    return {"exclude_begin": begin, "exclude_ids": np.concatenate([[], *lists]).astype(np.int32)}
+    return {"uncounted_begin": begin, "uncounted_ids": np.concatenate([[], *lists]).astype(np.int32)}
 
 
 def as_lists(begin, ids) -> list[list[int]]:
@@ -71,9 +71,9 @@ def test_core_chooses_as_the_twin(kind, budget, settings):
     weight, bias, queries = layer()
     index = make_index(weight, bias, **settings)
     options = {"budget": budget, "min_count": 3, "alpha": 0.3, "beta": -1.0, "seed": 5, "step": 9}
-    exclude = some_ids(len(weight), len(queries))
+    uncounted = some_ids(len(weight), len(queries))
     found = found_by(index, queries)
-    for twin, core in [({}, {}), ({"exclude": exclude}, as_arrays(exclude))]:
+    for twin, core in [({}, {}), ({"uncounted": uncounted}, as_arrays(uncounted))]:
         expected = reference.sample(kind, weight, bias, queries, found, **options, **twin)
         chosen = as_lists(*_core.sample(kind, weight, bias, queries, index, **options, **core))
         assert chosen == expected
@@ -87,9 +87,9 @@ def test_sparse_queries_choose_as_dense_ones(kind, settings):
     queries *= np.random.default_rng(3).random(queries.shape) < 0.5
     index = _core.NeuronIndex(*weight.shape, 0, family="simhash", tables=6, hashes=4, **settings)
     index.build(weight, bias, 1)
-    sparse, exclude = as_sparse(queries), as_arrays(some_ids(len(weight), len(queries)))
+    sparse, uncounted = as_sparse(queries), as_arrays(some_ids(len(weight), len(queries)))
     np.testing.assert_array_equal(index.look_up(sparse, 2), index.look_up(queries, 1))
-    options = {"budget": 30, "alpha": 0.3, **exclude}
+    options = {"budget": 30, "alpha": 0.3, **uncounted}
     dense = as_lists(*_core.sample(kind, weight, bias, queries, index, **options))
     assert as_lists(*_core.sample(kind, weight, bias, sparse, index, n_threads=2, **options)) == dense
 
@@ -116,15 +116,35 @@ def test_multiplications_are_those_of_the_entries(sampler, centred, chosen):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_lists_have_no_repetition_no_excluded_neuron_and_keep_the_budget(kind):
+def test_lists_have_no_repetition_and_keep_the_budget_of_counted_neurons(kind):
     weight, bias, queries = layer()
-    index, exclude = make_index(weight, bias), some_ids(len(weight), len(queries))
-    begin, ids = _core.sample(kind, weight, bias, queries, index, budget=20, **as_arrays(exclude))
+    index, uncounted = make_index(weight, bias), some_ids(len(weight), len(queries))
+    begin, ids = _core.sample(kind, weight, bias, queries, index, budget=20, **as_arrays(uncounted))
     assert begin.dtype == np.int64 and ids.dtype == np.int32 and len(begin) == len(queries) + 1
-    for chosen, excluded in zip(as_lists(begin, ids), exclude, strict=True):
-        assert len(set(chosen)) == len(chosen) > 0
-        assert not set(chosen) & set(excluded.tolist())
-        assert len(chosen) <= 20 or kind in ("all", "standout")
+    sizes = [
+        len(set(chosen) - set(beside.tolist()))
+        for chosen, beside in zip(as_lists(begin, ids), uncounted, strict=True)
+    ]
+    assert all(len(set(chosen)) == len(chosen) > 0 for chosen in as_lists(begin, ids))
+    assert max(sizes) == 20 or kind == "uniform" or (max(sizes) > 20 and kind in ("all", "standout"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_uncounted_neuron_is_chosen_just_when_it_would_be_if_it_counted(kind):
+    """And what it leaves of the budget goes to one more neuron."""
+    weight, bias, queries = layer(n_queries=30)
+    index, options = make_index(weight, bias, bucket_size=9), {"budget": 20, "alpha": 0.1, "beta": -1.0}
+    plain = as_lists(*_core.sample(kind, weight, bias, queries, index, **options))
+    seen = set()
+    for label in range(0, len(weight), 7):
+        beside = as_arrays([np.array([label])] * len(queries))
+        lists = as_lists(*_core.sample(kind, weight, bias, queries, index, **options, **beside))
+        for expected, chosen in zip(plain, lists, strict=True):
+            assert (label in chosen) == (label in expected)
+            others, before = ([i for i in ids if i != label] for ids in (chosen, expected))
+            assert others[: len(before)] == before
+            seen.add(label in expected)
+    assert seen == ({True} if kind == "all" else {True, False})
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -143,13 +163,13 @@ def test_threads_do_not_change_the_choice(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_call_leaves_no_trace_in_the_next(kind):
     weight, bias, queries = layer()
-    index, exclude = make_index(weight, bias), some_ids(len(weight), len(queries))
+    index, uncounted = make_index(weight, bias), some_ids(len(weight), len(queries))
 
     def choose(**options):
         return as_lists(*_core.sample(kind, weight, bias, queries, index, budget=20, **options))
 
     before = choose()
-    choose(**as_arrays(exclude))
+    choose(**as_arrays(uncounted))
     assert choose() == before
 
 

@@ -192,7 +192,9 @@ def test_sets_of_the_examples_own(name, loss, optimizer, data):
 
 
 @pytest.mark.parametrize("loss", ["bce", "softmax"])
-@pytest.mark.parametrize("settings", [{}, {"uniform": 0, "prior_correction": 0.0}, {"popular": 3}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"uniform": 0}, {"uniform": 0, "prior_correction": 0.0}, {"popular": 3}]
+)
 def test_examples_that_do_not_see_the_labels_of_others(settings, loss, data):
     settings = {"active": "per_example", "in_batch": False, "loss": loss, **settings}
     core, specification = networks = random_outputs(pair(**SELECTIONS["vanilla dwta"], **settings))

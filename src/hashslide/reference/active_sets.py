@@ -35,12 +35,15 @@ class LabelPrior:
         """Share of the examples that carry the label, add-half smoothed."""
         return (self.counts[labels] + 0.5) / (self.n_examples + 1)
 
-    def log_inclusion(self, labels: NDArray[Any], batch: int, uniform: int) -> NDArray[np.float64]:
-        """log r, with r the chance to be among the labels of a batch or the uniform draws.
+    def log_inclusion(self, labels: NDArray[Any], others: int, uniform: int) -> NDArray[np.float64]:
+        """log r, with r the chance to come with one of the other examples or the uniform draws.
 
-        r = 1 - (1 - f)^batch (1 - 1 / n_labels)^uniform
+        r = 1 - (1 - f)^others (1 - 1 / n_labels)^uniform. Where neither brings any labels, nothing is there
+        by chance, and nothing is corrected.
         """
-        absent = batch * np.log1p(-self.frequency(labels))
+        if others == uniform == 0:
+            return np.zeros(len(labels))
+        absent = others * np.log1p(-self.frequency(labels))
         with np.errstate(divide="ignore"):  # a single label is always drawn
             undrawn = uniform * np.log1p(-1 / len(self.counts)) if uniform else 0
         return np.log(-np.expm1(absent + undrawn))
@@ -79,13 +82,18 @@ class ActiveSets:
     def _per_batch(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]], NDArray[Any]]:
         """Popular labels, the batch's own, uniform draws, those that the sampler found for any example.
 
-        The shift is prior_correction log r; popular labels are there for certain: 0.
+        The shift is prior_correction log r. Popular labels and, given what was found, those that it found for
+        an example that does not carry them are there for certain: 0. A true label that its own example found
+        is certain for that example.
         """
         c, popular = self.config.negatives, self.prior.popular
+        pairs = list(zip(self.targets, self.sampled, strict=True))
         labels = distinct(popular, *self.targets, self._draws(), *self.sampled)
-        shift = c.prior_correction * self.prior.log_inclusion(labels, len(self.targets), c.uniform)
-        shift[: len(popular)] = 0
-        return [labels] * len(self.targets), [shift.astype(np.float32)] * len(self.targets), labels
+        log_r = self.prior.log_inclusion(labels, len(self.targets) - 1, c.uniform)
+        negatives = [np.setdiff1d(found, true) for true, found in pairs]
+        certain = [distinct(popular, *negatives, np.intersect1d(true, found)) for true, found in pairs]
+        shift = [c.prior_correction * np.where(np.isin(labels, ids), 0, log_r) for ids in certain]
+        return [labels] * len(self.targets), [s.astype(np.float32) for s in shift], labels
 
     def _per_example(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]], NDArray[Any]]:
         """What the sampler found for the example, and the set of the batch, the same for all.
@@ -99,12 +107,13 @@ class ActiveSets:
         shift: list[NDArray[Any]] = []
         in_batch = self.targets if c.in_batch else []
         shared = distinct(self.prior.popular, *in_batch, self._draws())
+        others = max(0, len(in_batch) - 1)
         for true, sampled in zip(self.targets, self.sampled, strict=True):
-            certain = distinct(self.prior.popular, true, sampled)
+            certain = distinct(self.prior.popular, sampled)
             labels.append(distinct(shared, true, sampled))
             by_chance = ~np.isin(labels[-1], certain)
             log_r = np.zeros(len(labels[-1]))
-            log_r[by_chance] = self.prior.log_inclusion(labels[-1][by_chance], len(in_batch), c.uniform)
+            log_r[by_chance] = self.prior.log_inclusion(labels[-1][by_chance], others, c.uniform)
             shift.append(np.where(by_chance, c.prior_correction * log_r, 0).astype(np.float32))
         found = [distinct(*both) for both in zip(self.targets, self.sampled, strict=True)]
         own = [np.setdiff1d(ids, shared, assume_unique=True) for ids in found]

@@ -214,10 +214,10 @@ class Neurons(Parameters):
         return a @ self.weight.T + self.bias.T
 
     def select(
-        self, a: NDArray[Any], step: int, exclude: list[NDArray[Any]] | None = None
+        self, a: NDArray[Any], step: int, uncounted: list[NDArray[Any]] | None = None
     ) -> list[list[int]]:
         """The neurons that the selector chooses for each example."""
-        return self.selector.select(self.weight, self.bias[:, 0], a, step, exclude)
+        return self.selector.select(self.weight, self.bias[:, 0], a, step, uncounted)
 
     def update(
         self, a: Activations, dz: NDArray[Any], touched: NDArray[Any], by_pair: bool, rate: float, step: int

@@ -31,27 +31,35 @@ def sample(
     min_count: int = 2,
     alpha: float = 1.0,
     beta: float = 0.0,
-    exclude: list[NDArray[Any]] | None = None,
+    uncounted: list[NDArray[Any]] | None = None,
     seed: int = 0,
     step: int = 0,
     same_draws: bool = False,
 ) -> list[list[int]]:
     """Neurons of each query in the order of choice. found: None: there are no tables yet.
 
-    same_draws: all queries draw the same random numbers, so that what one finds does not depend on its place.
+    uncounted: neurons of each query that do not count towards the budget. same_draws: all queries draw the
+    same random numbers, so that what one finds does not depend on its place.
     """
     rng, chosen = CounterRng(seed, "sampler", step), []
     for q, query in enumerate(queries):
         number = 0 if same_draws else q
-        excluded = set() if exclude is None else set(exclude[q].tolist())
         if kind in LOOK_UPS:
             z = weight @ query + bias
             ids = [] if found is None else _look_up(kind, found[q], z, min_count, rng, number)
         else:
             ids = _reference(kind, weight @ query + bias, budget, alpha, beta, rng, number)
-        ids = [i for i in dict.fromkeys(ids) if i not in excluded]
-        chosen.append(ids if kind in ("all", "uniform", "standout") or budget == 0 else ids[:budget])
+        ids = list(dict.fromkeys(ids))
+        if budget and kind not in ("all", "uniform", "standout"):
+            ids = _within(budget, ids, set() if uncounted is None else set(uncounted[q].tolist()))
+        chosen.append(ids)
     return chosen
+
+
+def _within(budget: int, ids: list[int], uncounted: set[int]) -> list[int]:
+    """The first ids, as many as the budget allows."""
+    counted = [i for i in ids if i not in uncounted]
+    return ids if len(counted) < budget else ids[: ids.index(counted[budget - 1]) + 1]
 
 
 def _draws(query: int, draws: ArrayLike) -> NDArray[Any]:

@@ -67,13 +67,13 @@ class Selector:
         bias: NDArray[Any],
         queries: NDArray[Any],
         step: int,
-        exclude: list[NDArray[Any]] | None = None,
+        uncounted: list[NDArray[Any]] | None = None,
     ) -> list[list[int]]:
-        """Neurons of each query in the order of choice, none of `exclude`. step: 0 in predictions."""
+        """Neurons of each query in the order of choice; `uncounted` as in `sample`. step: 0 to predict."""
         found = self._found(queries)
         assert self.sampler is not None
         options: dict[str, Any] = {
-            "exclude": exclude,
+            "uncounted": uncounted,
             "seed": self.seed,
             "step": step,
             "same_draws": step == 0,
