@@ -47,6 +47,9 @@ LEARNING = ("learn", "learned", "restore")  # and of one that learns
 MAX_CENTRED = 2**16  # inputs of a layer: centred queries are dense
 
 
+Growth = Annotated[float, Real(1, math.inf, "()")]
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class HashFamily(Settings):
     """What the tables of every family have in common.
@@ -81,7 +84,7 @@ class HashFamily(Settings):
     bucket_size: Size = 128
     bucket_policy: Annotated[str, Choice(POLICIES)] = "reservoir"
     rehash_first: Count = 50
-    rehash_growth: Annotated[float, Real(1, math.inf, "()")] = 1.5
+    rehash_growth: Growth = 1.5
     rehash_changed: Annotated[float, Real(0, math.inf, "()")] = 1.0
     rehash_every: Count = 200
     bias: Switch = True
@@ -233,7 +236,7 @@ class KMeans(HashFamily):
     cells: Size = 0
     probes: Count = 4
     bucket_size: Size = 0
-    rehash_every: Count = 20
+    rehash_growth: Growth = 3.0
     centre: Switch = True
 
     name: ClassVar[str] = "kmeans"
