@@ -26,6 +26,7 @@ CORE = (
     "sampling",
     "learning",
     "layers",
+    "ranking",
     "inference",
     "network",
     "bind",

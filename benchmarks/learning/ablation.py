@@ -31,7 +31,7 @@ VARIANTS: dict[str, dict] = {
     },
     "whole prior correction": {"negatives": Negatives(prior_correction=1.0)},
     "5 hard negatives": {"hash": "kmeans", "sampler": Scored(budget=5)},
-    "no direct term": {"direct": 0},
+    "no ranker": {"ranker": False},
     "free hidden length": {"hidden": Dense(256, length=0.0)},
     "equal weight of examples": {"example_power": 0.0},
     "no dropout": {"input_dropout": 0.0},

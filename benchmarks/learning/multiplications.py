@@ -75,7 +75,7 @@ TRAINING: Record = {
     "loss": "softmax",
     "active": "per_example",
     "batch_size": 16,
-    "direct": 0,
+    "ranker": False,
     "input_dropout": 0.0,
     "negatives": Negatives(uniform=0, popular=10),  # all classes
 }

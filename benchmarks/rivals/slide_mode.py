@@ -45,7 +45,7 @@ def parameters(method: str, setting: Record) -> dict[str, Any]:
         "hidden": Dense(setting["hidden"], "relu"),
         "loss": "softmax",
         "batch_size": 256,
-        "direct": 0,
+        "ranker": False,
     }
     if method == "slide":
         return published | {

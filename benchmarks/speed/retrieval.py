@@ -11,8 +11,8 @@ the share of neurons scored, for every hash family over the trained output neuro
 
 latency: time to the top 5 at no less than 99 % of exact P@1 and P@5. The rivals faiss, hnswlib and usearch,
 where installed, search the vectors (w, b) with ready-made queries (h, 1): they are not charged for the hidden
-layer and know no direct term. hashslide starts from the sparse features. Each rival's effort is the least
-that reaches the target. Train with --direct 0 for the same scores everywhere.
+layer and know no ranker. hashslide starts from the sparse features. Each rival's effort is the least
+that reaches the target. Train with --ranker no for the same scores everywhere.
 """
 
 from __future__ import annotations
@@ -63,14 +63,15 @@ EFFORTS = [2**i for i in range(13)]
 class Problem:
     """A trained network, its training data, and tuning and measured halves of the test points."""
 
-    def __init__(self, folder: Path, model_file: Path | None, direct: int | None, rows: int, threads: int):
+    def __init__(self, folder: Path, model_file: Path | None, ranker: str, rows: int, threads: int):
         x, y = load_xmc(part_file(folder, "train"))
         x_test, y_test = load_xmc(part_file(folder, "test"))
         if model_file and model_file.exists():
             model = SlideClassifier.load(model_file)
         else:
-            settings = {} if direct is None else {"direct": direct}
-            model = SlideClassifier(random_state=0, n_jobs=threads, approximate=True, **settings).fit(x, y)
+            wanted = {"yes": True, "no": False, "auto": "auto"}[ranker]
+            settings = {"ranker": wanted, "approximate": True, "n_jobs": threads, "random_state": 0}
+            model = SlideClassifier(**settings).fit(x, y)
             if model_file:
                 model.save(model_file)
         if not model.network_.has_candidates:
@@ -408,7 +409,9 @@ def main() -> None:
     parser.add_argument("what", choices=("recall", "latency"))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path)
-    parser.add_argument("--direct", type=int, help="of a model that is trained here")
+    parser.add_argument(
+        "--ranker", choices=("yes", "no", "auto"), default="auto", help="of a model that is trained here"
+    )
     parser.add_argument("--rows", type=int, default=2000, help="test points of each half")
     parser.add_argument("--single", type=int, default=500, help="of them timed one by one")
     parser.add_argument(
@@ -417,7 +420,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    problem = Problem(arguments.data, arguments.model, arguments.direct, arguments.rows, arguments.threads)
+    problem = Problem(arguments.data, arguments.model, arguments.ranker, arguments.rows, arguments.threads)
     if arguments.what == "recall":
         print("| method | settings | neurons scored | top-1 | top-5 | top-1 in the 1 % found most |")
         print("| :-- | :-- | --: | --: | --: | --: |")
@@ -429,7 +432,7 @@ def main() -> None:
     if arguments.out:
         config = problem.network.config
         about = {"data": arguments.data.name, "n_labels": config.n_labels, "width": config.width}
-        about |= {"direct": config.direct, "threads": arguments.threads}
+        about |= {"ranker": problem.network.has_ranker, "threads": arguments.threads}
         arguments.out.write_text(json.dumps(about | {"records": records}, indent=1, default=float) + "\n")
 
 

@@ -41,10 +41,10 @@ STAGES = {
     "label_counts": "count the labels",
     "set_label_prior": "set the priors",
     "Network.__init__": "make the network",
-    "choose_direct_pairs": "choose the direct pairs",
     "_train_epoch": "train an epoch",
     "learn_moments": "learn the moments",
     "make_candidates": "learn the candidate lists",
+    "make_ranker": "learn the ranker",
     "tune": "tune approximate prediction",
 }
 

@@ -19,7 +19,8 @@ enum class Stream : std::uint64_t {
     wta,
     minhash,
     reservoir,
-    sampler
+    sampler,
+    ranker
 };
 
 // Finaliser of SplitMix64 (Steele, Lea & Flood 2014): a bijection in which every input bit reaches every output bit.

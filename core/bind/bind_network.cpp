@@ -88,6 +88,11 @@ struct NewCandidates {
     bool is_taken = false;
 };
 
+struct NewRanker {
+    Ranker ranker;
+    bool is_taken = false;
+};
+
 using Settings = std::tuple<Index, Index, Index>;  // of candidates: feature_labels, cell_labels, probes
 
 auto approximate_topk(const Network& self, In<Index> indptr, In<Id> indices, In<float> data, Index k, Settings settings,
@@ -123,8 +128,8 @@ Out<float> logits(const Network& self, In<Index> indptr, In<Id> indices, In<floa
 }
 
 nb::dict stage_seconds(const Network& self) {
-    constexpr const char* names[] = {"hidden_forward",  "active_set",      "output_forward",  "direct_forward", "loss",
-                                     "output_backward", "direct_backward", "hidden_backward", "rehash"};
+    constexpr const char* names[] = {"hidden_forward",  "active_set",      "output_forward", "loss",
+                                     "output_backward", "hidden_backward", "rehash"};
     static_assert(std::size(names) == static_cast<int>(Stage::count));
     const StageSeconds seconds = self.stage_seconds();
     nb::dict out;
@@ -139,6 +144,7 @@ void bind_network(nb::module_& m) {
         .def_ro("loss", &StepStats::loss, "Loss, summed over the examples of the batch.")
         .def_ro("active", &StepStats::active, "Labels in the active set.");
 
+    nb::class_<NewRanker>(m, "Ranker", "A ranker, until it is set.");
     nb::class_<NewCandidates>(m, "Candidates", "Lists for approximate_topk, until they are set.").def(nb::init<>());
 
     nb::class_<Network> network(m, "Network",
@@ -187,14 +193,14 @@ void bind_network(nb::module_& m) {
         .def(
             "pair_logits",
             [](const Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
-               In<Id> y_indices, int n_threads) {
+               In<Id> y_indices, bool with_ranker, int n_threads) {
                 const CsrInput x = csr(x_indptr, x_indices, x_data, self.config().n_features);
                 const CsrInput y = pattern(y_indptr, y_indices, self.config().n_labels);
                 auto out = make_array<float>({y_indices.size()});
-                released([&] { self.pair_logits(x, y, out.data(), n_threads); });
+                released([&] { self.pair_logits(x, y, with_ranker, out.data(), n_threads); });
                 return out;
             },
-            "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "n_threads"_a,
+            "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "with_ranker"_a, "n_threads"_a,
             "Logits of the labels that y holds for each example, in its order.")
         .def(
             "set_label_prior",
@@ -214,15 +220,57 @@ void bind_network(nb::module_& m) {
             },
             "weight"_a, "Weight of each label's positive term in the loss.")
         .def(
-            "choose_direct_pairs",
-            [](Network& self, In<Index> x_indptr, In<Id> x_indices, In<Index> y_indptr, In<Id> y_indices, int n_threads,
-               Rows rows) {
-                const CsrInput x = chosen(pattern(x_indptr, x_indices, self.config().n_features), rows);
+            "learn_ranker",
+            [](const Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
+               In<Id> y_indices, std::optional<In<float>> sample_weight, int n_threads, Rows rows) {
+                const CsrInput x = chosen(csr(x_indptr, x_indices, x_data, self.config().n_features), rows);
                 const CsrInput y = chosen(pattern(y_indptr, y_indices, self.config().n_labels), rows);
-                released([&] { self.choose_direct_pairs(x, y, n_threads); });
+                if (sample_weight && static_cast<Index>(sample_weight->size()) != x.n_rows())
+                    throw BadInput("sample_weight has not one weight for each example.");
+                return NewRanker{released([&] {
+                    return self.learn_ranker(x, y, sample_weight ? sample_weight->data() : nullptr, n_threads);
+                })};
             },
-            "x_indptr"_a, "x_indices"_a, "y_indptr"_a, "y_indices"_a, "n_threads"_a, "rows"_a.none() = nb::none(),
-            "Choose the (feature, label) pairs of the direct term from training data; after set_label_prior.")
+            "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "sample_weight"_a.none(),
+            "n_threads"_a, "rows"_a.none() = nb::none(), "A ranker from training data and the network's best labels.")
+        .def(
+            "ranker_margins",
+            [](const Network& self, const NewRanker& made, In<Index> x_indptr, In<Id> x_indices, In<float> x_data,
+               In<Index> y_indptr, In<Id> y_indices) {
+                const CsrInput x = csr(x_indptr, x_indices, x_data, self.config().n_features);
+                const CsrInput y = pattern(y_indptr, y_indices, self.config().n_labels);
+                if (made.is_taken) throw BadInput("The ranker has been set. Ask for its margins before that.");
+                if (x.n_rows() != y.n_rows()) throw BadInput("pairs has not one row for each row of x.");
+                self.check_ranker(made.ranker);
+                auto out = make_array<float>({y_indices.size()});
+                released([&] { self.ranker_margins(made.ranker, x, y, out.data()); });
+                return out;
+            },
+            "ranker"_a, "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a,
+            "What a ranker says of the labels that y holds for each example, in its order.")
+        .def(
+            "set_ranker",
+            [](Network& self, NewRanker& made, float margin, float prior) {
+                if (made.is_taken) return;
+                self.check_ranker(made.ranker);
+                made.is_taken = true;
+                self.set_ranker(std::move(made.ranker), margin, prior);
+            },
+            "ranker"_a, "margin"_a, "prior"_a,
+            "Add margin times what it says, and prior times the log frequency, to the logits from now on.")
+        .def("drop_ranker", &Network::drop_ranker, "Predict by the network alone.")
+        .def(
+            "update_ranker",
+            [](Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
+               In<Id> y_indices, int n_threads, Rows rows) {
+                const CsrInput x = chosen(csr(x_indptr, x_indices, x_data, self.config().n_features), rows);
+                const CsrInput y = chosen(pattern(y_indptr, y_indices, self.config().n_labels), rows);
+                released([&] { self.update_ranker(x, y, n_threads); });
+            },
+            "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "n_threads"_a,
+            "rows"_a.none() = nb::none(),
+            "One step of the ranker on each pair of further examples and their labels or best others.")
+        .def_prop_ro("has_ranker", [](const Network& self) { return self.model().ranker.enabled(); })
         .def(
             "grow",
             [](Network& self, Index n_features, Index n_labels) { released([&] { self.grow(n_features, n_labels); }); },

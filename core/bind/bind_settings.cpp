@@ -125,8 +125,4 @@ void bind_settings(nb::module_& m) {
     plain(config, "uniform", &C::active, &ActiveSetConfig::uniform);
     plain(config, "popular", &C::active, &ActiveSetConfig::popular);
     plain(config, "selector", &C::selector);
-    plain(config, "direct", &C::direct, &DirectTermConfig::labels_per_feature);
-    plain(config, "direct_min_count", &C::direct, &DirectTermConfig::min_count);
-    plain(config, "direct_rate", &C::direct, &DirectTermConfig::rate);
-    plain(config, "direct_accumulator", &C::direct, &DirectTermConfig::initial_accumulator);
 }

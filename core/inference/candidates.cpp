@@ -15,32 +15,19 @@ bool is_dense(const CsrInput& x, Index n_features) {
 }
 
 // The memory of a feature that a query reads is at random places: it is asked for before it is needed.
-void prefetch(const LabelLists& lists, const DirectTerm& direct, std::span<const Id> ids) {
+void prefetch(const LabelLists& lists, const Ranker& ranker, std::span<const Id> ids) {
     for (const Id id : ids) {
         if (id < lists.n()) __builtin_prefetch(&lists.begin[id]);
-        __builtin_prefetch(&direct.begin[id]);
+        __builtin_prefetch(&ranker.begin[id]);
     }
     for (const Id id : ids) {
         if (id < lists.n()) {
             __builtin_prefetch(lists.labels.data() + lists.begin[id]);
             __builtin_prefetch(lists.counts.data() + lists.begin[id]);
         }
-        __builtin_prefetch(direct.labels.data() + direct.begin[id]);
-        __builtin_prefetch(direct.weight.data() + direct.begin[id]);
+        __builtin_prefetch(ranker.labels.data() + ranker.begin[id]);
+        __builtin_prefetch(ranker.weight.data() + ranker.begin[id]);
     }
-}
-
-// The direct term of the candidates, without a branch: other labels have the slot 0.
-void direct_scores(const DirectTerm& direct, std::span<const Id> ids, std::span<const float> values,
-                   CandidateWork& work) {
-    work.scores.assign(work.candidates.size() + 1, 0.0f);
-    if (!direct.enabled()) return;
-    const Id *labels = direct.labels.data(), *slots = work.slots.data();
-    const float* weight = direct.weight.data();
-    float* scores = work.scores.data();
-    for (std::size_t j = 0; j < ids.size(); ++j)
-        for (Index entry = direct.begin[ids[j]]; entry < direct.begin[ids[j] + 1]; ++entry)
-            scores[slots[labels[entry]]] += values[j] * weight[entry];
 }
 
 }  // namespace
@@ -62,27 +49,30 @@ std::span<const Hit> Candidates::topk(const Model& model, const CsrView& x, Inde
     thread_local CandidateWork work;
     work.prepare(model.n_labels(), model.width());
     const std::span<const Id> ids = x.ids(row);
-    prefetch(features.lists, model.direct, ids);
+    prefetch(features.lists, model.ranker, ids);
     model.hidden.predict(x, row, 1, work.hidden.data(), 1);
     work.forbid(excluded);
     features.add_candidates(ids, x.values(row), read.feature_labels, work);
     cells.add_candidates(read.cell_labels, read.probes, k, work);
     work.allow(excluded);
 
-    const std::vector<Id>& labels = work.candidates;
-    const Index n = static_cast<Index>(labels.size());
-    direct_scores(model.direct, ids, x.values(row), work);
-    work.products.resize(n);
-    kernels().products(1, n, model.width(), work.hidden.data(), model.output.weight.data(), labels.data(),
-                       work.products.data(), n);
+    const OutputLayer& output = model.output;
+    work.products.resize(work.candidates.size());
+    kernels().products(1, std::ssize(work.candidates), model.width(), work.hidden.data(), output.weight.data(),
+                       work.candidates.data(), work.products.data(), std::ssize(work.candidates));
     work.reset_slots();
 
+    const std::vector<Id>& labels = work.candidates;
     work.hits.clear();
-    for (Index i = 0; i < n; ++i)
-        work.hits.push_back(ranked(work.products[i] + model.output.bias[labels[i]] + work.scores[i + 1], labels[i]));
-    const Index found = std::min(k, n);
-    std::partial_sort(work.hits.begin(), work.hits.begin() + found, work.hits.end());
-    return {work.hits.data(), static_cast<std::size_t>(found)};
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+        const float offset = model.ranker.enabled() ? model.ranker.offset[labels[i]] : 0.0f;
+        work.hits.push_back(ranked(work.products[i] + output.bias[labels[i]] + offset, labels[i]));
+    }
+    const Index best = std::min<Index>(model.ranker.needed(k, model.n_labels()), std::ssize(labels));
+    std::partial_sort(work.hits.begin(), work.hits.begin() + best, work.hits.end());
+    work.hits.resize(best);
+    model.ranker.rank(ids, x.values(row), work.hits);
+    return {work.hits.data(), static_cast<std::size_t>(std::min(k, best))};
 }
 
 }  // namespace hashslide

@@ -106,15 +106,15 @@ Screen::Chunk Screen::screen_chunk(const Query& query, Index first, Index last, 
     return chunk;
 }
 
-std::vector<Hit> Screen::topk(const Model& model, const CsrView& x, Index row, const float* h,
-                              std::span<const Id> excluded, Index k, int n_threads) const {
+std::vector<Hit> Screen::topk(const Model& model, const float* h, std::span<const Id> excluded, Index k,
+                              int n_threads) const {
     const Query query = quantise(h);
     const Index n_chunks = (n_labels_ + chunk_rows - 1) / chunk_rows;
     std::vector<Chunk> chunks(n_chunks, Chunk{BestK(k), {}, true});
     parallel_for(n_threads, 0, n_labels_, chunk_rows, [&](Index first, Index last) {
-        std::vector<float> extra(last - first, 0.0f);
-        model.direct.add(x.ids(row), x.values(row), static_cast<Id>(first), static_cast<Id>(last), extra.data());
-        chunks[first / chunk_rows] = screen_chunk(query, first, last, extra.data(), excluded, k);
+        const std::vector<float> none(model.ranker.enabled() ? 0 : last - first);
+        const float* extra = model.ranker.enabled() ? model.ranker.offset.data() + first : none.data();
+        chunks[first / chunk_rows] = screen_chunk(query, first, last, extra, excluded, k);
     });
 
     BestK lower(k), best(k);

@@ -24,10 +24,10 @@ class Screen {
 public:
     Screen(const OutputLayer& output, int n_threads);
 
-    // The k best labels of row `row` of x, whose hidden activation is h, but for the excluded ones, which ascend;
-    // nothing if numbers overflow, so that there are no bounds.
-    std::vector<Hit> topk(const Model& model, const CsrView& x, Index row, const float* h, std::span<const Id> excluded,
-                          Index k, int n_threads) const;
+    // The k best labels by logit and offset, best first, for the hidden activation h, but for the excluded ones, which
+    // ascend; nothing if numbers overflow, so that there are no bounds.
+    std::vector<Hit> topk(const Model& model, const float* h, std::span<const Id> excluded, Index k,
+                          int n_threads) const;
 
 private:
     struct Row {
@@ -36,7 +36,7 @@ private:
     struct Query;
     struct Chunk;
     Query quantise(const float* h) const;
-    // extra: exact addends to the scores of the labels first .. last (the direct term).
+    // extra: exact addends to the scores of the labels first .. last (the offsets).
     Chunk screen_chunk(const Query& query, Index first, Index last, const float* extra, std::span<const Id> excluded,
                        Index k) const;
 

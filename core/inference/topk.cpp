@@ -22,8 +22,8 @@ constexpr Index scan_block = 64;      // logits compared with the threshold at o
 
 float norm(Index n, const float* x) { return std::sqrt(kernels().sum_of_squares(n, x)); }
 
-// z = (h . w + b) + direct term, added up in this order everywhere: so a label has the same score, bit for bit, however
-// it was found and whatever rows come with its own.
+// z = (h . w + b) + offset (+ margin), added up in this order everywhere: so a label has the same score, bit for bit,
+// however it was found and whatever rows come with its own.
 std::vector<float> hidden(const Model& model, const CsrView& x, Index first, Index n, int n_threads) {
     std::vector<float> h(n * model.width());
     model.hidden.predict(x, first, n, h.data(), n_threads);
@@ -50,8 +50,8 @@ float approximate_logits(const OutputLayer& output, Index n, const float* h, Ind
 }
 
 // Offers the labels first .. first + n, whose logits are z but for rounding errors of at most `slack` and for `extra`,
-// their direct term. Most blocks hold nothing above the k-th best and cost one vectorised maximum. excluded: labels
-// among them that are not offered, ascending; their logits become -infinity.
+// their offsets. Most blocks hold nothing above the k-th best and cost one vectorised maximum. excluded: labels among
+// them that are not offered, ascending; their logits become -infinity.
 void scan(const OutputLayer& output, const float* h, Index first, Index n, float* z, const float* extra, float slack,
           std::span<const Id> excluded, BestK& best) {
     constexpr float none = -std::numeric_limits<float>::infinity();
@@ -77,23 +77,24 @@ void topk_of_block(const Model& model, const CsrView& x, const CsrView& excluded
     const Index n_labels = output.n_labels(), n_ranges = (n_labels + range - 1) / range, width = output.width();
     const Index n_lanes = std::min(max_lanes, n_ranges);
     const std::vector<float> h = hidden(model, x, first_row, n, n_threads);
-    std::vector<BestK> best(n_lanes * n, BestK(k));
+    const Ranker& ranker = model.ranker;
+    const Index needed = ranker.needed(k, n_labels);
+    const std::vector<float> none(ranker.enabled() ? 0 : std::min(range, n_labels));
+    std::vector<BestK> best(n_lanes * n, BestK(needed));
     parallel_for(n_threads, 0, n_lanes, 1, [&](Index lane, Index) {
         float* z = scratch<0>(n * std::min(range, n_labels));
-        float* extra = scratch<1>(std::min(range, n_labels));
         for (Index r = lane; r < n_ranges; r += n_lanes) {
             poll();
             const Index first = r * range, last = std::min(n_labels, first + range), size = last - first;
             const float largest = approximate_logits(output, n, h.data(), first, last, z);
+            const float* extra = ranker.enabled() ? ranker.offset.data() + first : none.data();
+            const float largest_extra = norm(size, extra);
             for (Index i = 0; i < n; ++i) {
                 float* row = z + i * size;
                 const float* activations = h.data() + i * width;
-                std::fill_n(extra, size, 0.0f);
-                model.direct.add(x.ids(first_row + i), x.values(first_row + i), static_cast<Id>(first),
-                                 static_cast<Id>(last), extra);
-                if (model.direct.enabled()) kernels().axpy(size, 1.0f, extra, row);
+                if (ranker.enabled()) kernels().axpy(size, 1.0f, extra, row);
                 const float error =
-                    rounding_error(width) * (largest * std::max(1.0f, norm(width, activations)) + norm(size, extra));
+                    rounding_error(width) * (largest * std::max(1.0f, norm(width, activations)) + largest_extra);
                 const std::span<const Id> left_out = between(excluded.ids(first_row + i), first, last);
                 scan(output, activations, first, size, row, extra, error, left_out, best[lane * n + i]);
             }
@@ -101,11 +102,23 @@ void topk_of_block(const Model& model, const CsrView& x, const CsrView& excluded
     });
     parallel_for(n_threads, 0, n, 16, [&](Index a, Index b) {
         for (Index i = a; i < b; ++i) {
-            BestK all(k);
+            BestK all(needed);
             for (Index lane = 0; lane < n_lanes; ++lane) all.offer(best[lane * n + i].hits());
-            write_hits(std::move(all).sorted(), k, labels + (first_row + i) * k, scores + (first_row + i) * k);
+            std::vector<Hit> hits = std::move(all).sorted();
+            ranker.rank(x.ids(first_row + i), x.values(first_row + i), hits);
+            write_hits(hits, k, labels + (first_row + i) * k, scores + (first_row + i) * k);
         }
     });
+}
+
+// Adds the margins to the logits of the labels that get one.
+void add_margins(const Ranker& ranker, const CsrView& x, Index row, Index n_labels, float* z) {
+    if (!ranker.enabled()) return;
+    BestK best(std::min(Ranker::ranked, n_labels));
+    for (Index label = 0; label < n_labels; ++label) best.offer({z[label], static_cast<Id>(label)});
+    std::vector<Hit> hits = std::move(best).sorted();
+    ranker.rank(x.ids(row), x.values(row), hits);
+    for (const Hit& hit : hits) z[hit.label] = hit.score;
 }
 
 }  // namespace
@@ -129,11 +142,14 @@ void screened_topk(const Model& model, const Screen& screen, const CsrView& x, c
     std::vector<float> h(model.width());
     for (Index row = 0; row < x.n_rows; ++row) {
         model.hidden.predict(x, row, 1, h.data(), n_threads);
-        const std::vector<Hit> hits = screen.topk(model, x, row, h.data(), excluded.ids(row), k, n_threads);
-        if (hits.empty())
+        const Index needed = model.ranker.needed(k, model.n_labels());
+        std::vector<Hit> hits = screen.topk(model, h.data(), excluded.ids(row), needed, n_threads);
+        if (hits.empty()) {
             topk_of_block(model, x, excluded, row, 1, k, labels, scores, n_threads);
-        else
-            write_hits(hits, k, labels + row * k, scores + row * k);
+            continue;
+        }
+        model.ranker.rank(x.ids(row), x.values(row), hits);
+        write_hits(hits, k, labels + row * k, scores + row * k);
     }
 }
 
@@ -144,10 +160,7 @@ void all_logits(const Model& model, const CsrView& x, float* logits, int n_threa
     parallel_for(n_threads, 0, x.n_rows, rows, [&](Index begin, Index end) {
         const std::vector<float> h = hidden(model, x, begin, end - begin, 1);
         float* z = scratch(rows * label_block);
-        for (Index i = begin; i < end; ++i) {
-            std::fill_n(logits + i * n_labels, n_labels, 0.0f);
-            model.direct.add(x.ids(i), x.values(i), 0, static_cast<Id>(n_labels), logits + i * n_labels);
-        }
+        for (Index i = begin; i < end; ++i) model.ranker.offsets(n_labels, logits + i * n_labels);
         for (Index first = 0; first < n_labels; first += label_block) {
             poll();
             const Index n = std::min(label_block, n_labels - first);
@@ -158,6 +171,7 @@ void all_logits(const Model& model, const CsrView& x, float* logits, int n_threa
                 kernels().axpy(n, 1.0f, row, logits + i * n_labels + first);
             }
         }
+        for (Index i = begin; i < end; ++i) add_margins(model.ranker, x, i, n_labels, logits + i * n_labels);
     });
 }
 

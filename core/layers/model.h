@@ -1,16 +1,16 @@
-// The layers from the features to the logits, z = h W^T + b + direct term: what training changes and prediction reads.
+// The layers from the features to the logits, z = h W^T + b + ranker: what training changes and prediction reads.
 #pragma once
 
-#include "layers/direct_term.h"
 #include "layers/hidden_stack.h"
 #include "layers/output_layer.h"
+#include "layers/ranker.h"
 
 namespace hashslide {
 
 struct Model {
     HiddenStack hidden;
     OutputLayer output;
-    DirectTerm direct;
+    Ranker ranker;
 
     Index n_labels() const { return output.n_labels(); }
     Index width() const { return output.width(); }  // of the last hidden layer

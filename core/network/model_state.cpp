@@ -34,14 +34,15 @@ void visit_neurons(StateVisitor& visitor, const std::string& name, Neurons& neur
                 neurons.n(), neurons.width());
 }
 
-void visit_direct(StateVisitor& visitor, DirectTerm& direct, const NetworkConfig& config) {
-    if (!visitor.enter("direct.begin", direct.enabled())) return;
-    visitor.visit({"direct.begin", Role::weight, {config.n_features + 1}, Values::offsets}, &direct.begin);
-    const Index pairs = direct.begin[config.n_features];
-    visitor.visit({"direct.labels", Role::weight, {pairs}, Values::sorted_ids, config.n_labels, &direct.begin},
-                  &direct.labels);
-    visitor.visit({"direct.weight", Role::weight, {pairs}}, &direct.weight);
-    visitor.visit({"direct.adagrad", Role::optimizer, {pairs}, Values::squares}, &direct.accumulator);
+void visit_ranker(StateVisitor& visitor, Ranker& ranker, const NetworkConfig& config) {
+    if (!visitor.enter("ranker.begin", ranker.enabled())) return;
+    visitor.visit({"ranker.begin", Role::weight, {config.n_features + 1}, Values::offsets}, &ranker.begin);
+    const Index entries = ranker.begin[config.n_features];
+    visitor.visit({"ranker.labels", Role::weight, {entries}, Values::sorted_ids, config.n_labels, &ranker.begin},
+                  &ranker.labels);
+    visitor.visit({"ranker.weight", Role::weight, {entries}}, &ranker.weight);
+    visitor.visit({"ranker.offset", Role::weight, {config.n_labels}}, &ranker.offset);
+    visitor.visit({"ranker.blend", Role::weight, {2}}, &ranker.blend);
 }
 
 void visit_lists(StateVisitor& visitor, const std::string& name, LabelLists& lists, Index n, Index n_labels) {
@@ -115,7 +116,7 @@ void Network::visit_state(StateVisitor& visitor) {
     for (std::size_t i = 0; i < model_.hidden.layers().size(); ++i)
         visit_neurons(visitor, model_.hidden.name(i), model_.hidden.layers()[i].neurons);
     visit_neurons(visitor, "output", model_.output);
-    visit_direct(visitor, model_.direct, config_);
+    visit_ranker(visitor, model_.ranker, config_);
 
     std::vector<Index> progress{step_, prior_.n_examples()}, counts = prior_.counts();
     visitor.visit({"progress", Role::count, {2}, Values::counts, most}, &progress);

@@ -16,6 +16,7 @@ namespace {
 
 // Up to this many rows, reading the weights costs more than the arithmetic, and the 8-bit screen wins.
 constexpr Index screened_rows = 4;
+constexpr Index least_ranker_weights = 64;  // of a label, where the hidden layer is narrower
 constexpr Index predicted_rows = 1024;  // whose features and activations are held at once
 
 // Worker 0 draws from the network's own seed, so that one worker is the serial algorithm.
@@ -28,8 +29,7 @@ std::uint64_t worker_seed(std::uint64_t seed, Index worker) {
 Network::Network(const NetworkConfig& config, bool initialise)
     : config_(config),
       model_{HiddenStack(config.n_features, config.hidden, config.input_init, config.optimizer, config.seed),
-             OutputLayer(config.n_labels, config.width(), config.optimizer),
-             DirectTerm(config.direct, config.n_features)},
+             OutputLayer(config.n_labels, config.width(), config.optimizer), Ranker(config.n_features)},
       prior_(config.n_labels),
       selector_(config.selector, config.n_labels, config.width(), config.seed) {
     if (!initialise) return;
@@ -225,15 +225,18 @@ void Network::logits(const CsrInput& x, float* out, int n_threads) const {
     });
 }
 
-void Network::pair_logits(const CsrInput& x, const CsrInput& y, float* out, int n_threads) const {
+void Network::pair_logits(const CsrInput& x, const CsrInput& y, bool with_ranker, float* out, int n_threads) const {
     const FlushDenormals flush;
     for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
         std::vector<float> h(static_cast<std::size_t>(rows.n_rows * model_.width()));
         model_.hidden.predict(rows, 0, rows.n_rows, h.data(), n_threads);
         for (Index row = 0; row < rows.n_rows; ++row) {
             y.each(first + row, [&](Id label, Index entry) {
-                out[entry] = model_.output.logit(label, h.data() + row * model_.width());
-                model_.direct.add(rows.ids(row), rows.values(row), label, label + 1, out + entry);
+                float& z = out[entry];
+                z = model_.output.logit(label, h.data() + row * model_.width());
+                if (with_ranker && model_.ranker.enabled())
+                    z = z + model_.ranker.offset[label] +
+                        model_.ranker.margin_of(rows.ids(row), rows.values(row), label);
             });
         }
     });
@@ -254,9 +257,75 @@ void Network::set_label_prior(const Index* counts, Index n_examples, bool reset_
 
 void Network::set_label_weight(const float* weight) { label_weight_.assign(weight, weight + config_.n_labels); }
 
-void Network::choose_direct_pairs(const CsrInput& x, const CsrInput& y, int n_threads) {
-    model_.direct.choose_pairs(x, y, prior_.counts(), n_threads);
+std::vector<Id> Network::best_labels(const CsrInput& x, Index k, int n_threads) const {
+    std::vector<Id> best(x.n_rows() * k);
+    std::vector<std::int64_t> labels(predicted_rows * k);
+    std::vector<float> scores(predicted_rows * k);
+    for (Index first = 0; first < x.n_rows(); first += predicted_rows) {
+        const Index n = std::min(predicted_rows, x.n_rows() - first);
+        const CsrInput rows = x.rows(first, n);
+        if (candidates_.empty())
+            predict_topk(rows, nullptr, k, labels.data(), scores.data(), n_threads);
+        else
+            approximate_topk(rows, nullptr, k, candidates_.settings, labels.data(), scores.data(), n_threads);
+        std::copy_n(labels.begin(), n * k, best.begin() + first * k);
+    }
+    return best;
+}
+
+Ranker Network::learn_ranker(const CsrInput& x, const CsrInput& y, const float* sample_weight, int n_threads) const {
+    const FlushDenormals flush;
+    RankerSettings settings;
+    settings.longest = std::max(least_ranker_weights, config_.width());
+    const Index k = std::min(settings.candidates, config_.n_labels);
+    return hashslide::learn_ranker(x, y, config_.n_features, config_.n_labels, best_labels(x, k, n_threads),
+                                   sample_weight, label_weight_, settings, config_.seed, n_threads);
+}
+
+void Network::check_ranker(const Ranker& ranker) const {
+    const std::span<const Id> labels(ranker.labels.data(), static_cast<std::size_t>(ranker.labels.size()));
+    if (ranker.begin.size() != config_.n_features + 1 ||
+        std::any_of(labels.begin(), labels.end(), [&](Id label) { return label >= config_.n_labels; }))
+        throw BadInput("The ranker was made for other features or labels than this network has. Make it anew.");
+}
+
+void Network::ranker_margins(const Ranker& ranker, const CsrInput& x, const CsrInput& y, float* out) const {
+    for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
+        for (Index row = 0; row < rows.n_rows; ++row)
+            y.each(first + row, [&](Id label, Index entry) {
+                out[entry] = ranker.margin_of(rows.ids(row), rows.values(row), label);
+            });
+    });
+}
+
+void Network::set_ranker(Ranker ranker, float margin, float prior) {
+    const Whole whole;
     drop_screen();
+    if (margin == 0) ranker = Ranker(config_.n_features);
+    ranker.blend = Array<float>(2);
+    ranker.blend[0] = margin;
+    ranker.blend[1] = prior;
+    for (Index i = 0; i < ranker.weight.size(); ++i) ranker.weight[i] *= margin;
+    ranker.offset = Array<float>(config_.n_labels);
+    for (Index label = 0; label < config_.n_labels; ++label)
+        ranker.offset[label] = prior * static_cast<float>(std::log(prior_.frequency(static_cast<Id>(label))));
+    model_.ranker = std::move(ranker);
+}
+
+void Network::drop_ranker() {
+    drop_screen();
+    model_.ranker = Ranker(config_.n_features);
+}
+
+void Network::update_ranker(const CsrInput& x, const CsrInput& y, int n_threads) {
+    if (!model_.ranker.enabled()) return;
+    const FlushDenormals flush;
+    const RankerSettings settings;
+    const Index k = std::min(settings.candidates, config_.n_labels);
+    const std::vector<Id> best = best_labels(x, k, n_threads);
+    own_arrays();
+    drop_screen();
+    hashslide::update_ranker(model_.ranker, x, y, best, settings);
 }
 
 void Network::grow(Index n_features, Index n_labels) {
@@ -266,11 +335,12 @@ void Network::grow(Index n_features, Index n_labels) {
     n_labels = std::max(n_labels, config_.n_labels);
     if (n_features > config_.n_features) {
         model_.hidden.grow(n_features);
-        model_.direct.grow(n_features);
+        model_.ranker.grow_features(n_features);
     }
     if (n_labels > config_.n_labels) {
         model_.output.grow(n_labels);
         prior_.grow(n_labels);
+        model_.ranker.grow_labels(n_labels, [&](Id label) { return std::log(prior_.frequency(label)); });
         if (selector_.index()) selector_.index()->grow(n_labels);
         if (!label_weight_.empty()) label_weight_.resize(n_labels, 1.0f);
     }

@@ -10,6 +10,7 @@
 #include "inference/screen.h"
 #include "network/network_config.h"
 #include "network/worker.h"
+#include "ranking/learn_ranker.h"
 
 namespace hashslide {
 
@@ -36,15 +37,24 @@ public:
                           std::int64_t* labels, float* scores, int n_threads) const;
     void logits(const CsrInput& x, float* out, int n_threads) const;
     // Those of some labels of each row alone: out (entries of y).
-    void pair_logits(const CsrInput& x, const CsrInput& y, float* out, int n_threads) const;
+    void pair_logits(const CsrInput& x, const CsrInput& y, bool with_ranker, float* out, int n_threads) const;
     // Activations after the first n_layers of model().hidden.layers(): out (x.n_rows, width_after(n_layers)).
     void hidden(const CsrInput& x, std::size_t n_layers, float* out, int n_threads) const;
 
     // How often each label occurred among n_examples. reset_bias: the bias starts at the label's log odds.
     void set_label_prior(const Index* counts, Index n_examples, bool reset_bias);
     void set_label_weight(const float* weight);
-    // Chooses the pairs of the direct term from training data; after set_label_prior.
-    void choose_direct_pairs(const CsrInput& x, const CsrInput& y, int n_threads);
+    // Throws BadInput for a ranker of another network, or of this one before it has grown. O(weights).
+    void check_ranker(const Ranker& ranker) const;
+    // A ranker from training data, of all labels against the best ones of each example; after set_label_prior.
+    Ranker learn_ranker(const CsrInput& x, const CsrInput& y, const float* sample_weight, int n_threads) const;
+    // What it says of the labels that y holds for each row of x: out (entries of y).
+    void ranker_margins(const Ranker& ranker, const CsrInput& x, const CsrInput& y, float* out) const;
+    // From now on margin times that and prior times the log frequency of a label are part of its logit.
+    void set_ranker(Ranker ranker, float margin, float prior);
+    void drop_ranker();
+    // The steps of update_ranker() (core/ranking) on further examples.
+    void update_ranker(const CsrInput& x, const CsrInput& y, int n_threads);
     // The lists of approximate_topk() from training data; is_fresh: not those that there are, extended. They are not
     // updated by train_batch().
     Candidates learn_candidates(const CsrInput& x, const CsrInput& y, bool is_fresh, int n_threads) const;
@@ -81,6 +91,8 @@ public:
 
 private:
     void own_arrays();
+    // The best labels of each row, (rows, k), of the candidate lists where there are some.
+    std::vector<Id> best_labels(const CsrInput& x, Index k, int n_threads) const;
     void rehash(int n_threads);
     // Calls f(rows, first) for copies of so many rows of x at a time, with their values times input_scale.
     template <class F>

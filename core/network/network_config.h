@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "layers/direct_term.h"
 #include "layers/hidden_layer.h"
 #include "learning/loss.h"
 #include "learning/optimizer.h"
@@ -32,7 +31,6 @@ struct NetworkConfig {
     float prior_correction = 1.0f;  // share of log r that is taken off the logits in training (loss.h)
     ActiveSetConfig active;
     SelectorConfig selector;  // of labels for each example; sampler all: none
-    DirectTermConfig direct;
     std::uint64_t seed = 0;
 
     Index width() const { return hidden.back().width; }  // of the last hidden layer

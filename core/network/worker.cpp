@@ -51,10 +51,6 @@ StepStats Worker::train_active_set(const Step& step, Activations& in, int n_thre
     step.model.output.forward(active_, h, n, output_, n_threads);
     lap(Stage::output_forward);
 
-    if (step.model.direct.enabled())
-        step.model.direct.forward(features_, active_, direct_, output_.logits.data(), n_threads);
-    lap(Stage::direct_forward);
-
     const double loss =
         active_set_loss(step.config.loss, active_, n, output_.logits.data(), shift_.data(), unshifted_,
                         row_weights(step), step.label_weight.empty() ? nullptr : step.label_weight.data(), n_threads);
@@ -65,9 +61,6 @@ StepStats Worker::train_active_set(const Step& step, Activations& in, int n_thre
     multiplications_ += 3.0 * static_cast<double>(n) * static_cast<double>(active_.size() * in.width);
     lap(Stage::output_backward);
 
-    if (step.model.direct.enabled())
-        step.model.direct.backward_and_update(features_, active_, direct_, output_.logits.data(), step.rate, n_threads);
-    lap(Stage::direct_backward);
     touched_.assign(active_.ids().begin(), active_.ids().end());
     return {loss, active_.size()};
 }

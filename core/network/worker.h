@@ -14,18 +14,7 @@
 
 namespace hashslide {
 
-enum class Stage {
-    hidden_forward,
-    active_set,
-    output_forward,
-    direct_forward,
-    loss,
-    output_backward,
-    direct_backward,
-    hidden_backward,
-    rehash,
-    count
-};
+enum class Stage { hidden_forward, active_set, output_forward, loss, output_backward, hidden_backward, rehash, count };
 using StageSeconds = std::array<double, static_cast<int>(Stage::count)>;
 
 struct StepStats {
@@ -84,7 +73,6 @@ private:
     Selection unshifted_;              // places of each example's labels that are certain for it alone
     ActiveSet active_;                 // per batch, or what the examples share
     OutputLayer::Work output_;
-    DirectTerm::Work direct_;
     ExampleSets sets_;  // per example
     ExampleProducts products_;
     std::vector<float> logits_, shift_, row_weight_;

@@ -60,7 +60,15 @@ public:
         for (Index entry = first; entry < std::min(last, first + lines * line); entry += line)
             __builtin_prefetch(indices_ + entry);
     }
-    CsrInput row(Index row) const { return {indptr_ + stored(row), indices_, data_, 1, n_entries_, n_columns_}; }
+    CsrInput row(Index row) const { return rows(row, 1); }
+    // Some rows that follow each other.
+    CsrInput rows(Index first, Index n) const {
+        CsrInput part = *this;
+        (rows_ ? part.rows_ : part.indptr_) += first;
+        part.n_rows_ = n;
+        if (!rows_) part.n_stored_ = n;
+        return part;
+    }
     float value(Index entry) const { return data_[entry]; }
 
     // The matrix is not what it was a moment ago.

@@ -16,6 +16,7 @@ MODULES = (
     "hashslide.data",
     "hashslide.metrics",
     "hashslide.callbacks",
+    "hashslide.ranking",
     "hashslide.network",
     "hashslide.training",
     "hashslide.model_file",

@@ -209,6 +209,44 @@ class Network:
             x.indptr, x.indices, x.values, k, astuple(read), n_threads, left_out
         )
 
+    @property
+    def has_ranker(self) -> bool:
+        """Whether `set_ranker` has added one."""
+        return self._core.has_ranker
+
+    @training
+    def make_ranker(
+        self,
+        x: Csr,
+        y: Csr,
+        n_threads: int = 1,
+        rows: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float32] | None = None,
+    ) -> _core.Ranker:
+        """Return a ranker for `set_ranker`, learned from training data after the layers.
+
+        For each label a sparse linear classifier over the input features: the examples that carry it against
+        those for which it is one of the best 20 labels without their carrying it.
+
+        Parameters
+        ----------
+        x, y : Csr
+            Features and labels of the examples.
+        n_threads : int
+            Changes the speed, never the result.
+        rows : int64 array of shape (n,), optional
+            The examples to use; by default all.
+        sample_weight : float32 array of shape (n,), optional
+            Of each example that is used.
+        """
+        return self._core.learn_ranker(
+            *(x.indptr, x.indices, x.values, y.indptr, y.indices), *(sample_weight, n_threads, rows)
+        )
+
+    def ranker_margins(self, ranker: _core.Ranker, x: Csr, pairs: Csr) -> NDArray[np.float32]:
+        """Return what a ranker says of the labels that `pairs` holds for each example of x, (pairs.nnz,)."""
+        return self._core.ranker_margins(ranker, x.indptr, x.indices, x.values, pairs.indptr, pairs.indices)
+
     @training
     def learn_candidates(self, x: Csr, y: Csr, n_threads: int = 1, fresh: bool = True) -> None:
         """Make the lists of approximate prediction from training data; training does not update them.
@@ -280,7 +318,9 @@ class Network:
         return self._core.logits(x.indptr, x.indices, x.values, n_threads)
 
     @reading
-    def pair_logits(self, x: Csr, y: Csr, n_threads: int = 1) -> NDArray[np.float32]:
+    def pair_logits(
+        self, x: Csr, y: Csr, n_threads: int = 1, with_ranker: bool = True
+    ) -> NDArray[np.float32]:
         """Return the logits of the labels that y holds for each example of x, shape (y.nnz,).
 
         Parameters
@@ -288,11 +328,15 @@ class Network:
         x, y : Csr
             Features and labels of the same examples.
         n_threads : int
+        with_ranker : bool
+            False: of the layers alone.
         """
         if x.n_rows != y.n_rows or y.n_columns != self.config.n_labels:
             raise InputError(f"y has the shape {y.shape}; accepted is {(x.n_rows, self.config.n_labels)}.")
         x = self._check_features(x)
-        return self._core.pair_logits(x.indptr, x.indices, x.values, y.indptr, y.indices, n_threads)
+        return self._core.pair_logits(
+            x.indptr, x.indices, x.values, y.indptr, y.indices, with_ranker, n_threads
+        )
 
     @reading
     def hidden(self, X: Any, n_threads: int = 1, layers: int | None = None) -> NDArray[np.float32]:
@@ -323,10 +367,30 @@ class Network:
         self._core.set_label_weight(weight)
 
     @writing
-    def choose_direct_pairs(
+    def set_ranker(self, ranker: _core.Ranker, margin: float, prior: float) -> None:
+        """Add what a ranker says to the logits from now on. A second time changes nothing.
+
+        Parameters
+        ----------
+        ranker : _core.Ranker
+            From `make_ranker`.
+        margin : float
+            What its margins are multiplied with; 0: it is not kept.
+        prior : float
+            What the log frequency of each label is multiplied with; see `hashslide.ranking`.
+        """
+        self._core.set_ranker(ranker, margin, prior)
+
+    @writing
+    def drop_ranker(self) -> None:
+        """Predict by the layers alone."""
+        self._core.drop_ranker()
+
+    @writing
+    def update_ranker(
         self, x: Csr, y: Csr, n_threads: int = 1, rows: NDArray[np.int64] | None = None
     ) -> None:
-        """Choose the pairs of the direct term from training data, after `set_label_prior`.
+        """Let the ranker's weights learn from further examples; their number stays. Without one: nothing.
 
         Parameters
         ----------
@@ -337,7 +401,7 @@ class Network:
         rows : int64 array, optional
             The examples to use; by default all.
         """
-        self._core.choose_direct_pairs(x.indptr, x.indices, y.indptr, y.indices, n_threads, rows)
+        self._core.update_ranker(x.indptr, x.indices, x.values, y.indptr, y.indices, n_threads, rows)
 
     @writing
     def grow(self, n_features: int, n_labels: int) -> None:
@@ -415,7 +479,7 @@ class Network:
         """Multiplications of all steps of this process, forward and backward.
 
         Those of the layers' products, of hashing neurons and queries, and of samplers that score neurons;
-        without those of the optimiser and of the direct term.
+        without those of the optimiser and of the ranker.
         """
         return self._core.multiplications
 

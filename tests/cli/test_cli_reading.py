@@ -81,13 +81,13 @@ WRONG = """
     hidden 0 | hidden none | hidden dense(4,length=-1) | hash foo | hash 3 | hash dwta --sampler uniform
     sampler foo | sampler top | learning-rate -1 | batch-size 0 | epochs none | epochs yes | loss foo
     optimizer foo | optimizer sgd(momentum=3) | schedule foo | input-dropout 1 | active foo | update foo
-    negatives foo | direct -1 | active per_example --direct 3 | example-power -1 | label-weight foo
+    negatives foo | ranker maybe | example-power -1 | label-weight foo
     approximate maybe | validation-fraction 2 | resume TRAINED
 """
 FAILING = [
     *(f"train DATA -o MODEL --zero-based --{option.strip()}" for option in re.split(r"[|\n]", WRONG.strip())),
-    "predict TRAINED DATA --zero-based --approximate",
-    "evaluate TRAINED DATA --zero-based --approximate",
+    "predict TRAINED DATA --zero-based --approximate yes",
+    "evaluate TRAINED DATA --zero-based --approximate yes",
     "evaluate TRAINED DATA --zero-based --propensity-a 0",
     "evaluate TRAINED DATA --zero-based --propensity-b -1",
     "inspect TRAINED --tables --hash foo",

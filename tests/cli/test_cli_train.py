@@ -104,7 +104,7 @@ def test_options_reach_the_estimator(folder, tmp_path):
         "update": "hogwild",
         "hash": "simhash(tables=3, hashes=4, probes=2)",
         "sampler": "vanilla(budget=5)",
-        "direct": 2,
+        "ranker": "yes",
         "example_power": 0.2,
         "label_weight": "propensity",
         "approximate": "no",

@@ -59,7 +59,9 @@ def train(case, array, value, settings):
 
 def read(array, value):
     x, y = fresh()
-    network = SlideClassifier(**model, direct=3, approximate=True).fit(x, y).network_
+    network = SlideClassifier(**model, approximate=True).fit(x, y).network_
+    made = network.make_ranker(x, y)
+    network.set_ranker(network.make_ranker(x, y), 1.0, 0.1)
     write(x, array, value)
     calls = {
         "predict": lambda: network.predict_topk(x, 3, 2),
@@ -67,13 +69,16 @@ def read(array, value):
         "logits": lambda: network.logits(x, 2),
         "hidden": lambda: network.hidden(x, 2),
         "lists": lambda: network.learn_candidates(x, y, 2, False),
-        "pairs": lambda: network.choose_direct_pairs(x, y, 2),
+        "pairs": lambda: network.pair_logits(x, y, 2),
+        "margins": lambda: network.ranker_margins(made, x, y),
+        "ranker": lambda: network.make_ranker(x, y, 2),
+        "update": lambda: network.update_ranker(x, y, 2),
     }
     for name, call in calls.items():
         expect(call, name, array, value)
     x, y = fresh()
     write(y, array, value)
-    for name in ("lists", "pairs"):
+    for name in ("lists", "pairs", "margins", "ranker", "update"):
         expect(calls[name], name, "y", array, value)
 
 

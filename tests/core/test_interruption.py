@@ -71,13 +71,31 @@ def assert_unchanged(network, before):
         assert before[name].tobytes() == after[name].tobytes(), name
 
 
-def test_choosing_direct_pairs(data):
+@pytest.mark.parametrize("delay", [0.1, 3.0], ids=["predicting", "learning"])
+def test_making_a_ranker(data, delay):
+    """The network names the labels first; then each label learns."""
     x, y = data
-    network = network_for(direct=20)
+    network = network_for(hidden=2)
     network.set_label_prior(np.bincount(y.indices, minlength=N_LABELS), N)
+    few = [m.take(np.arange(200)) for m in data]
+    network.set_ranker(network.make_ranker(*few), 1.0, 0.1)
     before = network.snapshot()
-    assert seconds_until_heard(lambda: network.choose_direct_pairs(x, y)) < LIMIT
+    assert seconds_until_heard(lambda: network.make_ranker(x, y), delay) < LIMIT
     assert_unchanged(network, before)
+
+
+def test_an_interrupted_update_of_a_ranker_goes_on(data):
+    """Some weights may have changed, as in a step of training."""
+    x, y = data
+    network = network_for(hidden=2)
+    network.set_label_prior(np.bincount(y.indices, minlength=N_LABELS), N)
+    network.set_ranker(network.make_ranker(*(m.take(np.arange(200)) for m in data)), 1.0, 0.1)
+    before = network.snapshot()
+    assert seconds_until_heard(lambda: network.update_ranker(x, y), 0.1) < LIMIT
+    after = network.snapshot()
+    assert before.pop("ranker.weight").shape == after.pop("ranker.weight").shape
+    for name in before:
+        np.testing.assert_array_equal(before[name], after[name], err_msg=name)
 
 
 def test_learning_candidates(data):

@@ -132,7 +132,7 @@ def test_active_share_keeps_to_the_budget(network, layers, queries):
 
 def test_a_first_layer_looks_up_the_features_as_they_are(pubmed_small, queries):
     hidden = [Hashed(60, 12, hash=hidden_tables(DWTA, tables=10, hashes=2))]
-    network = trained(pubmed_small, hidden=hidden, direct=0).network_
+    network = trained(pubmed_small, hidden=hidden).network_
     (layer,) = tables.hashed_layers(network)
     features = tables.queries_of(network, queries)["hidden0"]
     assert sparse.issparse(features)

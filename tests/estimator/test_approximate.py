@@ -68,7 +68,7 @@ def test_stored_zeros_change_nothing(pubmed_small):
     X, Y = with_stored_zeros(d.X_train), with_stored_zeros(d.Y_train)
     assert X.nnz > d.X_train.nnz and Y.nnz > d.Y_train.nnz
     for x, y in ((d.X_train, d.Y_train), (X, Y)):
-        models.append(fast(approximate=True, direct=5).fit(x, y).partial_fit(x, y))
+        models.append(fast(approximate=True, ranker=True).fit(x, y).partial_fit(x, y))
     assert_equal_models(*models)
 
 

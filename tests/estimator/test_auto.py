@@ -23,7 +23,7 @@ from hashslide.estimator.classifier import SlideClassifier
 from hashslide.estimator.parameters import check_parameters
 from hashslide.settings import DWTA, Dense, Exact, KMeans, Layer, MinHash, Negatives, SimHash, Top, Vanilla
 
-PLAIN = ("epochs", "batch_size", "input_dropout", "direct", "example_power")
+PLAIN = ("epochs", "batch_size", "input_dropout", "example_power")
 
 
 def settings(n_examples, multilabel=True, n_features=1000, n_labels=5, **given) -> Decided:
@@ -69,7 +69,7 @@ def test_the_epochs_of_tiny_data_follow_the_given_batch_size():
 
 
 def test_given_settings_are_kept():
-    given = {"epochs": 3, "batch_size": 7, "learning_rate": 0.7, "loss": "softmax", "direct": 11}
+    given = {"epochs": 3, "batch_size": 7, "learning_rate": 0.7, "loss": "softmax"}
     hidden = Dense(5, "tanh", length=2.0)
     for n_examples in (20, TINY_EXAMPLES):
         decided = settings(n_examples, **given, hidden=hidden, negatives=Negatives(popular=11))
@@ -81,8 +81,7 @@ def test_given_settings_are_kept():
 
 def test_sets_of_the_examples_own_are_the_published_system():
     decided = settings(SMALL_EXAMPLES, active="per_example", hash="dwta")
-    for name in ("loss", "direct"):
-        assert getattr(decided, name) == AUTO_PER_EXAMPLE[name]
+    assert decided.loss == AUTO_PER_EXAMPLE["loss"]
     assert decided.hidden == (Layer(256, "relu", length=0.0),)
     assert decided.negatives.prior_correction == 1.0 and decided.hash == DWTA(tables=50, hashes=6)
     for n_labels, budget in ((5, MIN_BUDGET), (50_000, 500), (10**6, MAX_BUDGET)):

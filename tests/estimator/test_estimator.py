@@ -103,7 +103,6 @@ def test_label_weights_favour_rare_labels(small):
 @pytest.mark.parametrize(
     ("setting", "other", "reached"),
     [
-        ({"direct": 10}, {"direct": 0}, lambda config: config.direct == 10),
         ({"negatives": Negatives(popular=20)}, {}, lambda config: config.negatives.popular == 20),
         ({"hidden": Dense(8, length=4.0)}, {"hidden": 8}, lambda config: config.hidden[0].length == 4.0),
     ],

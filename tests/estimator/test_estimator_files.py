@@ -51,7 +51,7 @@ def test_saved_models_are_the_same(make, mmap, small, tmp_path):
 def test_everything_worth_keeping_is_in_the_file(small, tmp_path):
     X, Y = small
     weight = np.linspace(1, 2, Y.shape[1])
-    model = fast(label_weight=weight, callbacks=[Callback()], hidden=np.int64(8), direct=5)
+    model = fast(label_weight=weight, callbacks=[Callback()], hidden=np.int64(8), ranker=True)
     model.set_params(random_state=np.random.RandomState(0)).fit(X, Y)
     model.feature_names_in_ = np.array([f"word{i}" for i in range(X.shape[1])], object)
     model.save(tmp_path / "model")

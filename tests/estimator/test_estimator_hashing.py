@@ -93,7 +93,7 @@ X = csr_matrix((np.ones(n * 20, np.float32), indices.ravel(), np.arange(0, n * 2
 X.sum_duplicates()
 family = HASH_FAMILIES[{family!r}](tables=20, hashes=2, rehash_first=1, rehash_every=2)
 layer = Hashed(12, 8, hash=family)
-model = SlideClassifier(hidden=[layer], epochs=3, batch_size=256, direct=0, n_jobs=2, random_state=0)
+model = SlideClassifier(hidden=[layer], epochs=3, batch_size=256, ranker=False, n_jobs=2, random_state=0)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 model.fit(X, y).predict(X)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
@@ -172,9 +172,8 @@ LAYERS = {
 @pytest.mark.parametrize("hidden", LAYERS.values(), ids=LAYERS.keys())
 def test_layers_of_every_kind_learn_digits(hidden, active, update, digits):
     X, y, X_test, y_test = digits
-    # The direct term would do without them. At the default rate, Hogwild's races on so small a network now
-    # and then undo most of the training.
-    settings = dict(direct=0, epochs=12, learning_rate=0.05, random_state=0, n_jobs=2)
+    # At the default rate, Hogwild's races on so small a network now and then undo most of the training.
+    settings = dict(ranker=False, epochs=12, learning_rate=0.05, random_state=0, n_jobs=2)
     model = SlideClassifier(hidden, active=active, update=update, **settings)
     assert model.fit(X, y).score(X_test, y_test) > 0.5  # chance: 0.1
 
@@ -345,7 +344,6 @@ WRONG = {
         dict(hash="dwta", sampler="exact"),
         r"hash is DWTA\(\), but sampler is Exact\(\), which",
     ),
-    "direct": (dict(active="per_example", direct=5), "direct is 5; with active=.per_example. only 0"),
     "shape": (dict(hash=Wrong(lambda codes: codes[:, 1:])), "hash.. is of shape"),
     "type": (dict(hash=Wrong(lambda codes: codes * 1.0)), "hash.. is of type float64"),
     "range": (dict(hash=Wrong(lambda codes: codes + 99)), "hash.. is the bucket"),

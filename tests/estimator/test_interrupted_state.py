@@ -102,7 +102,7 @@ ACTIONS = {
 @pytest.mark.parametrize("action", ACTIONS)
 def test_every_call_of_the_core_may_be_interrupted(interrupter, pubmed_small, tmp_path, action, after):
     X = pubmed_small.X_train[:N]
-    settings = {"approximate": True, "epochs": 1, "direct": 3, "label_weight": "propensity"}
+    settings = {"approximate": True, "epochs": 1, "ranker": True, "label_weight": "propensity"}
     n = 0
     while True:
         model = fast(**settings)

@@ -25,7 +25,9 @@ def test_an_example_without_features_gets_the_frequent_labels(trained, pubmed_sm
     frequent = np.argsort(-counts, kind="stable")[:10]
     assert np.isin(labels[0], frequent).all()
     best = precision_at_k(d.Y_test, np.tile(frequent, (300, 1)), 5)
-    assert precision_at_k(d.Y_test, np.tile(labels[0], (300, 1)), 5) > 0.97 * best
+    assert (
+        precision_at_k(d.Y_test, np.tile(labels[0], (300, 1)), 5) > (0.94 if approximate else 0.97) * best
+    )  # a label may be missed
 
 
 def test_stored_zeros_are_no_features(trained, pubmed_small):

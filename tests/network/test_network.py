@@ -23,13 +23,14 @@ def data():
     return x, y, np.arange(40)
 
 
-def make(data, steps=3, **settings):
+def make(data, steps=3, ranker=False, **settings):
     x, y, rows = data
     network = Network(NetworkConfig(n_features=D, n_labels=L, **{"hidden": 8} | settings))
     network.set_label_prior(np.bincount(y.indices, minlength=L), x.n_rows)
-    network.choose_direct_pairs(x, y)
     for _ in range(steps):
         network.train_batch(x, y, rows, 0.1)
+    if ranker:
+        network.set_ranker(network.make_ranker(x, y), 1.5, 0.2)
     return network
 
 
@@ -70,7 +71,7 @@ def test_predictions_take_any_features(data):
 )
 def test_scores_of_a_row_do_not_depend_on_the_other_rows(data, width, layers):
     """A label has one score, bit for bit: in the logits, in any top-k, alone or among others."""
-    network = make(data, hidden=[*layers, Dense(width)], direct=5)
+    network = make(data, hidden=[*layers, Dense(width)], ranker=True)
     logits = network.logits(data[0])
     for rows in ([0], [3, 7, 41], range(6), range(13), range(50)):
         x = as_csr(data[0].to_scipy()[list(rows)])
@@ -84,7 +85,7 @@ def test_a_network_knows_its_configuration(data):
 
 
 def test_a_snapshot_is_restored(data):
-    network = make(data, optimizer="adam", direct=5)
+    network = make(data, optimizer="adam", ranker=True)
     snapshot = network.snapshot()
     network.train_batch(*data, 0.1)
     assert not np.array_equal(network.state()["output.weight"], snapshot["output.weight"])
@@ -104,7 +105,7 @@ def test_label_weights_outlive_a_restored_snapshot(data):
 
 @pytest.mark.parametrize("copy", [True, False])
 def test_a_network_is_made_from_a_state(copy, data):
-    network = make(data, direct=5)
+    network = make(data, ranker=True)
     state = network.snapshot()
     for array in state.values():
         array.flags.writeable = False
@@ -124,7 +125,7 @@ def test_a_borrowed_state_outlives_its_owner(data):
 
 
 def test_the_optimiser_may_start_afresh(data):
-    network = make(data, direct=5)
+    network = make(data, ranker=True)
     weights = {name: a for name, a in network.snapshot().items() if not name.endswith(".adagrad")}
     twin = Network.from_state(network.config, weights)
     assert_equal_states({name: twin.state()[name] for name in weights}, weights)
@@ -132,13 +133,13 @@ def test_the_optimiser_may_start_afresh(data):
 
 
 def test_pickling(data):
-    network = make(data, optimizer=SGD(momentum=0.9))
+    network = make(data, optimizer=SGD(momentum=0.9), ranker=True)
     twin = pickle.loads(pickle.dumps(network))
     assert twin.config == network.config
     assert_equal_states(twin.state(), network.state())
 
 
-@pytest.mark.parametrize("settings", [{}, {"optimizer": "adam"}, {"direct": 5}, {"loss": "softmax"}])
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "adam"}, {"ranker": True}, {"loss": "softmax"}])
 def test_growth_keeps_the_predictions(settings, data):
     network = make(data, **settings)
     network.set_label_weight(np.ones(L))
@@ -150,7 +151,12 @@ def test_growth_keeps_the_predictions(settings, data):
     np.testing.assert_array_equal(after[:, :L], before)
     for old, new in zip(topk, network.predict_topk(x, 5), strict=True):
         np.testing.assert_array_equal(new, old)
-    assert (after[:, L:] == network.state()["output.bias"][:L].min()).all()
+    least = network.state()["output.bias"][:L].min()
+    if network.has_ranker:
+        prior = np.float32(0.2) * np.float32(np.log(0.5 / 51))  # the least likely label that there could be
+        assert least + prior == after[0, L] and (network.state()["ranker.offset"][L:] == prior).all()
+        least += prior
+    assert (after[:, L:] == least).all()
 
 
 def test_growth_never_shrinks(data):
@@ -198,10 +204,10 @@ def without(name):
 
 
 def descending_pairs(state):
-    begin = state["direct.begin"]
+    begin = state["ranker.begin"]
     feature = np.flatnonzero(np.diff(begin) > 1)[0]
     part = slice(begin[feature], begin[feature + 1])
-    state["direct.labels"][part] = state["direct.labels"][part][::-1]
+    state["ranker.labels"][part] = state["ranker.labels"][part][::-1]
 
 
 def with_array(name, array):
@@ -220,43 +226,53 @@ DAMAGES = {
         with_array("label_counts", np.full(L, 51)),
         "'label_counts' holds 51; accepted are counts",
     ),
-    "no order": (descending_pairs, "'direct.labels' is not in ascending order within list"),
+    "no order": (descending_pairs, "'ranker.labels' is not in ascending order within list"),
     "optimiser's size": (
         with_array("input.bias.adagrad", np.zeros(9, np.float32)),
         "'input.bias.adagrad' is float32 of shape .9,.; this network needs float32 of shape .1,.",
     ),
     "optimiser's dtype": (with_array("input.bias.adagrad", np.zeros(1)), "'input.bias.adagrad' is float64"),
     "no begin": (
-        without("direct.begin"),
-        "holds the array 'direct.adagrad', which this network",
+        without("ranker.begin"),
+        "holds the array 'ranker.blend', which this network",
     ),
-    "no weight": (without("direct.weight"), "lacks the array 'direct.weight'"),
+    "no weight": (without("ranker.weight"), "lacks the array 'ranker.weight'"),
     "falling begin": (
-        with_array("direct.begin", np.r_[0, 99, np.zeros(D - 1)].astype(int)),
-        "'direct.begin' does not rise",
+        with_array("ranker.begin", np.r_[0, 99, np.zeros(D - 1)].astype(int)),
+        "'ranker.begin' does not rise",
     ),
+    "no offset": (without("ranker.offset"), "lacks the array 'ranker.offset'"),
+    "offset's size": (
+        with_array("ranker.offset", np.zeros(L + 1, np.float32)),
+        "'ranker.offset' is float32 of shape .21,.; this network needs float32 of shape .20,.",
+    ),
+    "blend's size": (
+        with_array("ranker.blend", np.zeros(3, np.float32)),
+        "'ranker.blend' is float32 of shape",
+    ),
+    "weight's dtype": (with_array("ranker.weight", np.zeros(2)), "'ranker.weight' is float64"),
     "weight's size": (
-        with_array("direct.weight", np.zeros(2, np.float32)),
-        "'direct.weight' is float32 of shape .2,.; this network needs float32 of shape",
+        with_array("ranker.weight", np.zeros(2, np.float32)),
+        "'ranker.weight' is float32 of shape .2,.; this network needs float32 of shape",
     ),
 }
 
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=DAMAGES.keys())
 def test_a_damaged_state_is_refused(damage, message, data):
-    network = make(data, direct=5)
+    network = make(data, ranker=True)
     state = network.snapshot()
     damage(state)
     with pytest.raises(InputError, match=message):
         Network.from_state(network.config, state)
 
 
-def test_labels_of_the_direct_term_out_of_range_are_refused(data):
-    network = make(data, direct=5)
+def test_labels_of_the_ranker_out_of_range_are_refused(data):
+    network = make(data, ranker=True)
     for wrong in (-1, L):
         state = network.snapshot()
-        state["direct.labels"][3] = wrong
-        with pytest.raises(InputError, match=rf"'direct.labels' holds {wrong}; accepted are ids from 0 to"):
+        state["ranker.labels"][3] = wrong
+        with pytest.raises(InputError, match=rf"'ranker.labels' holds {wrong}; accepted are ids from 0 to"):
             Network.from_state(network.config, state)
 
 
@@ -351,7 +367,7 @@ def test_weights_that_are_no_numbers_do_not_break_the_tables(family, value, data
 
 @pytest.mark.parametrize("first", [Dense(9, "relu"), Hashed(9, 5, winners=3)], ids=["dense", "hashed"])
 def test_activations_between_the_layers(data, first):
-    network = make(data, hidden=[first, WinnerTakeAll(12, 6), Dense(5, "tanh")], direct=0)
+    network = make(data, hidden=[first, WinnerTakeAll(12, 6), Dense(5, "tanh")])
     state, x = network.state(), data[0]
     third, last = network.hidden(x, layers=2), network.hidden(x)
     assert third.shape == (50, 12) and ((third != 0).sum(axis=1) <= 6).all()

@@ -13,6 +13,7 @@ from hashslide.settings import SGD, Dense, Hashed, NetworkConfig, SimHash, Top
 
 D, L, N = 30, 20, 60
 HASH = SimHash(tables=4, rehash_first=1)
+RANKER = {f"ranker.{part}" for part in ("begin", "labels", "weight", "offset", "blend")}
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +26,13 @@ def data():
 
 def make(data, **settings):
     """A trained network with arrays of every role."""
-    network = Network(
-        NetworkConfig(n_features=D, n_labels=L, seed=1, **{"hidden": 8, "direct": 5} | settings)
-    )
+    network = Network(NetworkConfig(n_features=D, n_labels=L, seed=1, **{"hidden": 8} | settings))
     x, y, _ = data
     network.set_label_prior(np.bincount(y.indices, minlength=L), N)
-    network.choose_direct_pairs(x, y)
     for _ in range(3):
         network.train_batch(*data, 0.1)
     network.learn_candidates(x, y)
+    network.set_ranker(network.make_ranker(x, y), 1.5, 0.2)
     return network
 
 
@@ -63,6 +62,7 @@ def test_the_schema_says_what_the_state_holds(data, settings):
     assert by_role["optimizer"] == {name for name in state if name.endswith(suffixes)} != set()
     squares = {name for name, info in schema.items() if info.values == "squares"}
     assert squares == {name for name in state if name.endswith((".adagrad", ".adam_v"))}
+    assert {name for name in by_role["weight"] if name.startswith("ranker.")} == RANKER
     assert by_role["count"] == {"progress", "label_counts"}
     assert by_role["tables"] == {name for name in state if ".index." in name}
     assert by_role["candidates"] == {name for name in state if name.startswith("candidates.")} != set()
@@ -82,7 +82,9 @@ def test_views_follow_training_and_keep_their_memory_when_the_network_grows(data
     before = {name: view.copy() for name, view in views.items()}
     network.grow(10 * D, 10 * L)
     network.learn_candidates(*data[:2])
-    network.choose_direct_pairs(*data[:2])
+    made = network.make_ranker(*data[:2])
+    network.set_ranker(made, 2.0, 0.1)
+    network.drop_ranker()
     del network
     gc.collect()
     for name, view in views.items():
@@ -94,8 +96,10 @@ def test_views_outlive_a_network_that_borrowed_its_arrays(data):
     borrowed = twin.state("weight", "candidates")
     expected = {name: view.copy() for name, view in borrowed.items()}
     twin.train_batch(*data, 0.1)
+    twin.update_ranker(*data[:2])
     changed = twin.state("weight")
-    assert not np.array_equal(changed["output.weight"], expected["output.weight"])
+    for name in ("output.weight", "ranker.weight"):
+        assert not np.array_equal(changed[name], expected[name])
     twin.learn_candidates(*data[:2])
     twin.grow(2 * D, 2 * L)
     del twin
@@ -154,7 +158,7 @@ def test_counts_out_of_range_are_refused(data, name, value):
         Network.from_state(network.config, state)
 
 
-@pytest.mark.parametrize("part", ["candidates.cells", "candidates.features", "direct"])
+@pytest.mark.parametrize("part", ["candidates.cells", "candidates.features", "ranker"])
 @pytest.mark.parametrize("copy", [False, True])
 def test_what_is_used_as_an_index_is_checked(data, part, copy):
     network = make(data)

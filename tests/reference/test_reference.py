@@ -83,7 +83,6 @@ def train(networks, data, *, rate=0.1, weighted=False, label_weight=None, n_step
     figures = []
     for network in networks:
         network.set_label_prior(counts, N)
-        network.choose_direct_pairs(*arrays[:2], *arrays[3:], 1)
         if label_weight is not None:
             network.set_label_weight(label_weight)
         weight = sample_weight if weighted else None
@@ -116,8 +115,7 @@ CASES = {
     "hidden length, tanh": {"hidden": Dense(H, "tanh", length=2.0)},
     "hidden length, relu": {"hidden": Dense(H, "relu", length=2.0)},
     "example power": {"example_power": 0.5},
-    "input scale": {"input_scale": 2.5, "direct": 4, "direct_min_count": 1},
-    "direct term": {"direct": 4, "direct_min_count": 1, "input_dropout": 0.2},
+    "input scale": {"input_scale": 2.5},
     "no correction": {"prior_correction": 0.0},
     "half correction, softmax": {"prior_correction": 0.5, "loss": "softmax"},
 }
@@ -205,8 +203,8 @@ def test_examples_that_do_not_see_the_labels_of_others(settings, loss, data):
 
 @pytest.mark.parametrize("name", SELECTIONS)
 def test_sampled_labels_of_the_batch(name, data):
-    core, specification = networks = pair(**SELECTIONS[name], direct=3)
-    plain = pair(direct=3)[1]
+    core, specification = networks = pair(**SELECTIONS[name])
+    plain = pair()[1]
     found, expected = train(networks, data)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     assert_same_state(core, specification)
@@ -310,8 +308,8 @@ def test_predictions(settings, data):
 
 
 GOING_ON = {
-    "adam": {"optimizer": "adam", "popular": 4, "direct": 3},
-    "kmeans": {**SELECTIONS["scored kmeans"], "direct": 3},
+    "adam": {"optimizer": "adam", "popular": 4},
+    "kmeans": SELECTIONS["scored kmeans"],
     "per example": {
         "active": "per_example",
         "sampler": Vanilla(budget=9),

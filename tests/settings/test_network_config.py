@@ -57,7 +57,6 @@ def test_every_attribute_reaches_the_core():
         if field.type in ("int", "float") and field.name not in changed:
             changed[field.name] = i + 17
     changed |= {"n_features": 5, "n_labels": 6, "input_scale": 7.0, "input_init": 8.0, "example_power": 9.0}
-    changed |= {"direct": 10, "direct_min_count": 11, "direct_rate": 12.0, "direct_accumulator": 13.0}
     assert changed.keys() == {field.name for field in fields_of(NetworkConfig)} - PARTS - {"active"}
     negatives = {"uniform": 7, "popular": 8, "in_batch": False, "prior_correction": 0.5}
     core = NetworkConfig(
@@ -136,7 +135,6 @@ def test_other_json_is_refused(edit, message):
             {"hidden": MAX_CENTRED + 1, "sampler": Top(budget=1), "hash": KMeans(centre_queries=True)},
             "a layer of 65537 inputs centres its queries",
         ),
-        ({"active": "per_example", "direct": 3}, "direct is 3; with active='per_example' only 0"),
         ({"sampler": "top"}, r"Top\(\): budget is None, but only a SlideClassifier chooses it"),
         ({"sampler": Top(budget=2)}, r"Top\(budget=2\) looks up hash tables, but hash is None"),
         ({"hash": "wta"}, "hash is WTA.*, but sampler is None, which looks up no hash tables"),

@@ -106,7 +106,7 @@ def model_seeds(folder: Path) -> None:
     common = {"hidden": 8, "epochs": 2, "batch_size": 16, "random_state": 0, "n_jobs": 1}
     for name, y, settings in (
         ("ids", Y, {}),
-        ("names", names, {"optimizer": "adam", "direct": 4, "approximate": True}),
+        ("names", names, {"optimizer": "adam", "ranker": True, "approximate": True}),
         ("tables", Y, {"hash": "dwta", "active": "per_example"}),
         ("classes", np.arange(80) % 5, {"hash": "simhash", "optimizer": "sgd"}),
     ):

@@ -166,15 +166,19 @@ ExamplePower = Annotated[
     str,
     _setting("example_power", "X|auto", "Larger: examples with many labels weigh less.", NEGATIVES),
 ]
-Direct = Annotated[
-    str, _setting("direct", "N|auto", "Labels of a feature in a sparse linear term beside.", NETWORK)
-]
+Ranker = Annotated[str, _setting("ranker", "yes|no|auto", "Sparse classifiers beside the network.", NETWORK)]
 Approximate = Annotated[
     str, _setting("approximate", "yes|no|auto", "Make the lists of approximate prediction too.", NETWORK)
 ]
 Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Same seed, same model, with any --jobs.")]
 ApproximatePrediction = Annotated[
-    bool, _flag("--approximate", help="Score only candidates; the model says which are enough.")
+    str,
+    typer.Option(
+        "--approximate",
+        parser=reader("approximate", SETTINGS["approximate"]),
+        metavar="yes|no|auto",
+        help="Score only candidates; no: all labels. auto: candidates if MODEL has lists of them.",
+    ),
 ]
 Exclude = Annotated[
     str | None,

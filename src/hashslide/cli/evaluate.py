@@ -24,7 +24,7 @@ def evaluate(
     propensity_a: Annotated[float, typer.Option(metavar="X", help="Constant A of the propensities.")] = 0.55,
     propensity_b: Annotated[float, typer.Option(metavar="X", help="Constant B of the propensities.")] = 1.5,
     exclude: opt.Exclude = None,
-    approximate: opt.ApproximatePrediction = False,
+    approximate: opt.ApproximatePrediction = "auto",
     label_names: opt.LabelNamesFile = None,
     feature_names: opt.FeatureNamesFile = None,
     jobs: opt.Jobs = None,

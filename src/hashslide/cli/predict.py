@@ -37,7 +37,7 @@ def predict(
         typer.Option(help="Scale points to length 1, as tf-idf data are; default: only with --by-name."),
     ] = None,
     logits: Annotated[bool, typer.Option("--logits", help="Print raw scores, not probabilities.")] = False,
-    approximate: opt.ApproximatePrediction = False,
+    approximate: opt.ApproximatePrediction = "auto",
     exclude: opt.Exclude = None,
     block: Annotated[
         int, typer.Option(min=1, metavar="N", help="Lines read before any is answered; 1 in a dialogue.")

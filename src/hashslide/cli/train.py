@@ -38,7 +38,7 @@ def train(
     seed: opt.Seed = 0,
     validation_fraction: opt.ValidationFraction = None,
     patience: opt.Patience = None,
-    direct: opt.Direct = "auto",
+    ranker: opt.Ranker = "auto",
     approximate: opt.Approximate = "auto",
     batch_size: opt.BatchSize = "auto",
     loss: opt.Loss = "auto",

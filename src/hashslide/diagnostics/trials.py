@@ -109,7 +109,7 @@ class Run:
         In words.
     kind : {"default", "shorter", "seed", "uniform", "more", "oracle", "hash", "full", "share"}
         "shorter": the default with fewer steps; "seed": with other random numbers; "more": with more draws.
-        "share": sets of single examples, without uniform draws and without the direct term; all others have
+        "share": sets of single examples, without uniform draws; all others have
         one set for a batch.
     family : str or None
         Of the hash tables: its name, or its settings as text.
@@ -298,7 +298,7 @@ def _alone(trials: Trials, share: float) -> Variant:
     """Return the training with the top share of the labels as each example's only negatives."""
     n, default = trials.n_labels, trials.settings_of({})
     budget = max(1, round(share * n))
-    settings: dict[str, Any] = {"direct": 0, "negatives": Negatives(uniform=0, popular=n)}
+    settings: dict[str, Any] = {"ranker": False, "negatives": Negatives(uniform=0, popular=n)}
     if share < 1:
         settings |= {"loss": default.loss, "hidden": default.hidden, "active": "per_example"}
         settings |= {"negatives": Negatives(uniform=0, in_batch=False), "sampler": Exact(budget=budget)}

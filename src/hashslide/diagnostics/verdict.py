@@ -20,8 +20,6 @@ STAGES = {
     "active_set": "choosing the active set",
     "output_forward": "output layer",
     "output_backward": "output layer",
-    "direct_forward": "direct term",
-    "direct_backward": "direct term",
     "loss": "loss",
     "rehash": "re-hashing",
 }

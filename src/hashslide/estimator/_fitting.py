@@ -14,7 +14,7 @@ from hashslide._interface import setting, wording
 from hashslide._locks import unbroken
 from hashslide._validation import check_same_rows
 from hashslide.callbacks import EarlyStopping, Progress
-from hashslide.csr import Csr
+from hashslide.csr import Csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.estimator import approximate
 from hashslide.estimator._features import check_features, check_first_names, check_known_features
@@ -27,12 +27,16 @@ from hashslide.estimator._new_labels import (
 from hashslide.estimator.auto import Decided
 from hashslide.estimator.preparing import label_counts, label_weights, training_data
 from hashslide.network import Network, effective_threads
+from hashslide.ranking import FEWEST_HELD_OUT, RankerReport, held_out_rows, weigh
 from hashslide.settings import Constant
 from hashslide.targets import LabelNames, Target
 from hashslide.training import Evaluation, Plan, TrainingData, train
 
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
+
+
+Judges = tuple[Csr, Csr]  # examples that were held out, x and y
 
 
 def check_eval_set(
@@ -78,7 +82,7 @@ def commit(
 ) -> None:
     """Make the network that is to be trained that of the model; after this only the training may fail."""
     network.share_lock(model._lock)
-    for name in ("n_features_in_", "feature_names_in_", "approximate_", "best_epoch_"):
+    for name in ("n_features_in_", "feature_names_in_", "approximate_", "best_epoch_", "ranker_"):
         model.__dict__.pop(name, None)
     validate_data(model, X, reset=True, skip_check_array=True)
     model._labels, model._dense_dtype, model._seed = labels, target.dense_dtype, seed
@@ -89,15 +93,74 @@ def commit(
     model.network_ = network
 
 
+def hold_out_for_ranker(
+    given: Mapping[str, Any], data: TrainingData, evaluate: Evaluation | None, seed: int
+) -> tuple[TrainingData, Judges | None]:
+    """Return the training data without the examples that decide how much a ranker counts, and these.
+
+    Early stopping has examples of its own, which can decide that too. None: no ranker is wanted, or it counts
+    as much as the network, as there are too few examples.
+    """
+    if not _wants_ranker(given):
+        return data, None
+    if given["early_stopping"] and evaluate is not None:
+        return data, (evaluate.x, as_pattern(evaluate.y)) if evaluate.x.n_rows >= FEWEST_HELD_OUT else None
+    rows = held_out_rows(data.rows, seed)
+    if len(rows) == 0:
+        return data, None
+    kept = data.rows[~np.isin(data.rows, rows, assume_unique=True)]
+    return replace(data, rows=kept), (data.x.take(rows), data.y.take(rows))
+
+
+def _wants_ranker(given: Mapping[str, Any]) -> bool:
+    """Tell whether a ranker is to be learned; "auto": not beside the published system."""
+    wanted: bool | str = given["ranker"]
+    return given["active"] == "per_batch" if is_auto(wanted) else bool(wanted)
+
+
+def learn_ranker(
+    model: "SlideClassifier", given: Mapping[str, Any], data: TrainingData, judges: Judges | None
+) -> None:
+    """Learn a ranker, where one is wanted, and let the examples that were held out decide how much it counts.
+
+    "auto" without such examples: none.
+    """
+    if not _wants_ranker(given) or (judges is None and is_auto(given["ranker"])):
+        return
+    network, threads = model.network_, effective_threads(model.n_jobs)
+    weight = None if data.sample_weight is None else data.sample_weight[data.rows]
+    made = network.make_ranker(data.x, data.y, threads, data.chosen(), weight)
+    report = RankerReport.fixed()
+    if judges is not None:
+        report = weigh(network, made, *judges, model._seed, threads)
+
+    def use() -> None:
+        if report.is_needed:
+            network.set_ranker(made, report.margin, report.prior)
+        model.ranker_ = report
+
+    unbroken(model._lock, use)
+
+
 def grow(
     model: "SlideClassifier",
+    given: Mapping[str, Any],
     X: Any,
     x: Csr,
     target: Target,
     classes: ArrayLike | None,
     weight: NDArray[np.float32] | None,
-) -> tuple[TrainingData, int]:
-    """Make room for what is new in the data; return them and the schedule length they continue."""
+) -> tuple[TrainingData, Judges | None, int]:
+    """Make room for what is new in the data.
+
+    Returns
+    -------
+    data : TrainingData
+    judges : (x, y) or None
+        Where an interrupted `fit` goes on: the examples that it held out.
+    planned : int
+        Epochs of that fit; 0: these are new data.
+    """
     if target.multilabel != model.multilabel_:
         form = {True: "several labels for each example", False: "one class for each example"}
         raise InputError(
@@ -111,14 +174,15 @@ def grow(
     labels = model._labels.grown(target, classes)
     data = training_data(x, labels.encode(target, classes), weight)
     network, counts = model.network_, label_counts(data)
-    if labels.n == network.config.n_labels and _continues(model, counts, len(data.rows)):
+    kept, judges = hold_out_for_ranker(given, data, None, model._seed)
+    if labels.n == network.config.n_labels and _continues(model, kept):
         loss = network.config.loss
-        weight = label_weights(
-            model.label_weight, counts, len(data.rows), loss
-        )  # a loaded network has lost them
+        weight = label_weights(  # a loaded network has lost them
+            model.label_weight, network.label_counts, len(kept.rows), loss
+        )
         if weight is not None:
             network.set_label_weight(weight)
-        return data, model._planned_epochs
+        return kept, judges, model._planned_epochs
     n_seen = network.n_examples_seen + len(data.rows)
     counts[: network.config.n_labels] += network.label_counts
     weight = label_weights(model.label_weight, counts, n_seen, network.config.loss)
@@ -133,14 +197,15 @@ def grow(
         model._labels, model.classes_, model._planned_epochs = labels, labels.array(), 0
 
     unbroken(model._lock, change)
-    return data, 0
+    return data, None, 0
 
 
-def _continues(model: "SlideClassifier", counts: NDArray[np.int64], n_examples: int) -> bool:
+def _continues(model: "SlideClassifier", data: TrainingData) -> bool:
     """Tell whether an interrupted fit was on these data: as many examples, and each label as often."""
     network = model.network_
-    same_data = n_examples == network.n_examples_seen and np.array_equal(counts, network.label_counts)
-    return model.n_iter_ < model._planned_epochs and same_data
+    if model.n_iter_ >= model._planned_epochs or len(data.rows) != network.n_examples_seen:
+        return False
+    return np.array_equal(label_counts(data), network.label_counts)
 
 
 def place_new_labels(model: "SlideClassifier", data: TrainingData, n_old: int) -> TrainingData:
@@ -169,10 +234,8 @@ def learn_moments(model: "SlideClassifier", data: TrainingData, taught: Training
         model._moments = new if old is None else old.joined(new)
 
 
-def learn_approximate(
-    model: "SlideClassifier", data: TrainingData, evaluate: Evaluation | None = None
-) -> None:
-    """Make or extend the candidate lists, where they are wanted; tune them on an evaluation set."""
+def learn_approximate(model: "SlideClassifier", data: TrainingData) -> None:
+    """Make or extend the candidate lists, where they are wanted."""
     network, wanted, rows = model.network_, model.approximate, data.chosen()
     if is_auto(wanted):
         wanted = approximate.pays_off(network, data.x, rows)
@@ -187,7 +250,13 @@ def learn_approximate(
             approximate.use(model, approximate.untuned(network, data.x, rows))
 
     unbroken(model._lock, set_lists)
-    if evaluate is not None:
+
+
+def tune_approximate(model: "SlideClassifier", evaluate: Evaluation | None) -> None:
+    """Tune the candidate lists, if there are some, on an evaluation set."""
+    network = model.network_
+    if evaluate is not None and network.has_candidates:
+        threads = effective_threads(model.n_jobs)
         k = min(5, network.config.n_labels)
         report = approximate.tune(network, evaluate.x, evaluate.y, k, 0.99, threads)
         unbroken(model._lock, lambda: approximate.use(model, report))

@@ -29,16 +29,25 @@ class Predictor:
     network : Network
     multilabel : bool
     n_threads : int
+    slope, intercept : float
+        Of the calibration (`hashslide.ranking`): z stands for ``slope * logit + intercept``.
     """
 
     network: Network
     multilabel: bool
     n_threads: int
+    slope: float = 1.0
+    intercept: float = 0.0
 
     @property
     def n_labels(self) -> int:
         """Number of labels."""
         return self.network.config.n_labels
+
+    @property
+    def needs_all_labels(self) -> bool:
+        """Whether the probability of one label depends on the scores of all."""
+        return not self.multilabel or self._is_softmax
 
     @property
     def _is_softmax(self) -> bool:
@@ -73,7 +82,7 @@ class Predictor:
         if (
             self._is_softmax and self.n_labels == 2
         ):  # a monotone function of the decision function, to the last bit
-            positive = expit((logits[:, 1] - logits[:, 0]).astype(np.float64))
+            positive = expit(self.slope * (logits[:, 1] - logits[:, 0]).astype(np.float64))
             return np.column_stack([1 - positive, positive])
         return self._probabilities(logits, self._row_normaliser(logits))
 
@@ -83,9 +92,9 @@ class Predictor:
         for first, last in blocks(x.n_rows, self._rows_per_block()):
             logits = self.network.logits(x.block(first, last), self.n_threads)
             if self._is_softmax:
-                row, column = np.nonzero(logits > self._row_normaliser(logits) - np.log(2))
+                row, column = np.nonzero(self._calibrated(logits) > self._log_mass(logits) - np.log(2))
             else:
-                row, column = np.nonzero(logits > 0)
+                row, column = np.nonzero(self._calibrated(logits) > 0)
             indptr.append(np.bincount(row, minlength=last - first))
             columns.append(column.astype(np.int32))
         indices = np.concatenate(columns)
@@ -98,7 +107,7 @@ class Predictor:
 
     def _normaliser(self, x: Csr) -> NDArray[np.float64] | None:
         """Return `_row_normaliser` of all rows, without keeping the logits."""
-        if self.multilabel and not self._is_softmax:
+        if not self.needs_all_labels:
             return None
         parts: list[NDArray[np.float64]] = [np.empty((0, 1))]
         for first, last in blocks(x.n_rows, self._rows_per_block()):
@@ -107,22 +116,27 @@ class Predictor:
 
     def _row_normaliser(self, logits: NDArray[Any]) -> NDArray[np.float64] | None:
         """Return the log of what the probabilities of each row are divided by, shape (n, 1)."""
-        if self.multilabel and not self._is_softmax:
+        if not self.needs_all_labels:
             return None
         return self._log_mass(logits)
 
     def _log_mass(self, logits: NDArray[Any]) -> NDArray[np.float64]:
-        mass = logits.astype(np.float64) if self._is_softmax else -np.logaddexp(0, -logits.astype(np.float64))
-        return logsumexp(mass, axis=1, keepdims=True)
+        return logsumexp(self._mass(logits), axis=1, keepdims=True)
+
+    def _calibrated(self, logits: NDArray[Any]) -> NDArray[np.float64]:
+        return self.slope * logits.astype(np.float64) + self.intercept
+
+    def _mass(self, logits: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the log of what each label has before all are divided by their sum."""
+        z = self._calibrated(logits)
+        return z if self._is_softmax else -np.logaddexp(0, -z)
 
     def _probabilities(
         self, logits: NDArray[Any], normaliser: NDArray[np.float64] | None
     ) -> NDArray[np.float64]:
-        logits = logits.astype(np.float64)
         if normaliser is None:
-            return expit(logits)
-        mass = logits if self._is_softmax else -np.logaddexp(0, -logits)
-        return np.exp(mass - normaliser)
+            return expit(self._calibrated(logits))
+        return np.exp(self._mass(logits) - normaliser)
 
 
 def check_dense(n_rows: int, n_labels: int, itemsize: int, method: str) -> None:

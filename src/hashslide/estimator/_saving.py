@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from hashslide.estimator._numbers import check_finite, check_squares
 from hashslide.estimator.approximate import CandidateReport
 from hashslide.estimator.parameters import PARAMETERS, check_values
 from hashslide.network import ROLES, Network, check_label_weight
+from hashslide.ranking import RankerReport
 from hashslide.settings import CustomHash, HashFamily
 from hashslide.settings.hash_families import check_own_family
 from hashslide.settings.plain import config_from_plain, config_to_plain, from_plain, to_plain
@@ -60,6 +62,7 @@ def _metadata(classifier: "SlideClassifier", optimizer_state: bool) -> dict[str,
         "classes_kind": None if names is None else names.dtype.kind,
         "label_lists": classifier._labels.from_lists,
         "approximate": classifier.approximate_.to_dict() if hasattr(classifier, "approximate_") else None,
+        "ranker": _finite(asdict(classifier.ranker_)) if hasattr(classifier, "ranker_") else None,
         "dense_dtype": None if dense_dtype is None else dense_dtype.str,
         "training": {
             "seed": classifier._seed,
@@ -207,6 +210,8 @@ def _restore(
         classifier.feature_names_in_ = _restore_feature_names(arrays["feature_names"], config.n_features)
     if network.has_candidates:
         classifier.approximate_ = CandidateReport(**metadata["approximate"])
+    if metadata["ranker"] is not None:
+        classifier.ranker_ = _restore_ranker(metadata["ranker"])
     network.share_lock(classifier._lock)
     classifier.network_ = network
     return classifier
@@ -239,6 +244,14 @@ def _restore_record(record: dict[str, float | None]) -> dict[str, float]:
         if isinstance(value, bool) or not isinstance(value, float | int | None):
             raise InputError(f"its history has {value!r} as {name}; accepted are numbers and null")
     return {name: math.nan if value is None else value for name, value in record.items()}
+
+
+def _restore_ranker(report: dict[str, Any]) -> RankerReport:
+    for name, value in report.items():
+        if isinstance(value, bool) or not isinstance(value, float | int | None):
+            raise InputError(f"its ranker has {value!r} as {name}; accepted are numbers and null")
+    numbers = {name: math.nan if value is None else float(value) for name, value in report.items()}
+    return RankerReport(rows=int(numbers.pop("rows")), **numbers)
 
 
 def _restore_moments(

@@ -129,7 +129,8 @@ def cost(network: Network, settings: CandidateSettings, entries: float) -> float
     network : Network
     settings : CandidateSettings
     entries : float
-        Entries of the features' lists, and of the direct term's, that an example reads.
+        Entries of the features' lists that an example reads. A ranker looks up the best labels in lists of
+        its own, in exact prediction too.
     """
     n_labels = network.config.n_labels
     candidates = min(settings.feature_labels + settings.probes * settings.cell_labels, n_labels)
@@ -141,17 +142,15 @@ def pays_off(network: Network, x: Csr, rows: NDArray[np.int64] | None = None) ->
     """Tell whether "auto" makes lists of some rows of x, by default all, before there are any."""
     lengths = np.diff(x.indptr) if rows is None else np.diff(x.indptr)[rows]
     per_row = int(lengths.sum()) / max(len(lengths), 1)
-    entries, n_labels = per_row * (DEFAULT_FEATURE_LABELS + network.config.direct), network.config.n_labels
+    entries, n_labels = per_row * DEFAULT_FEATURE_LABELS, network.config.n_labels
     return AUTO_GAIN * cost(network, default_settings(n_labels), entries) < n_labels
 
 
 def list_entries(network: Network, x: Csr, rows: NDArray[np.int64] | None = None) -> float:
     """Return how many entries of lists an example reads on average, of some rows of x or of all."""
-    state = network.state("candidates", "weight")
-    lengths = np.zeros(x.n_columns, np.int64)  # of both lists of each feature
-    for name in ("candidates.features.begin", "direct.begin"):
-        if name in state:
-            lengths[: len(state[name]) - 1] += np.diff(state[name])
+    begin = network.state("candidates").get("candidates.features.begin", np.zeros(1, np.int64))
+    lengths = np.zeros(x.n_columns, np.int64)  # of the list of each feature
+    lengths[: len(begin) - 1] = np.diff(begin)
     n_rows, entries = x.n_rows if rows is None else len(rows), 0
     for first, last in blocks(n_rows, _ROWS_PER_BLOCK):
         block = x.block(first, last) if rows is None else x.take(rows[first:last])

@@ -65,7 +65,6 @@ AUTO: dict[str, Any] = {
     "popular": 0,
     "uniform": 250,
     "prior_correction": 0.6,
-    "direct": 64,
     "example_power": 0.5,
     "sampler": "scored",
     "budget": 5,
@@ -75,7 +74,6 @@ AUTO_PER_EXAMPLE: dict[str, Any] = {
     "activation": "relu",
     "length": 0.0,
     "loss": "softmax",
-    "direct": 0,
     "prior_correction": 1.0,
     "sampler": "vanilla",
 }
@@ -109,7 +107,6 @@ class Decided:
     negatives: Negatives
     hash: HashFamily | None
     sampler: Sampler | None
-    direct: int
     example_power: float
 
 

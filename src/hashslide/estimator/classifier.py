@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hashslide._checks import check_bool, check_float, check_int
+from hashslide._checks import check_bool, check_float, check_int, is_auto
 from hashslide._core import ModelLock
 from hashslide._interface import wording
 from hashslide._locks import reading, training, unbroken
@@ -24,11 +24,14 @@ from hashslide.estimator._fitting import (
     commit,
     grow,
     hold_out,
+    hold_out_for_ranker,
     learn_approximate,
     learn_moments,
+    learn_ranker,
     place_new_labels,
     plan_of,
     run,
+    tune_approximate,
 )
 from hashslide.estimator._history_plot import draw_history
 from hashslide.estimator._predicting import Predictor, check_dense
@@ -44,6 +47,7 @@ from hashslide.estimator.preparing import (
     training_data,
 )
 from hashslide.network import effective_threads
+from hashslide.ranking import Explanation, RankerReport, explain
 from hashslide.settings import Layer, Negatives, Optimizer, Sampler, Schedule
 from hashslide.targets import LabelNames, excluded_labels
 
@@ -59,7 +63,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     Multi-label (an indicator matrix or lists of labels) and single-label (a vector of classes) targets. Each
     batch updates only its own labels and a sample of others, so that the time of a step does not depend on
-    the number of labels [1]_, [2]_. Prediction is exact. On one kind of machine the model is the
+    the number of labels [1]_, [2]_. On one kind of machine the model is the
     same, bit for bit, for any number of threads; other instruction sets add up in another order.
 
     Wherever settings are composed, a plain name stands for their defaults: ``hash="dwta"`` is
@@ -102,8 +106,11 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         How labels are chosen among those in the tables: "vanilla", "top", "threshold" or "scored"
         (docs/how/samplers.md), or with settings, as ``Vanilla(budget=1000)``. Without `hash`: "exact",
         "uniform" or "standout", as references.
-    direct : int or "auto"
-        Weights of a sparse linear term beside the network: at most so many labels for each feature. 0: none.
+    ranker : {"auto", True, False}
+        Sparse linear classifiers over the features, which are added to the network's logits
+        (docs/how/ranker.md). "auto": as much as they help on 4 % of the training data (at most 1,000
+        examples), which are held out for that; none of fewer than 2,500 examples, nor with
+        ``active="per_example"``.
     example_power : float >= 0 or "auto"
         Examples with many labels weigh less: ``(mean number of labels / own number) ** example_power``.
     label_weight : None, "propensity" or array of shape (n_labels,)
@@ -142,6 +149,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Epochs trained.
     best_epoch_ : int
         Only after early stopping: the epoch, counted from 1, whose weights the model has.
+    ranker_ : `hashslide.ranking.RankerReport`
+        Only after a `fit` with a ranker: how much it counts, and what it gained where that was decided.
     approximate_ : `hashslide.estimator.CandidateReport`
         Only if there are candidates for approximate prediction: whether they are used, what they cost, and
         after tuning how much of exact prediction they keep.
@@ -186,7 +195,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         negatives: int | str | Negatives = "auto",
         hash: Any = None,
         sampler: str | Sampler = "auto",
-        direct: int | str = "auto",
+        ranker: bool | str = "auto",
         example_power: float | str = "auto",
         label_weight: str | ArrayLike | None = None,
         early_stopping: bool | EarlyStopping = False,
@@ -210,7 +219,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.negatives = negatives
         self.hash = hash
         self.sampler = sampler
-        self.direct = direct
+        self.ranker = ranker
         self.example_power = example_power
         self.label_weight = label_weight
         self.early_stopping = early_stopping
@@ -278,6 +287,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         seed = draw_seed(self.random_state) if checkpoint is None else checkpoint._seed
         if self.early_stopping and evaluate is None:
             data, evaluate = hold_out(self, data, seed)
+        data, judges = hold_out_for_ranker(given, data, evaluate, seed)
         settings = decide_settings(given, data, target.multilabel)
         history: list[dict[str, Any]] = []
         if checkpoint is None:
@@ -295,8 +305,10 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 self._planned_epochs = 0
             raise
         self._planned_epochs = 0
+        learn_approximate(self, data)
+        learn_ranker(self, given, data, judges)
         learn_moments(self, data, data)
-        learn_approximate(self, data, evaluate)
+        tune_approximate(self, evaluate)
         return self
 
     @training
@@ -339,7 +351,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         x, target, weight = check_examples(self, X, y, sample_weight, lists, classes)
         if self.__sklearn_is_fitted__():
             n_old = self._labels.n
-            data, planned = grow(self, X, x, target, classes, weight)
+            data, judges, planned = grow(self, given, X, x, target, classes, weight)
             settings = decide_settings(given, data, self.multilabel_)
             taught = place_new_labels(self, data, n_old)
         else:
@@ -347,12 +359,17 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             data = taught = training_data(x, labels.encode(target, classes), weight)
             seed, settings = draw_seed(self.random_state), decide_settings(given, data, target.multilabel)
             network = new_network(settings, data, seed, self.label_weight, given["n_jobs"])
-            planned = 0
+            planned, judges = 0, None
             unbroken(self._lock, lambda: commit(self, X, labels, target, network, seed, planned, []))
         if len(taught.rows):
             run(self, given, taught, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
+        if planned == self.n_iter_:
+            learn_approximate(self, data)
+            learn_ranker(self, given, data, judges)
+        elif not planned:
+            learn_approximate(self, data)
+            self.network_.update_ranker(data.x, data.y, given["n_jobs"], data.chosen())
         learn_moments(self, data, taught)
-        learn_approximate(self, data)
         return self
 
     @training
@@ -425,7 +442,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         X: Any,
         k: int = 5,
         probabilities: bool = False,
-        approximate: bool = False,
+        approximate: bool | str = "auto",
         exclude: Any = None,
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Return the k best labels of each example and their scores.
@@ -441,9 +458,11 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         probabilities : bool, default False
             Return probabilities instead of logits: of each label by itself (multi-label), or of one of all.
             The latter need all logits, so that nothing is gained by `approximate`.
-        approximate : bool, default False
+        approximate : {"auto", True, False}
             Score only some hundred candidates for each example; see `tune_approximate`. The scores of the
             labels found are right, but a better one may be missed. Exact where `approximate_` says so.
+            "auto": if the model has lists of candidates, and the scores do not need all labels anyway.
+            `scores_candidates` tells which it is.
         exclude : "input", or labels in any form of y in `fit`, optional
             Labels that each example must not get, such as items that a user has already. "input": the labels
             that are features of the example. They are matched by name, where both have names or the labels
@@ -461,19 +480,68 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Raises
         ------
         InputError
-            Also if `approximate` and there are no lists: see `build_approximate`; or if features and labels
-            are not the same things, and `exclude` is "input".
+            Also if `approximate` is True and there are no lists: see `build_approximate`; or if features and
+            labels are not the same things, and `exclude` is "input".
         """
         check_int("k", k, 1, 2**31)
         check_bool("probabilities", probabilities)
-        check_bool("approximate", approximate)
-        x = self._features(X)
-        left_out = self._excluded(x, exclude)
-        if approximate:
-            self._check_approximate()
-            approximate = self.approximate_.uses_candidates
-        ids, scores = self._predictor().topk(x, k, probabilities, approximate, left_out)
+        x, predictor = self._features(X), self._predictor()
+        if is_auto(approximate) and probabilities and predictor.needs_all_labels:
+            approximate = False
+        only_candidates = self.scores_candidates(approximate)
+        ids, scores = predictor.topk(x, k, probabilities, only_candidates, self._excluded(x, exclude))
         return self._labels.decode(ids), scores
+
+    def scores_candidates(self, approximate: bool | str = "auto") -> bool:
+        """Tell whether `predict_topk` scores only candidates, with this value of its parameter.
+
+        Parameters
+        ----------
+        approximate : {"auto", True, False}
+
+        Raises
+        ------
+        InputError
+            `approximate` is True and there are no lists.
+        """
+        check_is_fitted(self)
+        if is_auto(approximate):
+            return self.network_.has_candidates and self.approximate_.uses_candidates
+        if not check_bool("approximate", approximate):
+            return False
+        self._check_approximate()
+        return self.approximate_.uses_candidates
+
+    @reading
+    def explain(self, X: Any, labels: Any = None, k: int = 5) -> list[list[Explanation]]:
+        """Return what the scores of some labels are made of, for a few examples.
+
+        Parameters
+        ----------
+        X : sparse matrix, array-like or data frame of shape (n, n_features)
+        labels : sequence of label names, optional
+            By default the k best of each example.
+        k : int, default 5
+
+        Returns
+        -------
+        list of n lists of `hashslide.ranking.Explanation`
+            Of the labels in the given order, or best first. Features have the names of the data frame that
+            the model was trained on, or else their column numbers.
+
+        Raises
+        ------
+        InputError
+            A label is not one of the model's.
+        """
+        check_int("k", k, 1, 2**31)
+        x, predictor = self._features(X), self._predictor()
+        if labels is None:
+            ids = predictor.topk(x, k, False)[0]
+        else:
+            ids = np.tile(self._labels.find(labels), (x.n_rows, 1))
+        names = getattr(self, "feature_names_in_", None)
+        return explain(self.network_, x, ids, self._labels.decode(ids), names, predictor.n_threads)
 
     @reading
     def excluded_labels(self, X: Any, exclude: Any = "input") -> sparse.csr_matrix:
@@ -695,4 +763,6 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _predictor(self) -> Predictor:
         check_is_fitted(self)
-        return Predictor(self.network_, self.multilabel_, effective_threads(self.n_jobs))
+        report = getattr(self, "ranker_", None) or RankerReport.fixed()
+        threads = effective_threads(self.n_jobs)
+        return Predictor(self.network_, self.multilabel_, threads, report.slope, report.intercept)

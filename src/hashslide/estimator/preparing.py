@@ -46,7 +46,7 @@ def __dir__() -> list[str]:
 
 
 _NETWORK: tuple[str, ...] = ("hidden", "loss", "optimizer", "input_dropout", "active", "update", "negatives")
-_NETWORK += ("hash", "sampler", "direct", "example_power")
+_NETWORK += ("hash", "sampler", "example_power")
 _ROWS_PER_BLOCK = 1024
 _ITEMS_PER_BLOCK = 1 << 18
 
@@ -58,7 +58,7 @@ class Prepared:
     Attributes
     ----------
     network : Network
-        Untrained; it knows the frequencies of the labels and the pairs of its direct term.
+        Untrained; it knows the frequencies of the labels.
     data : TrainingData
     settings : Decided
     seed : int
@@ -190,8 +190,6 @@ def new_network(
     weight = label_weights(label_weight, counts, len(data.rows), settings.loss)
     if weight is not None:
         network.set_label_weight(weight)
-    if settings.direct:
-        network.choose_direct_pairs(data.x, data.y, n_threads, data.chosen())
     return network
 
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from hashslide.reference.active_sets import ActiveSets, LabelPrior
-from hashslide.reference.direct_term import DirectTerm
 from hashslide.reference.layers import Activations, Neurons, Parameters, make_layers
 from hashslide.reference.loss import LOSSES
+from hashslide.reference.ranker import CANDIDATES, Ranker
 from hashslide.reference.rng import CounterRng
 from hashslide.reference.selector import Selector
 from hashslide.settings import SGD, NetworkConfig
@@ -57,7 +57,7 @@ class Network:
         self.output = Neurons(
             config, weight, Selector(config.sampler, config.hash, *weight.shape, config.seed)
         )
-        self.direct = DirectTerm(config)
+        self.ranker = Ranker(config.n_features, config.n_labels)
         self.prior = LabelPrior(config.n_labels)
         self.label_weight = np.ones(config.n_labels, np.float32)
         self.step = 0
@@ -96,14 +96,13 @@ class Network:
             a = replace(flow[-1], values=flow[-1].values * masks[-1])
 
         self.sets = sets = self._active_sets(a, targets)
-        z = self.output.products(a.values) + self.direct.logits(x)
+        z = self.output.products(a.values)
         losses, dz = self._losses(z, sets)
         weights = self._example_weights(targets, 1 if sample_weight is None else sample_weight[rows])
         dz *= weights[:, None]
 
         gradient = dz @ self.output.weight
         self.output.update(a, dz, sets.touched, False, rate, self.step)
-        self.direct.update(x, dz, rate)
         for layer, mask in zip(reversed(self.layers), reversed(masks), strict=True):
             below = layer.backward_and_update(gradient * mask, rate, self.step)
             gradient = gradient if below is None else below  # None: nothing is below the input layer
@@ -177,7 +176,8 @@ class Network:
     ) -> NDArray[np.float32]:
         """Logits of all labels, (n, n_labels)."""
         x = self._features(x_indptr, x_indices, x_data)
-        return self.output.products(self.hidden(x_indptr, x_indices, x_data)) + self.direct.logits(x)
+        z = self.output.products(self.hidden(x_indptr, x_indices, x_data))
+        return self.ranker.scores(z, x)
 
     def predict_topk(
         self,
@@ -212,33 +212,64 @@ class Network:
         """Weight of each label's positive term in the loss."""
         self.label_weight = np.array(weight, np.float32)
 
-    def choose_direct_pairs(
+    def learn_ranker(
         self,
         x_indptr: NDArray[np.int64],
         x_indices: NDArray[np.int32],
+        x_data: NDArray[np.float32],
+        y_indptr: NDArray[np.int64],
+        y_indices: NDArray[np.int32],
+        sample_weight: NDArray[np.float32] | None,
+        n_threads: int = 1,
+    ) -> Ranker:
+        """A ranker from training data and the best labels of each example."""
+        x, y = self._examples(x_indptr, x_indices, x_data, y_indptr, y_indices)
+        best = self.predict_topk(x_indptr, x_indices, x_data, min(CANDIDATES, self.config.n_labels))[0]
+        return Ranker.learn(x, y, best, self.config.seed, max(64, self.config.width), sample_weight)
+
+    def set_ranker(self, ranker: Ranker, margin: float, prior: float) -> None:
+        """Add what it says to the logits from now on."""
+        ranker.weigh(margin, prior, np.log(self.prior.frequency(slice(None))))
+        self.ranker = ranker
+
+    def update_ranker(
+        self,
+        x_indptr: NDArray[np.int64],
+        x_indices: NDArray[np.int32],
+        x_data: NDArray[np.float32],
         y_indptr: NDArray[np.int64],
         y_indices: NDArray[np.int32],
         n_threads: int = 1,
     ) -> None:
-        """Choose the pairs of the direct term from training data; after `set_label_prior`."""
-        c, n = self.config, len(x_indptr) - 1
-        if c.direct:
-            x = sparse.csr_matrix((np.ones(len(x_indices)), x_indices, x_indptr), shape=(n, c.n_features))
-            y = sparse.csr_matrix((np.ones(len(y_indices)), y_indices, y_indptr), shape=(n, c.n_labels))
-            self.direct.choose_pairs(x, y, self.prior.counts)
+        """Let its weights learn from further examples."""
+        x, y = self._examples(x_indptr, x_indices, x_data, y_indptr, y_indices)
+        best = self.predict_topk(x_indptr, x_indices, x_data, min(CANDIDATES, self.config.n_labels))[0]
+        self.ranker.update(x, y, best)
+
+    def _examples(
+        self,
+        x_indptr: NDArray[np.int64],
+        x_indices: NDArray[np.int32],
+        x_data: NDArray[np.float32],
+        y_indptr: NDArray[np.int64],
+        y_indices: NDArray[np.int32],
+    ) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+        n, c = len(x_indptr) - 1, self.config
+        y = sparse.csr_matrix((np.ones(len(y_indices)), y_indices, y_indptr), shape=(n, c.n_labels))
+        return sparse.csr_matrix((x_data, x_indices, x_indptr), shape=(n, c.n_features)), y
 
     def grow(self, n_features: int, n_labels: int) -> None:
         """Add features, below a dense first layer, and labels as likely as the least likely old one."""
         c = self.config
         n_features, n_labels = max(n_features, c.n_features), max(n_labels, c.n_labels)
         self.config = c.grown(n_features, n_labels)
-        self.direct.grow(self.config)
         if n_features > c.n_features:
             self.layers[0].grow(n_features)
         if n_labels > c.n_labels:
             self.output.grow(n_labels)
             self.prior.grow(n_labels)
             self.label_weight = np.pad(self.label_weight, (0, n_labels - c.n_labels), constant_values=1)
+        self.ranker.grow(n_features, n_labels, np.log(self.prior.frequency(slice(None))))
 
     def _parts(self) -> dict[str, Parameters]:
         """All layers by the names of their arrays."""
@@ -256,7 +287,7 @@ class Network:
         }
         return (
             arrays
-            | self.direct.arrays()
+            | self.ranker.arrays()
             | {"label_counts": self.prior.counts, "progress": np.array([self.step, self.prior.n_examples])}
         )
 
@@ -266,7 +297,7 @@ class Network:
         network = Network(config, initialise=False)
         for name, part in network._parts().items():
             part.restore(name, state)
-        network.direct.restore(state)
+        network.ranker.restore(state)
         network.step, n_examples = state["progress"].tolist()
         network.set_label_prior(state["label_counts"], n_examples, reset_bias=False)
         network._build_tables()

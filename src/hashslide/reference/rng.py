@@ -23,6 +23,7 @@ STREAMS = {
     "minhash": 7,
     "reservoir": 8,
     "sampler": 9,
+    "ranker": 10,
 }
 
 

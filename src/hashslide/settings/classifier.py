@@ -58,7 +58,7 @@ SETTINGS: dict[str, Constraint] = {
     "negatives": allow_auto(_NETWORK["negatives"]),
     "hash": _NETWORK["hash"],
     "sampler": Composed(SAMPLERS, auto=True),
-    "direct": allow_auto(_NETWORK["direct"]),
+    "ranker": Flag(auto=True),
     "example_power": allow_auto(_NETWORK["example_power"]),
     "label_weight": _LabelWeight(("propensity",), none=True),
     "validation_fraction": Real(0, 1, "()"),

@@ -4,13 +4,11 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar
 
 from hashslide import _core
-from hashslide._interface import setting
-from hashslide.errors import InputError
 from hashslide.settings.base import Settings, own_values
 from hashslide.settings.constraints import Choice, Integer
 from hashslide.settings.hash_families import HASH, HashFamily
 from hashslide.settings.layers import HIDDEN, Layer, check_centring, check_lookup, selector_to_core
-from hashslide.settings.limits import BelowOne, Count, NotNegative, Positive, Size
+from hashslide.settings.limits import BelowOne, Count, NotNegative, Positive
 from hashslide.settings.negatives import NEGATIVES, Negatives
 from hashslide.settings.optimizers import OPTIMIZER, Adagrad, Optimizer
 from hashslide.settings.samplers import SAMPLER, Sampler
@@ -63,14 +61,6 @@ class NetworkConfig(Settings):
         The labels that each example adds to the set besides its own; None: none.
     hash : HashFamily, name of one, object of your own, or None
         Hash tables over the labels, which the sampler looks up.
-    direct : int >= 0
-        Sparse linear term beside the network: at most so many labels for each feature; 0: none.
-    direct_min_count : int >= 1
-        A pair of a feature and a label counts only if it occurs in so many examples.
-    direct_rate : float > 0
-        Learning rate of the term as a multiple of the network's.
-    direct_accumulator : float > 0
-        First value of its Adagrad accumulators.
     seed : int in [0, 2^64)
         Of all random numbers of the network.
 
@@ -94,10 +84,6 @@ class NetworkConfig(Settings):
     negatives: Annotated[Negatives, NEGATIVES] = field(default_factory=Negatives)
     sampler: Annotated[Sampler | None, SAMPLER] = None
     hash: Annotated[HashFamily | None, HASH] = None
-    direct: Size = 0
-    direct_min_count: Count = 3
-    direct_rate: Positive = 10.0
-    direct_accumulator: Positive = 0.5
     seed: Annotated[int, Integer(0, 2**64 - 1)] = 0
 
     name: ClassVar[str] = "network"
@@ -113,11 +99,6 @@ class NetworkConfig(Settings):
         layers: list[Layer | NetworkConfig] = [*hidden, self]
         for layer, inputs in zip(layers, self._widths(), strict=True):
             check_centring(layer.hash, inputs)
-        if self.active == "per_example" and self.direct:
-            raise InputError(
-                f"{setting('direct')} is {self.direct}; with {setting('active', 'per_example')} only 0 is "
-                "accepted."
-            )
 
     def _widths(self) -> list[int]:
         """Return the number of inputs of each hidden layer and of the output."""

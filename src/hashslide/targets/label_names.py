@@ -1,6 +1,7 @@
 """The labels of a model: names to ids, ids back to names, and room for new ones."""
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +73,28 @@ class LabelNames:
     def parse(self, Y: Any) -> Target:
         """Recognise the form of a target for a model that has learned these labels."""
         return parse_target(Y, lists=self.from_lists)
+
+    def find(self, labels: Iterable[Any]) -> NDArray[np.int64]:
+        """Return the ids of labels of these names, shape (number of labels,).
+
+        Raises
+        ------
+        InputError
+            One is not a label of the model.
+        """
+        wanted = list(labels)
+        ids = np.array([self._find(label) for label in wanted], np.int64)
+        if (ids < 0).any():
+            raise InputError(
+                f"labels holds {wanted[int(np.argmin(ids))]!r}, which the model does not have. "
+                "Pass names from classes_."
+            )
+        return ids
+
+    def _find(self, label: Any) -> int:
+        if self.names is None:
+            return int(label) if isinstance(label, int | np.integer) and 0 <= label < self.n else -1
+        return self._id(label.item() if isinstance(label, np.generic) else label)
 
     def grown(self, target: Target, classes: ArrayLike | None = None) -> "LabelNames":
         """Return these labels followed by the new ones among the target's and `classes`.

@@ -26,7 +26,7 @@ def test_rows_get_the_root_mean_square_length_1(pubmed_small):
     assert scale_of(model) == pytest.approx(1 / root_mean_square_length(X), rel=1e-6)
 
 
-@pytest.mark.parametrize("settings", [{}, {"direct": 0, "optimizer": "adam"}, {"loss": "softmax"}])
+@pytest.mark.parametrize("settings", [{}, {"ranker": True, "optimizer": "adam"}, {"loss": "softmax"}])
 def test_the_unit_of_the_features_does_not_change_the_predictions(settings, small):
     X, Y = small
     plain, thousand = fast(**settings).fit(X, Y), fast(**settings).fit(1000 * X, Y)

@@ -39,7 +39,7 @@ def test_the_memory_of_a_fit_keeps_its_bound(options):
     done = subprocess.run(command, cwd=TOP, capture_output=True, check=True)
     result = json.loads(done.stdout)
     stages = result["stages"]
-    assert {"choose the direct pairs", "train an epoch", "learn the candidate lists"} <= set(stages)
+    assert {"learn the ranker", "train an epoch", "learn the candidate lists"} <= set(stages)
     assert result["data_mb"] < 20 and result["model_mb"] < 100
     bound = result["data_mb"] + 2 * result["model_mb"] + 300
     assert result["peak_mb"] < result["bound_mb"] == pytest.approx(bound)
@@ -104,7 +104,6 @@ def test_nothing_copies_the_data(part, large):
         "pays_off": lambda: pays_off(network, data.x, data.chosen()),
         "list_entries": lambda: list_entries(network, data.x, data.chosen()),
         "with_new_labels": lambda: with_new_labels(data, 2000),
-        "choose_direct_pairs": lambda: network.choose_direct_pairs(data.x, data.y, 1, data.chosen()),
     }
     peaks = {name: peak(call) for name, call in calls.items()}
     assert max(peaks.values()) < SEVERAL, peaks

@@ -42,7 +42,7 @@ def run(
     ranks: list[int],
     constants: tuple[float, float],
     exclude: str | None,
-    approximate: bool,
+    approximate: bool | str,
     names: Names,
     jobs: int | None,
     json: bool,
@@ -73,7 +73,7 @@ def measure(
     Y: csr_matrix,
     ranks: list[int],
     propensity_constants: tuple[float, float] = (0.55, 1.5),
-    approximate: bool = False,
+    approximate: bool | str = "auto",
     exclude: csr_matrix | None = None,
 ) -> dict[str, Any]:
     """Return every metric at every rank, and the speed.
@@ -86,20 +86,22 @@ def measure(
         Columns beyond the model's labels are labels that it cannot predict.
     ranks : list of int
     propensity_constants : (A, B)
-    approximate : bool
-        Measure approximate prediction, as the model is tuned to it.
+    approximate : {"auto", True, False}
+        As in `SlideClassifier.predict_topk`.
     exclude : csr_matrix of shape (n, >= n_labels), optional
         Pairs that are left out: neither predicted nor right.
 
     Returns
     -------
     dict
-        "examples", "seconds", "milliseconds_per_example", "threads", and "P@1" and so on.
+        "examples", "seconds", "milliseconds_per_example", "threads", "approximate" (whether only candidates
+        were scored), and "P@1" and so on.
     """
     threads = effective_threads(classifier.n_jobs)
     k = min(max(ranks), Y.shape[1])
     started = time.perf_counter()
-    topk = _predict_ids(classifier, X, k, approximate, exclude)
+    only_candidates = classifier.scores_candidates(approximate)
+    topk = _predict_ids(classifier, X, k, only_candidates, exclude)
     seconds = time.perf_counter() - started
     lacking = k - topk.shape[1]  # where Y has labels that the model lacks
     topk = np.pad(topk, ((0, 0), (0, lacking)), constant_values=-1)
@@ -108,6 +110,7 @@ def measure(
         "seconds": seconds,
         "milliseconds_per_example": 1000 * seconds / max(1, X.shape[0]),
         "threads": threads,
+        "approximate": only_candidates,
     }
     propensity = _propensity(classifier, Y.shape[1], propensity_constants)
     return report | metrics.summary(Y, topk, ranks, propensity, exclude=exclude)
@@ -119,12 +122,14 @@ def print_report(report: dict[str, Any]) -> None:
     columns = ("P", "R", "nDCG", "PSP", "PSnDCG", "coverage")
     rows = [(int(k), *(f"{report[f'{column}@{k}']:.4f}" for column in columns)) for k in ranks]
     print_table("", ("k", *columns), rows)
+    scored = "candidates (--approximate no: all labels)" if report["approximate"] else "all labels"
     print_facts(
         "",
         {
             "examples": report["examples"],
             "prediction": f"{report['seconds']:.2f} s with {report['threads']} threads, "
             f"{report['milliseconds_per_example']:.3f} ms per example",
+            "scored": scored,
         }.items(),
     )
 
@@ -135,8 +140,6 @@ def _predict_ids(
     network, threads = classifier.network_, effective_threads(classifier.n_jobs)
     n_labels = network.config.n_labels
     k = min(k, n_labels)
-    if approximate and network.has_candidates:
-        approximate = classifier.approximate_.uses_candidates
     blocks = [
         network.predict_topk(
             X[rows], k, threads, approximate, None if exclude is None else exclude[rows, :n_labels]

@@ -39,7 +39,7 @@ class Answers:
         Labels for each example.
     probabilities : bool
         Print probabilities, not raw scores.
-    approximate : bool
+    approximate : {"auto", True, False}
         Score only candidates.
     json : bool
         One JSON object for each example.
@@ -47,7 +47,7 @@ class Answers:
 
     k: int
     probabilities: bool
-    approximate: bool
+    approximate: bool | str
     json: bool
 
     def write(self, classifier: SlideClassifier, blocks: Iterable[tuple[csr_matrix, Any]]) -> None:

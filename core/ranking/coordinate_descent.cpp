@@ -1,0 +1,91 @@
+#include "ranking/coordinate_descent.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numeric>
+
+#include "base/interrupt.h"
+#include "base/rng.h"
+
+namespace hashslide {
+
+CoordinateDescent::Weights CoordinateDescent::solve(const RankedExamples& examples,
+                                                    std::span<const HardPairs::Pair> pairs, float true_weight,
+                                                    const RankerSettings& settings, std::uint64_t seed) {
+    const bool has_true = std::any_of(pairs.begin(), pairs.end(), [](HardPairs::Pair p) { return p.is_true(); });
+    if (!has_true) return {};
+    const Index n = std::ssize(pairs);
+    alpha_.assign(pairs.size(), 0.0f);
+    order_.resize(pairs.size());
+    std::iota(order_.begin(), order_.end(), Index{0});
+    try {
+        for (Index number = 0; number < settings.sweeps; ++number) {
+            const CounterRng rng(seed, Stream::ranker, static_cast<std::uint64_t>(number));
+            for (Index i = n - 1; i > 0; --i)
+                std::swap(order_[i], order_[rng.below(static_cast<std::uint64_t>(i), i + 1)]);
+            if (sweep(examples, pairs, true_weight, settings.cost) < settings.tolerance) break;
+        }
+        return take(examples, pairs, settings);
+    } catch (...) {
+        std::fill(w_.begin(), w_.end(), 0.0f);
+        throw;
+    }
+}
+
+float CoordinateDescent::margin(const RankedExamples& examples, Index row) const {
+    float sum = 0;
+    examples.x.each(row, [&](Id feature, Index entry) { sum += w_[feature] * examples.x.value(entry); });
+    return sum * examples.scale[row];
+}
+
+// One step in each dual variable alpha, the Lagrange multiplier of a pair, 0 <= alpha: w = sum of alpha y x. Returns
+// the largest projected gradient.
+float CoordinateDescent::sweep(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs,
+                               float true_weight, float cost) {
+    float largest = 0;
+    for (const Index i : order_) {
+        poll();
+        const Index row = pairs[i].row();
+        const float scale = examples.scale[row], y = pairs[i].is_true() ? 1.0f : -1.0f;
+        const float c =
+            cost * (pairs[i].is_true() ? true_weight : 1.0f) * (examples.weight.empty() ? 1.0f : examples.weight[row]);
+        if (scale == 0 || c == 0) continue;
+        const float slack = 0.5f / c;  // of the squared hinge: a diagonal addend to the matrix of products
+        const float gradient = y * margin(examples, row) - 1.0f + slack * alpha_[i];
+        largest = std::max(largest, std::abs(alpha_[i] > 0 ? gradient : std::min(gradient, 0.0f)));
+        const float next = std::max(0.0f, alpha_[i] - gradient / (1.0f + slack));
+        const float step = (next - alpha_[i]) * y * scale;
+        if (step == 0) continue;
+        alpha_[i] = next;
+        examples.x.each(row, [&](Id feature, Index entry) { w_[feature] += step * examples.x.value(entry); });
+    }
+    return largest;
+}
+
+// The large weights; leaves w_ at 0.
+CoordinateDescent::Weights CoordinateDescent::take(const RankedExamples& examples,
+                                                   std::span<const HardPairs::Pair> pairs,
+                                                   const RankerSettings& settings) {
+    Weights weights;
+    for (const HardPairs::Pair pair : pairs)
+        examples.x.each(pair.row(), [&](Id feature, Index) {
+            if (w_[feature] != 0) weights.emplace_back(feature, w_[feature]);
+            w_[feature] = 0;
+        });
+    if (weights.empty()) return weights;
+    lengths_.clear();
+    for (const auto& [feature, weight] : weights) lengths_.push_back(std::abs(weight));
+    float least = settings.least_share * *std::max_element(lengths_.begin(), lengths_.end());
+    if (std::ssize(lengths_) > settings.longest) {
+        const auto end = lengths_.begin() + settings.longest;
+        std::nth_element(lengths_.begin(), end, lengths_.end(), std::greater<float>());
+        least = std::max(least, std::nextafter(*end, std::numeric_limits<float>::infinity()));
+    }
+    std::erase_if(weights, [&](const auto& w) { return std::abs(w.second) < least; });
+    std::sort(weights.begin(), weights.end());
+    return Weights(weights);  // a copy has no room for what was cut
+}
+
+}  // namespace hashslide

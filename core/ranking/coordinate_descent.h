@@ -1,0 +1,55 @@
+// The classifier of one label: an L2-regularised linear support vector machine with squared hinge loss,
+//     min over w of |w|^2 / 2 + sum over pairs i of c_i max(0, 1 - y_i w.x_i)^2,  |x_i| = 1,
+// by dual coordinate descent (Hsieh, Chang, Lin, Keerthi & Sundararajan, ICML 2008), with the large weights kept.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "ranking/hard_pairs.h"
+
+namespace hashslide {
+
+struct RankerSettings {
+    Index candidates = 20;     // of the network for each example
+    float cost = 0.5f;         // c of a pair of weight 1
+    Index sweeps = 5;          // over the pairs of a label, at most
+    float tolerance = 0.1f;    // largest projected gradient at which a label is done before
+    float least_share = 0.1f;  // of a label's largest weight: smaller ones are cut
+    Index longest = 256;       // weights of a label, the largest
+};
+
+// Examples as the solver reads them.
+struct RankedExamples {
+    const CsrInput& x;
+    std::span<const float> scale;   // of each row: 1 / its length
+    std::span<const float> weight;  // of each row in the loss; empty: all 1
+};
+
+// Memory of one thread; sized to all features, and all 0 between labels.
+class CoordinateDescent {
+public:
+    explicit CoordinateDescent(Index n_features) : w_(n_features) {}
+
+    using Weights = std::vector<std::pair<Id, float>>;  // (feature, weight), features ascending
+
+    // true_weight: of the label's true pairs in the loss. Depends on its arguments alone. O(sweeps * entries of the
+    // pairs' rows).
+    Weights solve(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs, float true_weight,
+                  const RankerSettings& settings, std::uint64_t seed);
+
+private:
+    float margin(const RankedExamples& examples, Index row) const;
+    float sweep(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs, float true_weight, float cost);
+    Weights take(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs,
+                 const RankerSettings& settings);
+
+    std::vector<float> w_;
+    std::vector<float> alpha_;    // of each pair
+    std::vector<Index> order_;    // of the pairs in a sweep
+    std::vector<float> lengths_;  // scratch of take()
+};
+
+}  // namespace hashslide

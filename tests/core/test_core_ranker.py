@@ -1,0 +1,155 @@
+"""A ranker is the same for any number of threads, and fits the network that it was made for only."""
+
+import numpy as np
+import pytest
+
+from hashslide.csr import Csr, as_csr, as_pattern
+from hashslide.errors import InputError
+from hashslide.network import Network
+from hashslide.settings import NetworkConfig
+
+
+@pytest.fixture(scope="module")
+def trained(pubmed_small):
+    """A real network with its data."""
+    x, y = as_csr(pubmed_small.X_train[:500]), as_pattern(pubmed_small.Y_train[:500])
+    network = Network(NetworkConfig(n_features=x.n_columns, n_labels=y.n_columns, hidden=16))
+    network.set_label_prior(np.bincount(y.indices, minlength=y.n_columns), x.n_rows)
+    for rows in np.arange(500).reshape(-1, 50):
+        network.train_batch(x, y, rows, 0.1)
+    return network, x, y
+
+
+def copy_of(network):
+    return Network.from_state(network.config, network.snapshot())
+
+
+def ranker_of(network, made, margin=1.0, prior=0.1):
+    """The arrays of a ranker, set in a copy of the network."""
+    network = copy_of(network)
+    network.set_ranker(made, margin, prior)
+    return {name: a for name, a in network.snapshot().items() if name.startswith("ranker.")}
+
+
+def assert_equal_arrays(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 8])
+def test_threads_change_no_bit(trained, n_threads):
+    network, x, y = trained
+    one, several = (ranker_of(network, network.make_ranker(x, y, n)) for n in (1, n_threads))
+    assert one["ranker.labels"].size > 10_000
+    assert_equal_arrays(one, several)
+    updated = []
+    for n in (1, n_threads):
+        twin = copy_of(network)
+        twin.set_ranker(network.make_ranker(x, y, n), 1.0, 0.1)
+        twin.update_ranker(x, y, n)
+        updated.append(twin.snapshot())
+    assert_equal_arrays(*updated)
+    assert not np.array_equal(updated[0]["ranker.weight"], one["ranker.weight"])
+
+
+def test_some_rows_count_as_if_there_were_no_others(trained):
+    network, x, y = trained
+    rows = np.random.default_rng(2).permutation(500)[:150].astype(np.int64)
+    weight = np.linspace(0.5, 2, 150).astype(np.float32)
+    chosen = network.make_ranker(x, y, 2, rows, weight)
+    alone = network.make_ranker(x.take(rows), y.take(rows), 2, None, weight)
+    assert_equal_arrays(ranker_of(network, chosen), ranker_of(network, alone))
+    updated = []
+    for data in ((x, y, 1, rows), (x.take(rows), y.take(rows), 1)):
+        twin = copy_of(network)
+        twin.set_ranker(network.make_ranker(x, y), 1.0, 0.1)
+        twin.update_ranker(*data)
+        updated.append(twin.snapshot())
+    assert_equal_arrays(*updated)
+
+
+def test_making_a_ranker_changes_nothing_and_no_examples_give_an_empty_one(trained):
+    network, x, y = trained
+    before = network.snapshot()
+    made = network.make_ranker(x, y, rows=np.array([], np.int64))
+    assert_equal_arrays(network.snapshot(), before)
+    assert ranker_of(network, made)["ranker.labels"].size == 0
+
+
+def test_without_a_ranker_an_update_does_nothing(trained):
+    network, x, y = trained
+    before = network.snapshot()
+    network.update_ranker(x, y)
+    assert_equal_arrays(network.snapshot(), before)
+
+
+def test_a_ranker_is_set_once(trained):
+    network, x, y = trained
+    twin, made = copy_of(network), network.make_ranker(x, y)
+    twin.set_ranker(made, 1.0, 0.1)
+    before = twin.snapshot()
+    twin.set_ranker(made, 3.0, 0.3)
+    assert_equal_arrays(twin.snapshot(), before)
+    with pytest.raises(InputError, match=r"has been set. Ask for its margins before"):
+        network.ranker_margins(made, x, y)
+
+
+def test_a_margin_of_zero_keeps_the_offsets_alone(trained):
+    network, x, y = trained
+    twin = copy_of(network)
+    twin.set_ranker(network.make_ranker(x, y), 0.0, 0.1)
+    state = twin.state()
+    assert state["ranker.labels"].size == state["ranker.weight"].size == 0 and twin.has_ranker
+    np.testing.assert_array_equal(twin.logits(x), network.logits(x) + state["ranker.offset"])
+    assert_equal_arrays(copy_of(twin).snapshot(), twin.snapshot())
+    twin.update_ranker(x, y)
+    twin.grow(x.n_columns + 3, y.n_columns + 3)
+    assert np.isfinite(twin.logits(as_csr(np.ones((1, x.n_columns + 3), np.float32)))).all()
+
+
+def test_margins_are_what_a_ranker_adds(trained):
+    network, x, y = trained
+    twin, made = copy_of(network), network.make_ranker(x, y)
+    margins = network.ranker_margins(made, x, y)
+    assert (margins > 0).mean() > 0.8  # of true labels
+    twin.set_ranker(made, 1.0, 0.0)
+    plain = twin.pair_logits(x, y, with_ranker=False)
+    np.testing.assert_array_equal(plain, network.pair_logits(x, y))
+    np.testing.assert_array_equal(twin.pair_logits(x, y), plain + margins)
+
+
+@pytest.mark.parametrize("grown", [(5, 0), (10**6, 7)])
+def test_a_ranker_from_before_the_network_grew_is_refused(trained, grown):
+    network, x, y = trained
+    made, twin = network.make_ranker(x, y), copy_of(network)
+    twin.grow(x.n_columns + grown[0], y.n_columns + grown[1])
+    before = twin.snapshot()
+    wider = Csr(x.indptr, x.indices, x.data, twin.config.n_features)
+    pairs = Csr(y.indptr, y.indices, None, twin.config.n_labels)
+    for call in (lambda: twin.set_ranker(made, 1.0, 0.0), lambda: twin.ranker_margins(made, wider, pairs)):
+        with pytest.raises(InputError, match=r"made for other features or labels .* Make it anew"):
+            call()
+    assert_equal_arrays(twin.snapshot(), before)
+    network.ranker_margins(made, x, y)  # is still whole
+
+
+def test_a_ranker_of_a_network_with_more_labels_is_refused(trained):
+    network, x, y = trained
+    other = Network(NetworkConfig(n_features=x.n_columns, n_labels=5, hidden=2))
+    with pytest.raises(InputError, match="made for other features or labels"):
+        other.set_ranker(network.make_ranker(x, y), 1.0, 0.0)
+    assert not other.has_ranker
+
+
+def test_arrays_of_other_lengths_are_refused(trained):
+    network, x, y = trained
+    made = network.make_ranker(x, y)
+    with pytest.raises(InputError, match="pairs has not one row for each row of x"):
+        network.ranker_margins(made, x, y.block(0, 3))
+    with pytest.raises(InputError, match="sample_weight has not one weight for each example"):
+        network.make_ranker(x, y, sample_weight=np.ones(3, np.float32))
+    for rows in ([500], [-1], [0, 2**40]):
+        for call in (network.make_ranker, network.update_ranker):
+            with pytest.raises(ValueError, match="names the row"):
+                call(x, y, rows=np.array(rows))
