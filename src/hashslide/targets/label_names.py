@@ -50,6 +50,10 @@ class LabelNames:
     from_lists: bool = False
     _lookup: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the dictionary out of copies: another thread may be filling it."""
+        return self.__dict__ | {"_lookup": {}}
+
     @classmethod
     def learn(cls, target: Target, classes: ArrayLike | None = None) -> "LabelNames":
         """Return the labels of a target, sorted, or in the order of `classes` where given."""
