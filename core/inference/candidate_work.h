@@ -9,15 +9,15 @@
 namespace hashslide {
 
 struct CandidateWork {
-    static constexpr Id forbidden = -1;
+    enum class Mark : char { none, candidate, forbidden };
 
     // Sized to all labels and all 0 between queries: whoever sets an entry resets it.
     std::vector<float> sums;
-    std::vector<Id> slots;  // place of a candidate in `candidates` + 1
+    std::vector<Mark> marks;
 
     std::vector<Id> touched;      // labels with a sum
     std::vector<Id> candidates;   // each once
-    std::vector<float> scores;    // scores[i + 1] of candidates[i]; scores[0] collects what is for no candidate
+    std::vector<float> scores;    // of the query with the centres of the cells
     std::vector<float> products;  // of the query with the candidates
     std::vector<float> hidden;    // activations of the query
     std::vector<Hit> hits;
@@ -25,27 +25,25 @@ struct CandidateWork {
     void prepare(Index n_labels, Index width) {
         if (static_cast<Index>(sums.size()) < n_labels) {
             sums.resize(n_labels);
-            slots.resize(n_labels);
+            marks.resize(n_labels);
         }
         hidden.resize(width);
         candidates.clear();
     }
     // Labels that are no candidates until they are allowed again.
     void forbid(std::span<const Id> labels) {
-        for (const Id label : labels) slots[label] = forbidden;
+        for (const Id label : labels) marks[label] = Mark::forbidden;
     }
     void allow(std::span<const Id> labels) {
-        for (const Id label : labels) slots[label] = 0;
+        for (const Id label : labels) marks[label] = Mark::none;
     }
-    bool is_forbidden(Id label) const { return slots[label] == forbidden; }
+    bool is_forbidden(Id label) const { return marks[label] == Mark::forbidden; }
     void add_candidate(Id label) {
-        if (slots[label] != 0) return;
+        if (marks[label] != Mark::none) return;
         candidates.push_back(label);
-        slots[label] = static_cast<Id>(candidates.size());
+        marks[label] = Mark::candidate;
     }
-    void reset_slots() {
-        for (const Id label : candidates) slots[label] = 0;
-    }
+    void reset_marks() { allow(candidates); }
 };
 
 }  // namespace hashslide

@@ -15,19 +15,14 @@ bool is_dense(const CsrInput& x, Index n_features) {
 }
 
 // The memory of a feature that a query reads is at random places: it is asked for before it is needed.
-void prefetch(const LabelLists& lists, const Ranker& ranker, std::span<const Id> ids) {
-    for (const Id id : ids) {
+void prefetch(const LabelLists& lists, std::span<const Id> ids) {
+    for (const Id id : ids)
         if (id < lists.n()) __builtin_prefetch(&lists.begin[id]);
-        __builtin_prefetch(&ranker.begin[id]);
-    }
-    for (const Id id : ids) {
+    for (const Id id : ids)
         if (id < lists.n()) {
             __builtin_prefetch(lists.labels.data() + lists.begin[id]);
             __builtin_prefetch(lists.counts.data() + lists.begin[id]);
         }
-        __builtin_prefetch(ranker.labels.data() + ranker.begin[id]);
-        __builtin_prefetch(ranker.weight.data() + ranker.begin[id]);
-    }
 }
 
 }  // namespace
@@ -49,7 +44,7 @@ std::span<const Hit> Candidates::topk(const Model& model, const CsrView& x, Inde
     thread_local CandidateWork work;
     work.prepare(model.n_labels(), model.width());
     const std::span<const Id> ids = x.ids(row);
-    prefetch(features.lists, model.ranker, ids);
+    prefetch(features.lists, ids);
     model.hidden.predict(x, row, 1, work.hidden.data(), 1);
     work.forbid(excluded);
     features.add_candidates(ids, x.values(row), read.feature_labels, work);
@@ -60,13 +55,13 @@ std::span<const Hit> Candidates::topk(const Model& model, const CsrView& x, Inde
     work.products.resize(work.candidates.size());
     kernels().products(1, std::ssize(work.candidates), model.width(), work.hidden.data(), output.weight.data(),
                        work.candidates.data(), work.products.data(), std::ssize(work.candidates));
-    work.reset_slots();
+    work.reset_marks();
 
     const std::vector<Id>& labels = work.candidates;
     work.hits.clear();
     for (std::size_t i = 0; i < labels.size(); ++i) {
-        const float offset = model.ranker.enabled() ? model.ranker.offset[labels[i]] : 0.0f;
-        work.hits.push_back(ranked(work.products[i] + output.bias[labels[i]] + offset, labels[i]));
+        const float z = work.products[i] + output.bias[labels[i]];
+        work.hits.push_back(ranked(z + model.ranker.offset_of(labels[i]), labels[i]));
     }
     const Index best = std::min<Index>(model.ranker.needed(k, model.n_labels()), std::ssize(labels));
     std::partial_sort(work.hits.begin(), work.hits.begin() + best, work.hits.end());

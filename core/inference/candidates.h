@@ -26,8 +26,7 @@ public:
 
     // The k best candidates of row `row` of x, of as much of the lists as is to be read, best first; valid until this
     // thread's next call. Excluded labels count as if they were in no list. Fewer only if all lists together name
-    // fewer. Depends on the row alone. O(entries of its
-    // features' lists + (cells + candidates) * width).
+    // fewer. Depends on the row alone. O(entries of its features' lists + (cells + candidates) * width).
     std::span<const Hit> topk(const Model& model, const CsrView& x, Index row, std::span<const Id> excluded, Index k,
                               const CandidateSettings& read) const;
 

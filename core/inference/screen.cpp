@@ -110,10 +110,10 @@ std::vector<Hit> Screen::topk(const Model& model, const float* h, std::span<cons
                               int n_threads) const {
     const Query query = quantise(h);
     const Index n_chunks = (n_labels_ + chunk_rows - 1) / chunk_rows;
+    const std::vector<float> zeros(std::min(chunk_rows, n_labels_));
     std::vector<Chunk> chunks(n_chunks, Chunk{BestK(k), {}, true});
     parallel_for(n_threads, 0, n_labels_, chunk_rows, [&](Index first, Index last) {
-        const std::vector<float> none(model.ranker.enabled() ? 0 : last - first);
-        const float* extra = model.ranker.enabled() ? model.ranker.offset.data() + first : none.data();
+        const float* extra = model.ranker.offsets(first, zeros);
         chunks[first / chunk_rows] = screen_chunk(query, first, last, extra, excluded, k);
     });
 

@@ -79,7 +79,7 @@ void topk_of_block(const Model& model, const CsrView& x, const CsrView& excluded
     const std::vector<float> h = hidden(model, x, first_row, n, n_threads);
     const Ranker& ranker = model.ranker;
     const Index needed = ranker.needed(k, n_labels);
-    const std::vector<float> none(ranker.enabled() ? 0 : std::min(range, n_labels));
+    const std::vector<float> zeros(std::min(range, n_labels));
     std::vector<BestK> best(n_lanes * n, BestK(needed));
     parallel_for(n_threads, 0, n_lanes, 1, [&](Index lane, Index) {
         float* z = scratch<0>(n * std::min(range, n_labels));
@@ -87,7 +87,7 @@ void topk_of_block(const Model& model, const CsrView& x, const CsrView& excluded
             poll();
             const Index first = r * range, last = std::min(n_labels, first + range), size = last - first;
             const float largest = approximate_logits(output, n, h.data(), first, last, z);
-            const float* extra = ranker.enabled() ? ranker.offset.data() + first : none.data();
+            const float* extra = ranker.offsets(first, zeros);
             const float largest_extra = norm(size, extra);
             for (Index i = 0; i < n; ++i) {
                 float* row = z + i * size;
@@ -160,7 +160,9 @@ void all_logits(const Model& model, const CsrView& x, float* logits, int n_threa
     parallel_for(n_threads, 0, x.n_rows, rows, [&](Index begin, Index end) {
         const std::vector<float> h = hidden(model, x, begin, end - begin, 1);
         float* z = scratch(rows * label_block);
-        for (Index i = begin; i < end; ++i) model.ranker.offsets(n_labels, logits + i * n_labels);
+        for (Index i = begin; i < end; ++i)
+            for (Index label = 0; label < n_labels; ++label)
+                logits[i * n_labels + label] = model.ranker.offset_of(static_cast<Id>(label));
         for (Index first = 0; first < n_labels; first += label_block) {
             poll();
             const Index n = std::min(label_block, n_labels - first);

@@ -32,12 +32,10 @@ struct Ranker {
     // hits: the best labels of an example by logit and offset, best first. Adds the margins and orders them anew.
     void rank(std::span<const Id> ids, std::span<const float> values, std::vector<Hit>& hits) const;
 
-    // z[l] = the offset of label l, for all labels.
-    void offsets(Index n_labels, float* z) const {
-        if (enabled())
-            std::copy_n(offset.data(), n_labels, z);
-        else
-            std::fill_n(z, n_labels, 0.0f);
+    float offset_of(Id label) const { return enabled() ? offset[label] : 0.0f; }
+    // The offsets of the labels first .. last - 1; zeros: at least as many of them.
+    const float* offsets(Index first, const std::vector<float>& zeros) const {
+        return enabled() ? offset.data() + first : zeros.data();
     }
     // The margin of one label.
     float margin_of(std::span<const Id> ids, std::span<const float> values, Id label) const;

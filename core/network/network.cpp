@@ -16,7 +16,6 @@ namespace {
 
 // Up to this many rows, reading the weights costs more than the arithmetic, and the 8-bit screen wins.
 constexpr Index screened_rows = 4;
-constexpr Index least_ranker_weights = 64;  // of a label, where the hidden layer is narrower
 constexpr Index predicted_rows = 1024;  // whose features and activations are held at once
 
 // Worker 0 draws from the network's own seed, so that one worker is the serial algorithm.
@@ -234,8 +233,8 @@ void Network::pair_logits(const CsrInput& x, const CsrInput& y, bool with_ranker
             y.each(first + row, [&](Id label, Index entry) {
                 float& z = out[entry];
                 z = model_.output.logit(label, h.data() + row * model_.width());
-                if (with_ranker && model_.ranker.enabled())
-                    z = z + model_.ranker.offset[label] +
+                if (with_ranker)
+                    z = z + model_.ranker.offset_of(label) +
                         model_.ranker.margin_of(rows.ids(row), rows.values(row), label);
             });
         }
@@ -276,7 +275,7 @@ std::vector<Id> Network::best_labels(const CsrInput& x, Index k, int n_threads) 
 Ranker Network::learn_ranker(const CsrInput& x, const CsrInput& y, const float* sample_weight, int n_threads) const {
     const FlushDenormals flush;
     RankerSettings settings;
-    settings.longest = std::max(least_ranker_weights, config_.width());
+    settings.longest = std::max(settings.longest, config_.width());
     const Index k = std::min(settings.candidates, config_.n_labels);
     return hashslide::learn_ranker(x, y, config_.n_features, config_.n_labels, best_labels(x, k, n_threads),
                                    sample_weight, label_weight_, settings, config_.seed, n_threads);

@@ -18,7 +18,7 @@ struct RankerSettings {
     Index sweeps = 5;          // over the pairs of a label, at most
     float tolerance = 0.1f;    // largest projected gradient at which a label is done before
     float least_share = 0.1f;  // of a label's largest weight: smaller ones are cut
-    Index longest = 256;       // weights of a label, the largest
+    Index longest = 64;        // weights of a label, the largest; in a network, its width if that is larger
 };
 
 // Examples as the solver reads them.

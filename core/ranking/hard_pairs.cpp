@@ -1,7 +1,5 @@
 #include "ranking/hard_pairs.h"
 
-#include <algorithm>
-
 #include "base/bad_input.h"
 #include "base/interrupt.h"
 
@@ -11,15 +9,7 @@ HardPairs::HardPairs(const CsrInput& y, std::span<const Id> candidates, Index k,
     : begin_(n_labels + 1) {
     if (y.n_rows() >= most_rows) throw BadInput("A ranker learns from fewer than 2^31 rows. Pass a sample of them.");
     std::vector<Id> own;
-    // Calls f(label, is_true) for the pairs of a row.
-    const auto each = [&](Index row, auto&& f) {
-        own.clear();
-        y.each(row, [&](Id label, Index) { own.push_back(label); });
-        std::sort(own.begin(), own.end());
-        for (const Id label : own) f(label, true);
-        for (const Id label : candidates.subspan(row * k, k))
-            if (label >= 0 && !std::binary_search(own.begin(), own.end(), label)) f(label, false);
-    };
+    const auto each = [&](Index row, auto&& f) { each_pair(y, row, candidates.subspan(row * k, k), own, f); };
     for (Index row = 0; row < y.n_rows(); ++row) {
         poll();
         each(row, [&](Id label, bool) { ++begin_[label + 1]; });

@@ -3,6 +3,7 @@
 // sparsity: an example trains only the labels that score high for it).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -10,6 +11,18 @@
 #include "sparse/csr_input.h"
 
 namespace hashslide {
+
+// Calls f(label, is_true) for the pairs of a row: its labels in y, ascending, and those of the candidates that are
+// none. own: scratch.
+template <class F>
+void each_pair(const CsrInput& y, Index row, std::span<const Id> candidates, std::vector<Id>& own, F&& f) {
+    own.clear();
+    y.each(row, [&](Id label, Index) { own.push_back(label); });
+    std::sort(own.begin(), own.end());
+    for (const Id label : own) f(label, true);
+    for (const Id label : candidates)
+        if (!std::binary_search(own.begin(), own.end(), label)) f(label, false);
+}
 
 class HardPairs {
 public:
@@ -20,8 +33,8 @@ public:
     };
     static constexpr Index most_rows = Index{1} << 31;
 
-    // candidates: (rows of y, k), labels of each row, in any order and each once; -1: none. O(labels + pairs) time, 4
-    // bytes a pair.
+    // candidates: (rows of y, k), labels of each row, in any order and each once. O(labels + pairs) time, 4 bytes a
+    // pair.
     HardPairs(const CsrInput& y, std::span<const Id> candidates, Index k, Index n_labels);
 
     Index n_labels() const { return std::ssize(begin_) - 1; }

@@ -124,15 +124,11 @@ void update_ranker(Ranker& ranker, const CsrInput& x, const CsrInput& y, std::sp
     };
     for (Index row = 0; row < y.n_rows(); ++row) {
         poll();
-        own.clear();
         values.clear();
-        y.each(row, [&](Id label, Index) { own.push_back(label); });
         x.each(row, [&](Id, Index i) { values.push_back(x.value(i)); });
-        std::sort(own.begin(), own.end());
         const float scale = inverse_length(values);
-        for (const Id label : own) step(row, scale, label, 1.0f);
-        for (const Id label : candidates.subspan(row * k, k))
-            if (!std::binary_search(own.begin(), own.end(), label)) step(row, scale, label, -1.0f);
+        each_pair(y, row, candidates.subspan(row * k, k), own,
+                  [&](Id label, bool is_true) { step(row, scale, label, is_true ? 1.0f : -1.0f); });
     }
 }
 

@@ -149,3 +149,15 @@ def test_tuning_does_not_count_the_rankers_lists_as_read(fitted, examples):
     without = fast(batch_size=256, approximate=True, ranker=False).fit(*examples)
     costs = [untuned(m.network_, as_csr(examples[0])).relative_cost for m in (fitted, without)]
     assert costs[0] == pytest.approx(costs[1], rel=0.1)
+
+
+def test_predictions_follow_the_calibrated_scores(fitted, pubmed):
+    """Rank, decision and probability are one: of the scores that all methods return."""
+    tests = pubmed.X_test[:200]
+    assert (fitted.ranker_.slope, fitted.ranker_.intercept) != (1, 0)
+    scores = fitted.decision_function(tests)
+    np.testing.assert_array_equal(fitted.predict(tests).toarray(), scores > 0)
+    expected = 1 / (1 + np.exp(-scores.astype(np.float64)))
+    np.testing.assert_allclose(fitted.predict_proba(tests), expected, rtol=1e-12)
+    labels, best = fitted.predict_topk(tests, 5, approximate=False)
+    np.testing.assert_array_equal(best, np.take_along_axis(scores, labels, axis=1))

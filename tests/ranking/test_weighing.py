@@ -8,7 +8,7 @@ from hashslide import SlideClassifier, metrics
 from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.network import Network
 from hashslide.ranking import RankerReport, held_out_rows, weigh
-from hashslide.ranking.weighing import _logistic, _temperature, _usual
+from hashslide.ranking.weighing import _logistic, _Pairs, _temperature, _usual
 from hashslide.settings import NetworkConfig
 
 N, D, L = 600, 40, 30
@@ -87,8 +87,9 @@ def test_the_temperature_of_a_softmax_is_found():
     drawn = (rng.random((n, 1)) > np.cumsum(p / p.sum(axis=1, keepdims=True), axis=1)).sum(axis=1)
     true = np.zeros((n, k), bool)
     true[np.arange(n), np.minimum(drawn, k - 1)] = True
-    rows = np.repeat(np.arange(n), k)
-    assert _temperature(score.ravel(), true.ravel(), np.ones(n * k), rows, n) == pytest.approx(0.5, abs=0.04)
+    labels = Csr(np.arange(0, n * k + 1, k), np.tile(np.arange(k, dtype=np.int32), n), None, k)
+    pairs = _Pairs(labels, np.ones(n * k, bool), true.ravel(), np.ones(n * k))
+    assert _temperature(score.ravel(), pairs) == pytest.approx(0.5, abs=0.04)
 
 
 def test_no_labels_to_judge_by():

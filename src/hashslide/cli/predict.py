@@ -34,7 +34,7 @@ def predict(
     ] = None,
     normalize: Annotated[
         bool | None,
-        typer.Option(help="Scale points to length 1, as tf-idf data are; default: only with --by-name."),
+        typer.Option(help="Scale examples to length 1, as tf-idf data are; default: only with --by-name."),
     ] = None,
     logits: Annotated[bool, typer.Option("--logits", help="Print raw scores, not probabilities.")] = False,
     approximate: opt.ApproximatePrediction = "auto",

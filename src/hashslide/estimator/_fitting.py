@@ -173,16 +173,17 @@ def grow(
         check_known_features(model, X, x)
     labels = model._labels.grown(target, classes)
     data = training_data(x, labels.encode(target, classes), weight)
-    network, counts = model.network_, label_counts(data)
-    kept, judges = hold_out_for_ranker(given, data, None, model._seed)
-    if labels.n == network.config.n_labels and _continues(model, kept):
-        loss = network.config.loss
-        weight = label_weights(  # a loaded network has lost them
-            model.label_weight, network.label_counts, len(kept.rows), loss
-        )
-        if weight is not None:
-            network.set_label_weight(weight)
-        return kept, judges, model._planned_epochs
+    network = model.network_
+    if model.n_iter_ < model._planned_epochs and labels.n == network.config.n_labels:
+        kept, judges = hold_out_for_ranker(given, data, None, model._seed)
+        if _is_known(network, kept):
+            weight = label_weights(  # a loaded network has lost them
+                model.label_weight, network.label_counts, len(kept.rows), network.config.loss
+            )
+            if weight is not None:
+                network.set_label_weight(weight)
+            return kept, judges, model._planned_epochs
+    counts = label_counts(data)
     n_seen = network.n_examples_seen + len(data.rows)
     counts[: network.config.n_labels] += network.label_counts
     weight = label_weights(model.label_weight, counts, n_seen, network.config.loss)
@@ -200,10 +201,9 @@ def grow(
     return data, None, 0
 
 
-def _continues(model: "SlideClassifier", data: TrainingData) -> bool:
-    """Tell whether an interrupted fit was on these data: as many examples, and each label as often."""
-    network = model.network_
-    if model.n_iter_ >= model._planned_epochs or len(data.rows) != network.n_examples_seen:
+def _is_known(network: Network, data: TrainingData) -> bool:
+    """Tell whether the network has seen these data and no others: as many examples, each label as often."""
+    if len(data.rows) != network.n_examples_seen:
         return False
     return np.array_equal(label_counts(data), network.label_counts)
 

@@ -1,7 +1,6 @@
 """Predictions of a fitted classifier, block by block where only a part of the logits is kept."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ _BLOCK_BYTES = 2**26  # of logits at a time, where they are computed only to be 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network with what turns its logits z into probabilities.
+    """A network with what turns its logits into scores z, and these into probabilities.
 
     Multi-label with "bce": sigmoid(z) of each label. "softmax": exp(z) / sum exp(z). Single-label with "bce":
     the sigmoids divided by their sum.
@@ -30,7 +29,7 @@ class Predictor:
     multilabel : bool
     n_threads : int
     slope, intercept : float
-        Of the calibration (`hashslide.ranking`): z stands for ``slope * logit + intercept``.
+        Of the calibration (`hashslide.ranking`): ``z = slope * logit + intercept``, in float32 everywhere.
     """
 
     network: Network
@@ -64,37 +63,36 @@ class Predictor:
         """Return ids and scores of the k best labels that are not excluded, or of all if there are fewer."""
         k = min(k, self.n_labels)
         ids, scores = self.network.predict_topk(x, k, self.n_threads, approximate, exclude)
+        scores = self._calibrated(scores)
         if probabilities:
             scores = self._probabilities(scores, self._normaliser(x)).astype(np.float32)
         return ids, scores
 
     def decision_function(self, x: Csr) -> NDArray[np.float32]:
-        """Return all logits, or their difference for two classes."""
+        """Return all scores, or their difference for two classes."""
         check_dense(x.n_rows, self.n_labels, 4, "decision_function")
-        logits = self.network.logits(x, self.n_threads)
+        scores = self._scores(x)
         is_binary = not self.multilabel and self.n_labels == 2
-        return logits[:, 1] - logits[:, 0] if is_binary else logits
+        return scores[:, 1] - scores[:, 0] if is_binary else scores
 
     def predict_proba(self, x: Csr) -> NDArray[np.float64]:
         """Return all probabilities."""
         check_dense(x.n_rows, self.n_labels, 8, "predict_proba")
-        logits = self.network.logits(x, self.n_threads)
-        if (
-            self._is_softmax and self.n_labels == 2
-        ):  # a monotone function of the decision function, to the last bit
-            positive = expit(self.slope * (logits[:, 1] - logits[:, 0]).astype(np.float64))
+        scores = self._scores(x)
+        if self._is_softmax and self.n_labels == 2:
+            positive = expit((scores[:, 1] - scores[:, 0]).astype(np.float64))
             return np.column_stack([1 - positive, positive])
-        return self._probabilities(logits, self._row_normaliser(logits))
+        return self._probabilities(scores, self._log_mass(scores) if self.needs_all_labels else None)
 
     def likely_labels(self, x: Csr) -> sparse.csr_matrix:
         """Return the 0/1 indicator of the labels with a probability above 1/2."""
         indptr, columns = [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
         for first, last in blocks(x.n_rows, self._rows_per_block()):
-            logits = self.network.logits(x.block(first, last), self.n_threads)
+            scores = self._scores(x.block(first, last))
             if self._is_softmax:
-                row, column = np.nonzero(self._calibrated(logits) > self._log_mass(logits) - np.log(2))
+                row, column = np.nonzero(scores > self._log_mass(scores) - np.log(2))
             else:
-                row, column = np.nonzero(self._calibrated(logits) > 0)
+                row, column = np.nonzero(scores > 0)
             indptr.append(np.bincount(row, minlength=last - first))
             columns.append(column.astype(np.int32))
         indices = np.concatenate(columns)
@@ -106,37 +104,40 @@ class Predictor:
         return max(1, _BLOCK_BYTES // (4 * self.n_labels))
 
     def _normaliser(self, x: Csr) -> NDArray[np.float64] | None:
-        """Return `_row_normaliser` of all rows, without keeping the logits."""
+        """Return `_log_mass` of all rows where it matters, without keeping the scores."""
         if not self.needs_all_labels:
             return None
         parts: list[NDArray[np.float64]] = [np.empty((0, 1))]
         for first, last in blocks(x.n_rows, self._rows_per_block()):
-            parts.append(self._log_mass(self.network.logits(x.block(first, last), self.n_threads)))
+            parts.append(self._log_mass(self._scores(x.block(first, last))))
         return np.concatenate(parts)
 
-    def _row_normaliser(self, logits: NDArray[Any]) -> NDArray[np.float64] | None:
-        """Return the log of what the probabilities of each row are divided by, shape (n, 1)."""
-        if not self.needs_all_labels:
-            return None
-        return self._log_mass(logits)
+    def _scores(self, x: Csr) -> NDArray[np.float32]:
+        """Return the scores of all labels."""
+        return self._calibrated(self.network.logits(x, self.n_threads))
 
-    def _log_mass(self, logits: NDArray[Any]) -> NDArray[np.float64]:
-        return logsumexp(self._mass(logits), axis=1, keepdims=True)
+    def _calibrated(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn logits into scores, in place."""
+        if (self.slope, self.intercept) != (1, 0):
+            logits *= np.float32(self.slope)
+            logits += np.float32(self.intercept)
+        return logits
 
-    def _calibrated(self, logits: NDArray[Any]) -> NDArray[np.float64]:
-        return self.slope * logits.astype(np.float64) + self.intercept
-
-    def _mass(self, logits: NDArray[Any]) -> NDArray[np.float64]:
+    def _mass(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the log of what each label has before all are divided by their sum."""
-        z = self._calibrated(logits)
+        z = scores.astype(np.float64)
         return z if self._is_softmax else -np.logaddexp(0, -z)
 
+    def _log_mass(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the log of what the probabilities of each row are divided by, shape (n, 1)."""
+        return logsumexp(self._mass(scores), axis=1, keepdims=True)
+
     def _probabilities(
-        self, logits: NDArray[Any], normaliser: NDArray[np.float64] | None
+        self, scores: NDArray[np.float32], normaliser: NDArray[np.float64] | None
     ) -> NDArray[np.float64]:
         if normaliser is None:
-            return expit(self._calibrated(logits))
-        return np.exp(self._mass(logits) - normaliser)
+            return expit(scores.astype(np.float64))
+        return np.exp(self._mass(scores) - normaliser)
 
 
 def check_dense(n_rows: int, n_labels: int, itemsize: int, method: str) -> None:

@@ -456,8 +456,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         k : int, default 5
             At most the number of labels; a larger k gives all of them.
         probabilities : bool, default False
-            Return probabilities instead of logits: of each label by itself (multi-label), or of one of all.
-            The latter need all logits, so that nothing is gained by `approximate`.
+            Return probabilities instead of scores: of each label by itself (multi-label), or of one of all.
+            The latter need all scores, so that nothing is gained by `approximate`.
         approximate : {"auto", True, False}
             Score only some hundred candidates for each example; see `tune_approximate`. The scores of the
             labels found are right, but a better one may be missed. Exact where `approximate_` says so.
@@ -541,7 +541,10 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         else:
             ids = np.tile(self._labels.find(labels), (x.n_rows, 1))
         names = getattr(self, "feature_names_in_", None)
-        return explain(self.network_, x, ids, self._labels.decode(ids), names, predictor.n_threads)
+        calibration = predictor.slope, predictor.intercept
+        return explain(
+            self.network_, x, ids, self._labels.decode(ids), names, predictor.n_threads, *calibration
+        )
 
     @reading
     def excluded_labels(self, X: Any, exclude: Any = "input") -> sparse.csr_matrix:
@@ -564,7 +567,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     @reading
     def decision_function(self, X: Any) -> NDArray[np.float32]:
-        """Return the logits of all labels.
+        """Return the scores of all labels: the logits, calibrated where a ranker was weighed (`ranker_`).
 
         Returns
         -------

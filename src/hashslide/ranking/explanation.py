@@ -28,9 +28,9 @@ class Explanation:
         Its name.
     score : float
     network : float
-        Logit of the network alone.
+        What the layers say.
     offset : float
-        What the ranker adds to the label whatever the example is.
+        What is added for the label whatever the example is.
     features : tuple of (feature, float)
         What each feature adds, the largest amounts first, where the ranker has a weight for it.
     """
@@ -54,6 +54,8 @@ def explain(
     labels: NDArray[Any],
     feature_names: NDArray[Any] | None,
     n_threads: int,
+    slope: float = 1.0,
+    intercept: float = 0.0,
 ) -> list[list[Explanation]]:
     """Return what the scores of some labels of each example are made of.
 
@@ -65,6 +67,8 @@ def explain(
         Numbers and names of the labels; each once in a row.
     feature_names : array of shape (n_features,), optional
     n_threads : int
+    slope, intercept : float
+        Of the calibration, by which scores differ from logits: all parts are in units of the score.
 
     Returns
     -------
@@ -78,21 +82,26 @@ def explain(
     found = network.pair_logits(x, pairs, n_threads, with_ranker=False).reshape(n, k)
     np.put_along_axis(logits, order, found, axis=1)
 
+    ranker = network.state("weight") if network.has_ranker else {}
+
     def of(row: int, place: int) -> Explanation:
-        offset, amounts = _of_ranker(network, x, row, int(ids[row, place]))
-        named = tuple((f if feature_names is None else feature_names[f], amount) for f, amount in amounts)
-        logit = float(logits[row, place])
-        score = logit + offset + sum(amount for _, amount in amounts)
+        label = int(ids[row, place])
+        logit, amounts = slope * float(logits[row, place]), _amounts(ranker, x, row, label)
+        offset = slope * float(ranker["ranker.offset"][label]) + intercept if ranker else intercept
+        named = tuple(
+            (f if feature_names is None else feature_names[f], slope * amount) for f, amount in amounts
+        )
+        score = logit + offset + sum(amount for _, amount in named)
         return Explanation(labels[row, place], score, logit, offset, named)
 
     return [[of(row, place) for place in range(k)] for row in range(n)]
 
 
-def _of_ranker(network: Network, x: Csr, row: int, label: int) -> tuple[float, list[tuple[int, float]]]:
-    state = network.state("weight")
-    if "ranker.begin" not in state:
-        return 0.0, []
-    begin, labels, weight = (state[f"ranker.{name}"] for name in ("begin", "labels", "weight"))
+def _amounts(ranker: dict[str, NDArray[Any]], x: Csr, row: int, label: int) -> list[tuple[int, float]]:
+    """Return what the ranker adds to a logit for each feature of an example, the largest amounts first."""
+    if not ranker:
+        return []
+    begin, labels, weight = (ranker[f"ranker.{name}"] for name in ("begin", "labels", "weight"))
     part = slice(x.indptr[row], x.indptr[row + 1])
     features, values = x.indices[part], x.values[part].astype(np.float64)
     length = np.sqrt(values @ values)
@@ -102,5 +111,4 @@ def _of_ranker(network: Network, x: Csr, row: int, label: int) -> tuple[float, l
         entry = first + int(np.searchsorted(labels[first:last], label))
         if entry < last and labels[entry] == label:
             amounts.append((feature, float(weight[entry]) * value / length))
-    amounts.sort(key=lambda pair: (-abs(pair[1]), pair[0]))
-    return float(state["ranker.offset"][label]), amounts
+    return sorted(amounts, key=lambda pair: (-abs(pair[1]), pair[0]))

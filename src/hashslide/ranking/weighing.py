@@ -110,25 +110,69 @@ def weigh(network: Network, ranker: _core.Ranker, x: Csr, y: Csr, seed: int, n_t
     if len(with_labels) == 0:
         return RankerReport.fixed()
     x, y = x.take(with_labels), y.take(with_labels)
-    k = min(CANDIDATES, network.config.n_labels)
-    ids = np.sort(network.predict_topk(x, k, n_threads, approximate=network.has_candidates)[0])
-    keys, own = (np.arange(x.n_rows)[:, None] * y.n_columns + ids).ravel(), _keys(y)
-    is_true = np.isin(keys, own).reshape(ids.shape)
-    parts = _parts(network, ranker, x, _pairs(keys, y), n_threads)
-    z, m, log_f = (part.reshape(ids.shape) for part in parts)
+    pairs = _Pairs.draw(network, x, y, seed, n_threads)
+    z = network.pair_logits(x, pairs.labels, n_threads, with_ranker=False).astype(np.float64)
+    m = network.ranker_margins(ranker, x, pairs.labels).astype(np.float64)
+    counts = network.label_counts[pairs.labels.indices]
+    log_f = np.log((counts + 0.5) / (network.n_examples_seen + 1))
+    of_candidates = (part[pairs.is_candidate].reshape(x.n_rows, -1) for part in (z, m, log_f, pairs.is_true))
+    z_c, m_c, log_f_c, is_true_c = of_candidates
     gains = 1 / np.log2(np.arange(2, RANKS + 2))
     ideal = np.cumsum(gains)[np.minimum(np.diff(y.indptr), RANKS) - 1]
 
     def ndcg(margin: float, prior: float) -> NDArray[np.float64]:
-        first = np.argsort(-(z + margin * m + prior * log_f), axis=1, kind="stable")[:, :RANKS]
-        hits = np.take_along_axis(is_true, first, axis=1)
+        first = np.argsort(-(z_c + margin * m_c + prior * log_f_c), axis=1, kind="stable")[:, :RANKS]
+        hits = np.take_along_axis(is_true_c, first, axis=1)
         return (hits @ gains[: hits.shape[1]]) / ideal
 
     found = {(margin, prior): ndcg(margin, prior) for margin in MARGINS for prior in PRIORS}
-    best = _usual(found)
-    slope, intercept = _calibrate(network, ranker, x, y, keys, best, seed, n_threads)
+    margin, prior = best = _usual(found)
+    score = z + margin * m + prior * log_f
+    if network.config.loss == "softmax":
+        slope, intercept = _temperature(score, pairs), 0.0
+    else:
+        slope, intercept = _logistic(score, pairs.is_true.astype(np.float64), pairs.weight)
     without, with_ranker = (float(found[blend].mean()) for blend in ((0.0, 0.0), best))
-    return RankerReport(*best, slope, intercept, x.n_rows, without, with_ranker)
+    return RankerReport(margin, prior, slope, intercept, x.n_rows, without, with_ranker)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Pairs of an example and a label: candidates, true labels, and some others drawn at random.
+
+    Attributes
+    ----------
+    labels : Csr
+        The pairs, as a pattern.
+    is_candidate, is_true : boolean arrays
+    weight : array
+        How many pairs one stands for: a draw, for its part of those that are neither candidates nor true.
+    """
+
+    labels: Csr
+    is_candidate: NDArray[np.bool_]
+    is_true: NDArray[np.bool_]
+    weight: NDArray[np.float64]
+
+    @classmethod
+    def draw(cls, network: Network, x: Csr, y: Csr, seed: int, n_threads: int) -> "_Pairs":
+        """Return the pairs of some examples and their labels."""
+        n, n_labels = y.shape
+        best, _ = network.predict_topk(
+            x, min(CANDIDATES, n_labels), n_threads, approximate=network.has_candidates
+        )
+        first_key = np.arange(n)[:, None] * n_labels  # a pair is the number row * n_labels + label
+        candidates = (first_key + best).ravel()
+        true = np.repeat(first_key, np.diff(y.indptr)) + y.indices
+        drawn = first_key + np.random.default_rng([seed, 1]).integers(0, n_labels, (n, RANDOM_LABELS))
+        known = np.union1d(candidates, true)
+        keys = np.union1d(known, drawn)
+        row, is_known = keys // n_labels, np.isin(keys, known)
+        n_known, n_all = np.bincount(row[is_known], minlength=n), np.bincount(row, minlength=n)
+        weight = np.where(is_known, 1.0, ((n_labels - n_known) / np.maximum(n_all - n_known, 1))[row])
+        indptr = np.concatenate([[0], np.cumsum(n_all)])
+        labels = Csr(indptr, (keys % n_labels).astype(np.int32), None, n_labels)
+        return cls(labels, np.isin(keys, candidates), np.isin(keys, true), weight)
 
 
 def _usual(found: dict[tuple[float, float], NDArray[np.float64]]) -> tuple[float, float]:
@@ -150,63 +194,12 @@ def _usual(found: dict[tuple[float, float], NDArray[np.float64]]) -> tuple[float
     return usual if found[usual].mean() > found[0.0, 0.0].mean() else (0.0, 0.0)
 
 
-def _keys(y: Csr) -> NDArray[np.int64]:
-    """Return one number for each pair of a row and a label, ascending."""
-    return np.repeat(np.arange(y.n_rows), np.diff(y.indptr)) * y.n_columns + y.indices
-
-
-def _pairs(keys: NDArray[np.int64], like: Csr) -> Csr:
-    """Return the pairs of ascending keys."""
-    counts = np.bincount(keys // like.n_columns, minlength=like.n_rows)
-    indices = (keys % like.n_columns).astype(np.int32)
-    return Csr(np.concatenate([[0], np.cumsum(counts)]), indices, None, like.n_columns)
-
-
-def _parts(
-    network: Network, ranker: _core.Ranker, x: Csr, pairs: Csr, n_threads: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the network's logit, the ranker's margin and the log frequency of each pair."""
-    z = network.pair_logits(x, pairs, n_threads, with_ranker=False).astype(np.float64)
-    m = network.ranker_margins(ranker, x, pairs).astype(np.float64)
-    frequency = (network.label_counts[pairs.indices] + 0.5) / (network.n_examples_seen + 1)
-    return z, m, np.log(frequency)
-
-
-def _calibrate(
-    network: Network,
-    ranker: _core.Ranker,
-    x: Csr,
-    y: Csr,
-    candidates: NDArray[np.int64],
-    blend: tuple[float, float],
-    seed: int,
-    n_threads: int,
-) -> tuple[float, float]:
-    """Return the slope and the intercept of the scores, by which their probabilities are right."""
-    n, n_labels = y.n_rows, y.n_columns
-    own = _keys(y)
-    known = np.union1d(candidates, own)
-    drawn = np.random.default_rng([seed, 1]).integers(0, n_labels, (n, RANDOM_LABELS))
-    drawn = np.setdiff1d(np.arange(n)[:, None] * n_labels + drawn, known)
-    # A draw stands for its part of the labels that are neither candidates nor true.
-    n_known, n_drawn = (np.bincount(keys // n_labels, minlength=n) for keys in (known, drawn))
-    keys = np.union1d(known, drawn)
-    row = keys // n_labels
-    weight = np.where(np.isin(keys, known), 1.0, ((n_labels - n_known) / np.maximum(n_drawn, 1))[row])
-    z, m, log_f = _parts(network, ranker, x, _pairs(keys, y), n_threads)
-    score, is_true = z + blend[0] * m + blend[1] * log_f, np.isin(keys, own)
-    if network.config.loss == "softmax":
-        return _temperature(score, is_true, weight, row, n), 0.0
-    return _logistic(score, is_true.astype(np.float64), weight)
-
-
 def _logistic(s: NDArray[np.float64], t: NDArray[np.float64], w: NDArray[np.float64]) -> tuple[float, float]:
     """Return a, c of the largest weighted likelihood of t ~ sigmoid(a s + c), by Newton's method."""
     p = np.array([1.0, 0.0])
     n_true, n_false = float(w @ t), float(w @ (1 - t))
-    t = np.where(
-        t > 0, (n_true + 1) / (n_true + 2), 1 / (n_false + 2)
-    )  # as if it had been less certain (Platt)
+    # As if the labels had been less certain (Platt): separable ones have a maximum, too.
+    t = np.where(t > 0, (n_true + 1) / (n_true + 2), 1 / (n_false + 2))
     features = np.column_stack([s, np.ones(len(s))])
 
     def loss(p: NDArray[np.float64]) -> float:
@@ -227,17 +220,16 @@ def _logistic(s: NDArray[np.float64], t: NDArray[np.float64], w: NDArray[np.floa
     return float(p[0]), float(p[1])
 
 
-def _temperature(
-    s: NDArray[np.float64], t: NDArray[np.bool_], w: NDArray[np.float64], rows: NDArray[np.int64], n: int
-) -> float:
+def _temperature(s: NDArray[np.float64], pairs: _Pairs) -> float:
     """Return the slope a of the largest likelihood of the true labels under softmax(a s) of each row."""
+    first = pairs.labels.indptr[:-1]
+    row = np.repeat(np.arange(len(first)), np.diff(pairs.labels.indptr))
 
     def loss(slope: float) -> float:
         q = slope * s
-        top = np.full(n, -np.inf)
-        np.maximum.at(top, rows, q)
-        mass = np.bincount(rows, w * np.exp(q - top[rows]), minlength=n)
-        return float((top + np.log(mass))[rows[t]].sum() - q[t].sum())
+        top = np.maximum.reduceat(q, first)
+        mass = np.add.reduceat(pairs.weight * np.exp(q - top[row]), first)
+        return float(((top + np.log(mass))[row] - q)[pairs.is_true].sum())
 
     slopes = np.exp(np.linspace(np.log(0.25), np.log(4), 49))
     slopes[24] = 1.0
