@@ -459,7 +459,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             Return probabilities instead of scores: of each label by itself (multi-label), or of one of all.
             The latter need all scores, so that nothing is gained by `approximate`.
         approximate : {"auto", True, False}
-            Score only some hundred candidates for each example; see `tune_approximate`. The scores of the
+            Score only some hundred candidates for each example; see `tune_approximate`. The logits of the
             labels found are right, but a better one may be missed. Exact where `approximate_` says so.
             "auto": if the model has lists of candidates, and the scores do not need all labels anyway.
             `scores_candidates` tells which it is.

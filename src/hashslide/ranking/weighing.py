@@ -1,6 +1,6 @@
 """How much a ranker counts beside the network, chosen on examples that neither of them was trained on.
 
-The score of label l is ``z_l + margin * m_l + prior * log f_l``: the network's logit, what the ranker says,
+What counts for label l is ``z_l + margin * m_l + prior * log f_l``: the network's logit, what the ranker says,
 and the label's frequency f, by which the sampling correction of training may have set too high or too low a
 prior. `margin` and `prior` come from a grid: of those whose nDCG@5 is within one standard error of the
 largest (the rule of Breiman et al. 1984), the pair that is nearest to what is usual, so that chance decides
@@ -48,7 +48,7 @@ class RankerReport:
     prior : float
         What the log frequency of each label is multiplied with.
     slope, intercept : float
-        A probability is the sigmoid, or the softmax, of ``slope * score + intercept``.
+        Scores are ``slope * sum + intercept``, of which the sigmoid, or the softmax, is a probability.
     rows : int
         Examples that decided; 0: none, and the values are fixed ones.
     ndcg_without, ndcg_with : float
