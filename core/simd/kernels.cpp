@@ -42,10 +42,12 @@ void scale(Index n, float a, float* x) {
     for (Index i = 0; i < n; ++i) x[i] *= a;
 }
 
-// 2^t for t in [-126, 127]: the integer part goes into the exponent, the fraction f in [-1/2, 1/2] through a polynomial
-// (Taylor coefficients of 2^f; relative error below 2e-7).
+// 2^t for t in [-126, 127], NaN for NaN: the integer part goes into the exponent, the fraction f in [-1/2, 1/2] through
+// a polynomial (Taylor coefficients of 2^f; relative error below 2e-7). NaN has the integer part 0. It is told by two
+// comparisons with 0, as t == t would keep the loops that call this from being vectorised.
 inline float exp2_bounded(float t) {
-    const std::int32_t whole = static_cast<std::int32_t>(t + (t < 0.0f ? -0.5f : 0.5f));
+    const float rounded = t < 0.0f ? t - 0.5f : t > 0.0f ? t + 0.5f : 0.0f;
+    const std::int32_t whole = static_cast<std::int32_t>(rounded);
     const float f = t - static_cast<float>(whole);
     float p = 1.5403530e-4f;
     p = p * f + 1.3333558e-3f;
@@ -57,13 +59,11 @@ inline float exp2_bounded(float t) {
     return __builtin_bit_cast(float, __builtin_bit_cast(std::int32_t, p) + whole * (1 << 23));
 }
 
-// NaN stays NaN, but no integer part is taken of it.
 inline float exp_clamped(float x) {
     float t = x * 1.44269504f;
-    t = t > -126.0f ? t : -126.0f;
-    t = t < 126.0f ? t : 126.0f;
-    const float e = exp2_bounded(t);
-    return x == x ? e : x;
+    t = t < -126.0f ? -126.0f : t;
+    t = t > 126.0f ? 126.0f : t;
+    return exp2_bounded(t);
 }
 
 // log(1 + e) for e in [0, 1] by the series of 2 atanh(s), s = e / (2 + e) <= 1/3 (error below 1e-7).
