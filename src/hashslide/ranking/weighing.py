@@ -1,8 +1,8 @@
 """How much a ranker counts beside the network, chosen on examples that neither of them was trained on.
 
-What counts for label l is ``z_l + margin * m_l + prior * log f_l``: the network's logit, what the ranker says,
-and the label's frequency f, by which the sampling correction of training may have set too high or too low a
-prior. `margin` and `prior` come from a grid: of those whose nDCG@5 is within one standard error of the
+What counts for label l is ``z_l + margin * m_l + prior * log f_l``: the network's logit, what the ranker
+says, and the label's frequency f, by which the sampling correction of training may have set too high or too
+low a prior. `margin` and `prior` come from a grid: of those whose nDCG@5 is within one standard error of the
 largest (the rule of Breiman et al. 1984), the pair that is nearest to what is usual, so that chance decides
 little. Then the slope and the intercept that turn scores into probabilities follow from logistic regression
 (Platt 1999), over the candidates and the true labels of the same examples and a random sample of all other
