@@ -23,6 +23,7 @@ from .settings import WTA as WTA
 from .settings import Adagrad as Adagrad
 from .settings import Adam as Adam
 from .settings import AdaptiveDropout as AdaptiveDropout
+from .settings import ChosenSettings as ChosenSettings
 from .settings import Constant as Constant
 from .settings import Cosine as Cosine
 from .settings import CustomHash as CustomHash
@@ -39,6 +40,7 @@ from .settings import MinHash as MinHash
 from .settings import Negatives as Negatives
 from .settings import NetworkConfig as NetworkConfig
 from .settings import Scored as Scored
+from .settings import Setting as Setting
 from .settings import SimHash as SimHash
 from .settings import SparseSimHash as SparseSimHash
 from .settings import Standout as Standout

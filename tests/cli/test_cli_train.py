@@ -242,3 +242,13 @@ def test_interruption(folder, tmp_path, save_every):
         )
         assert epoch >= 2 and SlideClassifier.load(tmp_path / "m").n_iter_ == epoch
         assert os.listdir(tmp_path) == ["m"]
+
+
+def test_the_log_and_the_file_say_what_was_chosen_and_why(trained):
+    path, result = trained
+    assert "epochs: 3, because it was given" in result.stderr
+    assert "ranker: no, because 1,500 examples are too few to measure what it gains" in result.stderr
+    text = " ".join(run("inspect", path).output.split())
+    assert "setting value because" in text and "epochs 3 it was given" in text
+    settings = json_lines(run("inspect", path, "--json").output)[0]["metadata"]["training"]["settings"]
+    assert {"setting": "epochs", "value": 3, "because": "it was given"} in settings

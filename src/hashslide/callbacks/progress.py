@@ -1,5 +1,6 @@
 """Progress of a training: a bar on a terminal, one plain line an epoch elsewhere."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from hashslide.training import TrainingContext
@@ -10,15 +11,30 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bar
 
-__all__ = ["Progress", "describe"]
+__all__ = ["DECIDED_FIRST", "DECIDED_LAST", "Progress", "describe"]
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
+DECIDED_FIRST = (
+    "hidden",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "loss",
+    "input_dropout",
+    "negatives",
+    "sampler",
+    "example_power",
+)
+DECIDED_LAST = ("ranker", "approximate")
+
+
 class Progress(Callback):
-    """Show the loss, the precision on the evaluation set, the speed, the active set and the memory.
+    """Show the settings with their reasons; for each epoch the loss, the precision on the evaluation set, the
+    speed, the active set and the memory; at last what was decided after the training.
 
     Parameters
     ----------
@@ -33,11 +49,12 @@ class Progress(Callback):
         self._console: Console | None = None
 
     def setup(self, estimator: Any, context: TrainingContext) -> None:
-        """Start the bar."""
-        from rich import console, progress
+        """Say what is trained how, and start the bar."""
+        from rich import progress
 
-        screen = console.Console(file=self.file, stderr=self.file is None, highlight=False, soft_wrap=True)
-        self._console = screen
+        screen = self._console = self._screen()
+        if context.plan.n_epochs and not context.history:
+            self.tell(estimator, DECIDED_FIRST)
         if screen.is_terminal:
             self._bar = progress.Progress(
                 progress.TextColumn("{task.description}"),
@@ -75,6 +92,18 @@ class Progress(Callback):
         if self._bar is not None:
             self._bar.stop()
         self._bar = self._console = None
+
+    def tell(self, estimator: Any, names: Iterable[str]) -> None:
+        """Write what some settings of a classifier have become, and why."""
+        screen, settings = self._screen(), getattr(estimator, "settings_", {})
+        for name in names:
+            if name in settings:
+                screen.print(f"{name}: {settings[name]}", markup=False)
+
+    def _screen(self) -> "Console":
+        from rich.console import Console
+
+        return Console(file=self.file, stderr=self.file is None, highlight=False, soft_wrap=True)
 
 
 def describe(record: dict[str, Any], n_epochs: int) -> str:

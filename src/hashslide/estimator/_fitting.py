@@ -14,6 +14,7 @@ from hashslide._interface import setting, wording
 from hashslide._locks import unbroken
 from hashslide._validation import check_same_rows
 from hashslide.callbacks import EarlyStopping, Progress
+from hashslide.callbacks.progress import DECIDED_LAST
 from hashslide.csr import Csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.estimator import approximate
@@ -28,7 +29,7 @@ from hashslide.estimator.auto import Decided
 from hashslide.estimator.preparing import label_counts, label_weights, training_data
 from hashslide.network import Network, effective_threads
 from hashslide.ranking import FEWEST_HELD_OUT, RankerReport, held_out_rows, weigh
-from hashslide.settings import Constant
+from hashslide.settings import ChosenSettings, Constant, Setting
 from hashslide.targets import LabelNames, Target
 from hashslide.training import Evaluation, Plan, TrainingData, train
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 
 Judges = tuple[Csr, Csr]  # examples that were held out, x and y
+_OWN_SETS = "active sets of the examples' own are a published system, which has none"
 
 
 def check_eval_set(
@@ -79,6 +81,7 @@ def commit(
     seed: int,
     planned: int,
     history: list[dict[str, Any]],
+    settings: ChosenSettings,
 ) -> None:
     """Make the network that is to be trained that of the model; after this only the training may fail."""
     network.share_lock(model._lock)
@@ -90,7 +93,18 @@ def commit(
     model.multilabel_ = target.multilabel
     model.history_, model._planned_epochs, model._moments = history, planned, None
     model._has_optimizer_state = True
+    model.settings_ = settings
     model.network_ = network
+
+
+def of_calls(settings: ChosenSettings) -> ChosenSettings:
+    """Return the settings of a training by `partial_fit` alone."""
+    call = "each call of partial_fit is an epoch"
+    return settings.replaced(
+        epochs=Setting(1, call),
+        schedule=Setting(Constant(), f"{call}, and there may be more of them"),
+        ranker=Setting(False, "partial_fit learns none; fit does"),
+    )
 
 
 def hold_out_for_ranker(
@@ -125,19 +139,26 @@ def learn_ranker(
 
     "auto" without such examples: none.
     """
-    if not _wants_ranker(given) or (judges is None and is_auto(given["ranker"])):
-        return
     network, threads = model.network_, effective_threads(model.n_jobs)
-    weight = None if data.sample_weight is None else data.sample_weight[data.rows]
-    made = network.make_ranker(data.x, data.y, threads, data.chosen(), weight)
-    report = RankerReport.fixed()
-    if judges is not None:
-        report = weigh(network, made, *judges, model._seed, threads)
+    made, report = None, None
+    if not _wants_ranker(given):
+        chosen = Setting(False, _OWN_SETS if is_auto(given["ranker"]) else "it was given")
+    elif judges is None and is_auto(given["ranker"]):
+        chosen = Setting(False, f"{len(data.rows):,} examples are too few to measure what it gains")
+    else:
+        weight = None if data.sample_weight is None else data.sample_weight[data.rows]
+        made = network.make_ranker(data.x, data.y, threads, data.chosen(), weight)
+        report = RankerReport.fixed()
+        if judges is not None:
+            report = weigh(network, made, *judges, model._seed, threads)
+        chosen = Setting(report.is_needed, report.reason)
 
     def use() -> None:
-        if report.is_needed:
-            network.set_ranker(made, report.margin, report.prior)
-        model.ranker_ = report
+        if made is not None and report is not None:
+            if report.is_needed:
+                network.set_ranker(made, report.margin, report.prior)
+            model.ranker_ = report
+        _replace_settings(model, ranker=chosen)
 
     unbroken(model._lock, use)
 
@@ -237,9 +258,13 @@ def learn_moments(model: "SlideClassifier", data: TrainingData, taught: Training
 def learn_approximate(model: "SlideClassifier", data: TrainingData) -> None:
     """Make or extend the candidate lists, where they are wanted."""
     network, wanted, rows = model.network_, model.approximate, data.chosen()
+    reason = "it was given"
     if is_auto(wanted):
         wanted = approximate.pays_off(network, data.x, rows)
+        reason = f"candidates would cost more than half of scoring all {network.config.n_labels:,} labels"
     if not (network.has_candidates or wanted):
+        chosen = Setting(False, reason)
+        unbroken(model._lock, lambda: _replace_settings(model, approximate=chosen))
         return
     threads, is_new = effective_threads(model.n_jobs), not network.has_candidates
     lists = network.make_candidates(data.x, data.y, threads, fresh=False, rows=rows)
@@ -250,6 +275,17 @@ def learn_approximate(model: "SlideClassifier", data: TrainingData) -> None:
             approximate.use(model, approximate.untuned(network, data.x, rows))
 
     unbroken(model._lock, set_lists)
+
+
+def _replace_settings(model: "SlideClassifier", **settings: Setting) -> None:
+    model.settings_ = model.settings_.replaced(**settings)
+
+
+def tell_the_end(model: "SlideClassifier", given: Mapping[str, Any]) -> None:
+    """Say what was decided after the last epoch, wherever the progress is shown."""
+    shown = [callback for callback in given["callbacks"] if isinstance(callback, Progress)]
+    for progress in shown + [Progress()] * bool(given["verbose"]):
+        progress.tell(model, DECIDED_LAST)
 
 
 def tune_approximate(model: "SlideClassifier", evaluate: Evaluation | None) -> None:

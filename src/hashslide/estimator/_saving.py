@@ -20,7 +20,7 @@ from hashslide.estimator.approximate import CandidateReport
 from hashslide.estimator.parameters import PARAMETERS, check_values
 from hashslide.network import ROLES, Network, check_label_weight
 from hashslide.ranking import RankerReport
-from hashslide.settings import CustomHash, HashFamily
+from hashslide.settings import ChosenSettings, CustomHash, HashFamily, Setting
 from hashslide.settings.hash_families import check_own_family
 from hashslide.settings.plain import config_from_plain, config_to_plain, from_plain, to_plain
 from hashslide.targets import LabelNames
@@ -71,6 +71,7 @@ def _metadata(classifier: "SlideClassifier", optimizer_state: bool) -> dict[str,
             "optimizer_state": optimizer_state and classifier._has_optimizer_state,
             "examples": 0 if classifier._moments is None else classifier._moments.n_examples,
             "score": 0.0 if classifier._moments is None else classifier._moments.score,
+            "settings": _plain_settings(classifier.settings_),
             "history": [_finite(record) for record in classifier.history_],
         },
         "versions": {
@@ -102,6 +103,11 @@ def _plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _plain_settings(settings: ChosenSettings) -> list[dict[str, Any]]:
+    """Return the settings as JSON: records of the name, the value and the reason."""
+    return [{"setting": n, "value": to_plain(s.value), "because": s.reason} for n, s in settings.items()]
+
+
 def _is_scalar(value: Any) -> bool:
     return value is None or isinstance(value, bool | str | numbers.Number | np.generic)
 
@@ -120,6 +126,20 @@ def _restore_parameters(values: dict[str, Any], family: Any) -> dict[str, Any]:
     found = {name: v if isinstance(v, EarlyStopping) else from_plain(v, family) for name, v in values.items()}
     check_values(found)
     return found
+
+
+def _restore_settings(records: list[dict[str, Any]], family: Any) -> ChosenSettings:
+    """Return the settings that `_plain_settings` wrote, checked."""
+    found = {}
+    for record in records:
+        name, reason = record["setting"], record["because"]
+        if not isinstance(name, str) or name not in PARAMETERS or not isinstance(reason, str):
+            raise InputError(f"its settings hold {name!r}, because {reason!r}")
+        value = from_plain(record["value"], family)
+        if value is not None:
+            value = PARAMETERS[name].check(name, value)
+        found[name] = Setting(value, reason)
+    return ChosenSettings(found)
 
 
 def _finite(record: dict[str, Any]) -> dict[str, Any]:
@@ -198,6 +218,7 @@ def _restore(
     classifier._dense_dtype = _restore_dtype(metadata["dense_dtype"])
     classifier._seed = check_int("the seed", training["seed"], 0, 2**63 - 1)
     classifier._planned_epochs = check_int("the planned epochs", training["planned_epochs"], 0, 2**31)
+    classifier.settings_ = _restore_settings(training["settings"], family)
     classifier.history_ = [_restore_record(record) for record in training["history"]]
     classifier._has_optimizer_state = check_bool("optimizer_state", training["optimizer_state"])
     if training["best_epoch"] is not None:

@@ -14,6 +14,7 @@ from hashslide._validation import blocks
 from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.network import CandidateSettings, Network
+from hashslide.settings import Setting
 from hashslide.settings.limits import MAX_IDS
 
 if TYPE_CHECKING:
@@ -167,6 +168,11 @@ def untuned(network: Network, x: Csr, rows: NDArray[np.int64] | None = None) -> 
 def use(model: "SlideClassifier", report: CandidateReport) -> None:
     """Predict as a report says from now on."""
     model.network_.candidate_settings, model.approximate_ = report.settings, report
+    labels = f"scoring all {model.network_.config.n_labels:,} labels"
+    reason = f"candidates cost {report.relative_cost:.0%} of {labels}"
+    if not report.uses_candidates:
+        reason = f"there are lists, which are not used, as {report.reason}"
+    model.settings_ = model.settings_.replaced(approximate=Setting(True, reason))
 
 
 def tune(

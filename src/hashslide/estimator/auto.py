@@ -1,12 +1,21 @@
 """The one place where "auto" settings are decided."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from hashslide._checks import is_auto
-from hashslide.settings import HashFamily, Layer, Negatives, Optimizer, Sampler, Schedule
+from hashslide.settings import (
+    ChosenSettings,
+    HashFamily,
+    Layer,
+    Negatives,
+    Optimizer,
+    Sampler,
+    Schedule,
+    Setting,
+)
 from hashslide.settings.samplers import SAMPLERS
 
 __all__ = [
@@ -25,9 +34,11 @@ __all__ = [
     "TINY_EPOCHS",
     "TINY_EXAMPLES",
     "TINY_STEPS",
+    "WHY",
     "Decided",
     "Problem",
     "decide",
+    "explain",
 ]
 
 
@@ -69,6 +80,19 @@ AUTO: dict[str, Any] = {
     "sampler": "scored",
     "budget": 5,
 }
+WHY = {
+    "epochs": "so many passes are enough where they make 250 steps or more",
+    "batch_size": "it is the default where an epoch then has enough steps",
+    "input_dropout": "50,000 examples or more do not overfit, nor do fewer than 20 features",
+    "activation": "a single dense layer learns most without a nonlinearity",
+    "length": "it was best on most of the sets that were measured",
+    "popular": "the labels of a batch are popular ones anyway",
+    "uniform": "100 to 1,000 made no difference that counts",
+    "prior_correction": "0.5 to 0.7 was best where an example may have several labels",
+    "example_power": "it is between an equal weight of all labels and of all examples",
+    "sampler": "it was best per second",
+    "loss": "an example may have several labels",
+}
 # With sets of the examples' own: the published system (Chen et al. 2020), its sampling corrected.
 AUTO_PER_EXAMPLE: dict[str, Any] = {
     "activation": "relu",
@@ -94,6 +118,7 @@ MIN_BATCH_SIZE = 8
 class Decided:
     """The settings that a training has, none of them left to "auto"."""
 
+    hidden: tuple[Layer, ...]
     epochs: int
     batch_size: int
     learning_rate: float
@@ -101,7 +126,6 @@ class Decided:
     optimizer: Optimizer
     schedule: Schedule
     input_dropout: float
-    hidden: tuple[Layer, ...]
     active: str
     update: str
     negatives: Negatives
@@ -123,9 +147,9 @@ def decide(problem: Problem, given: Mapping[str, Any]) -> Decided:
     -------
     Decided
     """
-    auto = _auto_values(problem, given)
+    auto = {name: setting.value for name, setting in _auto_settings(problem, given).items()}
     layers, negatives = given["hidden"], given["negatives"]
-    of_negatives = {name: auto[name] for name in ("uniform", "popular", "prior_correction")}
+    of_negatives = {name: auto[name] for name in _OF_NEGATIVES}
     composed = {
         "hidden": tuple(layer.decided(auto["activation"], auto["length"]) for layer in layers),
         "negatives": negatives.decided(**of_negatives),
@@ -135,27 +159,88 @@ def decide(problem: Problem, given: Mapping[str, Any]) -> Decided:
     return Decided(**plain | composed)
 
 
-def _auto_values(problem: Problem, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what "auto" stands for, wherever it may stand."""
-    auto = AUTO | {
-        "learning_rate": LEARNING_RATE[given["optimizer"].name],
-        "loss": "bce" if problem.multilabel else "softmax",
-    }
+def explain(
+    problem: Problem, given: Mapping[str, Any], decided: Decided, defaults: Collection[str]
+) -> ChosenSettings:
+    """Return every setting with the reason for it.
+
+    Parameters
+    ----------
+    problem : Problem
+    given : mapping
+        As in `decide`.
+    decided : Decided
+        What `decide` made of them.
+    defaults : collection of str
+        The parameters that have the value of the constructor.
+
+    Returns
+    -------
+    ChosenSettings
+    """
+    auto = _auto_settings(problem, given)
+    found = {}
+    for field in fields(Decided):
+        name, value = field.name, given[field.name]
+        reason = "it is the default" if name in defaults else "it was given"
+        if name in ("hidden", "negatives"):
+            parts = value if name == "hidden" else [value]
+            names = _OF_LAYERS if name == "hidden" else _OF_NEGATIVES
+            left = [n for n in names if any(is_auto(getattr(part, n)) for part in parts)]
+            whys = [f"{n} is {auto[n].value}, as {auto[n].reason}" for n in left]
+            is_kept = name == "hidden" or len(left) < len(names)
+            reason = "; ".join([reason] * is_kept + whys)
+        elif name == "sampler" and is_auto(value):
+            reason = auto[name].reason if given["hash"] is not None else "there are no hash tables to look up"
+        elif is_auto(value):
+            reason = auto[name].reason
+        found[name] = Setting(getattr(decided, name), reason)
+    return ChosenSettings(found)
+
+
+_OF_LAYERS = ("activation", "length")
+_OF_NEGATIVES = ("uniform", "popular", "prior_correction")
+
+
+def _auto_settings(problem: Problem, given: Mapping[str, Any]) -> dict[str, Setting]:
+    """Return what "auto" stands for, wherever it may stand, and why."""
+    n, optimizer = problem.n_examples, given["optimizer"]
+    values = AUTO | {"learning_rate": LEARNING_RATE[optimizer.name], "loss": "bce"}
+    auto = {name: Setting(value, WHY.get(name, "")) for name, value in values.items()}
+
+    def change(reason: str, **values: Any) -> None:
+        auto.update({name: Setting(value, reason) for name, value in values.items()})
+
+    change(
+        f"it is what {type(optimizer).__name__} needs for examples of length 1",
+        learning_rate=values["learning_rate"],
+    )
     if not problem.multilabel:
-        auto["prior_correction"] = 1.0
+        change("an example has one class", loss="softmax")
+        change("a softmax needs the whole correction", prior_correction=1.0)
     if given["active"] == "per_example":
+        change("active sets of the examples' own are a published system, which has that", **AUTO_PER_EXAMPLE)
         share = round(BUDGET_SHARE * problem.n_labels)
-        auto |= AUTO_PER_EXAMPLE | {"budget": min(MAX_BUDGET, max(MIN_BUDGET, share))}
+        change(
+            f"it is {BUDGET_SHARE:.0%} of the labels, within bounds",
+            budget=min(MAX_BUDGET, max(MIN_BUDGET, share)),
+        )
     if len(given["hidden"]) > 1 or not given["hidden"][0].is_dense:
-        auto |= {"activation": "relu", "length": 0.0}
-    if problem.n_examples < SMALL_EXAMPLES and problem.n_features >= FEW_FEATURES:
-        auto["input_dropout"] = SMALL_DROPOUT
-    if problem.n_examples < TINY_EXAMPLES:
-        batch_size = max(MIN_BATCH_SIZE, math.ceil(problem.n_examples / TINY_BATCHES))
-        auto["batch_size"] = min(AUTO["batch_size"], batch_size)
-        used = auto["batch_size"] if is_auto(given["batch_size"]) else given["batch_size"]
-        epochs = math.ceil(TINY_STEPS / math.ceil(problem.n_examples / used))
-        auto["epochs"] = max(AUTO["epochs"], min(TINY_EPOCHS, epochs))
+        change("that suits several layers, and layers that select neurons", activation="relu", length=0.0)
+    if n < SMALL_EXAMPLES and problem.n_features >= FEW_FEATURES:
+        change(f"fewer than {SMALL_EXAMPLES:,} examples ({n:,}) overfit without", input_dropout=SMALL_DROPOUT)
+    if n < TINY_EXAMPLES:
+        batch_size = min(AUTO["batch_size"], max(MIN_BATCH_SIZE, math.ceil(n / TINY_BATCHES)))
+        if batch_size < AUTO["batch_size"]:
+            change(f"{n:,} examples are to make {TINY_BATCHES} steps per epoch", batch_size=batch_size)
+        used = batch_size if is_auto(given["batch_size"]) else given["batch_size"]
+        steps = math.ceil(n / used)
+        epochs = min(TINY_EPOCHS, math.ceil(TINY_STEPS / steps))
+        if epochs > AUTO["epochs"]:
+            change(
+                f"an epoch has {steps} steps, and about {TINY_STEPS} are needed",
+                epochs=epochs,
+            )
     return auto
 
 

@@ -28,9 +28,11 @@ from hashslide.estimator._fitting import (
     learn_approximate,
     learn_moments,
     learn_ranker,
+    of_calls,
     place_new_labels,
     plan_of,
     run,
+    tell_the_end,
     tune_approximate,
 )
 from hashslide.estimator._history_plot import draw_history
@@ -43,6 +45,7 @@ from hashslide.estimator.preparing import (
     check_examples,
     decide_settings,
     draw_seed,
+    explain_settings,
     new_network,
     training_data,
 )
@@ -143,6 +146,9 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     feature_names_in_ : array of str
         Only if X was a data frame with string column names.
     network_ : `hashslide.network.Network`
+    settings_ : `hashslide.settings.ChosenSettings`
+        What every setting was when the training began, or became in it, and why: a mapping from the name of
+        the parameter to a `hashslide.settings.Setting`, a value and a reason.
     history_ : list of dict
         One record for each epoch; see `hashslide.training.TrainingContext`.
     n_iter_ : int
@@ -297,7 +303,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             network, history = take_over(checkpoint, data, self.label_weight, settings.loss)
 
         epochs = settings.epochs
-        unbroken(self._lock, lambda: commit(self, X, labels, target, network, seed, epochs, history))
+        chosen = explain_settings(self, given, settings, data, target.multilabel)
+        unbroken(self._lock, lambda: commit(self, X, labels, target, network, seed, epochs, history, chosen))
         try:
             run(self, given, data, plan_of(self, settings, epochs, len(history), epochs), evaluate)
         except BaseException:
@@ -309,6 +316,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         learn_ranker(self, given, data, judges)
         learn_moments(self, data, data)
         tune_approximate(self, evaluate)
+        tell_the_end(self, given)
         return self
 
     @training
@@ -360,7 +368,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             seed, settings = draw_seed(self.random_state), decide_settings(given, data, target.multilabel)
             network = new_network(settings, data, seed, self.label_weight, given["n_jobs"])
             planned, judges = 0, None
-            unbroken(self._lock, lambda: commit(self, X, labels, target, network, seed, planned, []))
+            chosen = of_calls(explain_settings(self, given, settings, data, target.multilabel))
+            unbroken(self._lock, lambda: commit(self, X, labels, target, network, seed, planned, [], chosen))
         if len(taught.rows):
             run(self, given, taught, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
         if planned == self.n_iter_:

@@ -1,5 +1,6 @@
 """What each parameter of `SlideClassifier` may be: the table by which they are checked and read from text."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from hashslide.settings.classifier import SETTINGS
 from hashslide.settings.constraints import Checked, Constraint, Flag, Integer
 from hashslide.settings.layers import check_lookup
 
-__all__ = ["PARAMETERS", "check_parameters", "check_values"]
+__all__ = ["PARAMETERS", "check_parameters", "check_values", "left_at_default"]
 
 
 def __dir__() -> list[str]:
@@ -76,6 +77,16 @@ def check_values(values: Mapping[str, Any]) -> dict[str, Any]:
     if "hash" in found and "sampler" in found and found["sampler"] != "auto":
         check_lookup(_Words("SlideClassifier"), found["sampler"], found["hash"])
     return found
+
+
+def left_at_default(model: Any) -> set[str]:
+    """Return the names of the parameters that have the constructor's own value."""
+    of_constructor = inspect.signature(type(model)).parameters
+    return {name for name in PARAMETERS if _is_same(getattr(model, name), of_constructor[name].default)}
+
+
+def _is_same(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and bool(value == default)
 
 
 class _Words(str):

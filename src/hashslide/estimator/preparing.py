@@ -16,10 +16,10 @@ from hashslide._validation import blocks, check_same_rows, check_sample_weight
 from hashslide.csr import Csr, as_csr
 from hashslide.estimator._features import check_features
 from hashslide.estimator._outliers import warn_of_outlier
-from hashslide.estimator.auto import INPUT_INIT, Decided, Problem, decide
-from hashslide.estimator.parameters import check_parameters
+from hashslide.estimator.auto import INPUT_INIT, Decided, Problem, decide, explain
+from hashslide.estimator.parameters import check_parameters, left_at_default
 from hashslide.network import Network, check_label_weight
-from hashslide.settings import NetworkConfig
+from hashslide.settings import ChosenSettings, NetworkConfig, Setting
 from hashslide.targets import LabelNames, Target, parse_target
 from hashslide.training import TrainingData
 
@@ -32,6 +32,7 @@ __all__ = [
     "decide_settings",
     "draw_seed",
     "encode",
+    "explain_settings",
     "label_counts",
     "label_weights",
     "new_network",
@@ -144,13 +145,45 @@ def decide_settings(given: Mapping[str, Any], data: TrainingData, multilabel: bo
     data : TrainingData
     multilabel : bool
     """
-    problem = Problem(
+    return decide(_problem(data, multilabel), _decidable(given))
+
+
+def explain_settings(
+    model: "SlideClassifier",
+    given: Mapping[str, Any],
+    settings: Decided,
+    data: TrainingData,
+    multilabel: bool,
+) -> ChosenSettings:
+    """Return the settings that `decide_settings` found with the reason for each.
+
+    What is known only after the last epoch, the ranker and the lists of approximate prediction, is there as
+    not yet decided.
+
+    Parameters
+    ----------
+    model : SlideClassifier
+        Whose parameters were given.
+    given, data, multilabel
+        As in `decide_settings`.
+    settings : Decided
+    """
+    found = explain(_problem(data, multilabel), _decidable(given), settings, left_at_default(model))
+    later = Setting(False, "the training has not come to its end")
+    return found.replaced(ranker=later, approximate=later)
+
+
+def _problem(data: TrainingData, multilabel: bool) -> Problem:
+    return Problem(
         n_examples=len(data.rows),
         n_features=data.x.n_columns,
         n_labels=data.y.n_columns,
         multilabel=multilabel,
     )
-    return decide(problem, {field.name: given[field.name] for field in fields(Decided)})
+
+
+def _decidable(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {field.name: given[field.name] for field in fields(Decided)}
 
 
 def draw_seed(random_state: Any) -> int:

@@ -73,6 +73,15 @@ class RankerReport:
         """Whether anything is added to the network's logits."""
         return self.margin != 0 or self.prior != 0
 
+    @property
+    def reason(self) -> str:
+        """Why it is needed, or not, as what may follow the word "because"."""
+        if self.rows == 0:
+            return "it was given"
+        change = f"from {self.ndcg_without:.3f} to {self.ndcg_with:.3f}"
+        gain = f"raises nDCG@5 {change}" if self.is_needed else "does not raise nDCG@5"
+        return f"it {gain} on {self.rows:,} held-out examples"
+
 
 def held_out_rows(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Return which of the training examples decide how much a ranker counts, ascending; none of few.

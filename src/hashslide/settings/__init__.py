@@ -6,6 +6,7 @@ and saved.
 """
 
 from hashslide.settings.base import Settings
+from hashslide.settings.chosen import ChosenSettings, Setting
 from hashslide.settings.hash_families import (
     DWTA,
     WTA,
@@ -33,6 +34,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdaptiveDropout",
+    "ChosenSettings",
     "Constant",
     "Cosine",
     "CustomHash",
@@ -55,6 +57,7 @@ __all__ = [
     "Sampler",
     "Schedule",
     "Scored",
+    "Setting",
     "Settings",
     "SimHash",
     "SparseSimHash",

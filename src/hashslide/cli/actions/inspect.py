@@ -47,13 +47,16 @@ def _readable(metadata: dict[str, Any]) -> dict[str, Any]:
         rows = [(f"hidden {i}", layer.width, _neurons(layer)) for i, layer in enumerate(hidden, 1)]
         chosen = SimpleNamespace(sampler=from_plain(network["sampler"]), hash=from_plain(network["hash"]))
         rows.append(("output", network["n_labels"], _neurons(chosen)))
+        training = dict(metadata["training"])
+        settings = [record | {"value": _as_text(record["value"])} for record in training["settings"]]
+        training["settings"] = settings
         plain = {
             name: _as_text(v) for name, v in network.items() if name not in ("hidden", "hash", "sampler")
         }
     except (InputError, TypeError, KeyError, AttributeError):
         return metadata
     layers = [dict(zip(("layer", "width", "neurons"), row, strict=True)) for row in rows]
-    return metadata | {"parameters": given, "network": plain, "layers": layers}
+    return {**metadata, "parameters": given, "network": plain, "layers": layers, "training": training}
 
 
 def _as_text(value: Any) -> Any:

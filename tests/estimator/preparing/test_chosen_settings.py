@@ -1,0 +1,135 @@
+"""`settings_`: what every setting became, and why."""
+
+import copy
+import pickle
+import re
+
+import numpy as np
+import pytest
+from estimator_helpers import fast
+
+from hashslide import DWTA, Dense, Negatives, Setting, SlideClassifier, model_file
+from hashslide.errors import ModelFileError
+from hashslide.estimator.parameters import PARAMETERS, left_at_default
+from hashslide.settings import Constant
+from hashslide.settings.constraints import allow_auto
+
+MAY_BE_AUTO = {name for name, constraint in PARAMETERS.items() if constraint == allow_auto(constraint)}
+OTHERS = {"hidden", "optimizer", "schedule", "active", "update", "hash"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"active": "per_example", "hash": "dwta"},
+        {"hidden": (8, 4)},
+        {"epochs": 5, "hidden": Dense(8, "tanh"), "negatives": Negatives(uniform=9), "ranker": True},
+    ],
+)
+def test_every_setting_has_a_value_and_a_reason(given, small):
+    model = SlideClassifier(random_state=0, **given).fit(*small)
+    assert model.settings_.keys() == MAY_BE_AUTO | OTHERS
+    for name, setting in model.settings_.items():
+        assert setting.value != "auto" and "auto" not in repr(setting.value), name
+        assert setting.reason and "training has not come" not in setting.reason
+        if name in MAY_BE_AUTO and name not in given:
+            assert setting.reason not in ("it is the default", "it was given"), name
+        elif name not in ("hidden", "negatives", "ranker"):
+            assert setting.reason == ("it was given" if name in given else "it is the default"), name
+    config = model.network_.config
+    for name in ("hidden", "loss", "optimizer", "input_dropout", "negatives", "hash", "sampler"):
+        assert model.settings_[name].value == getattr(config, name)
+
+
+def test_the_settings_given_back_train_the_same_model(small):
+    model = SlideClassifier(random_state=0, hidden=8, hash="dwta").fit(*small)
+    given = {name: setting.value for name, setting in model.settings_.items()}
+    again = SlideClassifier(random_state=0, **given).fit(*small)
+    np.testing.assert_array_equal(
+        again.network_.state()["output.weight"], model.network_.state()["output.weight"]
+    )
+    reasons = [s.reason for n, s in again.settings_.items() if n not in ("ranker", "approximate")]
+    assert set(reasons) <= {"it was given", "it is the default"}
+
+
+def test_reasons_tell_the_figures(small, pubmed):
+    few = SlideClassifier(hidden=8, random_state=0).fit(*small)
+    assert few.settings_["batch_size"] == Setting(25, "400 examples are to make 16 steps per epoch")
+    assert few.settings_["epochs"].reason == "an epoch has 16 steps, and about 250 are needed"
+    assert few.settings_["ranker"] == Setting(False, "400 examples are too few to measure what it gains")
+    more = fast(epochs=1).fit(pubmed.X_train[:2500], pubmed.Y_train[:2500])
+    figures = re.fullmatch(
+        r"it raises nDCG@5 from (0\.\d{3}) to (0\.\d{3}) on 100 held-out examples",
+        more.settings_["ranker"].reason,
+    )
+    assert more.settings_["ranker"].value is True and figures[1] < figures[2]
+    assert re.search(r"candidates cost \d+% of scoring all 11,336", more.settings_["approximate"].reason)
+    off = fast(ranker=False, approximate=False).fit(*small)
+    assert {off.settings_[name] for name in ("ranker", "approximate")} == {Setting(False, "it was given")}
+
+
+def test_a_saved_model_keeps_its_settings(small, tmp_path):
+    model = fast(hash=DWTA(tables=3)).fit(*small)
+    model.save(tmp_path / "m")
+    for other in (SlideClassifier.load(tmp_path / "m"), pickle.loads(pickle.dumps(model)), copy.copy(model)):
+        assert other.settings_ == model.settings_
+    assert model.settings_["hash"] == Setting(DWTA(tables=3), "it was given")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"setting": "colour", "value": 1, "because": "x"},
+        {"setting": "epochs", "value": 0, "because": "x"},
+        {"setting": "epochs", "value": 3, "because": None},
+        {"setting": "hidden", "value": {"Layer": 3}, "because": "x"},
+        {"value": 3},
+        "epochs",
+    ],
+)
+def test_settings_in_a_file_are_checked(record, small, tmp_path):
+    fast().fit(*small).save(tmp_path / "m")
+    arrays, metadata = model_file.load_model(tmp_path / "m", mmap=False)
+    metadata["training"]["settings"] = [record]
+    own = {"format", "format_version", "library_version", "string_tables", "checksums"}
+    model_file.save_model(tmp_path / "m", arrays, {n: v for n, v in metadata.items() if n not in own})
+    with pytest.raises(ModelFileError, match="is not a whole SlideClassifier"):
+        SlideClassifier.load(tmp_path / "m")
+
+
+def test_calls_of_partial_fit_are_epochs(small):
+    model = fast().partial_fit(*small)
+    assert model.settings_["epochs"] == Setting(1, "each call of partial_fit is an epoch")
+    assert model.settings_["schedule"].value == Constant()
+    assert model.settings_["ranker"] == Setting(False, "partial_fit learns none; fit does")
+    before = model.settings_
+    assert model.partial_fit(*small).settings_ == before
+    fitted = fast().fit(*small)
+    before = fitted.settings_
+    assert fitted.partial_fit(*small).settings_ == before
+
+
+def test_the_settings_cannot_be_changed_and_show_as_lines(small):
+    settings = fast().fit(*small).settings_
+    with pytest.raises(TypeError):
+        settings["epochs"] = Setting(1, "x")
+    lines = repr(settings).splitlines()
+    assert len(lines) == len(settings)
+    assert "epochs: 3, because it was given" in lines
+    assert "loss: bce, because an example may have several labels" in lines
+
+
+def test_progress_says_what_was_chosen(small, capsys):
+    fast(verbose=1).fit(*small)
+    text = capsys.readouterr().err
+    assert text.index("learning_rate: 0.1, because it is what Adagrad needs") < text.index("epoch 1/3")
+    assert text.index("ranker: False, because 400 examples are too few") > text.index("epoch 3/3")
+    model = fast(verbose=1).partial_fit(*small)
+    assert "because" not in capsys.readouterr().err and "epochs" in model.settings_
+
+
+def test_what_is_left_at_its_default_is_known():
+    assert left_at_default(SlideClassifier()) == set(PARAMETERS)
+    changed = {"hidden": Dense(256), "epochs": 4, "label_weight": np.ones(3), "early_stopping": True}
+    assert left_at_default(SlideClassifier(**changed)) == PARAMETERS.keys() - changed.keys()
