@@ -66,11 +66,6 @@ Visit& visit() {
     return mine;
 }
 
-bool has_others() {
-    const std::lock_guard lock(visitors().mutex);
-    return std::ranges::any_of(visitors().all, [](const Visitor& v) { return v.thread != ending_thread; });
-}
-
 // Another thread has just been in the core: it may be anywhere between two calls, in C++ code of other libraries too.
 bool is_about_to_call() {
     constexpr std::chrono::milliseconds recent{300};
@@ -85,7 +80,6 @@ bool must_not_return() { return is_ending && std::this_thread::get_id() != endin
 
 [[noreturn]] void sleep_for_ever() {
     visit().stays();
-    nb::set_leak_warnings(false);
     --n_released;
     for (;;) ::pause();
 }
@@ -100,7 +94,6 @@ void end_calls() {
     const nb::gil_scoped_release release;
     for (auto waited = step; (n_released > 0 || is_about_to_call()) && waited < longest; waited += step)
         std::this_thread::sleep_for(step);
-    if (has_others()) nb::set_leak_warnings(false);  // such threads keep what they have
 }
 
 }  // namespace
@@ -131,6 +124,7 @@ void refuse_at_exit() {
 }
 
 void bind_exit(nb::module_& m) {
+    nb::set_leak_warnings(false);  // daemon threads keep what they have at exit, and that is no fault
     m.def("end_calls", &end_calls, "Stop the calls that run on other threads, for ever.");
     nb::module_::import_("atexit").attr("register")(m.attr("end_calls"));
     // The other threads of a process do not exist in its forked children.

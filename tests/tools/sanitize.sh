@@ -34,7 +34,8 @@ esac
 rm -f "$reports".*
 runtime=$(${CXX:-c++} -print-file-name=$library):$(${CXX:-c++} -print-file-name=libstdc++.so)
 status=0
-env PYTHONPATH="$folder/package" LD_PRELOAD="$runtime" "$python" -m pytest -p no:cacheprovider -q "$@" || status=$?
+env PYTHONPATH="$folder/package" LD_PRELOAD="$runtime" "$python" -m pytest -p no:cacheprovider -q \
+    -m "not memory_of_the_process" "$@" || status=$?
 if cat "$reports".* 2>/dev/null; then
     echo "The sanitizer has found the faults above."
     exit 1

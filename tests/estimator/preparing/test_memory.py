@@ -29,6 +29,7 @@ has_peaks = pytest.mark.skipif(
 )
 
 
+@pytest.mark.memory_of_the_process
 @has_peaks
 @pytest.mark.skipif(not (TOP / "benchmarks").is_dir(), reason="source distributions have no benchmarks")
 @pytest.mark.parametrize("options", [[], ["--early-stopping"]])
@@ -45,6 +46,7 @@ def test_the_memory_of_a_fit_keeps_its_bound(options):
     assert result["peak_mb"] < result["bound_mb"] == pytest.approx(bound)
 
 
+@pytest.mark.memory_of_the_process
 @has_peaks
 def test_going_back_to_a_state_holds_the_model_twice_not_three_times():
     """What early stopping does at its end."""
