@@ -21,12 +21,19 @@ struct Guard {
 
 // Waiting threads let the interpreter go on, so that whoever holds the lock can come to its end.
 void enter(Guard& guard) {
-    if (guard.lock->try_acquire(guard.mode)) return;
-    refuse_at_exit();
-    released([&] { guard.lock->acquire(guard.mode); });
+    stay_at_exit();
+    if (!guard.lock->try_acquire(guard.mode)) {
+        refuse_at_exit();
+        released([&] { guard.lock->acquire(guard.mode); });
+    }
+    count_guards(1);
 }
 
-void leave(Guard& guard, const nb::args&) { guard.lock->release(guard.mode); }
+void leave(Guard& guard, const nb::args&) {
+    guard.lock->release(guard.mode);
+    count_guards(-1);
+    stay_at_exit();
+}
 
 template <Mode mode>
 Guard guard(std::shared_ptr<ModelLock> lock) {

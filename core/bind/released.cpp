@@ -23,10 +23,12 @@ std::atomic<int> n_released = 0;  // threads in the core that want the lock back
 std::atomic<bool> is_ending = false;
 std::thread::id ending_thread;
 
-// The threads of Python that call the core, and when they last did so or came back.
+// The threads of Python that call the core.
 struct Visitor {
     std::thread::id thread = std::this_thread::get_id();
-    Clock::time_point last = Clock::now();
+    Clock::time_point last = Clock::now();  // when it called the core or came back
+    int guards = 0;                         // locks of models that it holds: it is in methods of theirs
+    bool sleeps = false;                    // for ever
 };
 struct Visitors {
     std::mutex mutex;
@@ -49,13 +51,14 @@ public:
         visitors().all.erase(me_);
     }
     Visit(const Visit&) = delete;
-    void is_here() {
+    void is_here(int more_guards = 0) {
         const std::lock_guard lock(visitors().mutex);
         me_->last = Clock::now();
+        me_->guards += more_guards;
     }
-    void stays() {
+    void sleeps() {
         const std::lock_guard lock(visitors().mutex);
-        me_->last = {};
+        me_->sleeps = true;
     }
 
 private:
@@ -66,27 +69,30 @@ Visit& visit() {
     return mine;
 }
 
-// Another thread has just been in the core: it may be anywhere between two calls, in C++ code of other libraries too.
+// Another thread is between two calls: in a method of a model, or it has just been in the core. It may be anywhere, in
+// C++ code of other libraries too.
 bool is_about_to_call() {
     constexpr std::chrono::milliseconds recent{300};
     const auto now = Clock::now();
     const std::lock_guard lock(visitors().mutex);
-    return std::ranges::any_of(visitors().all,
-                               [=](const Visitor& v) { return v.thread != ending_thread && v.last + recent > now; });
+    return std::ranges::any_of(visitors().all, [=](const Visitor& v) {
+        return v.thread != ending_thread && !v.sleeps && (v.guards > 0 || v.last + recent > now);
+    });
 }
 
 // The thread that ends the interpreter may still use the core, in other exit handlers.
 bool must_not_return() { return is_ending && std::this_thread::get_id() != ending_thread; }
 
 [[noreturn]] void sleep_for_ever() {
-    visit().stays();
+    visit().sleeps();
     --n_released;
     for (;;) ::pause();
 }
 
 // Runs at exit, before Python shuts down: stops the calls of daemon threads and waits until none of them wants the lock
 // or computes any more, as the libraries below are unloaded next. Pieces of work are short; a function of the user's
-// own may not be. Threads that call the core again and again are waited for too: they stay in their next call.
+// own may not be. Threads in methods of models, and those that call the core again and again, are waited for too: they
+// stay in their next call.
 void end_calls() {
     constexpr std::chrono::milliseconds step{1}, longest{10'000};
     ending_thread = std::this_thread::get_id();
@@ -111,6 +117,15 @@ Released::~Released() {
     PyEval_RestoreThread(state_);
     --n_released;
 }
+
+void stay_at_exit() {
+    if (!must_not_return()) return;
+    ++n_released;
+    PyEval_SaveThread();
+    sleep_for_ever();
+}
+
+void count_guards(int more) { visit().is_here(more); }
 
 void ask_python() {
     if (must_not_return()) throw Interrupted();
