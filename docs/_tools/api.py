@@ -19,6 +19,7 @@ MODULES = (
     "hashslide.ranking",
     "hashslide.network",
     "hashslide.training",
+    "hashslide.tuning",
     "hashslide.model_file",
     "hashslide.csr",
     "hashslide.errors",

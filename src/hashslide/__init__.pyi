@@ -9,6 +9,7 @@ from . import network as network
 from . import reference as reference
 from . import settings as settings
 from . import training as training
+from . import tuning as tuning
 from ._core import available_cpus as available_cpus
 from ._core import build_info as build_info
 from .callbacks import EarlyStopping as EarlyStopping
@@ -49,5 +50,7 @@ from .settings import Top as Top
 from .settings import Uniform as Uniform
 from .settings import Vanilla as Vanilla
 from .settings import WinnerTakeAll as WinnerTakeAll
+from .tuning import Trial as Trial
+from .tuning import TuningReport as TuningReport
 
 __version__: str

@@ -340,3 +340,20 @@ def test_bad_scores():
 
 def test_the_module_shows_what_is_public():
     assert [name for name in dir(metrics) if not name.startswith("_")] == sorted(metrics.__all__)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_the_mean_of_what_each_example_adds_is_the_metric(k):
+    whole = metrics.summary(Y, TOPK, [k], P)
+    for name in ("P", "R", "nDCG", "PSP", "PSnDCG"):
+        each = metrics.per_example(f"{name}@{k}", Y, TOPK, propensity=P)
+        assert each.shape == (3,) and each[2] == 0
+        assert each.mean() == pytest.approx(whole[f"{name}@{k}"], rel=1e-12)
+    assert metrics.per_example("PSP@1", csr_matrix((2, 5)), TOPK[:2], propensity=P).tolist() == [0, 0]
+
+
+def test_what_each_example_adds_needs_a_mean():
+    with pytest.raises(InputError, match="name is 'coverage@5'; accepted are P@k, R@k, nDCG@k, PSP@k"):
+        metrics.per_example("coverage@5", Y, TOPK)
+    with pytest.raises(InputError, match="PSP@3 needs propensity"):
+        metrics.per_example("PSP@3", Y, TOPK)

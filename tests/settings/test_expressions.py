@@ -9,6 +9,7 @@ from hashslide.settings import (
     SGD,
     Dense,
     Dropout,
+    Exact,
     Hashed,
     KMeans,
     Layer,
@@ -20,7 +21,7 @@ from hashslide.settings import (
     Vanilla,
     WinnerTakeAll,
 )
-from hashslide.settings.expressions import CALLS, composed_help, read_setting
+from hashslide.settings.expressions import CALLS, composed_help, read_setting, write_setting
 
 GOOD = [
     ("hash", "dwta", "dwta"),
@@ -55,6 +56,11 @@ GOOD = [
     ("epochs", "7", 7),
     ("approximate", "yes", True),
     ("label_weight", "propensity", "propensity"),
+    (
+        "hidden",
+        "dense(64, tanh, length=0.0), layer(8, sampler=exact(budget=2))",
+        [Dense(64, "tanh", length=0.0), Layer(8, sampler=Exact(budget=2))],
+    ),
 ]
 
 
@@ -124,3 +130,16 @@ def test_the_help_lists_every_call_with_its_fields():
     assert "dwta(bin_size=8, tables=50, hashes=6)" in text
     assert "kmeans(tables=1, cells=0, probes=4, bucket_size=0, rehash_growth=3.0, centre=true)" in text
     assert "any of them: probes=1, bucket_size=128" in text
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, _, value in GOOD])
+def test_what_is_written_is_read(name, value):
+    text = write_setting(value)
+    check = PARAMETERS[name].check
+    assert check(name, read_setting(name, text, PARAMETERS[name])) == check(name, value)
+
+
+def test_settings_are_written_briefly():
+    assert write_setting(Dense(256, "identity", length=2.0)) == "dense(256, identity, length=2.0)"
+    assert write_setting(Negatives(uniform=1000)) == "negatives(uniform=1000)"
+    assert write_setting(DWTA()) == "dwta" and write_setting(None) == "none" and write_setting(True) == "yes"

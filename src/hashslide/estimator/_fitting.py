@@ -1,12 +1,14 @@
 """What happens in `SlideClassifier.fit` and `partial_fit`, step by step; `model` is the classifier."""
 
-from collections.abc import Mapping
+import numbers
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
 from sklearn.utils.validation import validate_data
 
 from hashslide._checks import is_auto
@@ -26,18 +28,27 @@ from hashslide.estimator._new_labels import (
     with_new_labels,
 )
 from hashslide.estimator.auto import Decided
-from hashslide.estimator.preparing import label_counts, label_weights, training_data
+from hashslide.estimator.parameters import check_parameters, left_at_default
+from hashslide.estimator.preparing import (
+    decide_settings,
+    draw_seed,
+    label_counts,
+    label_weights,
+    training_data,
+)
 from hashslide.network import Network, effective_threads
 from hashslide.ranking import FEWEST_HELD_OUT, RankerReport, held_out_rows, weigh
 from hashslide.settings import ChosenSettings, Constant, Setting
 from hashslide.targets import LabelNames, Target
 from hashslide.training import Evaluation, Plan, TrainingData, train
+from hashslide.tuning import Gain, Space, Task, TuningReport
 
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
 
 
 Judges = tuple[Csr, Csr]  # examples that were held out, x and y
+_BY_SIZE = ("epochs", "batch_size", "input_dropout")  # what "auto" makes of the number of examples
 _OWN_SETS = "active sets of the examples' own are a published system, which has none"
 
 
@@ -85,7 +96,7 @@ def commit(
 ) -> None:
     """Make the network that is to be trained that of the model; after this only the training may fail."""
     network.share_lock(model._lock)
-    for name in ("n_features_in_", "feature_names_in_", "approximate_", "best_epoch_", "ranker_"):
+    for name in ("n_features_in_", "feature_names_in_", "approximate_", "best_epoch_", "ranker_", "tuning_"):
         model.__dict__.pop(name, None)
     validate_data(model, X, reset=True, skip_check_array=True)
     model._labels, model._dense_dtype, model._seed = labels, target.dense_dtype, seed
@@ -95,6 +106,43 @@ def commit(
     model._has_optimizer_state = True
     model.settings_ = settings
     model.network_ = network
+
+
+def tuning_task(
+    model: "SlideClassifier",
+    data: TrainingData,
+    multilabel: bool,
+    evaluate: Evaluation | None,
+    monitor: str | None,
+    clock: Callable[[], float],
+) -> tuple[Task, Space]:
+    """Return what a search tries its settings on, and where it goes.
+
+    What "auto" makes of the number of examples is that of all examples, for all trials alike.
+    """
+    given = check_parameters(model)
+    settings = decide_settings(given, data, multilabel)
+    free = left_at_default(model)
+    fixed = {name: getattr(settings, name) for name in _BY_SIZE if name in free}
+    seed = draw_seed(given["random_state"])
+    first = model.random_state if isinstance(model.random_state, numbers.Integral) else seed
+
+    def make(changes: Mapping[str, Any], repeat: int) -> "SlideClassifier":
+        own = {"verbose": 0, "callbacks": None, "random_state": seed + repeat if repeat else first}
+        return clone(model).set_params(**{**fixed, **own, **changes})
+
+    held_out = None if evaluate is None else (evaluate.x, as_pattern(evaluate.y))
+    task = Task.cut(make, data, multilabel, held_out, monitor, label_counts(data), seed, clock)
+    return task, Space(vars(settings), frozenset(free), data.x.n_columns, multilabel)
+
+
+def take_note(model: "SlideClassifier", report: TuningReport, gains: Mapping[str, Gain]) -> None:
+    """Keep the report of a search, which is the reason for the settings that it changed."""
+    changed = {
+        name: Setting(model.settings_[name].value, f"tuning gained {gain} {report.monitor} by it")
+        for name, gain in gains.items()
+    }
+    model.tuning_, model.settings_ = report, model.settings_.replaced(**changed)
 
 
 def of_calls(settings: ChosenSettings) -> ChosenSettings:

@@ -1,6 +1,6 @@
 """SlideClassifier: the network as a scikit-learn estimator."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self, SupportsIndex
 
 import numpy as np
@@ -32,8 +32,10 @@ from hashslide.estimator._fitting import (
     place_new_labels,
     plan_of,
     run,
+    take_note,
     tell_the_end,
     tune_approximate,
+    tuning_task,
 )
 from hashslide.estimator._history_plot import draw_history
 from hashslide.estimator._predicting import Predictor, check_dense
@@ -53,6 +55,7 @@ from hashslide.network import effective_threads
 from hashslide.ranking import Explanation, RankerReport, explain
 from hashslide.settings import Layer, Negatives, Optimizer, Sampler, Schedule
 from hashslide.targets import LabelNames, excluded_labels
+from hashslide.tuning import Budget, Halves, search, slices, teller
 
 __all__ = ["SlideClassifier"]
 
@@ -149,6 +152,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     settings_ : `hashslide.settings.ChosenSettings`
         What every setting was when the training began, or became in it, and why: a mapping from the name of
         the parameter to a `hashslide.settings.Setting`, a value and a reason.
+    tuning_ : `hashslide.tuning.TuningReport`
+        Only after `tune`, and not in a model file: what was tried, and what it gained.
     history_ : list of dict
         One record for each epoch; see `hashslide.training.TrainingContext`.
     n_iter_ : int
@@ -317,6 +322,78 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         learn_moments(self, data, data)
         tune_approximate(self, evaluate)
         tell_the_end(self, given)
+        return self
+
+    @training
+    def tune(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        eval_set: tuple[Any, Any] | None = None,
+        *,
+        classes: ArrayLike | None = None,
+        seconds: float | None = None,
+        trials: int | None = None,
+        monitor: str | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Self:
+        """Search for settings that fit the data, then train on all data with the best ones.
+
+        The first trial has the parameters as they are. The others change those parameters that have the value
+        of the constructor; what was set to anything else stays. All are trained on the same part of the data
+        and judged on the rest, and the parameters change only for a gain of more than one standard error on
+        examples that had no say in the choice (docs/guides/tuning.md). Afterwards the parameters of the
+        classifier are the chosen ones.
+
+        Parameters
+        ----------
+        X, y, sample_weight, classes
+            As in `fit`.
+        eval_set : (X, y), optional
+            Data to judge the trials by, which are then trained on all of X; by default a fifth of X, at most
+            10,000 examples. The last training records its metrics, as in `fit`.
+        seconds : float, optional
+            For all of it, the last training included. By default 300, or with `trials` without limit. What
+            cannot end in time is not begun; but there is always a trained model in the end.
+        trials : int, optional
+            Trainings on parts of the data, of whatever size. Without `seconds`, the same trials give the same
+            model for a `random_state`, bit for bit.
+        monitor : str, optional
+            The metric, a mean over examples: "P@k", "R@k", "nDCG@k", "PSP@k" or "PSnDCG@k" with a number for
+            k. By default "nDCG@5" where an example may have several labels, else "P@1".
+        progress : callable, optional
+            Called with a line of text after each trial. By default, with `verbose`, they are printed.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            An argument or parameter is not acceptable; the model is then unchanged. Also if the training with
+            the parameters as they are diverges.
+        KeyboardInterrupt
+            On Ctrl-C; before the last training the model and its parameters are unchanged, and in it as in
+            `fit`.
+        """
+        budget = Budget(seconds, trials)
+        given = check_parameters(self)
+        x, target, weight = check_examples(self, X, y, sample_weight)
+        labels = LabelNames.learn(target, classes)
+        data = training_data(x, labels.encode(target, classes), weight)
+        evaluate = check_eval_set(self, eval_set, labels, x.n_columns)
+        say = teller(progress, given["verbose"])
+        task, space = tuning_task(self, data, target.multilabel, evaluate, monitor, budget.clock)
+        kept = len(task.data.rows) / len(data.rows)
+        halves = Halves.of(task.n_held_out, len(data.rows))
+        found = search(task.run, space, budget, halves, slices(len(task.data.rows)), kept, say)
+        say(found.conclusion)
+        self.set_params(**found.parameters)
+        self.fit(X, y, sample_weight, eval_set, classes=classes)
+        report = found.report(task.judge.monitor, task.n_held_out, budget.elapsed)
+        unbroken(self._lock, lambda: take_note(self, report, found.gains))
         return self
 
     @training

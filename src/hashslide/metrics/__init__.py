@@ -29,14 +29,17 @@ from ._at_k import (
     recall_at_k,
     summary,
 )
+from ._per_example import check_per_example, per_example
 from ._propensities import propensity
 from ._scorers import Scorer, scorer
 from ._topk import top_k_labels
 
 __all__ = [
     "Scorer",
+    "check_per_example",
     "coverage_at_k",
     "ndcg_at_k",
+    "per_example",
     "precision_at_k",
     "propensity",
     "psndcg_at_k",

@@ -115,7 +115,7 @@ def psp_at_k(
         As in `precision_at_k`; or the propensities are not acceptable.
     """
     ranking = ranked(Y, topk, k, classes, exclude)
-    return _psp(ranking, _weights(ranking, propensity))
+    return _psp(ranking, weights_of(ranking, propensity))
 
 
 def psndcg_at_k(
@@ -136,7 +136,7 @@ def psndcg_at_k(
     Parameters, result, errors: as in `psp_at_k`.
     """
     ranking = ranked(Y, topk, k, classes, exclude)
-    return _psndcg(ranking, _weights(ranking, propensity))
+    return _psndcg(ranking, weights_of(ranking, propensity))
 
 
 def summary(
@@ -178,7 +178,7 @@ def summary(
     rankings = [widest.first(k) for k in ks]
     result = {f"{name}@{r.k}": metric(r) for name, metric in PLAIN.items() for r in rankings}
     if propensity is not None:
-        weights = _weights(widest, propensity)
+        weights = weights_of(widest, propensity)
         result |= {f"{name}@{r.k}": metric(r, weights) for name, metric in SCORED.items() for r in rankings}
     return result
 
@@ -188,7 +188,7 @@ def measure(name: str, ranking: Ranking, propensity: NDArray[Any] | None) -> flo
     if name in PLAIN:
         return PLAIN[name](ranking)
     assert propensity is not None
-    return SCORED[name](ranking, _weights(ranking, propensity))
+    return SCORED[name](ranking, weights_of(ranking, propensity))
 
 
 class _Weights(NamedTuple):
@@ -200,39 +200,68 @@ class _Weights(NamedTuple):
     ranks: NDArray[np.int64]
 
 
+def _each_precision(r: Ranking) -> NDArray[np.float64]:
+    return r.hits.sum(axis=1) / r.k
+
+
 def _precision(r: Ranking) -> float:
     return float(r.hits.sum() / (r.k * len(r.hits)))
 
 
+def _each_recall(r: Ranking) -> NDArray[np.float64]:
+    return r.hits.sum(axis=1) / np.maximum(np.diff(r.y.indptr), 1)
+
+
+def _each_ndcg(r: Ranking) -> NDArray[np.float64]:
+    return (r.hits @ _discount(r.hits.shape[1])) / _ideal_gain(r)
+
+
 def _recall(r: Ranking) -> float:
-    return float(np.mean(r.hits.sum(axis=1) / np.maximum(np.diff(r.y.indptr), 1)))
+    return float(np.mean(_each_recall(r)))
 
 
 def _ndcg(r: Ranking) -> float:
-    return float(np.mean(r.hits @ _discount(r.hits.shape[1]) / _ideal_gain(r)))
+    return float(np.mean(_each_ndcg(r)))
 
 
 def _coverage(r: Ranking) -> float:
     return _share(_distinct(r.ids[r.hits]), _distinct(r.y.indices))
 
 
-def _psp(r: Ranking, w: _Weights) -> float:
-    return _share(w.labels[r.ids[r.hits]].sum(), w.best[w.ranks < r.k].sum())
+def _each_psp(r: Ranking, w: _Weights) -> NDArray[np.float64]:
+    gain = np.where(r.hits, w.labels[r.ids], 0).sum(axis=1)
+    return _parts(gain, w.best[w.ranks < r.k].sum())
 
 
-def _psndcg(r: Ranking, w: _Weights) -> float:
+def _each_psndcg(r: Ranking, w: _Weights) -> NDArray[np.float64]:
     ideal = _ideal_gain(r)
     gain = np.where(r.hits, w.labels[r.ids], 0) @ _discount(r.hits.shape[1]) / ideal
     kept = w.ranks < r.k
     best = w.best[kept] / np.log2(w.ranks[kept] + 2) / ideal[w.rows[kept]]
-    return _share(gain.sum(), best.sum())
+    return _parts(gain, best.sum())
 
 
+def _psp(r: Ranking, w: _Weights) -> float:
+    return float(_each_psp(r, w).mean())
+
+
+def _psndcg(r: Ranking, w: _Weights) -> float:
+    return float(_each_psndcg(r, w).mean())
+
+
+def _parts(gain: NDArray[np.float64], whole: float) -> NDArray[np.float64]:
+    """Return what each example adds to ``gain.sum() / whole``, so that the mean is this."""
+    return gain * (len(gain) / whole) if whole > 0 else np.zeros(len(gain))
+
+
+EACH = {"P": _each_precision, "R": _each_recall, "nDCG": _each_ndcg}
+SCORED_EACH = {"PSP": _each_psp, "PSnDCG": _each_psndcg}
 PLAIN = {"P": _precision, "R": _recall, "nDCG": _ndcg, "coverage": _coverage}
 SCORED = {"PSP": _psp, "PSnDCG": _psndcg}
 
 
-def _weights(ranking: Ranking, propensity: ArrayLike) -> _Weights:
+def weights_of(ranking: Ranking, propensity: ArrayLike) -> _Weights:
+    """Return the inverse propensities of a ranking's labels."""
     if not ranking.is_numbered:
         raise InputError(
             "propensities need the order of the labels, which lists do not have. Pass classes=, the names of "

@@ -1,6 +1,5 @@
 """The metrics as scorers of scikit-learn's model selection."""
 
-import re
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from hashslide.errors import InputError
 
 from ._at_k import PLAIN, SCORED, measure
+from ._names import parse_name
 from ._propensities import propensity as propensity_of
 from ._ranking import ranked
 from ._topk import top_k_labels
@@ -99,15 +99,8 @@ def scorer(name: str, *, propensity: ArrayLike | None = None, a: float = 0.55, b
     >>> cross_val_score(model, d.X_test, y, scoring=metrics.scorer("P@5"), cv=KFold(2)).shape
     (2,)
     """
-    known = [*PLAIN, *SCORED]
-    match = re.fullmatch(r"(\w+)@([1-9]\d*)", name) if isinstance(name, str) else None
-    if match is None or match[1] not in known:
-        raise InputError(
-            f"name is {name!r}; accepted are {', '.join(f'{metric}@k' for metric in known)} with a number "
-            "for k, such "
-            'as "P@5".'
-        )
-    return Scorer(match[1], int(match[2]), propensity=propensity, a=a, b=b)
+    metric, k = parse_name("name", name, [*PLAIN, *SCORED])
+    return Scorer(metric, k, propensity=propensity, a=a, b=b)
 
 
 def _last_step(estimator: Any, X: Any) -> tuple[Any, Any]:

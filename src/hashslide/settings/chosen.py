@@ -1,12 +1,13 @@
 """What the settings of a trained model became, and why."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hashslide.settings.constraints import shown
+from hashslide._interface import wording
+from hashslide.settings.expressions import write_setting
 
-__all__ = ["ChosenSettings", "Setting"]
+__all__ = ["ChosenSettings", "Setting", "value_text"]
 
 
 def __dir__() -> list[str]:
@@ -29,10 +30,7 @@ class Setting:
     reason: str
 
     def __str__(self) -> str:
-        value = self.value
-        if isinstance(value, tuple) and len(value) == 1:
-            (value,) = value
-        return f"{value if isinstance(value, str) else shown(value)}, because {self.reason}"
+        return f"{value_text(self.value)}, because {self.reason}"
 
 
 class ChosenSettings(Mapping[str, Setting]):
@@ -74,3 +72,15 @@ class ChosenSettings(Mapping[str, Setting]):
     def lines(self) -> list[str]:
         """Return each setting as a line of text."""
         return [f"{name}: {setting}" for name, setting in self.items()]
+
+
+def value_text(value: Any) -> str:
+    """Return a setting as the user writes it, in Python or on the command line."""
+    if isinstance(value, tuple) and len(value) == 1:
+        (value,) = value
+    write: Callable[[Any], str] = wording(_in_python, write_setting)
+    return write(value)
+
+
+def _in_python(value: Any) -> str:
+    return value if isinstance(value, str) else repr(value)

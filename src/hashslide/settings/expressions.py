@@ -13,7 +13,7 @@ from typing import Any
 
 from hashslide.errors import InputError
 from hashslide.settings import layers
-from hashslide.settings.base import Settings, check_names, fields_of
+from hashslide.settings.base import Settings, check_names, default_of, fields_of
 from hashslide.settings.constraints import Constraint
 from hashslide.settings.hash_families import HASH_FAMILIES, HashFamily
 from hashslide.settings.negatives import Negatives
@@ -21,7 +21,7 @@ from hashslide.settings.optimizers import OPTIMIZERS
 from hashslide.settings.samplers import SAMPLERS
 from hashslide.settings.schedules import SCHEDULES
 
-__all__ = ["CALLS", "LAYERS", "composed_help", "read_setting"]
+__all__ = ["CALLS", "LAYERS", "composed_help", "read_setting", "write_setting"]
 
 
 def __dir__() -> list[str]:
@@ -29,6 +29,7 @@ def __dir__() -> list[str]:
 
 
 LAYERS: dict[str, Callable[..., Any]] = {
+    "layer": layers.Layer,
     "dense": layers.Dense,
     "hashed": layers.Hashed,
     "dropout": layers.Dropout,
@@ -45,6 +46,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     **LAYERS,
 }
 _WORDS = {"none": None, "true": True, "false": False, "yes": True, "no": False}
+_DENSE = {"length": "auto", "dropout": 0.0}
 _LONGEST = 2000  # characters
 _CLASS_NAMES = {function.__name__.lower(): name for name, function in CALLS.items()}
 
@@ -68,6 +70,32 @@ def read_setting(name: str, text: str, constraint: Constraint) -> Any:
     value = values if len(values) != 1 or isinstance(values[0], list) else values[0]
     constraint.check(name, value)
     return value
+
+
+def write_setting(value: Any) -> str:
+    """Return a setting as text that `read_setting` reads."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(write_setting, value))
+    if isinstance(value, layers.Layer) and value.is_dense:
+        changed = {n: v for n, v in (("length", value.length), ("dropout", value.dropout)) if v != _DENSE[n]}
+        options = [f"{name}={option}" for name, option in changed.items()]
+        return f"dense({', '.join([str(value.width), value.activation, *options])})"
+    if isinstance(value, Settings):
+        return _call(value)
+    return _word(value)
+
+
+def _call(settings: Settings) -> str:
+    cls = type(settings)
+    values = [(field.name, getattr(settings, field.name), default_of(field)) for field in fields_of(cls)]
+    given = [f"{name}={_word(value)}" for name, value, default in values if value != default]
+    return f"{cls.name}({', '.join(given)})" if given else cls.name
+
+
+def _word(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return write_setting(value) if isinstance(value, Settings) else str(value)
 
 
 def _values(name: str, text: str) -> list[Any]:
