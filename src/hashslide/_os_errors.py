@@ -61,12 +61,12 @@ def pass_on_system_errors(error: Exception) -> None:
             raise cause from None
 
 
-def as_path(path: bytes | StrPath) -> Path:
+def as_path(path: StrPath) -> Path:
     """Return a path if a file can have such a name."""
-    if not isinstance(path, str | bytes | os.PathLike):
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str):
         raise InputError(f"the path of a file is {path!r}; accepted are str and pathlib.Path.")
     try:
-        text = os.fsdecode(path)
         encoded = os.fsencode(text)
     except UnicodeError:
         raise InputError(f"the path {path!r} is not text that the file system can hold.") from None

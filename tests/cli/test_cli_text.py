@@ -155,6 +155,17 @@ def test_a_full_device_is_an_error_of_one_sentence(odd, arguments):
     assert result.stderr.splitlines()[-1].startswith("Error: ") and "Exception ignored" not in result.stderr
 
 
+def test_a_full_log_ends_no_training(odd, tmp_path):
+    words = ["train", odd / "test.txt", "-o", tmp_path / "m.hashslide", "--epochs", 1, "--hidden", 8]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", PROGRAM, *map(str, words)], stderr=full, check=False)
+    assert done.returncode == 0 and SlideClassifier.load(tmp_path / "m.hashslide").n_iter_ == 1
+
+
+def test_brackets_in_a_help_are_shown():
+    assert "pip install 'hashslide[arrow]'" in run("data", "convert", "--help").output
+
+
 @pytest.mark.parametrize(("closed", "code"), [(">&-", 0), (">&- 2>&-", 0)])
 def test_closed_outputs_are_no_error(odd, closed, code):
     words = f'"{sys.executable}" -c "{PROGRAM}" predict "{odd}/m.hashslide" "{odd}/test.txt" {closed}'

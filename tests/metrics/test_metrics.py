@@ -336,6 +336,8 @@ def test_bad_scores():
         metrics.top_k_labels([[1.0]], 1)
     with pytest.raises(InputError, match="k is 0"):
         metrics.top_k_labels(np.ones((1, 1)), 0)
+    with pytest.raises(InputError, match=r"k is 9223372036854775808. Give a whole number from 1 to 2147483647"):
+        metrics.top_k_labels(np.ones((1, 1)), 2**63)
 
 
 def test_the_module_shows_what_is_public():

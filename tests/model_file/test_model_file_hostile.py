@@ -206,6 +206,9 @@ def test_hostile_headers(tmp_path, name):
         (b"PAR1" + b"\xff" * 50, "It looks like a Parquet file"),
         (b"\x93NUMPY\x01\x00" + bytes(50), "It looks like a NumPy .npy file"),
         (pickle.dumps({"weights": list(range(1000))}), "It looks like a Python pickle"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer, .* git lfs pull"),
+        (b"<!DOCTYPE html><html></html>", "It looks like a web page"),
+        (b"<html>\n<body>404</body></html>", "It looks like a web page"),
     ],
 )
 def test_foreign_and_damaged_files(tmp_path, content, message):

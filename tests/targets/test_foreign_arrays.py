@@ -43,6 +43,8 @@ def test_columns_of_every_library_are_labels(form):
     target = parse_target(form)
     labels = LabelNames.learn(target)
     assert labels.n == 3 and target.multilabel
+    columns = list("abc") if hasattr(form, "columns") else None  # arrays have no names
+    assert columns == (None if target.columns is None else target.columns.tolist())
     np.testing.assert_array_equal(labels.encode(target).to_scipy().toarray(), INDICATOR)
     assert target.dense_dtype is None or target.dense_dtype.kind in "biuf"
 

@@ -9,7 +9,8 @@ import math
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -25,6 +26,35 @@ _INVISIBLE = re.compile(
 )
 
 
+class _Log:
+    """Standard error that forgets what it cannot write: a log on a full disk ends no training."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with _unwritten_forgotten():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with _unwritten_forgotten():
+            self._stream.flush()
+
+
+@contextmanager
+def _unwritten_forgotten() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:  # the reader has seen enough
+        raise
+    except OSError:
+        pass
+
+
 def prepare_streams() -> None:
     """Let both outputs take every character, and a closed one take anything."""
     for name in ("stdout", "stderr"):
@@ -33,6 +63,7 @@ def prepare_streams() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    sys.stderr = _Log(sys.stderr)
 
 
 def drop_unwritten() -> None:

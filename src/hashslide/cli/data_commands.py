@@ -72,7 +72,7 @@ def convert(
         .txt .xmc               XMC repository, ids from 0; also .gz
         .svm .svmlight .libsvm  svmlight, feature ids from 1; also .gz
         .npz                    two CSR matrices; the fastest to read
-        .parquet .arrow         lists of ids; pip install 'hashslide[arrow]'
+        .parquet .arrow         lists of ids; pip install 'hashslide\\[arrow]'
 
     [bold]Examples[/bold]
 

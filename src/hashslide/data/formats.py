@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from scipy.sparse import csr_matrix
 
 from hashslide._interface import setting
-from hashslide._os_errors import StrPath
+from hashslide._os_errors import StrPath, as_path
 from hashslide.errors import InputError
 
 from ._foreign import TEXT_LATER
@@ -237,7 +237,7 @@ def format_of(path: StrPath, format: str | None = None) -> Format:
             accepted = ", ".join(form.name for form in FORMATS)
             raise InputError(f"{setting('format')} is {format!r}; accepted are {accepted}.")
         return found
-    name = Path(path).name.lower()
+    name = as_path(path).name.lower()
     for form in FORMATS:
         if (name.removesuffix(".gz") if form.text else name).endswith(form.suffixes):
             return form

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from hashslide._os_errors import StrPath
+from hashslide._os_errors import StrPath, as_path
 
 from ._foreign import check_foreign
 from ._repairs import fault
@@ -157,7 +157,7 @@ def open_text(path: StrPath) -> Iterator[TextSource]:
     OSError
         It cannot be opened.
     """
-    with open(path, "rb") as file:
+    with open(as_path(path), "rb") as file:
         yield TextSource(path, file)
 
 
@@ -172,7 +172,7 @@ def open_regular(path: StrPath) -> Iterator[BinaryIO]:
     OSError
         It cannot be opened.
     """
-    with open(path, "rb") as file:
+    with open(as_path(path), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             found = "not a regular file, but this format is not read from its beginning to its end"
             raise fault(path, "", found, "write it to a file first, or send a text format")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hashslide._os_errors import StrPath
+from hashslide._os_errors import StrPath, as_path
 
 from ._repairs import fault, id_range
 from ._text import read_matrix, read_text, write_matrices, write_text
@@ -160,7 +160,7 @@ def load_pairs(path: StrPath, shape: tuple[int, int]) -> csr_matrix:
 
 def labels_path(path: StrPath) -> Path | None:
     """Return the file of labels that belongs to a file of features by its published name; else None."""
-    path = Path(path)
+    path = as_path(path)
     for suffix in ("", ".gz"):
         if path.name.endswith(_FEATURES + suffix):
             stem = path.name.removesuffix(_FEATURES + suffix)

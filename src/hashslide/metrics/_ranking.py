@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from hashslide._checks import as_int
 from hashslide.csr import Csr, as_pattern
 from hashslide.errors import InputError
+from hashslide.settings.limits import MAX_IDS
 from hashslide.targets import LabelNames, Target, check_classes, column_names, is_missing, parse_target
 
 PADDING = -1
@@ -87,8 +88,8 @@ def ranked(
 
 def check_k(k: int) -> None:
     """Refuse what is no number of predictions."""
-    if (as_int(k) or 0) < 1:
-        raise InputError(f"k is {k!r}. Give a whole number from 1.")
+    if not 1 <= (as_int(k) or 0) <= MAX_IDS:
+        raise InputError(f"k is {k!r}. Give a whole number from 1 to {MAX_IDS}.")
 
 
 def rows_of(matrix: Csr) -> NDArray[np.int64]:

@@ -44,6 +44,10 @@ _METADATA = "__metadata__"  # no tensor may have this name: among the checksums 
 _CHECKSUM = re.compile("[0-9a-f]{8}")
 _DAMAGED = "It is damaged: copy it again, or save the model again."
 _SIGNATURES = {
+    b"version ": "a Git LFS pointer, which stands for the file: fetch the content with git lfs pull",
+    b"<!DOCTYP": "a web page, most likely the server's answer to a failed download",
+    b"<!doctyp": "a web page, most likely the server's answer to a failed download",
+    b"<html": "a web page, most likely the server's answer to a failed download",
     b"PK\x03\x04": "a zip archive (such as .npz or a PyTorch checkpoint)",
     b"\x1f\x8b": "a gzip file",
     b"\x89HDF": "an HDF5 file",

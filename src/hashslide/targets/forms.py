@@ -136,7 +136,7 @@ def parse_target(Y: Any, *, lists: bool | None = False, n_labels: int | None = N
 
 def column_names(Y: Any) -> NDArray[Any] | None:
     """Return the column names of a data frame, unless they are plain numbers."""
-    columns = getattr(Y, "columns", None)
+    columns = getattr(Y, "column_names", getattr(Y, "columns", None))  # the first is of Arrow's tables
     if columns is None or not all(isinstance(name, str) for name in columns):
         return None
     return np.array(list(columns), dtype=object)

@@ -219,8 +219,9 @@ def report(options: dict[str, Any], classifier: SlideClassifier, parts: dict[str
     if measured is not None:
         print_report(measured)
     if not options["quiet"]:
-        size = readable_bytes(output.stat().st_size)
-        note(f"\nSaved {output} ({size}) after {classifier.n_iter_} epochs, {seconds:.1f} s.")
+        size, n = readable_bytes(output.stat().st_size), classifier.n_iter_
+        epochs = "1 epoch" if n == 1 else f"{n} epochs"
+        note(f"\nSaved {output} ({size}) after {epochs}, {seconds:.1f} s.")
         note(next_steps(options["source"], output, question(classifier, (test or parts["train"]).X)))
 
 

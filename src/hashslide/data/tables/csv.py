@@ -4,14 +4,13 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from scipy.sparse import csr_matrix
 
 from hashslide._interface import setting
-from hashslide._os_errors import StrPath
+from hashslide._os_errors import StrPath, as_path
 from hashslide.errors import InputError
 
 from .._repairs import fault
@@ -150,7 +149,7 @@ class _Pieces(io.RawIOBase):
 
 def _checked_delimiter(path: StrPath, delimiter: str | None) -> str:
     if delimiter is None:
-        return "\t" if Path(path).name.lower().removesuffix(".gz").endswith(".tsv") else ","
+        return "\t" if as_path(path).name.lower().removesuffix(".gz").endswith(".tsv") else ","
     if (
         not isinstance(delimiter, str)
         or len(delimiter) != 1

@@ -1,11 +1,10 @@
 """The names that occur in one column of a table."""
 
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hashslide._os_errors import StrPath
+from hashslide._os_errors import StrPath, as_path
 
 from .._repairs import fault
 from .csv import open_csv
@@ -52,7 +51,7 @@ def table_names(
     from .arrow_types import as_strings, item_kind, split_lists
 
     columns = checked(Columns(features=column, values=None, labels=column, separator=separator))
-    is_csv = Path(path).name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+    is_csv = as_path(path).name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
     opened = open_csv(arrow, path, columns, delimiter) if is_csv else open_parquet(arrow, path, columns)
     names: set[str] = set()
     with opened as table:

@@ -4,7 +4,6 @@ import json
 import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide._atomic import atomic_write
-from hashslide._os_errors import StrPath, pass_on_system_errors
+from hashslide._os_errors import StrPath, as_path, pass_on_system_errors
 from hashslide.csr import Csr
 
 from .._pairs import checked_pair
@@ -211,7 +210,7 @@ def _noted_widths(path: StrPath, schema: Any) -> dict[str, int | None]:
 
 
 def _writer(arrow: ModuleType, path: StrPath, file: BinaryIO, schema: Any) -> Any:
-    if Path(path).suffix.lower() in (".arrow", ".feather"):
+    if as_path(path).suffix.lower() in (".arrow", ".feather"):
         return arrow.ipc.new_file(file, schema)
     return arrow.parquet.ParquetWriter(file, schema, compression="zstd")
 

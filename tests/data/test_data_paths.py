@@ -1,0 +1,32 @@
+"""What is no path of a file is refused as such by everything that reads or writes one."""
+
+import numpy as np
+import pytest
+
+from hashslide import SlideClassifier, data
+from hashslide.errors import InputError
+
+EYE = np.eye(2)
+LOADERS = ("load_xmc", "load_svmlight", "load_npz", "load_parquet", "load_csv", "load_names")
+SAVERS = ("save_xmc", "save_svmlight", "save_npz", "save_parquet")
+CALLS = {
+    "load": data.load,
+    "load with a format": lambda path: data.load(path, format="xmc"),
+    "load_named": data.load_named,
+    "load_pairs": lambda path: data.load_pairs(path, (2, 2)),
+    "save": lambda path: data.save(path, EYE, EYE),
+    "save_names": lambda path: data.save_names(path, ["a"]),
+    "convert from": lambda path: data.convert(path, "a.svm"),
+    "convert to": lambda path: data.convert("a.txt", path),
+    "load a model": SlideClassifier.load,
+    "save a model": lambda path: SlideClassifier(hidden=2, epochs=1).fit(EYE, EYE).save(path),
+    **{name: getattr(data, name) for name in LOADERS},
+    **{name: lambda path, save=getattr(data, name): save(path, EYE, EYE) for name in SAVERS},
+}
+
+
+@pytest.mark.parametrize("path", [None, 0, ["a.txt"], b"a.txt", "", "a\0.txt"], ids=repr)
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+def test_what_is_no_path_is_refused(call, path):
+    with pytest.raises(InputError, match="the path of a file is"):
+        call(path)
