@@ -57,6 +57,7 @@ def arguments_of(words: tuple[str, ...], tiny) -> list[str]:
     model, source = str(tiny / "model"), str(tiny)
     return {
         ("train",): [source, "-o", "out", "--epochs", "1", "--hidden", "4", "--quiet"],
+        ("tune",): [source, "-o", "out", "--trials", "1", "--epochs", "1", "--quiet"],
         ("evaluate",): [model, source],
         ("predict",): [model, str(tiny / "test.txt")],
         ("inspect",): [model],
@@ -80,7 +81,7 @@ def ends_well(words) -> int:
 
 
 def test_the_walk_finds_the_commands():
-    assert {("train",), ("predict",), ("evaluate",), ("inspect",), ("advise",), ("info",)} < COMMANDS.keys()
+    assert {("train",), ("tune",), ("predict",), ("evaluate",), ("inspect",), ("advise",)} < COMMANDS.keys()
     assert ("train", "--epochs") in [(words[0], option) for words, option in OPTIONS] and len(OPTIONS) > 40
 
 

@@ -69,6 +69,8 @@ def test_data_are_built_in_sets_and_files(complete):
         ("train", "source"),
         ("train", "test"),
         ("train", "validation"),
+        ("tune", "source"),
+        ("tune", "evaluation"),
         ("predict", "source"),
         ("evaluate", "source"),
         ("advise", "source"),

@@ -43,6 +43,8 @@ COMMANDS = [
     "train train.txt.gz --test test.txt.gz -o test.txt.gz",
     "train train.txt.gz --validation test.txt.gz -o test.txt.gz",
     "train train.txt.gz --label-names names -o names",
+    "tune . -o test.txt.gz",
+    "tune train.txt.gz --eval test.txt.gz -o test.txt.gz",
     "data convert train.txt.gz train.txt.gz",
     "data convert train.txt.gz linked.npz",
 ]

@@ -63,6 +63,7 @@ def _root(
 for _name, _summary in (
     ("advise", "Find out whether hashing pays on your data, before a long training."),
     ("train", "Train a model on a data file and save it."),
+    ("tune", "Search settings that fit the data, train with the best ones and save the model."),
     ("evaluate", "Measure a model on labelled data."),
     ("predict", "Print the best labels of each example, best first, with probabilities."),
     ("inspect", "Show what a model file holds: settings and tensors."),

@@ -86,6 +86,11 @@ def note(message: str) -> None:
     NOTES.print(escape("\n".join(map(visible, message.split("\n")))))
 
 
+def print_line(text: str) -> None:
+    """Print text as it is, on as many lines as it has."""
+    RESULTS.print(escape("\n".join(map(visible, text.split("\n")))))
+
+
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON; numbers that JSON lacks become null."""
     is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")

@@ -62,9 +62,9 @@ def data_argument(metavar: str, help: str) -> ArgumentInfo:
     return typer.Argument(metavar=metavar, help=help, show_default=False, autocompletion=complete_data)
 
 
-def data_option(help: str, panel: str | None = None) -> OptionInfo:
+def data_option(help: str, *names: str) -> OptionInfo:
     """Return an option that names data."""
-    return typer.Option(metavar="DATA", help=help, rich_help_panel=panel, autocompletion=complete_data)
+    return typer.Option(*names, metavar="DATA", help=help, autocompletion=complete_data)
 
 
 def _flag(*names: str, help: str) -> OptionInfo:
@@ -140,6 +140,9 @@ Epochs = Annotated[str, _setting("epochs", "N|auto", "Passes over the data.")]
 LearningRate = Annotated[str, _setting("learning_rate", "X|auto", "Step size at the top of the schedule.")]
 Hash = Annotated[str, _setting("hash", "FAMILY", "Hard negatives by hashing: dwta, 'dwta(tables=20)'.")]
 Active = Annotated[str, _setting("active", "KIND", "per_batch or per_example: owner of active sets.")]
+ActiveAdvanced = Annotated[
+    str, _setting("active", "KIND", "per_batch or per_example: owner of active sets.", NEGATIVES)
+]
 LabelWeight = Annotated[str, _setting("label_weight", "KIND", "propensity: favour rare labels.")]
 BatchSize = Annotated[str, _setting("batch_size", "N|auto", "Examples of a step.", TRAINING)]
 Loss = Annotated[
@@ -188,6 +191,13 @@ Exclude = Annotated[
         "as the XMC sets name them.",
     ),
 ]
+OptimizerState = Annotated[
+    bool,
+    advanced(
+        "--optimizer-state", help="Keep the optimiser's state in MODEL, to train on later.", panel=FILES
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 EarlyStopping = Annotated[
     bool, _flag("--early-stopping", help="Stop when validation improves no more; keep the best.")
 ]

@@ -59,20 +59,13 @@ def train(
         Path | None,
         typer.Option(metavar="MODEL", help="Go on from a file of --save-every, with its settings."),
     ] = None,
-    optimizer_state: Annotated[
-        bool,
-        opt.advanced(
-            "--optimizer-state",
-            help="Keep the optimiser's state in MODEL, to train on later.",
-            panel=opt.FILES,
-        ),
-    ] = False,
+    optimizer_state: opt.OptimizerState = False,
     plot: Annotated[
         Path | None,
         opt.advanced(metavar="FILE", help="Draw the training to FILE.png or FILE.html.", panel=opt.FILES),
     ] = None,
     jobs: opt.Jobs = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    quiet: opt.Quiet = False,
     json: opt.Json = False,
     help_advanced: opt.HelpAdvanced = False,
     *,
