@@ -1,5 +1,6 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -234,30 +235,29 @@ void bind_network(nb::module_& m) {
             "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "sample_weight"_a.none(),
             "n_threads"_a, "rows"_a.none() = nb::none(), "A ranker from training data and the network's best labels.")
         .def(
-            "ranker_margins",
+            "ranker_parts",
             [](const Network& self, const NewRanker& made, In<Index> x_indptr, In<Id> x_indices, In<float> x_data,
                In<Index> y_indptr, In<Id> y_indices) {
                 const CsrInput x = csr(x_indptr, x_indices, x_data, self.config().n_features);
                 const CsrInput y = pattern(y_indptr, y_indices, self.config().n_labels);
-                if (made.is_taken) throw BadInput("The ranker has been set. Ask for its margins before that.");
+                if (made.is_taken) throw BadInput("The ranker has been set. Ask for its parts before that.");
                 if (x.n_rows() != y.n_rows()) throw BadInput("pairs has not one row for each row of x.");
                 self.check_ranker(made.ranker);
-                auto out = make_array<float>({y_indices.size()});
-                released([&] { self.ranker_margins(made.ranker, x, y, out.data()); });
-                return out;
+                auto margins = make_array<float>({y_indices.size()}), associations = make_array<float>({y_indices.size()});
+                released([&] { self.ranker_parts(made.ranker, x, y, margins.data(), associations.data()); });
+                return std::pair(margins, associations);
             },
             "ranker"_a, "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a,
-            "What a ranker says of the labels that y holds for each example, in its order.")
+            "Margins and associations of the labels that y holds for each example, in its order.")
         .def(
             "set_ranker",
-            [](Network& self, NewRanker& made, float margin, float prior) {
+            [](Network& self, NewRanker& made, std::array<float, Blend::n_parts> blend) {
                 if (made.is_taken) return;
                 self.check_ranker(made.ranker);
                 made.is_taken = true;
-                self.set_ranker(std::move(made.ranker), margin, prior);
+                self.set_ranker(std::move(made.ranker), Blend{blend});
             },
-            "ranker"_a, "margin"_a, "prior"_a,
-            "Add margin times what it says, and prior times the log frequency, to the logits from now on.")
+            "ranker"_a, "blend"_a, "Let it be part of the logits from now on.")
         .def("drop_ranker", &Network::drop_ranker, "Predict by the network alone.")
         .def(
             "update_ranker",

@@ -1,9 +1,31 @@
 #include "layers/ranker.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace hashslide {
+namespace {
+
+// x / |x|, as the margins take it.
+std::span<const float> unit(std::span<const float> values) {
+    thread_local std::vector<float> scaled;
+    const float scale = inverse_length(values);
+    scaled.assign(values.begin(), values.end());
+    for (float& v : scaled) v *= scale;
+    return scaled;
+}
+
+// |x| / |x|, as the associations take it: a feature occurs whatever the sign of its value.
+std::span<const float> unsigned_unit(std::span<const float> values) {
+    thread_local std::vector<float> scaled;
+    const std::span<const float> of_margins = unit(values);
+    scaled.assign(of_margins.begin(), of_margins.end());
+    for (float& v : scaled) v = std::abs(v);
+    return scaled;
+}
+
+float on_log_scale(float association) { return std::log1p(association / Ranker::least_association); }
+
+}  // namespace
 
 float inverse_length(std::span<const float> values) {
     double squares = 0;
@@ -11,56 +33,36 @@ float inverse_length(std::span<const float> values) {
     return squares > 0 ? static_cast<float>(1.0 / std::sqrt(squares)) : 0.0f;
 }
 
-// O(features * ranked * log of a list's length): the shorter of the two lists is looked up in the longer one. Margins
-// are added up in the order of the features.
+float Ranker::addend(Id label, float margin, float association) const {
+    return margin_factor[label] * margin + association_factor[label] * association - usual[label];
+}
+
 void Ranker::rank(std::span<const Id> ids, std::span<const float> values, std::vector<Hit>& hits) const {
-    if (labels.size() == 0) return;
-    const auto last = hits.begin() + std::min<Index>(ranked, std::ssize(hits));
-    std::sort(hits.begin(), last, [](const Hit& a, const Hit& b) { return a.label < b.label; });
-    const std::vector<Hit>::size_type n = static_cast<std::size_t>(last - hits.begin());
-    thread_local std::vector<float> margins;
-    margins.assign(n, 0.0f);
-    const float scale = inverse_length(values);
-    const auto is_before = [](const Hit& hit, Id label) { return hit.label < label; };
-    for (std::size_t j = 0; j < ids.size(); ++j) {
-        const Id *entry = labels.data() + begin[ids[j]], *end = labels.data() + begin[ids[j] + 1];
-        const auto add = [&](std::size_t i, const Id* found) {
-            margins[i] += scale * values[j] * weight[found - labels.data()];
-        };
-        if (end - entry < static_cast<std::ptrdiff_t>(n)) {
-            auto hit = hits.begin();
-            for (; entry != end; ++entry) {
-                hit = std::lower_bound(hit, last, *entry, is_before);
-                if (hit == last) break;
-                if (hit->label == *entry) add(static_cast<std::size_t>(hit - hits.begin()), entry);
-            }
-        } else {
-            for (std::size_t i = 0; i < n; ++i) {
-                entry = std::lower_bound(entry, end, hits[i].label);
-                if (entry == end) break;
-                if (*entry == hits[i].label) add(i, entry);
-            }
-        }
+    if (margins.empty() && associations.empty()) return;
+    const std::span<Hit> best(hits.data(), static_cast<std::size_t>(std::min<Index>(ranked, std::ssize(hits))));
+    std::sort(best.begin(), best.end(), [](const Hit& a, const Hit& b) { return a.label < b.label; });
+    thread_local std::vector<float> margin, association;
+    margin.assign(best.size(), 0.0f);
+    association.assign(best.size(), 0.0f);
+    margins.add_sums(ids, unit(values), best, margin.data());
+    associations.add_sums(ids, unsigned_unit(values), best, association.data());
+    for (std::size_t i = 0; i < best.size(); ++i) {
+        const Id label = best[i].label;
+        best[i] = hashslide::ranked(best[i].score + addend(label, margin[i], on_log_scale(association[i])), label);
     }
-    for (std::size_t i = 0; i < n; ++i) hits[i] = hashslide::ranked(hits[i].score + margins[i], hits[i].label);
     std::sort(hits.begin(), hits.end());
 }
 
 float Ranker::margin_of(std::span<const Id> ids, std::span<const float> values, Id label) const {
-    const float scale = inverse_length(values);
-    float sum = 0;
-    for (std::size_t j = 0; j < ids.size(); ++j) {
-        const Id *first = labels.data() + begin[ids[j]], *last = labels.data() + begin[ids[j] + 1];
-        const Id* entry = std::lower_bound(first, last, label);
-        if (entry != last && *entry == label) sum += scale * values[j] * weight[entry - labels.data()];
-    }
-    return sum;
+    return margins.sum(ids, unit(values), label);
 }
 
-void Ranker::grow_features(Index n_features) {
-    const Index n_old = begin.size() - 1;
-    begin.resize(n_features + 1);
-    std::fill(begin.data() + n_old + 1, begin.data() + n_features + 1, begin[n_old]);
+float Ranker::association_of(std::span<const Id> ids, std::span<const float> values, Id label) const {
+    return on_log_scale(associations.sum(ids, unsigned_unit(values), label));
+}
+
+float Ranker::addend(std::span<const Id> ids, std::span<const float> values, Id label) const {
+    return enabled() ? addend(label, margin_of(ids, values, label), association_of(ids, values, label)) : 0.0f;
 }
 
 }  // namespace hashslide

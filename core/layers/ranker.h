@@ -1,35 +1,56 @@
-// A sparse linear classifier of each label over the input features, beside the network (docs/how/ranker.md). The score
-// of a label is its logit and its offset; the labels whose sum of the two is among the `ranked` largest of an example
-// also get the margin
-//     sum over features f of x_f / |x| S[f, l].
-// A hidden layer is too narrow to hold which rare feature goes with which rare label; one weight for each pair that
-// tells labels apart which the network confuses can. It is learned after the network, from such labels alone
-// (core/ranking), so that it has nothing to say of others.
+// What the input features say directly of a label, beside the network (docs/how/ranker.md). The score of a label is its
+// logit and its offset; the labels whose sum of the two is among the `ranked` largest of an example also get
+//     margin factor * margin + association factor * log(1 + association / least_association),
+// less what that usually is, which is in the offset. The margin is that of a sparse linear classifier of the label, the association how often its features occur together
+// with the label (core/ranking): a hidden layer is too narrow to hold which rare feature goes with which rare label.
+// Both are learned after the network, from what it confuses, so that they have nothing to say of other labels.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <span>
 #include <vector>
 
 #include "base/best_k.h"
 #include "base/memory.h"
 #include "base/types.h"
+#include "sparse/feature_weights.h"
 
 namespace hashslide {
 
 // 1 / |values|; 0 for a vector of zeros.
 float inverse_length(std::span<const float> values);
 
+// How much the parts count for a label of frequency f: a factor is max(0, part + part_by_log * log f), what a part
+// usually is usual_part + usual_part_by_log * log f, and the offset prior * log f + the sum of factor * usual part.
+struct Blend {
+    enum Part {
+        prior,
+        margin,
+        margin_by_log,
+        usual_margin,
+        usual_margin_by_log,
+        association,
+        association_by_log,
+        usual_association,
+        usual_association_by_log,
+        n_parts
+    };
+    std::array<float, n_parts> parts{};
+    float operator[](Part part) const { return parts[part]; }
+};
+
 struct Ranker {
-    explicit Ranker(Index n_features = 0) : begin(n_features + 1) {}
+    explicit Ranker(Index n_features = 0) : margins(n_features), associations(n_features) {}
 
     bool enabled() const { return offset.size() > 0; }
 
     static constexpr Index ranked = 50;
+    static constexpr float least_association = 0.01f;  // smaller ones differ little from none
 
-    // Labels of which the best k can be told after rank(): those with a margin may all fall behind k others.
+    // Labels of which the best k can be told after rank(): those that get more may all fall behind k others.
     Index needed(Index k, Index n_labels) const { return enabled() ? std::min(n_labels, k + ranked) : k; }
-    // hits: the best labels of an example by logit and offset, best first. Adds the margins and orders them anew.
+    // hits: the best labels of an example by logit and offset, best first. Adds the rest and orders them anew.
     void rank(std::span<const Id> ids, std::span<const float> values, std::vector<Hit>& hits) const;
 
     float offset_of(Id label) const { return enabled() ? offset[label] : 0.0f; }
@@ -37,27 +58,57 @@ struct Ranker {
     const float* offsets(Index first, const std::vector<float>& zeros) const {
         return enabled() ? offset.data() + first : zeros.data();
     }
-    // The margin of one label.
+    // What one label would get if it were among the best.
+    float addend(std::span<const Id> ids, std::span<const float> values, Id label) const;
+    // sum over features f of x_f / |x| S[f, label], and log(1 + association / least_association).
     float margin_of(std::span<const Id> ids, std::span<const float> values, Id label) const;
+    float association_of(std::span<const Id> ids, std::span<const float> values, Id label) const;
 
-    // New features have empty lists.
-    void grow_features(Index n_features);
-    // New labels are in no list.
+    // Lets it count; log_frequency(label) of all labels. What counts nothing is not kept.
     template <class F>
-    void grow_labels(Index n_labels, F&& log_frequency) {
-        if (!enabled()) return;
-        const Index n_old = offset.size();
-        offset.resize(n_labels);
-        for (Index label = n_old; label < n_labels; ++label)
-            offset[label] = blend[1] * static_cast<float>(log_frequency(static_cast<Id>(label)));
+    void weigh(const Blend& counts, Index n_labels, F&& log_frequency) {
+        if (counts[Blend::margin] == 0 && counts[Blend::margin_by_log] == 0)
+            margins = FeatureWeights(margins.begin.size() - 1);
+        if (counts[Blend::association] == 0 && counts[Blend::association_by_log] == 0)
+            associations = FeatureWeights(associations.begin.size() - 1);
+        blend = Array<float>(Blend::n_parts);
+        std::copy(counts.parts.begin(), counts.parts.end(), blend.data());
+        set_labels(0, n_labels, log_frequency);
     }
 
-    Array<Index> begin;   // (features + 1,): the list of feature f is begin[f] .. begin[f + 1]
-    Array<Id> labels;     // of each entry; ascending within a list
-    Array<float> weight;  // S, of each entry
-    Array<float> offset;  // of each label; empty: there is no ranker
-    Array<float> blend;   // (2,): what the learned margins were multiplied with to give S, and the log frequencies to
-                          // give the offsets
+    // New features and labels are in no list.
+    void grow_features(Index n_features) {
+        margins.grow(n_features);
+        associations.grow(n_features);
+    }
+    template <class F>
+    void grow_labels(Index n_labels, F&& log_frequency) {
+        if (enabled()) set_labels(offset.size(), n_labels, log_frequency);
+    }
+
+    FeatureWeights margins;           // S
+    FeatureWeights associations;      // cosine of the feature and the label, each the vector of the examples that have it
+    Array<float> offset;              // of each label; empty: there is no ranker
+    Array<float> usual;               // of each label: what margin and association usually add
+    Array<float> margin_factor;       // of each label
+    Array<float> association_factor;  // of each label
+    Array<float> blend;               // (Blend::n_parts,)
+
+private:
+    template <class F>
+    void set_labels(Index first, Index last, F&& log_frequency) {
+        for (Array<float>* array : {&offset, &usual, &margin_factor, &association_factor}) array->resize(last);
+        for (Index label = first; label < last; ++label) {
+            const float log_f = static_cast<float>(log_frequency(static_cast<Id>(label)));
+            const auto line = [&](Blend::Part part) { return blend[part] + blend[part + 1] * log_f; };
+            margin_factor[label] = std::max(0.0f, line(Blend::margin));
+            association_factor[label] = std::max(0.0f, line(Blend::association));
+            usual[label] = margin_factor[label] * line(Blend::usual_margin) +
+                           association_factor[label] * line(Blend::usual_association);
+            offset[label] = blend[Blend::prior] * log_f + usual[label];
+        }
+    }
+    float addend(Id label, float margin, float association) const;
 };
 
 }  // namespace hashslide

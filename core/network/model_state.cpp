@@ -34,15 +34,24 @@ void visit_neurons(StateVisitor& visitor, const std::string& name, Neurons& neur
                 neurons.n(), neurons.width());
 }
 
+void visit_feature_weights(StateVisitor& visitor, const std::string& name, FeatureWeights& weights,
+                           const NetworkConfig& config) {
+    visitor.visit({name + ".begin", Role::weight, {config.n_features + 1}, Values::offsets}, &weights.begin);
+    const Index entries = weights.begin[config.n_features];
+    visitor.visit({name + ".labels", Role::weight, {entries}, Values::sorted_ids, config.n_labels, &weights.begin},
+                  &weights.labels);
+    visitor.visit({name + ".weight", Role::weight, {entries}}, &weights.weight);
+}
+
 void visit_ranker(StateVisitor& visitor, Ranker& ranker, const NetworkConfig& config) {
-    if (!visitor.enter("ranker.begin", ranker.enabled())) return;
-    visitor.visit({"ranker.begin", Role::weight, {config.n_features + 1}, Values::offsets}, &ranker.begin);
-    const Index entries = ranker.begin[config.n_features];
-    visitor.visit({"ranker.labels", Role::weight, {entries}, Values::sorted_ids, config.n_labels, &ranker.begin},
-                  &ranker.labels);
-    visitor.visit({"ranker.weight", Role::weight, {entries}}, &ranker.weight);
+    if (!visitor.enter("ranker.margins.begin", ranker.enabled())) return;
+    visit_feature_weights(visitor, "ranker.margins", ranker.margins, config);
+    visit_feature_weights(visitor, "ranker.associations", ranker.associations, config);
     visitor.visit({"ranker.offset", Role::weight, {config.n_labels}}, &ranker.offset);
-    visitor.visit({"ranker.blend", Role::weight, {2}}, &ranker.blend);
+    visitor.visit({"ranker.usual", Role::weight, {config.n_labels}}, &ranker.usual);
+    visitor.visit({"ranker.margin_factor", Role::weight, {config.n_labels}}, &ranker.margin_factor);
+    visitor.visit({"ranker.association_factor", Role::weight, {config.n_labels}}, &ranker.association_factor);
+    visitor.visit({"ranker.blend", Role::weight, {Blend::n_parts}}, &ranker.blend);
 }
 
 void visit_lists(StateVisitor& visitor, const std::string& name, LabelLists& lists, Index n, Index n_labels) {

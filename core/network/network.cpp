@@ -235,7 +235,7 @@ void Network::pair_logits(const CsrInput& x, const CsrInput& y, bool with_ranker
                 z = model_.output.logit(label, h.data() + row * model_.width());
                 if (with_ranker)
                     z = z + model_.ranker.offset_of(label) +
-                        model_.ranker.margin_of(rows.ids(row), rows.values(row), label);
+                        model_.ranker.addend(rows.ids(row), rows.values(row), label);
             });
         }
     });
@@ -282,32 +282,29 @@ Ranker Network::learn_ranker(const CsrInput& x, const CsrInput& y, const float* 
 }
 
 void Network::check_ranker(const Ranker& ranker) const {
-    const std::span<const Id> labels(ranker.labels.data(), static_cast<std::size_t>(ranker.labels.size()));
-    if (ranker.begin.size() != config_.n_features + 1 ||
-        std::any_of(labels.begin(), labels.end(), [&](Id label) { return label >= config_.n_labels; }))
-        throw BadInput("The ranker was made for other features or labels than this network has. Make it anew.");
+    for (const FeatureWeights* weights : {&ranker.margins, &ranker.associations}) {
+        const std::span<const Id> labels(weights->labels.data(), static_cast<std::size_t>(weights->labels.size()));
+        if (weights->begin.size() != config_.n_features + 1 ||
+            std::any_of(labels.begin(), labels.end(), [&](Id label) { return label >= config_.n_labels; }))
+            throw BadInput("The ranker was made for other features or labels than this network has. Make it anew.");
+    }
 }
 
-void Network::ranker_margins(const Ranker& ranker, const CsrInput& x, const CsrInput& y, float* out) const {
+void Network::ranker_parts(const Ranker& ranker, const CsrInput& x, const CsrInput& y, float* margins,
+                           float* associations) const {
     for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
         for (Index row = 0; row < rows.n_rows; ++row)
             y.each(first + row, [&](Id label, Index entry) {
-                out[entry] = ranker.margin_of(rows.ids(row), rows.values(row), label);
+                margins[entry] = ranker.margin_of(rows.ids(row), rows.values(row), label);
+                associations[entry] = ranker.association_of(rows.ids(row), rows.values(row), label);
             });
     });
 }
 
-void Network::set_ranker(Ranker ranker, float margin, float prior) {
+void Network::set_ranker(Ranker ranker, const Blend& blend) {
     const Whole whole;
     drop_screen();
-    if (margin == 0) ranker = Ranker(config_.n_features);
-    ranker.blend = Array<float>(2);
-    ranker.blend[0] = margin;
-    ranker.blend[1] = prior;
-    for (Index i = 0; i < ranker.weight.size(); ++i) ranker.weight[i] *= margin;
-    ranker.offset = Array<float>(config_.n_labels);
-    for (Index label = 0; label < config_.n_labels; ++label)
-        ranker.offset[label] = prior * static_cast<float>(std::log(prior_.frequency(static_cast<Id>(label))));
+    ranker.weigh(blend, config_.n_labels, [&](Id label) { return std::log(prior_.frequency(label)); });
     model_.ranker = std::move(ranker);
 }
 

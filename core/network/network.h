@@ -48,10 +48,12 @@ public:
     void check_ranker(const Ranker& ranker) const;
     // A ranker from training data, of all labels against the best ones of each example; after set_label_prior.
     Ranker learn_ranker(const CsrInput& x, const CsrInput& y, const float* sample_weight, int n_threads) const;
-    // What it says of the labels that y holds for each row of x: out (entries of y).
-    void ranker_margins(const Ranker& ranker, const CsrInput& x, const CsrInput& y, float* out) const;
-    // From now on margin times that and prior times the log frequency of a label are part of its logit.
-    void set_ranker(Ranker ranker, float margin, float prior);
+    // The margins and the associations, on their log scale, of the labels that y holds for each row of x: both of the
+    // size of y's entries.
+    void ranker_parts(const Ranker& ranker, const CsrInput& x, const CsrInput& y, float* margins,
+                      float* associations) const;
+    // From now on it is part of the logits.
+    void set_ranker(Ranker ranker, const Blend& blend);
     void drop_ranker();
     // The steps of update_ranker() (core/ranking) on further examples.
     void update_ranker(const CsrInput& x, const CsrInput& y, int n_threads);

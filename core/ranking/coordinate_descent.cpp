@@ -11,9 +11,9 @@
 
 namespace hashslide {
 
-CoordinateDescent::Weights CoordinateDescent::solve(const RankedExamples& examples,
-                                                    std::span<const HardPairs::Pair> pairs, float true_weight,
-                                                    const RankerSettings& settings, std::uint64_t seed) {
+FeatureWeights::OfLabel CoordinateDescent::solve(const RankedExamples& examples,
+                                                 std::span<const HardPairs::Pair> pairs, float true_weight,
+                                                 const RankerSettings& settings, std::uint64_t seed) {
     const bool has_true = std::any_of(pairs.begin(), pairs.end(), [](HardPairs::Pair p) { return p.is_true(); });
     if (!has_true) return {};
     const Index n = std::ssize(pairs);
@@ -65,10 +65,10 @@ float CoordinateDescent::sweep(const RankedExamples& examples, std::span<const H
 }
 
 // The large weights; leaves w_ at 0.
-CoordinateDescent::Weights CoordinateDescent::take(const RankedExamples& examples,
-                                                   std::span<const HardPairs::Pair> pairs,
-                                                   const RankerSettings& settings) {
-    Weights weights;
+FeatureWeights::OfLabel CoordinateDescent::take(const RankedExamples& examples,
+                                                std::span<const HardPairs::Pair> pairs,
+                                                const RankerSettings& settings) {
+    FeatureWeights::OfLabel weights;
     for (const HardPairs::Pair pair : pairs)
         examples.x.each(pair.row(), [&](Id feature, Index) {
             if (w_[feature] != 0) weights.emplace_back(feature, w_[feature]);
@@ -85,7 +85,7 @@ CoordinateDescent::Weights CoordinateDescent::take(const RankedExamples& example
     }
     std::erase_if(weights, [&](const auto& w) { return std::abs(w.second) < least; });
     std::sort(weights.begin(), weights.end());
-    return Weights(weights);  // a copy has no room for what was cut
+    return FeatureWeights::OfLabel(weights);  // a copy has no room for what was cut
 }
 
 }  // namespace hashslide

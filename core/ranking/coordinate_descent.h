@@ -5,10 +5,10 @@
 
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "ranking/hard_pairs.h"
+#include "sparse/feature_weights.h"
 
 namespace hashslide {
 
@@ -18,7 +18,8 @@ struct RankerSettings {
     Index sweeps = 5;          // over the pairs of a label, at most
     float tolerance = 0.1f;    // largest projected gradient at which a label is done before
     float least_share = 0.1f;  // of a label's largest weight: smaller ones are cut
-    Index longest = 64;        // weights of a label, the largest; in a network, its width if that is larger
+    Index longest = 64;        // weights of a label, the largest, and associations of all labels on average; in a
+                               // network, its width if that is larger
 };
 
 // Examples as the solver reads them.
@@ -33,18 +34,16 @@ class CoordinateDescent {
 public:
     explicit CoordinateDescent(Index n_features) : w_(n_features) {}
 
-    using Weights = std::vector<std::pair<Id, float>>;  // (feature, weight), features ascending
-
     // true_weight: of the label's true pairs in the loss. Depends on its arguments alone. O(sweeps * entries of the
     // pairs' rows).
-    Weights solve(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs, float true_weight,
-                  const RankerSettings& settings, std::uint64_t seed);
+    FeatureWeights::OfLabel solve(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs,
+                                  float true_weight, const RankerSettings& settings, std::uint64_t seed);
 
 private:
     float margin(const RankedExamples& examples, Index row) const;
     float sweep(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs, float true_weight, float cost);
-    Weights take(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs,
-                 const RankerSettings& settings);
+    FeatureWeights::OfLabel take(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs,
+                                 const RankerSettings& settings);
 
     std::vector<float> w_;
     std::vector<float> alpha_;    // of each pair

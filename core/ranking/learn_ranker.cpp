@@ -6,6 +6,7 @@
 
 #include "base/parallel.h"
 #include "base/rng.h"
+#include "ranking/associations.h"
 
 namespace hashslide {
 namespace {
@@ -13,31 +14,38 @@ namespace {
 constexpr Index label_grain = 16;
 constexpr Index row_grain = 1024;
 
-// One solver for each thread that is at work, as each has the size of all features.
-class Solvers {
+// What learns one label, with memory in proportion to all features.
+struct Learner {
+    explicit Learner(Index n_features) : margins(n_features), associations(n_features) {}
+    CoordinateDescent margins;
+    Associations associations;
+};
+
+// One learner for each thread that is at work.
+class Learners {
 public:
-    explicit Solvers(Index n_features) : n_features_(n_features) {}
+    explicit Learners(Index n_features) : n_features_(n_features) {}
 
     template <class F>
     void borrow(F&& f) {
-        std::unique_ptr<CoordinateDescent> solver;
+        std::unique_ptr<Learner> learner;
         {
             const std::lock_guard lock(mutex_);
             if (!idle_.empty()) {
-                solver = std::move(idle_.back());
+                learner = std::move(idle_.back());
                 idle_.pop_back();
             }
         }
-        if (!solver) solver = std::make_unique<CoordinateDescent>(n_features_);
-        f(*solver);
+        if (!learner) learner = std::make_unique<Learner>(n_features_);
+        f(*learner);
         const std::lock_guard lock(mutex_);
-        idle_.push_back(std::move(solver));
+        idle_.push_back(std::move(learner));
     }
 
 private:
     Index n_features_;
     std::mutex mutex_;
-    std::vector<std::unique_ptr<CoordinateDescent>> idle_;
+    std::vector<std::unique_ptr<Learner>> idle_;
 };
 
 std::vector<float> inverse_lengths(const CsrInput& x, int n_threads) {
@@ -53,26 +61,6 @@ std::vector<float> inverse_lengths(const CsrInput& x, int n_threads) {
     return scale;
 }
 
-// From the weights of each label to the lists of each feature.
-Ranker by_feature(std::vector<CoordinateDescent::Weights>& weights, Index n_features) {
-    Ranker ranker(n_features);
-    for (const auto& of_label : weights)
-        for (const auto& [feature, weight] : of_label) ++ranker.begin[feature + 1];
-    for (Index f = 0; f < n_features; ++f) ranker.begin[f + 1] += ranker.begin[f];
-    ranker.labels = Array<Id>(ranker.begin[n_features]);
-    ranker.weight = Array<float>(ranker.begin[n_features]);
-    std::vector<Index> next(ranker.begin.data(), ranker.begin.data() + n_features);
-    for (std::size_t label = 0; label < weights.size(); ++label) {
-        poll();
-        for (const auto& [feature, weight] : weights[label]) {
-            ranker.labels[next[feature]] = static_cast<Id>(label);
-            ranker.weight[next[feature]++] = weight;
-        }
-        CoordinateDescent::Weights().swap(weights[label]);
-    }
-    return ranker;
-}
-
 }  // namespace
 
 Ranker learn_ranker(const CsrInput& x, const CsrInput& y, Index n_features, Index n_labels,
@@ -81,26 +69,34 @@ Ranker learn_ranker(const CsrInput& x, const CsrInput& y, Index n_features, Inde
     const Index k = y.n_rows() > 0 ? std::ssize(candidates) / y.n_rows() : 0;
     const HardPairs pairs(y, candidates, k, n_labels);
     const std::vector<float> scale = inverse_lengths(x, n_threads);
-    const RankedExamples examples{
-        x, scale, {sample_weight, sample_weight ? static_cast<std::size_t>(x.n_rows()) : std::size_t{0}}};
-    std::vector<CoordinateDescent::Weights> weights(pairs.n_labels());
-    Solvers solvers(n_features);
-    parallel_for(n_threads, 0, pairs.n_labels(), label_grain, [&](Index first, Index last) {
-        solvers.borrow([&](CoordinateDescent& solver) {
-            for (Index label = first; label < last; ++label)
-                weights[label] = solver.solve(examples, pairs.of(static_cast<Id>(label)),
-                                              label_weight.empty() ? 1.0f : label_weight[label], settings,
-                                              mix(seed ^ static_cast<std::uint64_t>(label)));
+    const std::span<const float> row_weight(sample_weight,
+                                            sample_weight ? static_cast<std::size_t>(x.n_rows()) : std::size_t{0});
+    const RankedExamples examples{x, scale, row_weight};
+    const std::vector<double> counts = feature_counts(x, n_features, row_weight);
+    const Index longest = longest_associations(x, y, n_features, n_labels, settings.longest * n_labels);
+    std::vector<FeatureWeights::OfLabel> margins(n_labels), associations(n_labels);
+    Learners learners(n_features);
+    parallel_for(n_threads, 0, n_labels, label_grain, [&](Index first, Index last) {
+        learners.borrow([&](Learner& learner) {
+            for (Index label = first; label < last; ++label) {
+                const std::span<const HardPairs::Pair> of_label = pairs.of(static_cast<Id>(label));
+                const float true_weight = label_weight.empty() ? 1.0f : label_weight[label];
+                margins[label] = learner.margins.solve(examples, of_label, true_weight, settings,
+                                                       mix(seed ^ static_cast<std::uint64_t>(label)));
+                associations[label] = learner.associations.of(x, of_label, counts, row_weight, longest);
+            }
         });
     });
-    return by_feature(weights, n_features);
+    Ranker ranker(n_features);
+    ranker.margins = FeatureWeights(std::move(margins), n_features);
+    ranker.associations = FeatureWeights(std::move(associations), n_features);
+    return ranker;
 }
 
 void update_ranker(Ranker& ranker, const CsrInput& x, const CsrInput& y, std::span<const Id> candidates,
                    const RankerSettings& settings) {
-    if (ranker.labels.size() == 0 || y.n_rows() == 0) return;
-    const float factor = ranker.blend[0];
-    if (factor == 0) return;
+    FeatureWeights& margins = ranker.margins;
+    if (margins.empty() || y.n_rows() == 0) return;
     const Index k = std::ssize(candidates) / y.n_rows();
     const float slack = 0.5f / settings.cost;
     std::vector<Id> own;
@@ -110,17 +106,14 @@ void update_ranker(Ranker& ranker, const CsrInput& x, const CsrInput& y, std::sp
         entries.clear();
         float margin = 0;
         x.each(row, [&](Id feature, Index i) {
-            const Id *first = ranker.labels.data() + ranker.begin[feature],
-                     *last = ranker.labels.data() + ranker.begin[feature + 1];
-            const Id* found = std::lower_bound(first, last, label);
-            if (found == last || *found != label) return;
-            entries.emplace_back(found - ranker.labels.data(), x.value(i) * scale);
-            margin += ranker.weight[entries.back().first] * entries.back().second / factor;
+            const Index entry = margins.find(feature, label);
+            if (entry < 0) return;
+            entries.emplace_back(entry, x.value(i) * scale);
+            margin += margins.weight[entry] * entries.back().second;
         });
         const float loss = 1.0f - sign * margin;
         if (loss <= 0) return;
-        for (const auto& [entry, value] : entries)
-            ranker.weight[entry] += factor * sign * value * loss / (1.0f + slack);
+        for (const auto& [entry, value] : entries) margins.weight[entry] += sign * value * loss / (1.0f + slack);
     };
     for (Index row = 0; row < y.n_rows(); ++row) {
         poll();

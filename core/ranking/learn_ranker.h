@@ -8,15 +8,15 @@ namespace hashslide {
 
 // candidates: as HardPairs wants them. sample_weight: of each row, or null. label_weight: of each label's true pairs,
 // or empty. Each label is one piece of work, so that the result is the same for any number of threads. The ranker has
-// no offsets yet. O(sweeps * entries of the rows of all pairs); memory 4 bytes a pair, 4 bytes a feature for each
-// thread and three times the weights.
+// no offsets and factors yet. O(sweeps * entries of the rows of all pairs); memory 4 bytes a pair, 12 bytes a feature
+// for each thread and twice the weights.
 Ranker learn_ranker(const CsrInput& x, const CsrInput& y, Index n_features, Index n_labels,
                     std::span<const Id> candidates, const float* sample_weight, std::span<const float> label_weight,
                     const RankerSettings& settings, std::uint64_t seed, int n_threads);
 
 // One step of the same descent for each pair of further examples, which is the passive-aggressive update PA-II (Crammer
-// et al., JMLR 2006): what there is changes, pairs of a feature and a label do not join. O(pairs * entries of a row *
-// log of a list's length).
+// et al., JMLR 2006): the margins that there are change, pairs of a feature and a label do not join. O(pairs * entries
+// of a row * log of a list's length).
 void update_ranker(Ranker& ranker, const CsrInput& x, const CsrInput& y, std::span<const Id> candidates,
                    const RankerSettings& settings);
 

@@ -1,6 +1,7 @@
 """The network for Python callers: checked arguments around the C++ core."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Any, NamedTuple
 
@@ -243,9 +244,17 @@ class Network:
             *(x.indptr, x.indices, x.values, y.indptr, y.indices), *(sample_weight, n_threads, rows)
         )
 
-    def ranker_margins(self, ranker: _core.Ranker, x: Csr, pairs: Csr) -> NDArray[np.float32]:
-        """Return what a ranker says of the labels that `pairs` holds for each example of x, (pairs.nnz,)."""
-        return self._core.ranker_margins(ranker, x.indptr, x.indices, x.values, pairs.indptr, pairs.indices)
+    def ranker_parts(
+        self, ranker: _core.Ranker, x: Csr, pairs: Csr
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what a ranker says of the labels that `pairs` holds for each example of x.
+
+        Returns
+        -------
+        margins, associations : float32 arrays of shape (pairs.nnz,)
+            The latter on the log scale of docs/how/ranker.md.
+        """
+        return self._core.ranker_parts(ranker, x.indptr, x.indices, x.values, pairs.indptr, pairs.indices)
 
     @training
     def learn_candidates(self, x: Csr, y: Csr, n_threads: int = 1, fresh: bool = True) -> None:
@@ -367,19 +376,17 @@ class Network:
         self._core.set_label_weight(weight)
 
     @writing
-    def set_ranker(self, ranker: _core.Ranker, margin: float, prior: float) -> None:
+    def set_ranker(self, ranker: _core.Ranker, blend: Sequence[float]) -> None:
         """Add what a ranker says to the logits from now on. A second time changes nothing.
 
         Parameters
         ----------
         ranker : _core.Ranker
             From `make_ranker`.
-        margin : float
-            What its margins are multiplied with; 0: it is not kept.
-        prior : float
-            What the log frequency of each label is multiplied with; see `hashslide.ranking`.
+        blend : nine floats
+            How much it counts: `hashslide.ranking.Blend`. Parts that count nothing are not kept.
         """
-        self._core.set_ranker(ranker, margin, prior)
+        self._core.set_ranker(ranker, list(blend))
 
     @writing
     def drop_ranker(self) -> None:

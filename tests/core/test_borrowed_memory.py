@@ -13,6 +13,7 @@ from hashslide import SlideClassifier
 from hashslide.callbacks import Callback
 from hashslide.csr import Csr
 from hashslide.errors import InputError
+from hashslide.ranking import Blend
 
 n, width, n_labels = 300, 50, 40
 X = sparse.random(n, width, 0.3, "csr", np.float32, random_state=0)
@@ -61,7 +62,7 @@ def read(array, value):
     x, y = fresh()
     network = SlideClassifier(**model, approximate=True).fit(x, y).network_
     made = network.make_ranker(x, y)
-    network.set_ranker(network.make_ranker(x, y), 1.0, 0.1)
+    network.set_ranker(network.make_ranker(x, y), Blend(prior=0.1, margin=1.0, association=0.3))
     write(x, array, value)
     calls = {
         "predict": lambda: network.predict_topk(x, 3, 2),
@@ -70,7 +71,7 @@ def read(array, value):
         "hidden": lambda: network.hidden(x, 2),
         "lists": lambda: network.learn_candidates(x, y, 2, False),
         "pairs": lambda: network.pair_logits(x, y, 2),
-        "margins": lambda: network.ranker_margins(made, x, y),
+        "margins": lambda: network.ranker_parts(made, x, y),
         "ranker": lambda: network.make_ranker(x, y, 2),
         "update": lambda: network.update_ranker(x, y, 2),
     }

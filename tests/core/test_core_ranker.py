@@ -6,6 +6,7 @@ import pytest
 from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.network import Network
+from hashslide.ranking import Blend
 from hashslide.settings import NetworkConfig
 
 
@@ -24,10 +25,13 @@ def copy_of(network):
     return Network.from_state(network.config, network.snapshot())
 
 
-def ranker_of(network, made, margin=1.0, prior=0.1):
+ALL = Blend(0.1, 1.0, -0.02, -0.1, 0.02, 0.3, -0.1, 0.5, 0.1)  # every part counts
+
+
+def ranker_of(network, made, blend=ALL):
     """The arrays of a ranker, set in a copy of the network."""
     network = copy_of(network)
-    network.set_ranker(made, margin, prior)
+    network.set_ranker(made, blend)
     return {name: a for name, a in network.snapshot().items() if name.startswith("ranker.")}
 
 
@@ -41,16 +45,16 @@ def assert_equal_arrays(a, b):
 def test_threads_change_no_bit(trained, n_threads):
     network, x, y = trained
     one, several = (ranker_of(network, network.make_ranker(x, y, n)) for n in (1, n_threads))
-    assert one["ranker.labels"].size > 10_000
+    assert one["ranker.margins.labels"].size > 10_000
     assert_equal_arrays(one, several)
     updated = []
     for n in (1, n_threads):
         twin = copy_of(network)
-        twin.set_ranker(network.make_ranker(x, y, n), 1.0, 0.1)
+        twin.set_ranker(network.make_ranker(x, y, n), ALL)
         twin.update_ranker(x, y, n)
         updated.append(twin.snapshot())
     assert_equal_arrays(*updated)
-    assert not np.array_equal(updated[0]["ranker.weight"], one["ranker.weight"])
+    assert not np.array_equal(updated[0]["ranker.margins.weight"], one["ranker.margins.weight"])
 
 
 def test_some_rows_count_as_if_there_were_no_others(trained):
@@ -63,7 +67,7 @@ def test_some_rows_count_as_if_there_were_no_others(trained):
     updated = []
     for data in ((x, y, 1, rows), (x.take(rows), y.take(rows), 1)):
         twin = copy_of(network)
-        twin.set_ranker(network.make_ranker(x, y), 1.0, 0.1)
+        twin.set_ranker(network.make_ranker(x, y), ALL)
         twin.update_ranker(*data)
         updated.append(twin.snapshot())
     assert_equal_arrays(*updated)
@@ -74,7 +78,7 @@ def test_making_a_ranker_changes_nothing_and_no_examples_give_an_empty_one(train
     before = network.snapshot()
     made = network.make_ranker(x, y, rows=np.array([], np.int64))
     assert_equal_arrays(network.snapshot(), before)
-    assert ranker_of(network, made)["ranker.labels"].size == 0
+    assert ranker_of(network, made)["ranker.margins.labels"].size == 0
 
 
 def test_without_a_ranker_an_update_does_nothing(trained):
@@ -87,20 +91,22 @@ def test_without_a_ranker_an_update_does_nothing(trained):
 def test_a_ranker_is_set_once(trained):
     network, x, y = trained
     twin, made = copy_of(network), network.make_ranker(x, y)
-    twin.set_ranker(made, 1.0, 0.1)
+    twin.set_ranker(made, ALL)
     before = twin.snapshot()
-    twin.set_ranker(made, 3.0, 0.3)
+    twin.set_ranker(made, Blend(prior=0.3, margin=3.0))
     assert_equal_arrays(twin.snapshot(), before)
-    with pytest.raises(InputError, match=r"has been set. Ask for its margins before"):
-        network.ranker_margins(made, x, y)
+    with pytest.raises(InputError, match=r"has been set. Ask for its parts before"):
+        network.ranker_parts(made, x, y)
 
 
 def test_a_margin_of_zero_keeps_the_offsets_alone(trained):
     network, x, y = trained
     twin = copy_of(network)
-    twin.set_ranker(network.make_ranker(x, y), 0.0, 0.1)
+    twin.set_ranker(network.make_ranker(x, y), Blend(prior=0.1, margin=0.0))
     state = twin.state()
-    assert state["ranker.labels"].size == state["ranker.weight"].size == 0 and twin.has_ranker
+    for part in ("margins", "associations"):
+        assert state[f"ranker.{part}.labels"].size == state[f"ranker.{part}.weight"].size == 0
+    assert twin.has_ranker
     np.testing.assert_array_equal(twin.logits(x), network.logits(x) + state["ranker.offset"])
     assert_equal_arrays(copy_of(twin).snapshot(), twin.snapshot())
     twin.update_ranker(x, y)
@@ -108,15 +114,57 @@ def test_a_margin_of_zero_keeps_the_offsets_alone(trained):
     assert np.isfinite(twin.logits(as_csr(np.ones((1, x.n_columns + 3), np.float32)))).all()
 
 
-def test_margins_are_what_a_ranker_adds(trained):
+def test_parts_are_what_a_ranker_adds(trained):
     network, x, y = trained
-    twin, made = copy_of(network), network.make_ranker(x, y)
-    margins = network.ranker_margins(made, x, y)
-    assert (margins > 0).mean() > 0.8  # of true labels
-    twin.set_ranker(made, 1.0, 0.0)
-    plain = twin.pair_logits(x, y, with_ranker=False)
-    np.testing.assert_array_equal(plain, network.pair_logits(x, y))
-    np.testing.assert_array_equal(twin.pair_logits(x, y), plain + margins)
+    log_f = np.log((network.label_counts + 0.5) / (network.n_examples_seen + 1))[y.indices]
+    for blend in (Blend(margin=1.0), Blend(association=1.0), ALL):
+        twin, made = copy_of(network), network.make_ranker(x, y)
+        margins, associations = network.ranker_parts(made, x, y)
+        assert (margins > 0).mean() > 0.8 and (associations > 0).mean() > 0.98  # of true labels
+        twin.set_ranker(made, blend)
+        plain = twin.pair_logits(x, y, with_ranker=False)
+        np.testing.assert_array_equal(plain, network.pair_logits(x, y))
+        expected = (
+            plain
+            + blend.prior * log_f
+            + np.maximum(0, blend.margin + blend.margin_by_log * log_f) * margins
+            + np.maximum(0, blend.association + blend.association_by_log * log_f) * associations
+        )
+        np.testing.assert_allclose(twin.pair_logits(x, y), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_labels_that_are_not_among_the_best_get_what_is_usual(trained):
+    network, x, y = trained
+    twin = copy_of(network)
+    twin.set_ranker(network.make_ranker(x, y), ALL)
+    log_f = np.log((network.label_counts + 0.5) / (network.n_examples_seen + 1))
+    usual = np.maximum(0, ALL.margin + ALL.margin_by_log * log_f) * (
+        ALL.usual_margin + ALL.usual_margin_by_log * log_f
+    ) + np.maximum(0, ALL.association + ALL.association_by_log * log_f) * (
+        ALL.usual_association + ALL.usual_association_by_log * log_f
+    )
+    with_usual = network.logits(x) + ALL.prior * log_f + usual
+    behind = np.argsort(-with_usual, axis=1, kind="stable")[:, 60:]
+    found = np.take_along_axis(twin.logits(x), behind, axis=1)
+    np.testing.assert_allclose(found, np.take_along_axis(with_usual, behind, axis=1), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["signs", "stored zeros"])
+def test_an_association_counts_who_has_a_feature(trained, kind):
+    network, x, y = trained
+    every_third = np.arange(len(x.data)) % 3 == 0
+    if kind == "signs":
+        changed = Csr(x.indptr, x.indices, np.where(every_third, -x.data, x.data), x.n_columns)
+    else:
+        changed = Csr(x.indptr, x.indices, np.where(every_third, 0, x.data), x.n_columns)
+        sparse_x = changed.to_scipy().copy()
+        sparse_x.eliminate_zeros()
+        x = as_csr(sparse_x)
+    found, expected = (ranker_of(network, network.make_ranker(e, y)) for e in (changed, x))
+    for name in ("begin", "labels", "weight"):
+        name = f"ranker.associations.{name}"
+        np.testing.assert_array_equal(found[name], expected[name])
+    assert found["ranker.associations.weight"].size > 10_000
 
 
 @pytest.mark.parametrize("grown", [(5, 0), (10**6, 7)])
@@ -127,18 +175,21 @@ def test_a_ranker_from_before_the_network_grew_is_refused(trained, grown):
     before = twin.snapshot()
     wider = Csr(x.indptr, x.indices, x.data, twin.config.n_features)
     pairs = Csr(y.indptr, y.indices, None, twin.config.n_labels)
-    for call in (lambda: twin.set_ranker(made, 1.0, 0.0), lambda: twin.ranker_margins(made, wider, pairs)):
+    for call in (
+        lambda: twin.set_ranker(made, Blend(prior=0.0, margin=1.0)),
+        lambda: twin.ranker_parts(made, wider, pairs),
+    ):
         with pytest.raises(InputError, match=r"made for other features or labels .* Make it anew"):
             call()
     assert_equal_arrays(twin.snapshot(), before)
-    network.ranker_margins(made, x, y)  # is still whole
+    network.ranker_parts(made, x, y)  # is still whole
 
 
 def test_a_ranker_of_a_network_with_more_labels_is_refused(trained):
     network, x, y = trained
     other = Network(NetworkConfig(n_features=x.n_columns, n_labels=5, hidden=2))
     with pytest.raises(InputError, match="made for other features or labels"):
-        other.set_ranker(network.make_ranker(x, y), 1.0, 0.0)
+        other.set_ranker(network.make_ranker(x, y), Blend(prior=0.0, margin=1.0))
     assert not other.has_ranker
 
 
@@ -146,7 +197,7 @@ def test_arrays_of_other_lengths_are_refused(trained):
     network, x, y = trained
     made = network.make_ranker(x, y)
     with pytest.raises(InputError, match="pairs has not one row for each row of x"):
-        network.ranker_margins(made, x, y.block(0, 3))
+        network.ranker_parts(made, x, y.block(0, 3))
     with pytest.raises(InputError, match="sample_weight has not one weight for each example"):
         network.make_ranker(x, y, sample_weight=np.ones(3, np.float32))
     for rows in ([500], [-1], [0, 2**40]):

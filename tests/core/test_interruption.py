@@ -10,6 +10,7 @@ from scipy import sparse
 from hashslide import SlideClassifier, _core
 from hashslide.csr import Csr
 from hashslide.network import Network
+from hashslide.ranking import Blend
 from hashslide.settings import NetworkConfig
 
 LIMIT = 0.5  # seconds
@@ -78,7 +79,7 @@ def test_making_a_ranker(data, delay):
     network = network_for(hidden=2)
     network.set_label_prior(np.bincount(y.indices, minlength=N_LABELS), N)
     few = [m.take(np.arange(200)) for m in data]
-    network.set_ranker(network.make_ranker(*few), 1.0, 0.1)
+    network.set_ranker(network.make_ranker(*few), Blend(prior=0.1, margin=1.0, association=0.3))
     before = network.snapshot()
     assert seconds_until_heard(lambda: network.make_ranker(x, y), delay) < LIMIT
     assert_unchanged(network, before)
@@ -89,11 +90,14 @@ def test_an_interrupted_update_of_a_ranker_goes_on(data):
     x, y = data
     network = network_for(hidden=2)
     network.set_label_prior(np.bincount(y.indices, minlength=N_LABELS), N)
-    network.set_ranker(network.make_ranker(*(m.take(np.arange(200)) for m in data)), 1.0, 0.1)
+    network.set_ranker(
+        network.make_ranker(*(m.take(np.arange(200)) for m in data)),
+        Blend(prior=0.1, margin=1.0, association=0.3),
+    )
     before = network.snapshot()
     assert seconds_until_heard(lambda: network.update_ranker(x, y), 0.1) < LIMIT
     after = network.snapshot()
-    assert before.pop("ranker.weight").shape == after.pop("ranker.weight").shape
+    assert before.pop("ranker.margins.weight").shape == after.pop("ranker.margins.weight").shape
     for name in before:
         np.testing.assert_array_equal(before[name], after[name], err_msg=name)
 

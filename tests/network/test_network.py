@@ -8,6 +8,7 @@ from hashslide import _core
 from hashslide.csr import as_csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.network import Network, effective_threads
+from hashslide.ranking import Blend
 from hashslide.settings import SGD, Dense, Hashed, KMeans, NetworkConfig, Scored, Top, WinnerTakeAll
 from hashslide.settings.hash_families import HASH_FAMILIES
 
@@ -30,7 +31,7 @@ def make(data, steps=3, ranker=False, **settings):
     for _ in range(steps):
         network.train_batch(x, y, rows, 0.1)
     if ranker:
-        network.set_ranker(network.make_ranker(x, y), 1.5, 0.2)
+        network.set_ranker(network.make_ranker(x, y), Blend(prior=0.2, margin=1.5, association=0.3))
     return network
 
 
@@ -204,10 +205,10 @@ def without(name):
 
 
 def descending_pairs(state):
-    begin = state["ranker.begin"]
+    begin = state["ranker.margins.begin"]
     feature = np.flatnonzero(np.diff(begin) > 1)[0]
     part = slice(begin[feature], begin[feature + 1])
-    state["ranker.labels"][part] = state["ranker.labels"][part][::-1]
+    state["ranker.margins.labels"][part] = state["ranker.margins.labels"][part][::-1]
 
 
 def with_array(name, array):
@@ -226,20 +227,20 @@ DAMAGES = {
         with_array("label_counts", np.full(L, 51)),
         "'label_counts' holds 51; accepted are counts",
     ),
-    "no order": (descending_pairs, "'ranker.labels' is not in ascending order within list"),
+    "no order": (descending_pairs, "'ranker.margins.labels' is not in ascending order within list"),
     "optimiser's size": (
         with_array("input.bias.adagrad", np.zeros(9, np.float32)),
         "'input.bias.adagrad' is float32 of shape .9,.; this network needs float32 of shape .1,.",
     ),
     "optimiser's dtype": (with_array("input.bias.adagrad", np.zeros(1)), "'input.bias.adagrad' is float64"),
     "no begin": (
-        without("ranker.begin"),
-        "holds the array 'ranker.blend', which this network",
+        without("ranker.margins.begin"),
+        "holds the array 'ranker.association_factor', which this network",
     ),
-    "no weight": (without("ranker.weight"), "lacks the array 'ranker.weight'"),
+    "no weight": (without("ranker.margins.weight"), "lacks the array 'ranker.margins.weight'"),
     "falling begin": (
-        with_array("ranker.begin", np.r_[0, 99, np.zeros(D - 1)].astype(int)),
-        "'ranker.begin' does not rise",
+        with_array("ranker.margins.begin", np.r_[0, 99, np.zeros(D - 1)].astype(int)),
+        "'ranker.margins.begin' does not rise",
     ),
     "no offset": (without("ranker.offset"), "lacks the array 'ranker.offset'"),
     "offset's size": (
@@ -250,10 +251,13 @@ DAMAGES = {
         with_array("ranker.blend", np.zeros(3, np.float32)),
         "'ranker.blend' is float32 of shape",
     ),
-    "weight's dtype": (with_array("ranker.weight", np.zeros(2)), "'ranker.weight' is float64"),
+    "weight's dtype": (
+        with_array("ranker.margins.weight", np.zeros(2)),
+        "'ranker.margins.weight' is float64",
+    ),
     "weight's size": (
-        with_array("ranker.weight", np.zeros(2, np.float32)),
-        "'ranker.weight' is float32 of shape .2,.; this network needs float32 of shape",
+        with_array("ranker.margins.weight", np.zeros(2, np.float32)),
+        "'ranker.margins.weight' is float32 of shape .2,.; this network needs float32 of shape",
     ),
 }
 
@@ -271,8 +275,10 @@ def test_labels_of_the_ranker_out_of_range_are_refused(data):
     network = make(data, ranker=True)
     for wrong in (-1, L):
         state = network.snapshot()
-        state["ranker.labels"][3] = wrong
-        with pytest.raises(InputError, match=rf"'ranker.labels' holds {wrong}; accepted are ids from 0 to"):
+        state["ranker.margins.labels"][3] = wrong
+        with pytest.raises(
+            InputError, match=rf"'ranker.margins.labels' holds {wrong}; accepted are ids from 0 to"
+        ):
             Network.from_state(network.config, state)
 
 

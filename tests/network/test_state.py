@@ -9,11 +9,16 @@ from scipy import sparse
 from hashslide.csr import as_csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.network import ROLES, Network
+from hashslide.ranking import Blend
 from hashslide.settings import SGD, Dense, Hashed, NetworkConfig, SimHash, Top
 
 D, L, N = 30, 20, 60
 HASH = SimHash(tables=4, rehash_first=1)
-RANKER = {f"ranker.{part}" for part in ("begin", "labels", "weight", "offset", "blend")}
+RANKER = {
+    f"ranker.{name}" for name in ("offset", "usual", "margin_factor", "association_factor", "blend")
+} | {
+    f"ranker.{part}.{name}" for part in ("margins", "associations") for name in ("begin", "labels", "weight")
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +37,7 @@ def make(data, **settings):
     for _ in range(3):
         network.train_batch(*data, 0.1)
     network.learn_candidates(x, y)
-    network.set_ranker(network.make_ranker(x, y), 1.5, 0.2)
+    network.set_ranker(network.make_ranker(x, y), Blend(prior=0.2, margin=1.5, association=0.3))
     return network
 
 
@@ -83,7 +88,7 @@ def test_views_follow_training_and_keep_their_memory_when_the_network_grows(data
     network.grow(10 * D, 10 * L)
     network.learn_candidates(*data[:2])
     made = network.make_ranker(*data[:2])
-    network.set_ranker(made, 2.0, 0.1)
+    network.set_ranker(made, Blend(prior=0.1, margin=2.0))
     network.drop_ranker()
     del network
     gc.collect()
@@ -98,7 +103,7 @@ def test_views_outlive_a_network_that_borrowed_its_arrays(data):
     twin.train_batch(*data, 0.1)
     twin.update_ranker(*data[:2])
     changed = twin.state("weight")
-    for name in ("output.weight", "ranker.weight"):
+    for name in ("output.weight", "ranker.margins.weight"):
         assert not np.array_equal(changed[name], expected[name])
     twin.learn_candidates(*data[:2])
     twin.grow(2 * D, 2 * L)
@@ -158,7 +163,9 @@ def test_counts_out_of_range_are_refused(data, name, value):
         Network.from_state(network.config, state)
 
 
-@pytest.mark.parametrize("part", ["candidates.cells", "candidates.features", "ranker"])
+@pytest.mark.parametrize(
+    "part", ["candidates.cells", "candidates.features", "ranker.margins", "ranker.associations"]
+)
 @pytest.mark.parametrize("copy", [False, True])
 def test_what_is_used_as_an_index_is_checked(data, part, copy):
     network = make(data)

@@ -7,8 +7,8 @@ from scipy import sparse
 from hashslide import SlideClassifier, metrics
 from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.network import Network
-from hashslide.ranking import RankerReport, held_out_rows, weigh
-from hashslide.ranking.weighing import _logistic, _Pairs, _temperature, _usual
+from hashslide.ranking import Blend, RankerReport, held_out_rows, weigh
+from hashslide.ranking.weighing import _added, _line, _Pairs, _platt, _stack, _temperature
 from hashslide.settings import NetworkConfig
 
 N, D, L = 600, 40, 30
@@ -41,8 +41,8 @@ def test_a_ranker_that_knows_the_labels_counts_and_finds_them():
     network, x, y = task()
     made = network.make_ranker(x, y)
     report = weigh(network, made, x, y, 0, 1)
-    assert report.margin > 0 and report.ndcg_with > 0.95 > report.ndcg_without and report.rows == N
-    network.set_ranker(made, report.margin, report.prior)
+    assert any(report.blend) and report.ndcg_with > 0.95 > report.ndcg_without and report.rows == N
+    network.set_ranker(made, report.blend)
     found, _ = network.predict_topk(x, 1)
     assert (found[:, 0] == y.indices).mean() > 0.95
 
@@ -54,28 +54,56 @@ def test_a_ranker_of_other_labels_does_not_count():
     for _ in range(200):
         network.train_batch(x, y, np.arange(N), 0.1)
     report = weigh(network, network.make_ranker(x, of_others), x, y, 0, 1)
-    assert (report.margin, report.prior) == (0, 0) and not report.is_needed
+    assert not any(report.blend) and not report.is_needed
     assert report.ndcg_with == report.ndcg_without and 0 < report.slope < 10
 
 
-def test_the_usual_pair_wins_unless_another_is_better_by_a_standard_error():
+def test_stacking_finds_the_coefficients_that_made_the_labels():
     rng = np.random.default_rng(0)
-    same = rng.random(400)
-    noise = rng.normal(size=400)
-    found = {
-        (1.5, 0.0): same,
-        (4.0, 0.2): same + 0.1 * (noise - noise.mean()) + 0.001,
-        (0.0, 0.0): same - 0.2,
-    }
-    assert _usual(found) == (1.5, 0.0)
-    assert _usual(found | {(4.0, 0.2): same + 0.1 * (noise - noise.mean()) + 0.02}) == (4.0, 0.2)
+    columns = rng.normal([0, 5, -1, 7], [1, 3, 0.1, 0], (4000 * 20, 4))  # the last one is constant
+    truth = np.array([1.0, -0.5, 8.0, 3.0])
+    centred = columns - [0, 5, -1, 7]
+    is_true = rng.random(len(columns)) < 1 / (1 + np.exp(1.0 - centred @ truth))
+    found = _stack(columns, is_true.reshape(4000, 20))
+    np.testing.assert_allclose(found[:3], truth[:3], rtol=0.08)
+    assert found[3] == 0
+
+
+def test_stacking_counts_every_example_the_same():
+    """A label of an example that has a hundred weighs a hundredth: they do not drown the others."""
+    rng = np.random.default_rng(1)
+    signal = rng.normal(size=(2000, 100))
+    is_true = signal > 2  # few labels
+    is_true[:100] = signal[:100] < 1.3  # many, told the other way round
+    few = _stack(signal[100:].reshape(-1, 1), is_true[100:])
+    both = _stack(signal.reshape(-1, 1), is_true)
+    assert few[0] > 1 and both[0] > 0.25 * few[0]
+
+
+def test_the_line_of_least_squares():
+    x = np.array([1.0, 2.0, 4.0])
+    assert _line(x, 3 - 0.5 * x) == pytest.approx((3, -0.5))
+    assert _line(np.full(3, 2.0), np.array([1.0, 2.0, 6.0])) == pytest.approx((3, 0))
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
+def test_a_blend_adds_in_proportion_to_its_strength(strength):
+    whole = Blend(0.1, 2.0, -0.1, 0.3, 0.2, 1.0, -0.2, 0.4, 0.1)
+    log_f = np.linspace(-8, -1, 50)
+    margin, association = np.sin(log_f), np.cos(log_f) + 1
+    for is_candidate in (True, False):
+        of_whole, scaled = (
+            _added(blend, log_f, margin, association, np.full(50, is_candidate))
+            for blend in (whole, whole.scaled(strength))
+        )
+        np.testing.assert_allclose(scaled, strength * of_whole, atol=1e-12)
 
 
 def test_calibration_finds_the_slope_and_the_intercept_that_made_the_labels():
     rng = np.random.default_rng(1)
     score = rng.normal(0, 3, 200_000)
     true = rng.random(len(score)) < 1 / (1 + np.exp(-(0.6 * score - 1.5)))
-    slope, intercept = _logistic(score, true.astype(float), np.ones(len(score)))
+    slope, intercept = _platt(score, true, np.ones(len(score)))
     assert slope == pytest.approx(0.6, abs=0.02) and intercept == pytest.approx(-1.5, abs=0.03)
 
 
@@ -96,7 +124,7 @@ def test_no_labels_to_judge_by():
     network, x, _ = task()
     nothing = Csr(np.zeros(N + 1, np.int64), np.empty(0, np.int32), None, L)
     report = weigh(network, network.make_ranker(x, nothing), x, nothing, 0, 1)
-    assert report.margin == RankerReport.fixed().margin == 1 and report.rows == 0
+    assert report.blend == RankerReport.fixed().blend == Blend(margin=1.0) and report.rows == 0
 
 
 def test_a_ranker_gains_on_real_data(pubmed):

@@ -8,11 +8,12 @@ from scipy import sparse
 from hashslide import _core, reference
 from hashslide.csr import Csr
 from hashslide.network import CandidateSettings, Network
-from hashslide.reference.ranker import RANKED
+from hashslide.ranking import Blend
+from hashslide.reference.ranker import RANKED, longest_associations
 
 N, D = 90, 40
 FEW, MANY = 30, 130  # labels: all of an example get a margin, or only the best
-MARGIN, PRIOR = 1.5, 0.2
+ALL = Blend(0.2, 1.5, -0.05, -0.2, 0.02, 0.3, -0.1, 0.5, 0.1)  # every part counts
 
 
 def arrays_of(n_labels, n_features=D, seed=0, n=N):
@@ -38,9 +39,9 @@ def networks_of(n_labels, arrays, seed=0, **settings):
     return networks
 
 
-def with_rankers(networks, arrays, sample_weight=None, margin=MARGIN, prior=PRIOR):
+def with_rankers(networks, arrays, sample_weight=None, blend=ALL):
     for network in networks:
-        network.set_ranker(network.learn_ranker(*arrays, sample_weight, 1), margin, prior)
+        network.set_ranker(network.learn_ranker(*arrays, sample_weight, 1), blend)
     return networks
 
 
@@ -49,10 +50,10 @@ def assert_same_ranker(core, specification):
         {name: array for name, array in network.state().items() if name.startswith("ranker.")}
         for network in (core, specification)
     )
-    assert found.keys() == expected.keys() and len(found) == 5
-    for name in ("ranker.begin", "ranker.labels"):
-        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
-    for name in ("ranker.weight", "ranker.offset", "ranker.blend"):
+    assert found.keys() == expected.keys() and len(found) == 11
+    for name in found:
+        if name.endswith((".begin", ".labels")):
+            np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-4, err_msg=name)
     return found
 
@@ -79,7 +80,7 @@ def test_core_and_specification_learn_the_same_ranker(seed, n_labels, weighted):
         weight[::9] = 0
     with_rankers(networks, arrays, weight)
     ranker = assert_same_ranker(core, specification)
-    assert 50 < len(ranker["ranker.labels"]) < D * n_labels
+    assert 50 < len(ranker["ranker.margins.labels"]) < D * n_labels
     assert_same_predictions(core, specification, arrays[:3], n_labels)
 
 
@@ -87,7 +88,7 @@ def test_weights_of_examples_change_what_is_learned():
     arrays = arrays_of(FEW)
     weights = np.linspace(0.1, 4, N).astype(np.float32)
     plain, weighted = (
-        with_rankers([networks_of(FEW, arrays)[0]], arrays, w)[0].state()["ranker.weight"]
+        with_rankers([networks_of(FEW, arrays)[0]], arrays, w)[0].state()["ranker.margins.weight"]
         for w in (None, weights)
     )
     assert plain.shape != weighted.shape or not np.allclose(plain, weighted)
@@ -98,16 +99,16 @@ def test_weights_of_examples_change_what_is_learned():
 def test_updates_and_growth_go_on_the_same_way(n_labels, settings):
     arrays = arrays_of(n_labels)
     core, specification = networks = with_rankers(networks_of(n_labels, arrays, **settings), arrays)
-    learned = assert_same_ranker(core, specification)["ranker.weight"].copy()
+    learned = assert_same_ranker(core, specification)["ranker.margins.weight"].copy()
     for network in networks:
         network.update_ranker(*arrays_of(n_labels, seed=5), 1)
-    updated = assert_same_ranker(core, specification)["ranker.weight"]
+    updated = assert_same_ranker(core, specification)["ranker.margins.weight"]
     assert not np.allclose(updated, learned)
     wider = arrays_of(n_labels + 6, D + 5, seed=6)
     for network in networks:
         network.grow(D + 5, n_labels + 6)
     ranker = assert_same_ranker(core, specification)
-    assert ranker["ranker.offset"].shape == (n_labels + 6,) and len(ranker["ranker.begin"]) == D + 6
+    assert ranker["ranker.offset"].shape == (n_labels + 6,) and len(ranker["ranker.margins.begin"]) == D + 6
     for network in networks:
         network.update_ranker(*wider, 1)
     assert_same_ranker(core, specification)
@@ -130,18 +131,42 @@ def test_a_restored_ranker_says_the_same(n_labels):
     assert_same_ranker(*twins)
 
 
-@pytest.mark.parametrize(("margin", "prior"), [(0.0, 0.3), (1.0, 0.0), (4.0, -0.2)])
-def test_both_count_as_much_as_they_are_told(margin, prior):
+@pytest.mark.parametrize(
+    "blend",
+    [
+        Blend(prior=0.3),
+        Blend(margin=1.0),
+        Blend(association=1.0, usual_association=0.2),
+        Blend(-0.2, 4.0, 0.9, 0.1, 0.0, 0.0, -0.4, 0.0, 0.3),  # of some labels the factors would be negative
+    ],
+)
+def test_both_count_as_much_as_they_are_told(blend):
     arrays = arrays_of(MANY)
-    core, specification = with_rankers(networks_of(MANY, arrays), arrays, margin=margin, prior=prior)
+    core, specification = with_rankers(networks_of(MANY, arrays), arrays, blend=blend)
     ranker = assert_same_ranker(core, specification)
-    assert (len(ranker["ranker.labels"]) > 0) == (margin != 0) and ranker["ranker.offset"].any() == (
-        prior != 0
+    assert (len(ranker["ranker.margins.labels"]) > 0) == (blend.margin != 0)
+    assert (len(ranker["ranker.associations.labels"]) > 0) == (
+        blend.association != 0 or blend.association_by_log != 0
     )
+    if blend.margin == 4:
+        assert (ranker["ranker.margin_factor"] == 0).any() and (ranker["ranker.margin_factor"] > 0).any()
     assert_same_predictions(core, specification, arrays[:3], MANY)
 
 
-def with_ranker(n_labels, margin):
+@pytest.mark.parametrize("longest", [0, 1, 7, 64, 10**6])
+def test_associations_keep_to_their_budget(longest):
+    """Rare labels keep all theirs, frequent ones the largest, and as many as there is room for."""
+    arrays = arrays_of(FEW)
+    n, x, y = N, arrays[:3], arrays[3:]
+    features = sparse.csr_matrix((x[2], x[1], x[0]), shape=(n, D))
+    own = sparse.csr_matrix((np.ones(len(y[1])), y[1], y[0]), shape=(n, FEW)).toarray() != 0
+    found = longest_associations(features, own, longest * FEW)
+    most = np.minimum(D, (features.toarray() != 0).sum(axis=1) @ own)
+    assert np.minimum(most, found).sum() <= longest * FEW
+    assert found == D or np.minimum(most, found + 1).sum() > longest * FEW
+
+
+def with_ranker(n_labels, margin=ALL.margin):
     """A network for Python callers, with candidate lists, and its examples."""
     arrays = arrays_of(n_labels, n=200)
     x, y = Csr(*arrays[:3], D), Csr(*arrays[3:], None, n_labels)
@@ -150,7 +175,7 @@ def with_ranker(n_labels, margin):
     for rows in np.arange(200).reshape(-1, 20):
         network.train_batch(x, y, rows, 0.1)
     network.learn_candidates(x, y)
-    network.set_ranker(network.make_ranker(x, y), margin, PRIOR)
+    network.set_ranker(network.make_ranker(x, y), ALL._replace(margin=margin))
     return network, x
 
 
@@ -160,7 +185,7 @@ def best_of(logits, k):
 
 @pytest.mark.parametrize("n_labels", [FEW, MANY, 3 * MANY])
 def test_only_the_best_labels_of_an_example_get_a_margin(n_labels):
-    network, x = with_ranker(n_labels, MARGIN)
+    network, x = with_ranker(n_labels)
     every = Csr(
         np.arange(x.n_rows + 1) * n_labels,
         np.tile(np.arange(n_labels, dtype=np.int32), x.n_rows),
@@ -181,7 +206,7 @@ def test_only_the_best_labels_of_an_example_get_a_margin(n_labels):
 
 
 @pytest.mark.parametrize("k", [1, 5, 49, 50, 51, 100])
-@pytest.mark.parametrize("margin", [MARGIN, 8.0])
+@pytest.mark.parametrize("margin", [ALL.margin, 8.0])
 @pytest.mark.parametrize("n_labels", [MANY, 9000])
 def test_all_ways_to_predict_agree_bit_for_bit(n_labels, margin, k):
     """Many rows are scored block by block, few ones through the screen; a large margin moves labels far."""
@@ -200,7 +225,7 @@ def test_all_ways_to_predict_agree_bit_for_bit(n_labels, margin, k):
 
 @pytest.mark.parametrize("k", [1, 5, 50])
 def test_approximate_scores_are_those_of_exact_prediction(k):
-    network, x = with_ranker(MANY, MARGIN)
+    network, x = with_ranker(MANY)
     everything = CandidateSettings(MANY, MANY, 10**6)
     logits = network.logits(x)
     ids, scores = network.predict_topk(x, k, approximate=everything)

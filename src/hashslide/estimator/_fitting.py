@@ -204,7 +204,7 @@ def learn_ranker(
     def use() -> None:
         if made is not None and report is not None:
             if report.is_needed:
-                network.set_ranker(made, report.margin, report.prior)
+                network.set_ranker(made, report.blend)
             model.ranker_ = report
         _replace_settings(model, ranker=chosen)
 

@@ -19,7 +19,7 @@ from hashslide.estimator._numbers import check_finite, check_squares
 from hashslide.estimator.approximate import CandidateReport
 from hashslide.estimator.parameters import PARAMETERS, check_values
 from hashslide.network import ROLES, Network, check_label_weight
-from hashslide.ranking import RankerReport
+from hashslide.ranking import Blend, RankerReport
 from hashslide.settings import ChosenSettings, CustomHash, HashFamily, Setting
 from hashslide.settings.hash_families import check_own_family
 from hashslide.settings.plain import config_from_plain, config_to_plain, from_plain, to_plain
@@ -62,7 +62,7 @@ def _metadata(classifier: "SlideClassifier", optimizer_state: bool) -> dict[str,
         "classes_kind": None if names is None else names.dtype.kind,
         "label_lists": classifier._labels.from_lists,
         "approximate": classifier.approximate_.to_dict() if hasattr(classifier, "approximate_") else None,
-        "ranker": _finite(asdict(classifier.ranker_)) if hasattr(classifier, "ranker_") else None,
+        "ranker": _plain_ranker(classifier.ranker_) if hasattr(classifier, "ranker_") else None,
         "dense_dtype": None if dense_dtype is None else dense_dtype.str,
         "training": {
             "seed": classifier._seed,
@@ -144,6 +144,11 @@ def _restore_settings(records: list[dict[str, Any]], family: Any) -> ChosenSetti
 
 def _finite(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value if math.isfinite(value) else None for name, value in record.items()}
+
+
+def _plain_ranker(report: RankerReport) -> dict[str, Any]:
+    numbers = asdict(report)
+    return _finite(numbers.pop("blend")._asdict() | numbers)
 
 
 def load_classifier(
@@ -272,7 +277,8 @@ def _restore_ranker(report: dict[str, Any]) -> RankerReport:
         if isinstance(value, bool) or not isinstance(value, float | int | None):
             raise InputError(f"its ranker has {value!r} as {name}; accepted are numbers and null")
     numbers = {name: math.nan if value is None else float(value) for name, value in report.items()}
-    return RankerReport(rows=int(numbers.pop("rows")), **numbers)
+    blend = Blend(*(numbers.pop(name) for name in Blend._fields))
+    return RankerReport(blend, rows=int(numbers.pop("rows")), **numbers)
 
 
 def _restore_moments(

@@ -1,4 +1,4 @@
-"""What a score is made of: the network, the ranker feature by feature, and the label's own addend."""
+"""What a score is made of: the network, the label's own addend, and the ranker, feature by feature."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +18,9 @@ def __dir__() -> list[str]:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The parts of one label's score for one example: ``score = network + offset + sum of the features'``.
+    """The parts of one label's score for one example: ``score = network + offset + ranker``.
 
-    What the features add counts in predictions only for the 50 best labels by the first two.
+    What the ranker adds counts in predictions only for the 50 best labels by the first two.
 
     Attributes
     ----------
@@ -31,20 +31,23 @@ class Explanation:
         What the layers say.
     offset : float
         What is added for the label whatever the example is.
+    association : float
+        What is added because the example's features occurred together with the label.
     features : tuple of (feature, float)
-        What each feature adds, the largest amounts first, where the ranker has a weight for it.
+        What each feature adds to the margin, the largest amounts first, where the ranker has a weight for it.
     """
 
     label: Any
     score: float
     network: float
     offset: float
+    association: float
     features: tuple[tuple[Any, float], ...]
 
     @property
     def ranker(self) -> float:
-        """What the ranker adds for the example's features."""
-        return sum(amount for _, amount in self.features)
+        """What the ranker adds for the example's features: their margin and the association."""
+        return sum(amount for _, amount in self.features) + self.association
 
 
 def explain(
@@ -78,30 +81,45 @@ def explain(
     order = np.argsort(ids, axis=1)
     ascending = np.take_along_axis(ids, order, axis=1).ravel().astype(np.int32)
     pairs = Csr(np.arange(0, n * k + 1, k, dtype=np.int64), ascending, None, network.config.n_labels)
-    logits = np.empty((n, k), np.float32)
-    found = network.pair_logits(x, pairs, n_threads, with_ranker=False).reshape(n, k)
-    np.put_along_axis(logits, order, found, axis=1)
-
+    of_layers, of_all = (
+        _in_places(network.pair_logits(x, pairs, n_threads, with_ranker=with_ranker), order)
+        for with_ranker in (False, True)
+    )
     ranker = network.state("weight") if network.has_ranker else {}
 
     def of(row: int, place: int) -> Explanation:
-        label = int(ids[row, place])
-        logit, amounts = slope * float(logits[row, place]), _amounts(ranker, x, row, label)
-        offset = slope * float(ranker["ranker.offset"][label]) + intercept if ranker else intercept
+        label, logit = int(ids[row, place]), float(of_layers[row, place])
+        own = float(ranker["ranker.offset"][label] - ranker["ranker.usual"][label]) if ranker else 0.0
+        amounts = _amounts(ranker, x, row, label)
+        association = float(of_all[row, place]) - logit - own - sum(amount for _, amount in amounts)
         named = tuple(
             (f if feature_names is None else feature_names[f], slope * amount) for f, amount in amounts
         )
-        score = logit + offset + sum(amount for _, amount in named)
-        return Explanation(labels[row, place], score, logit, offset, named)
+        return Explanation(
+            labels[row, place],
+            slope * float(of_all[row, place]) + intercept,
+            slope * logit,
+            slope * own + intercept,
+            slope * association if ranker and len(ranker["ranker.associations.labels"]) else 0.0,
+            named,
+        )
 
     return [[of(row, place) for place in range(k)] for row in range(n)]
 
 
+def _in_places(values: NDArray[np.float32], order: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the values, which are sorted by label in each row, in the order of the labels asked for."""
+    found = np.empty(order.shape, np.float32)
+    np.put_along_axis(found, order, values.reshape(order.shape), axis=1)
+    return found
+
+
 def _amounts(ranker: dict[str, NDArray[Any]], x: Csr, row: int, label: int) -> list[tuple[int, float]]:
-    """Return what the ranker adds to a logit for each feature of an example, the largest amounts first."""
+    """Return what each feature of an example adds to a label's margin, the largest amounts first."""
     if not ranker:
         return []
-    begin, labels, weight = (ranker[f"ranker.{name}"] for name in ("begin", "labels", "weight"))
+    begin, labels, weight = (ranker[f"ranker.margins.{name}"] for name in ("begin", "labels", "weight"))
+    factor = float(ranker["ranker.margin_factor"][label])
     part = slice(x.indptr[row], x.indptr[row + 1])
     features, values = x.indices[part], x.values[part].astype(np.float64)
     length = np.sqrt(values @ values)
@@ -110,5 +128,5 @@ def _amounts(ranker: dict[str, NDArray[Any]], x: Csr, row: int, label: int) -> l
         first, last = int(begin[feature]), int(begin[feature + 1])
         entry = first + int(np.searchsorted(labels[first:last], label))
         if entry < last and labels[entry] == label:
-            amounts.append((feature, float(weight[entry]) * value / length))
+            amounts.append((feature, factor * float(weight[entry]) * value / length))
     return sorted(amounts, key=lambda pair: (-abs(pair[1]), pair[0]))

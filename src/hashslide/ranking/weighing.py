@@ -1,15 +1,20 @@
-"""How much a ranker counts beside the network, chosen on examples that neither of them was trained on.
+"""How much the parts of a ranker count, learned from examples that neither it nor the network was trained on.
 
-What counts for label l is ``z_l + margin * m_l + prior * log f_l``: the network's logit, what the ranker
-says, and the label's frequency f, by which the sampling correction of training may have set too high or too
-low a prior. `margin` and `prior` come from a grid: of those whose nDCG@5 is within one standard error of the
-largest (the rule of Breiman et al. 1984), the pair that is nearest to what is usual, so that chance decides
-little. Then the slope and the intercept that turn scores into probabilities follow from logistic regression
-(Platt 1999), over the candidates and the true labels of the same examples and a random sample of all other
-labels, each weighted by how many it stands for.
+The score of a label of frequency f is ``z + prior log f + (a + b log f) margin + (c + d log f) association``
+with the network's logit z, and neither factor below 0. This is stacked generalisation (Wolpert 1992): the
+factors are the coefficients, relative to that of z, of a logistic regression on the network's best labels of
+the held-out examples. They depend on the frequency because a classifier of many examples says more than one
+of a single example. Each example counts the same, whether it has one label or a hundred. Likelihood is not
+quite what is wanted: of some fractions of all that is added, the one with the largest nDCG@5 is taken, and
+nothing at all if that is 0. Of labels that are not among the best, margin and association are unknown; they
+are taken to be what they are on average.
+
+Then a slope and an intercept turn scores into probabilities (Platt 1999): a logistic regression on the scores
+of the best labels, the true ones, and a random sample of all others, each weighted by how many it stands for.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +23,7 @@ from hashslide import _core
 from hashslide.csr import Csr
 from hashslide.network import Network
 
-__all__ = ["CANDIDATES", "FEWEST_HELD_OUT", "MARGINS", "PRIORS", "RankerReport", "held_out_rows", "weigh"]
+__all__ = ["CANDIDATES", "FEWEST_HELD_OUT", "Blend", "RankerReport", "held_out_rows", "weigh"]
 
 
 def __dir__() -> list[str]:
@@ -29,24 +34,58 @@ HELD_OUT_SHARE = 0.04
 MOST_HELD_OUT = 1000
 FEWEST_HELD_OUT = 100  # of fewer examples, chance would decide
 CANDIDATES = 50  # of the network, among which the ranker chooses
-MARGINS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-PRIORS = (0.0, -0.1, 0.1, -0.2, 0.2, 0.3)
-USUAL_MARGIN, PRIOR_STEP = 1.5, 0.1  # half the margin is as unusual as one step of the prior
 RANKS = 5
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of all that is added
+RIDGE = 3.0  # of standardised coefficients: as strong as a few pairs
+LEAST_SLOPE = 0.05  # of z, which the others are relative to
 RANDOM_LABELS = 20  # for each example, behind the slope and the intercept
 NEWTON_STEPS = 25
+
+_Floats = NDArray[np.float64]
+
+
+class Blend(NamedTuple):
+    """How much the parts of a ranker count for a label of frequency f: nine numbers.
+
+    Each pair ``p, p_by_log`` stands for ``p + p_by_log * log f``.
+
+    Attributes
+    ----------
+    prior : float
+        What log f is multiplied with.
+    margin, margin_by_log : float
+        What the margin is multiplied with, if that is above 0.
+    usual_margin, usual_margin_by_log : float
+        The margin on average over candidates; labels that are none are taken to have it.
+    association, association_by_log, usual_association, usual_association_by_log : float
+        The same for the association.
+    """
+
+    prior: float = 0.0
+    margin: float = 0.0
+    margin_by_log: float = 0.0
+    usual_margin: float = 0.0
+    usual_margin_by_log: float = 0.0
+    association: float = 0.0
+    association_by_log: float = 0.0
+    usual_association: float = 0.0
+    usual_association_by_log: float = 0.0
+
+    def scaled(self, strength: float) -> "Blend":
+        """Return what adds `strength` times as much; nothing at all for 0."""
+        if strength == 0:
+            return Blend()
+        factors = ("prior", "margin", "margin_by_log", "association", "association_by_log")
+        return self._replace(**{name: strength * getattr(self, name) for name in factors})
 
 
 @dataclass(frozen=True)
 class RankerReport:
-    """What a ranker counts, and what it gains on the examples that decided it.
+    """What the parts of a ranker count, and what it gains on the examples that decided it.
 
     Attributes
     ----------
-    margin : float
-        What its margins are multiplied with; 0: it says nothing, and no weights are kept.
-    prior : float
-        What the log frequency of each label is multiplied with.
+    blend : Blend
     slope, intercept : float
         Scores are ``slope * sum + intercept``, of which the sigmoid, or the softmax, is a probability.
     rows : int
@@ -55,8 +94,7 @@ class RankerReport:
         nDCG@5 of the network alone and of all together on these examples; NaN without any.
     """
 
-    margin: float
-    prior: float
+    blend: Blend
     slope: float
     intercept: float
     rows: int
@@ -65,13 +103,13 @@ class RankerReport:
 
     @classmethod
     def fixed(cls) -> "RankerReport":
-        """Return what counts where there are no examples to decide: ranker and network alike."""
-        return cls(1.0, 0.0, 1.0, 0.0, 0, float("nan"), float("nan"))
+        """Return what counts where there are no examples to decide: margins as much as the network."""
+        return cls(Blend(margin=1.0), 1.0, 0.0, 0, float("nan"), float("nan"))
 
     @property
     def is_needed(self) -> bool:
         """Whether anything is added to the network's logits."""
-        return self.margin != 0 or self.prior != 0
+        return any(self.blend)
 
     @property
     def reason(self) -> str:
@@ -121,28 +159,38 @@ def weigh(network: Network, ranker: _core.Ranker, x: Csr, y: Csr, seed: int, n_t
     x, y = x.take(with_labels), y.take(with_labels)
     pairs = _Pairs.draw(network, x, y, seed, n_threads)
     z = network.pair_logits(x, pairs.labels, n_threads, with_ranker=False).astype(np.float64)
-    m = network.ranker_margins(ranker, x, pairs.labels).astype(np.float64)
+    parts = network.ranker_parts(ranker, x, pairs.labels)
+    margin, association = (part.astype(np.float64) for part in parts)
     counts = network.label_counts[pairs.labels.indices]
     log_f = np.log((counts + 0.5) / (network.n_examples_seen + 1))
-    of_candidates = (part[pairs.is_candidate].reshape(x.n_rows, -1) for part in (z, m, log_f, pairs.is_true))
-    z_c, m_c, log_f_c, is_true_c = of_candidates
-    gains = 1 / np.log2(np.arange(2, RANKS + 2))
-    ideal = np.cumsum(gains)[np.minimum(np.diff(y.indptr), RANKS) - 1]
 
-    def ndcg(margin: float, prior: float) -> NDArray[np.float64]:
-        first = np.argsort(-(z_c + margin * m_c + prior * log_f_c), axis=1, kind="stable")[:, :RANKS]
-        hits = np.take_along_axis(is_true_c, first, axis=1)
-        return (hits @ gains[: hits.shape[1]]) / ideal
+    shape = (x.n_rows, -1)
+    chosen = pairs.is_candidate
+    is_true = pairs.is_true[chosen].reshape(shape)
+    ideal = np.cumsum(_GAINS)[np.minimum(np.diff(y.indptr), RANKS) - 1]
 
-    found = {(margin, prior): ndcg(margin, prior) for margin in MARGINS for prior in PRIORS}
-    margin, prior = best = _usual(found)
-    score = z + margin * m + prior * log_f
+    def ndcg(score: _Floats) -> float:
+        first = np.argsort(-score[chosen].reshape(shape), axis=1, kind="stable")[:, :RANKS]
+        hits = np.take_along_axis(is_true, first, axis=1)
+        return float(((hits @ _GAINS[: hits.shape[1]]) / ideal).mean())
+
+    columns = np.column_stack([z, log_f, margin, margin * log_f, association, association * log_f])[chosen]
+    slopes = _stack(columns, is_true)
+    prior, a, b, c, d = (slopes[1:] / max(slopes[0], LEAST_SLOPE)).tolist()
+    usual = _line(log_f[chosen], margin[chosen]), _line(log_f[chosen], association[chosen])
+    whole = Blend(prior, a, b, *usual[0], c, d, *usual[1])
+    added = _added(whole, log_f, margin, association, chosen)
+    found = [ndcg(z + strength * added) for strength in STRENGTHS]
+    strength = STRENGTHS[int(np.argmax(found))]
+    blended = z + strength * added
     if network.config.loss == "softmax":
-        slope, intercept = _temperature(score, pairs), 0.0
+        slope, intercept = _temperature(blended, pairs), 0.0
     else:
-        slope, intercept = _logistic(score, pairs.is_true.astype(np.float64), pairs.weight)
-    without, with_ranker = (float(found[blend].mean()) for blend in ((0.0, 0.0), best))
-    return RankerReport(margin, prior, slope, intercept, x.n_rows, without, with_ranker)
+        slope, intercept = _platt(blended, pairs.is_true, pairs.weight)
+    return RankerReport(whole.scaled(strength), slope, intercept, x.n_rows, found[0], max(found))
+
+
+_GAINS = 1 / np.log2(np.arange(2, RANKS + 2))
 
 
 @dataclass(frozen=True)
@@ -184,49 +232,78 @@ class _Pairs:
         return cls(labels, np.isin(keys, candidates), np.isin(keys, true), weight)
 
 
-def _usual(found: dict[tuple[float, float], NDArray[np.float64]]) -> tuple[float, float]:
-    """Return the key nearest to the usual one among those that are within one standard error of the best.
+def _added(
+    blend: Blend, log_f: _Floats, margin: _Floats, association: _Floats, is_candidate: NDArray[np.bool_]
+) -> _Floats:
+    """Return what is added to the logits of pairs."""
+    added = blend.prior * log_f
+    for part, factor, factor_by_log, usual, usual_by_log in (
+        (margin, *blend[1:5]),
+        (association, *blend[5:]),
+    ):
+        found = np.where(is_candidate, part, usual + usual_by_log * log_f)
+        added += np.maximum(0, factor + factor_by_log * log_f) * found
+    return added
 
-    (0, 0) if that gains nothing.
+
+def _line(x: _Floats, y: _Floats) -> tuple[float, float]:
+    """Return a, b of the least squares of y ~ a + b x."""
+    centred = x - x.mean()
+    variance = float(centred @ centred)
+    slope = float(centred @ y) / variance if variance > 1e-9 * len(x) else 0.0
+    return float(y.mean()) - slope * float(x.mean()), slope
+
+
+def _stack(columns: _Floats, is_true: NDArray[np.bool_]) -> _Floats:
+    """Return the coefficients of a logistic regression of what is true on the columns.
+
+    columns: (examples * candidates, n). Every example has the weight of one true label.
     """
-    best = max(found, key=lambda blend: found[blend].mean())
-
-    def is_good(blend: tuple[float, float]) -> bool:
-        shortfall = found[best] - found[blend]
-        return float(shortfall.mean()) <= float(shortfall.std()) / np.sqrt(len(shortfall))
-
-    def distance(blend: tuple[float, float]) -> float:
-        margin, prior = blend
-        return abs(np.log2(max(margin, 0.125) / USUAL_MARGIN)) + abs(prior) / PRIOR_STEP
-
-    usual = min(filter(is_good, found), key=distance)
-    return usual if found[usual].mean() > found[0.0, 0.0].mean() else (0.0, 0.0)
+    weight = 1 / np.maximum(is_true.sum(axis=1, keepdims=True), 1)
+    weights = np.broadcast_to(weight / weight.mean(), is_true.shape).ravel()
+    mean, spread = columns.mean(axis=0), columns.std(axis=0)
+    spread[spread < 1e-9 * np.maximum(np.abs(mean), 1)] = np.inf  # it tells nothing: its coefficient is 0
+    standard = np.column_stack([(columns - mean) / spread, np.ones(len(columns))])
+    start = np.zeros(standard.shape[1])
+    coefficients = _logistic(standard, is_true.ravel().astype(np.float64), weights, RIDGE, start)
+    return coefficients[:-1] / spread
 
 
-def _logistic(s: NDArray[np.float64], t: NDArray[np.float64], w: NDArray[np.float64]) -> tuple[float, float]:
-    """Return a, c of the largest weighted likelihood of t ~ sigmoid(a s + c), by Newton's method."""
-    p = np.array([1.0, 0.0])
-    n_true, n_false = float(w @ t), float(w @ (1 - t))
+def _platt(score: _Floats, is_true: NDArray[np.bool_], weight: _Floats) -> tuple[float, float]:
+    """Return a, c of the largest weighted likelihood of truth ~ sigmoid(a score + c); (1, 0) unless a > 0."""
+    n_true, n_false = float(weight @ is_true), float(weight @ ~is_true)
     # As if the labels had been less certain (Platt): separable ones have a maximum, too.
-    t = np.where(t > 0, (n_true + 1) / (n_true + 2), 1 / (n_false + 2))
-    features = np.column_stack([s, np.ones(len(s))])
+    target = np.where(is_true, (n_true + 1) / (n_true + 2), 1 / (n_false + 2))
+    columns = np.column_stack([score, np.ones(len(score))])
+    slope, intercept = _logistic(columns, target, weight, 0.0, np.array([1.0, 0.0]))
+    return (float(slope), float(intercept)) if slope > 0 else (1.0, 0.0)
 
-    def loss(p: NDArray[np.float64]) -> float:
-        q = features @ p
-        return float(w @ (np.logaddexp(0, q) - t * q))
 
-    now = loss(p)
+def _logistic(columns: _Floats, target: _Floats, weight: _Floats, ridge: float, start: _Floats) -> _Floats:
+    """Return the coefficients of the largest weighted likelihood of target ~ sigmoid(columns @ p).
+
+    By Newton's method. ridge: of all coefficients but the last, which is the intercept.
+    """
+    penalty = np.append(np.full(len(start) - 1, 2 * ridge), 0.0)
+
+    def loss(p: _Floats) -> float:
+        q = columns @ p
+        return float(weight @ (np.logaddexp(0, q) - target * q) + penalty @ p**2 / 2)
+
+    p, now = start, loss(start)
     for _ in range(NEWTON_STEPS):
-        sigmoid = 1 / (1 + np.exp(-np.clip(features @ p, -500, 500)))
-        gradient = features.T @ (w * (sigmoid - t))
-        curvature = (features * (w * sigmoid * (1 - sigmoid))[:, None]).T @ features + 1e-9 * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
+        sigmoid = 1 / (1 + np.exp(-np.clip(columns @ p, -500, 500)))
+        gradient = columns.T @ (weight * (sigmoid - target)) + penalty * p
+        curvature = (columns * (weight * sigmoid * (1 - sigmoid))[:, None]).T @ columns
+        step = np.linalg.solve(curvature + np.diag(penalty + 1e-9), gradient)
         while (then := loss(p - step)) > now and np.abs(step).max() > 1e-6:
             step /= 2
-        if not then < now or p[0] - step[0] <= 0:
+        if not then < now:
             break
-        p, now = p - step, then
-    return float(p[0]), float(p[1])
+        p, now, is_done = p - step, then, np.abs(step).max() < 1e-5
+        if is_done:
+            break
+    return p
 
 
 def _temperature(s: NDArray[np.float64], pairs: _Pairs) -> float:

@@ -227,9 +227,9 @@ class Network:
         best = self.predict_topk(x_indptr, x_indices, x_data, min(CANDIDATES, self.config.n_labels))[0]
         return Ranker.learn(x, y, best, self.config.seed, max(64, self.config.width), sample_weight)
 
-    def set_ranker(self, ranker: Ranker, margin: float, prior: float) -> None:
+    def set_ranker(self, ranker: Ranker, blend: tuple[float, ...]) -> None:
         """Add what it says to the logits from now on."""
-        ranker.weigh(margin, prior, np.log(self.prior.frequency(slice(None))))
+        ranker.weigh(blend, np.log(self.prior.frequency(slice(None))))
         self.ranker = ranker
 
     def update_ranker(

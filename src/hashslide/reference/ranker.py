@@ -16,18 +16,25 @@ def __dir__() -> list[str]:
 
 
 CANDIDATES = 20  # of the network for each example, in training
-RANKED = 50  # labels of an example that get a margin
+RANKED = 50  # labels of an example that get a margin and an association
 COST, SWEEPS, TOLERANCE, LEAST_SHARE = 0.5, 5, 0.1, 0.1
+LEAST_ASSOCIATION = 0.01
+PARTS = ("margins", "associations")
 
 
 class Ranker:
-    """A weight for each pair of feature and label that tells labels apart, and an offset of each label."""
+    """For each pair of feature and label a weight that tells labels apart, and how often both occur."""
 
     def __init__(self, n_features: int, n_labels: int) -> None:
-        self.weight = np.zeros((n_features, n_labels), np.float32)
-        self.offset = np.zeros(n_labels, np.float32)
-        self.blend = np.array([1, 0], np.float32)
-        self.is_enabled = False
+        self.margins = np.zeros((n_features, n_labels), np.float32)
+        self.associations = np.zeros((n_features, n_labels), np.float32)
+        self.offset, self.usual, self.margin_factor, self.association_factor = np.zeros((4, 0), np.float32)
+        self.blend = np.zeros(9, np.float32)
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether it counts."""
+        return len(self.offset) > 0
 
     @classmethod
     def learn(
@@ -41,35 +48,53 @@ class Ranker:
     ) -> "Ranker":
         """Learn from examples with their labels y and the network's best labels, (n, k).
 
-        longest: weights of a label at most.
+        longest: weights of a label at most, and associations of all labels on average.
         """
         ranker, own = cls(x.shape[1], y.shape[1]), y.toarray() != 0
         found = np.zeros_like(own)
         np.put_along_axis(found, best, True, axis=1)
+        row_weight = np.ones(len(own), np.float32) if weight is None else weight
+        longest_of_all = longest_associations(x, own, longest * y.shape[1])
         for label in range(y.shape[1]):
             rows = np.flatnonzero(own[:, label] | found[:, label])
-            costs = np.full(len(rows), COST) * (1 if weight is None else weight[rows])
             of_label = int(mix(np.uint64(seed ^ label)))
-            ranker.weight[:, label] = learn_label(
-                _unit_rows(x[rows]), own[rows, label], costs, of_label, longest
+            ranker.margins[:, label] = learn_label(
+                _unit_rows(x[rows]), own[rows, label], COST * row_weight[rows], of_label, longest
+            )
+            ranker.associations[:, label] = cosines(
+                x.toarray() != 0, own[:, label], row_weight, longest_of_all
             )
         return ranker
 
-    def weigh(self, margin: float, prior: float, log_frequency: NDArray[Any]) -> None:
+    def weigh(self, blend: tuple[float, ...], log_frequency: NDArray[Any]) -> None:
         """Let it count."""
-        self.blend = np.array([margin, prior], np.float32)
-        self.weight *= np.float32(margin)
-        self.offset = np.float32(prior) * log_frequency.astype(np.float32)
-        self.is_enabled = True
+        self.blend = np.array(blend, np.float32)
+        if not self.blend[1:3].any():
+            self.margins[:] = 0
+        if not self.blend[5:7].any():
+            self.associations[:] = 0
+        self._set_labels(log_frequency)
+
+    def _set_labels(self, log_frequency: NDArray[Any]) -> None:
+        log_f = log_frequency.astype(np.float32)
+        lines = self.blend[1::2, None] + self.blend[2::2, None] * log_f
+        margin_factor, usual_margin, association_factor, usual_association = lines
+        margin_factor, association_factor = np.maximum(0, [margin_factor, association_factor])
+        usual = margin_factor * usual_margin + association_factor * usual_association
+        self.offset = np.append(self.offset, self.blend[0] * log_f + usual)
+        self.usual = np.append(self.usual, usual)
+        self.margin_factor = np.append(self.margin_factor, margin_factor)
+        self.association_factor = np.append(self.association_factor, association_factor)
 
     def scores(self, z: NDArray[np.float32], x: sparse.csr_matrix) -> NDArray[np.float32]:
-        """Logits z with all offsets, and with the margins of the best labels, (n, n_labels)."""
+        """Logits z, (n, n_labels), with all offsets, and with what is added to the best labels."""
         if not self.is_enabled:
             return z
-        z = z + self.offset
+        z, x = z + self.offset, _unit_rows(x)
         best = np.argsort(-z, axis=1, kind="stable")[:, :RANKED]
-        margins = np.take_along_axis(_unit_rows(x) @ self.weight, best, axis=1)
-        np.put_along_axis(z, best, np.take_along_axis(z, best, axis=1) + margins, axis=1)
+        associations = np.log1p(np.abs(x) @ self.associations / np.float32(LEAST_ASSOCIATION))
+        added = self.margin_factor * (x @ self.margins) + self.association_factor * associations
+        np.put_along_axis(z, best, np.take_along_axis(z + added - self.usual, best, axis=1), axis=1)
         return z
 
     def update(self, x: sparse.csr_matrix, y: sparse.csr_matrix, best: NDArray[np.int64]) -> None:
@@ -79,37 +104,66 @@ class Ranker:
             others = [label for label in best[row] if not own[row, label]]
             for label in [*np.flatnonzero(own[row]), *others]:
                 sign = 1 if own[row, label] else -1
-                values = np.where(self.weight[:, label] != 0, x[row], 0)
-                loss = 1 - sign * (values @ self.weight[:, label]) / self.blend[0]
-                self.weight[:, label] += self.blend[0] * sign * max(loss, 0) / (1 + slack) * values
+                values = np.where(self.margins[:, label] != 0, x[row], 0)
+                loss = max(0.0, float(1 - sign * (values @ self.margins[:, label])))
+                self.margins[:, label] += sign * loss / (1 + slack) * values
 
     def grow(self, n_features: int, n_labels: int, log_frequency: NDArray[Any]) -> None:
         """New features and labels have no weights."""
-        old = self.weight.shape
-        self.weight = np.pad(self.weight, ((0, n_features - old[0]), (0, n_labels - old[1])))
-        offset = self.blend[1] * log_frequency[old[1] :].astype(np.float32)
-        self.offset = np.concatenate([self.offset, offset])
+        old = self.margins.shape
+        wider = ((0, n_features - old[0]), (0, n_labels - old[1]))
+        self.margins, self.associations = np.pad(self.margins, wider), np.pad(self.associations, wider)
+        if self.is_enabled:
+            self._set_labels(log_frequency[old[1] :])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Its part of the state."""
         if not self.is_enabled:
             return {}
-        lists = sparse.csr_matrix(self.weight)
-        return {
-            "ranker.begin": lists.indptr.astype(np.int64),
-            "ranker.labels": lists.indices,
-            "ranker.weight": lists.data,
+        found = {
             "ranker.offset": self.offset,
+            "ranker.usual": self.usual,
+            "ranker.margin_factor": self.margin_factor,
+            "ranker.association_factor": self.association_factor,
             "ranker.blend": self.blend,
         }
+        for part in PARTS:
+            lists = sparse.csr_matrix(getattr(self, part))
+            found[f"ranker.{part}.begin"] = lists.indptr.astype(np.int64)
+            found[f"ranker.{part}.labels"] = lists.indices
+            found[f"ranker.{part}.weight"] = lists.data
+        return found
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Take its part of a state."""
-        if "ranker.begin" in state:
-            lists = (state["ranker.weight"], state["ranker.labels"], state["ranker.begin"])
-            self.weight = sparse.csr_matrix(lists, shape=self.weight.shape).toarray()
-            self.offset, self.blend = state["ranker.offset"].copy(), state["ranker.blend"].copy()
-            self.is_enabled = True
+        if "ranker.offset" not in state:
+            return
+        for part in PARTS:
+            lists = tuple(state[f"ranker.{part}.{name}"] for name in ("weight", "labels", "begin"))
+            setattr(self, part, sparse.csr_matrix(lists, shape=self.margins.shape).toarray())
+        for name in ("offset", "usual", "margin_factor", "association_factor", "blend"):
+            setattr(self, name, state[f"ranker.{name}"].copy())
+
+
+def longest_associations(x: sparse.csr_matrix, own: NDArray[np.bool_], budget: int) -> int:
+    """The most associations of one label: the least number with which all labels use up the budget."""
+    most = np.minimum(x.shape[1], (x.toarray() != 0).sum(axis=1) @ own)
+    longest = x.shape[1]
+    while np.minimum(most, longest).sum() > budget:
+        longest -= 1
+    return longest
+
+
+def cosines(
+    features: NDArray[np.bool_], own: NDArray[np.bool_], weight: NDArray[np.float32], longest: int
+) -> NDArray[np.float32]:
+    """The cosine of each feature and a label, as vectors of examples; the largest of them."""
+    weights = weight.astype(np.float64)
+    together, of_features, of_label = (own * weights) @ features, weights @ features, weights @ own
+    whole = np.sqrt(of_features * of_label)
+    found = np.divide(together, whole, out=np.zeros_like(whole), where=whole > 0).astype(np.float32)
+    found[np.argsort(-found, kind="stable")[longest:]] = 0
+    return found
 
 
 def learn_label(
