@@ -8,7 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from commands import run, start
+from commands import SMALL, run, start
 from hash_helpers import Signs
 from typer.testing import CliRunner
 
@@ -137,6 +137,18 @@ def svm(write):
     return write("train.svm", "".join(f"{label} {feature}:1\n" for label, feature in ROWS))
 
 
+@pytest.mark.parametrize("words", ["train none.txt", "train some.txt --test none.txt", "evaluate m none.txt"])
+def test_data_without_examples_are_refused_before_the_training(write, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    write("none.txt", "0 5 4\n")
+    write("some.txt", "2 5 4\n0 0:1\n1 1:1\n")
+    run("train", "some.txt", "-o", "m", *SMALL)
+    output = ["-o", "new", *SMALL] if words.startswith("train") else []
+    message = run(*words.split(), *output, code=1).stderr
+    assert "Error: none.txt: there are no examples in it. Give a file with one at least." in message
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_zero_based_file(svm, tmp_path, write):
     refused = run("data", "describe", svm, code=1)
     assert "give --zero-based if ids start at 0" in refused.stderr and "zero_based=" not in refused.stderr
@@ -188,7 +200,7 @@ def test_unknown_features_are_left_out_on_request(svm, tmp_path, write):
     )
     done = run("predict", model, "--drop-unknown", "--json", input=lines)
     first, second = map(json.loads, done.stdout.splitlines())
-    assert first["scores"] == second["scores"] and "1 ids are unknown" in done.stderr
+    assert first["scores"] == second["scores"] and "1 id is unknown" in done.stderr
 
 
 def test_a_table_of_numbers_and_names(write, tmp_path):

@@ -26,6 +26,25 @@ def test_save_and_load(tmp_path, pubmed_small, name):
     assert got_y.shape == Y.shape and (got_y != Y).nnz == 0
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_saved_is_loaded_also_without_examples(tmp_path, name):
+    empty = np.empty((0, 3))
+    if ".svm" in name or ".lib" in name:
+        with pytest.raises(InputError, match=r"there are no rows, which svmlight cannot say. Write .txt"):
+            data.save(tmp_path / name, empty, empty)
+        assert not (tmp_path / name).exists()
+    else:
+        data.save(tmp_path / name, empty, empty)
+        assert [matrix.shape for matrix in data.load(tmp_path / name)] == [(0, 3), (0, 3)]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "a.csv"])
+def test_an_empty_file_is_said_to_be_empty(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(DataFileError, match=r"the file is empty. Remedy: check that it was written"):
+        data.load(tmp_path / name)
+
+
 @pytest.mark.parametrize("name", ["a.txt", "a.npz", "a.parquet"])
 def test_symbolic_links_are_followed(tmp_path, name):
     (tmp_path / "real").touch()

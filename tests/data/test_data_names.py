@@ -83,6 +83,9 @@ def test_refused(write, case):
         (["a\nb"], r"Name 0 is 'a\\nb'. A name is a line of text"),
         (["a\r"], "Name 0 is"),
         (["a", "b", "a"], "Name 2 is 'a' again"),
+        (["a", None], "Name 1 is None of type NoneType. A name is text or an integer"),
+        ([b"a"], "Name 0 is b'a' of type bytes"),
+        ([float("nan")], "Name 0 is nan of type float"),
     ],
 )
 def test_saving_refuses_names_that_would_not_read_back(tmp_path, names, message):

@@ -8,7 +8,7 @@ from hashslide.errors import InputError
 
 EYE = np.eye(2)
 LOADERS = ("load_xmc", "load_svmlight", "load_npz", "load_parquet", "load_csv", "load_names")
-SAVERS = ("save_xmc", "save_svmlight", "save_npz", "save_parquet")
+SAVERS = (data.save_xmc, data.save_svmlight, data.save_npz, data.save_parquet)
 CALLS = {
     "load": data.load,
     "load with a format": lambda path: data.load(path, format="xmc"),
@@ -21,7 +21,7 @@ CALLS = {
     "load a model": SlideClassifier.load,
     "save a model": lambda path: SlideClassifier(hidden=2, epochs=1).fit(EYE, EYE).save(path),
     **{name: getattr(data, name) for name in LOADERS},
-    **{name: lambda path, save=getattr(data, name): save(path, EYE, EYE) for name in SAVERS},
+    **{save.__name__: lambda path, save=save: save(path, EYE, EYE) for save in SAVERS},
 }
 
 

@@ -239,7 +239,7 @@ BAD_RANKINGS = {
     "k-bool": (Y, TOPK, True, "k is True"),
     "columns": (Y, TOPK, 4, "k is 4, but topk has 3 columns. Predict the 4 best labels"),
     "rows": (Y, TOPK[:2], 1, "Y has 3 rows and topk has 2"),
-    "no-rows": (Y[:0], TOPK[:0], 1, "Y has 0 rows and topk has 0"),
+    "no-rows": (Y[:0], TOPK[:0], 1, "Y and topk have no rows"),
     "vector": (
         Y,
         TOPK[0],
@@ -336,7 +336,7 @@ def test_bad_scores():
         metrics.top_k_labels([[1.0]], 1)
     with pytest.raises(InputError, match="k is 0"):
         metrics.top_k_labels(np.ones((1, 1)), 0)
-    with pytest.raises(InputError, match=r"k is 9223372036854775808. Give a whole number from 1 to 2147483647"):
+    with pytest.raises(InputError, match=r"k is 9223372036854775808. .* from 1 to 2147483647"):
         metrics.top_k_labels(np.ones((1, 1)), 2**63)
 
 

@@ -1,5 +1,6 @@
 """Text formats: the bytes of a file through the C++ parser; its faults as sentences."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from hashslide._core import XmcError, XmcParser, format_rows
 from hashslide._interface import setting, wording
 from hashslide._os_errors import StrPath
 from hashslide.csr import Csr, as_csr
-from hashslide.errors import DataFileError
+from hashslide.errors import DataFileError, InputError
 from hashslide.settings.limits import MAX_IDS
 
 from ._foreign import check_raw_text
@@ -140,6 +141,10 @@ def _parse(path: StrPath, entry: str, options: dict[str, Any]) -> XmcParser:
 def write_text(path: StrPath, X: Any, Y: Any, header: bool, feature_base: int) -> None:
     """Write X and Y to a text file, compressed if the name ends in ``.gz``; atomic."""
     x, y = checked_pair(X, Y)
+    if not header and x.n_rows == 0:  # it would be empty, as a download that failed
+        raise InputError(
+            f"{os.fspath(path)}: there are no rows, which svmlight cannot say. Write .txt, .npz or .parquet."
+        )
     with atomic_write_text(path) as file:
         if header:
             file.write(f"{x.n_rows} {x.n_columns} {y.n_columns}\n".encode())

@@ -70,16 +70,22 @@ def save_names(path: StrPath, names: Iterable[str]) -> None:
     ----------
     path : str or path
         Where to write; an existing file is replaced.
-    names : sequence of str
+    names : sequence of str or int
         Name i belongs to id i.
 
     Raises
     ------
     InputError
-        A name is empty, repeated, or holds a line break.
+        A name is neither text nor an integer, is empty or repeated, or holds a line break.
     OutputError
         The file cannot be written.
     """
+    names = list(names)
+    for position, name in enumerate(names):
+        if not isinstance(name, str | int | np.integer | np.bool_):
+            raise InputError(
+                f"Name {position} is {name!r} of type {type(name).__name__}. A name is text or an integer."
+            )
     names = [str(name) for name in names]
     for position, name in enumerate(names):
         if not name or any(sign in name for sign in "\n\r\0"):

@@ -176,7 +176,10 @@ def open_regular(path: StrPath) -> Iterator[BinaryIO]:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             found = "not a regular file, but this format is not read from its beginning to its end"
             raise fault(path, "", found, "write it to a file first, or send a text format")
-        check_foreign(path, file.read(_HEAD), text=False)
+        head = file.read(_HEAD)
+        if not head:
+            raise fault(path, "", "the file is empty", "check that it was written or downloaded completely")
+        check_foreign(path, head, text=False)
         file.seek(0)
         yield file
 

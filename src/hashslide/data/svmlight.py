@@ -78,7 +78,8 @@ def save_svmlight(path: StrPath, X: Any, Y: Any, *, zero_based: bool = False) ->
     Raises
     ------
     InputError
-        X or Y is not a matrix, their numbers of rows differ, or X holds NaN or infinity.
+        X or Y is not a matrix, their numbers of rows differ, X holds NaN or infinity, or there are no rows:
+        an empty file is not read as data.
     OutputError
         The file cannot be written.
     """

@@ -66,7 +66,9 @@ def ranked(
     truth, predicted = _truth(Y, named), _predicted(topk)
     labels = _labels(truth, predicted, named)
     y, ids = labels.encode(truth), _ids(predicted, labels, named)
-    if len(ids) != y.n_rows or y.n_rows == 0:
+    if y.n_rows == 0 == len(ids):
+        raise InputError("Y and topk have no rows. Give one row for each example, and one example at least.")
+    if len(ids) != y.n_rows:
         raise InputError(
             f"Y has {y.n_rows} rows and topk has {len(ids)}. Give both one row for each example."
         )

@@ -69,7 +69,7 @@ def test_predict_by_name_says_what_is_unknown(model, tmp_path):
 def test_predict_survives_bytes_that_are_no_text(model, tmp_path):
     (tmp_path / "q").write_bytes(b"insulin \xff\xfe\n")
     result = run("predict", model, tmp_path / "q", "--by-name")
-    assert result.stdout.startswith("example 0\n") and "1 names are unknown" in result.stderr
+    assert result.stdout.startswith("example 0\n") and "1 name is unknown" in result.stderr
 
 
 def test_an_empty_line_gets_the_labels_that_are_likely_beforehand(model, folder):

@@ -50,7 +50,7 @@ def run(
 ) -> None:
     """Print the metrics; the parameters are those of the command."""
     classifier = load_classifier(model, jobs)
-    part = reader.load(part_path(source, "test"))
+    part = reader.load_examples(part_path(source, "test"))
     label_names = find_names(names.labels, part, "labels")
     X = fit_features(part, classifier, names.features, reader.drop_unknown)
     Y = fit_labels(part.Y, label_names, part, classifier)

@@ -133,8 +133,9 @@ def _examples_of_lines(source: str, reader: LineReader, block: int) -> Iterator[
             block = 1
         yield from reader.blocks(file.lines(), block)
     if reader.unknown:
-        what = "names" if reader.form == LineForm.names else "ids"
-        note(f"Warning: {reader.unknown:,} {what} are unknown to the model and left out.")
+        what = "name" if reader.form == LineForm.names else "id"
+        what += " is" if reader.unknown == 1 else "s are"
+        note(f"Warning: {reader.unknown:,} {what} unknown to the model and left out.")
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def load_parts(options: dict[str, Any], seed: int, reader: Reader) -> dict[str, 
         "validation": None if validation is None else part_path(validation, "test"),
         "test": sibling_test_path(source) if test is None else part_path(test, "test"),
     }
-    loaded = {name: reader.load(path) for name, path in paths.items() if path is not None}
+    loaded = {name: reader.load_examples(path) for name, path in paths.items() if path is not None}
     parts = same_columns(loaded, reader.drop_unknown)
     if fraction is not None:
         whole = parts["train"]

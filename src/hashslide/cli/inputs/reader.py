@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from hashslide.errors import DataFileError
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
@@ -79,6 +81,13 @@ class Reader(NamedTuple):
 
         form = None if self.format is None else str(self.format)
         return Part(path, *data.load_named(path, format=form, lenient=self.lenient, **self.options()))
+
+    def load_examples(self, path: Path) -> "Part":
+        """Read a data file that has to hold examples."""
+        part = self.load(path)
+        if part.X.shape[0] == 0:
+            raise DataFileError(f"{path}: there are no examples in it. Give a file with one at least.")
+        return part
 
     def convert(self, source: Path, target: Path) -> "tuple[csr_matrix, csr_matrix]":
         """Read a data file and write another."""

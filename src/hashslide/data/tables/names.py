@@ -1,6 +1,5 @@
 """The names that occur in one column of a table."""
 
-
 import numpy as np
 from numpy.typing import NDArray
 
