@@ -208,6 +208,14 @@ def test_a_new_fit_forgets_the_search(small):
     assert not hasattr(model, "tuning_")
 
 
+def test_a_metric_of_rare_labels_tries_weights_for_them(small):
+    model = SlideClassifier(hidden=8, random_state=0).tune(*small, trials=4, monitor="PSP@5")
+    assert model.tuning_.trials[1].parameters == {"label_weight": "propensity"}
+    assert model.settings_["label_weight"].value == model.label_weight
+    other = SlideClassifier(hidden=8, random_state=0).tune(*small, trials=9)
+    assert not any("label_weight" in trial.parameters for trial in other.tuning_.trials)
+
+
 def test_composed_settings_at_other_than_the_default_stay(small):
     given = {"negatives": Negatives(uniform=50), "epochs": 3, "loss": "bce", "hash": "simhash"}
     model = SlideClassifier(random_state=0, **given).tune(*small, trials=8)

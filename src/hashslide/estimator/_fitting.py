@@ -133,7 +133,8 @@ def tuning_task(
 
     held_out = None if evaluate is None else (evaluate.x, as_pattern(evaluate.y))
     task = Task.cut(make, data, multilabel, held_out, monitor, label_counts(data), seed, clock)
-    return task, Space(vars(settings), frozenset(free), data.x.n_columns, multilabel)
+    values = vars(settings) | {"label_weight": model.label_weight}
+    return task, Space(values, frozenset(free), data.x.n_columns, multilabel, task.judge.monitor)
 
 
 def take_note(model: "SlideClassifier", report: TuningReport, gains: Mapping[str, Gain]) -> None:

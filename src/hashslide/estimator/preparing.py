@@ -168,7 +168,11 @@ def explain_settings(
         As in `decide_settings`.
     settings : Decided
     """
-    found = explain(_problem(data, multilabel), _decidable(given), settings, left_at_default(model))
+    defaults = left_at_default(model)
+    found = explain(_problem(data, multilabel), _decidable(given), settings, defaults)
+    if isinstance(model.label_weight, str | None):  # an array would be too long
+        reason = "it is the default" if "label_weight" in defaults else "it was given"
+        found = found.replaced(label_weight=Setting(model.label_weight, reason))
     later = Setting(False, "the training has not come to its end")
     return found.replaced(ranker=later, approximate=later)
 

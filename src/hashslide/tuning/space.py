@@ -59,6 +59,7 @@ class Space:
     free: frozenset[str]
     n_features: int
     multilabel: bool
+    monitor: str
 
     def neighbours(self, changes: Mapping[str, Any]) -> list[Candidate]:
         """Return the neighbours of the setting with some changes, the most promising first."""
@@ -79,6 +80,8 @@ class Space:
         layers = values["hidden"]
         layer = layers[0] if len(layers) == 1 and layers[0].is_dense else None
         negatives: Negatives = values["negatives"]
+        if self.monitor.startswith("PS") and values["label_weight"] is None:
+            yield Candidate({"label_weight": "propensity"})
         for rate in _beside(RATES, values["learning_rate"]):
             yield Candidate({"learning_rate": rate})
         if layer is not None:

@@ -15,7 +15,7 @@ from hashslide.settings import Constant
 from hashslide.settings.constraints import allow_auto
 
 MAY_BE_AUTO = {name for name, constraint in PARAMETERS.items() if constraint == allow_auto(constraint)}
-OTHERS = {"hidden", "optimizer", "schedule", "active", "update", "hash"}
+OTHERS = {"hidden", "optimizer", "schedule", "active", "update", "hash", "label_weight"}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,14 @@ def test_reasons_tell_the_figures(small, pubmed):
     assert re.search(r"candidates cost \d+% of scoring all 11,336", more.settings_["approximate"].reason)
     off = fast(ranker=False, approximate=False).fit(*small)
     assert {off.settings_[name] for name in ("ranker", "approximate")} == {Setting(False, "it was given")}
+
+
+def test_weights_of_labels_are_named_not_listed(small, tmp_path):
+    assert fast(label_weight="propensity").fit(*small).settings_["label_weight"].value == "propensity"
+    model = fast(label_weight=np.ones(small[1].shape[1])).fit(*small)
+    assert "label_weight" not in model.settings_
+    model.save(tmp_path / "m")
+    assert SlideClassifier.load(tmp_path / "m").settings_ == model.settings_
 
 
 def test_a_saved_model_keeps_its_settings(small, tmp_path):
