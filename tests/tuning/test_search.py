@@ -20,8 +20,8 @@ WHOLE = [1.0]
 class World:
     """Trainings that take known times and score as the sums of known effects."""
 
-    def __init__(self, effects, seconds=1.0, diverging=()):
-        self.effects, self.seconds, self.diverging = effects, seconds, diverging
+    def __init__(self, effects, seconds=1.0, diverging=(), roll=True):
+        self.effects, self.seconds, self.diverging, self.roll = effects, seconds, diverging, roll
         self.time, self.runs = 0.0, []
 
     def clock(self):
@@ -44,7 +44,7 @@ class World:
             raise InputError("diverged")
         scores = np.full(ROWS, 0.5 if share == 1 else 0.3)
         for effect in effects:
-            scores += effect.gain + np.roll(effect.noise, repeat)
+            scores += effect.gain + np.roll(effect.noise, repeat * self.roll)
         return scores
 
     def search(self, seconds=None, trials=None, shares=WHOLE, kept=0.8):
@@ -87,6 +87,20 @@ def test_chance_is_not_taken_for_a_gain():
     assert chosen <= 10
     leads = [gain_of(noise[HALVES.choosing], np.zeros(200)).mean for noise in NOISE]
     assert sum(max(leads[i : i + 4]) > 0 for i in range(0, 100, 4)) >= 20
+
+
+def test_one_half_of_the_rows_chooses_and_the_other_confirms():
+    lucky, steady, unlucky = (effect(0.0) for _ in range(3))
+    for one, chosen, confirmed in ((lucky, 0.1, -0.02), (steady, 0.02, 0.02), (unlucky, -0.02, 0.1)):
+        one.noise = NOISE[0] / 10
+        one.noise[HALVES.choosing] += chosen
+        one.noise[HALVES.confirming] += confirmed
+    world = World({"lucky": lucky, "unlucky": unlucky, "steady": steady, "other": effect(-0.1)}, roll=False)
+    found = world.search(trials=50)
+    outcomes = {tuple(t.parameters): t.outcome for t in found.trials}
+    assert outcomes["lucky",] == "not confirmed" and outcomes["unlucky",] == "dropped"
+    world = World({"steady": steady, "unlucky": unlucky}, roll=False)
+    assert world.search(trials=50).parameters == {"steady": 1}
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -110,6 +110,20 @@ def test_examples_that_judge_are_not_trained_on(small, monkeypatch):
         )
 
 
+def test_slices_and_seeds_of_the_trials(small, monkeypatch):
+    monkeypatch.setattr("hashslide.estimator.classifier.slices", lambda n_rows: [0.25, 1.0])
+    seen = []
+    own = Judge.scores
+    monkeypatch.setattr(Judge, "scores", lambda self, model: seen.append(model) or own(self, model))
+    poor = SlideClassifier(hidden=8, learning_rate=0.003, random_state=7)
+    trials = poor.tune(*small, trials=20).tuning_.trials
+    assert {trial.share for trial in trials} == {0.25, 1.0} and {trial.repeat for trial in trials} == {0, 1}
+    for trial, model in zip(trials, seen, strict=True):
+        assert model.network_.n_examples_seen == 320 * trial.share
+        assert (model.random_state == 7) == (trial.repeat == 0)
+        assert model.batch_size == trial.parameters.get("batch_size", 25)  # that of all rows
+
+
 def test_one_class_for_each_example(small):
     X, Y = small
     y = np.array(["abcde"[i % 5] for i in np.asarray(Y.argmax(axis=1)).ravel()])
