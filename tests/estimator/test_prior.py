@@ -6,7 +6,6 @@ from estimator_helpers import fast
 from scipy import sparse
 
 from hashslide import SlideClassifier
-from hashslide.metrics import precision_at_k
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +21,10 @@ def test_an_example_without_features_gets_the_frequent_labels(trained, pubmed_sm
     empty = sparse.csr_matrix((n_rows, d.X_train.shape[1]), dtype=np.float32)
     labels, _ = trained.predict_topk(empty, 5, approximate=approximate)
     assert (labels == labels[0]).all()
-    frequent = np.argsort(-counts, kind="stable")[:10]
-    assert np.isin(labels[0], frequent).all()
-    best = precision_at_k(d.Y_test, np.tile(frequent, (300, 1)), 5)
-    assert (
-        precision_at_k(d.Y_test, np.tile(labels[0], (300, 1)), 5) > (0.94 if approximate else 0.97) * best
-    )  # a label may be missed
+    frequent = np.argsort(-counts, kind="stable")
+    assert np.isin(labels[0], frequent[:10]).all()
+    found = np.isin(labels[0], frequent[:5]).sum()
+    assert found >= 4 if approximate else found == 5  # the lists may miss one
 
 
 def test_stored_zeros_are_no_features(trained, pubmed_small):

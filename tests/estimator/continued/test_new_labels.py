@@ -33,7 +33,7 @@ def test_new_classes_are_predicted_and_old_ones_stay(digits, tmp_path, k):
     X, y, is_old, is_train, model = digits
     rows = np.concatenate([np.flatnonzero((y == 8) & is_train)[:k], np.flatnonzero((y == 9) & is_train)[1:k]])
     learned = copy_of(model, tmp_path).partial_fit(X[rows], y[rows])
-    assert learned.score(X[rows], y[rows]) >= 0.8  # of 5 examples, one may be missed
+    assert (learned.predict(X[rows]) != y[rows]).sum() <= 1
     old, new = is_old & ~is_train, ~is_old & ~is_train
     assert learned.score(X[old], y[old]) > model.score(X[old], y[old]) - 0.02
     assert learned.score(X[new], y[new]) > 0.1
