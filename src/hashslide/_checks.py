@@ -76,7 +76,7 @@ def random_generator(random_state: Any) -> np.random.RandomState:
     try:
         return check_random_state(random_state)
     except ValueError as error:
-        raise InputError(f"random_state is {random_state!r}: {error}.") from None
+        raise InputError(f"{setting('random_state')} is {random_state!r}: {error}.") from None
 
 
 def is_auto(value: Any) -> bool:

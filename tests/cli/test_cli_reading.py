@@ -90,6 +90,8 @@ FAILING = [
     "evaluate TRAINED DATA --zero-based --approximate yes",
     "evaluate TRAINED DATA --zero-based --propensity-a 0",
     "evaluate TRAINED DATA --zero-based --propensity-b -1",
+    "evaluate TRAINED DATA --zero-based --exclude input",
+    "train DATA -o MODEL --zero-based --seed 99999999999999999999",
     "inspect TRAINED --tables --hash foo",
     "predict OWN DATA --zero-based",
     "advise DATA --zero-based --families foo",

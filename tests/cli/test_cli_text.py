@@ -125,6 +125,7 @@ def test_k_beyond_the_labels_is_said(odd):
     result = run("predict", odd / "m.hashslide", odd / "test.txt", "-k", 50)
     assert "Note: the model has 7 labels, so that -k 50 prints all of them." in result.stderr
     assert result.stdout.count("  ") >= 49
+    assert run("predict", odd / "m.hashslide", odd / "test.txt", "-k", 10**20).stdout == result.stdout
     assert run("predict", odd / "m.hashslide", odd / "test.txt", "-k", 7).stderr == ""
     result = run("evaluate", odd / "m.hashslide", odd / "test.txt", "-k", "1,50", "--json")
     assert "Note: the model has 7 labels; places beyond them count as wrong." in result.stderr

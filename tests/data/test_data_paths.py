@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hashslide import SlideClassifier, data
+from hashslide.callbacks import Checkpoint
 from hashslide.errors import InputError
 
 EYE = np.eye(2)
@@ -19,6 +20,7 @@ CALLS = {
     "convert from": lambda path: data.convert(path, "a.svm"),
     "convert to": lambda path: data.convert("a.txt", path),
     "load a model": SlideClassifier.load,
+    "checkpoint": lambda path: SlideClassifier(callbacks=[Checkpoint(path)]).fit(EYE, EYE),
     "save a model": lambda path: SlideClassifier(hidden=2, epochs=1).fit(EYE, EYE).save(path),
     **{name: getattr(data, name) for name in LOADERS},
     **{save.__name__: lambda path, save=save: save(path, EYE, EYE) for save in SAVERS},

@@ -1,12 +1,11 @@
 """Checkpoints: the model in a file while it trains."""
 
 import math
-import os
 from typing import Any
 
 from hashslide import model_file
 from hashslide._checks import check_int
-from hashslide._os_errors import StrPath
+from hashslide._os_errors import StrPath, as_path
 from hashslide.training import TrainingContext
 
 from .base import Callback, metric_of
@@ -68,4 +67,4 @@ class Checkpoint(Callback):
         estimator.save(self._path_of(context.epoch), optimizer_state=self.optimizer_state)
 
     def _path_of(self, epoch: int) -> str:
-        return os.fspath(self.path).replace("{epoch}", str(epoch + 1))
+        return str(as_path(self.path)).replace("{epoch}", str(epoch + 1))

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hashslide._interface import setting, wording
 from hashslide._validation import check_same_rows
 from hashslide.csr import Csr
 from hashslide.errors import InputError
@@ -19,6 +20,8 @@ def __dir__() -> list[str]:
 
 
 INPUT = "input"
+_PASS = "pass exclude= as a sparse matrix (examples x labels) or as label lists."
+_GIVE = "give --exclude FILE, a file of pairs: the number of an example and of a label."
 
 
 def excluded_labels(
@@ -88,10 +91,14 @@ def _check_same_columns(x: Csr, labels: LabelNames, in_columns: bool) -> None:
     if x.n_columns != labels.n or (labels.names is not None and not in_columns):
         names = "have no names" if labels.names is None else "have names"
         raise InputError(
-            f"exclude='input' needs to know which feature is which label, but the {x.n_columns} features and "
-            f"the {labels.n} labels, which {names}, can be matched neither by name nor by column. Fit on a "
-            "data frame whose columns are named like the labels, or give X and an indicator y one column for "
-            "each item, or pass exclude= as a sparse matrix (examples x labels) or as label lists."
+            f"{setting('exclude', INPUT)} needs to know which feature is which label, but the {x.n_columns} "
+            f"features and the {labels.n} labels, which {names}, can be matched neither by name nor by "
+            "column. "
+            + wording(
+                "Fit on a data frame whose columns are named like the labels, or give X and an indicator y "
+                f"one column for each item, or {_PASS}",
+                f"Train on data whose features are named like the labels, or {_GIVE}",
+            )
         )
 
 
@@ -100,7 +107,7 @@ def _check_same_names(feature_names: NDArray[Any], labels: LabelNames) -> None:
     if not (labels.look_up(feature_names) >= 0).any():
         label = labels.array()[:1].tolist()[0]
         raise InputError(
-            "exclude='input' needs features and labels that are the same things, but no feature bears the "
-            f"name of a label: features are like {str(feature_names[0])!r}, labels like {label!r}. "
-            "Pass exclude= as a sparse matrix (examples x labels) or as label lists."
+            f"{setting('exclude', INPUT)} needs features and labels that are the same things, but no feature "
+            f"bears the name of a label: features are like {str(feature_names[0])!r}, labels like {label!r}. "
+            "Instead, " + wording(_PASS, _GIVE)
         )

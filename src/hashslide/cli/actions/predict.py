@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, cast
@@ -89,9 +89,10 @@ def run(
 ) -> None:
     """Answer a data file, or lines in a form; the parameters are those of the command."""
     classifier = load_classifier(model, jobs)
-    k = answers.k
-    if k > len(classifier.classes_):
-        note(f"Note: the model has {len(classifier.classes_):,} labels, so that -k {k} prints all of them.")
+    n_labels = len(classifier.classes_)
+    if answers.k > n_labels:
+        note(f"Note: the model has {n_labels:,} labels, so that -k {answers.k} prints all of them.")
+        answers = replace(answers, k=n_labels)
     if form is None and source != STANDARD_INPUT:
         examples = _examples_of_file(source, classifier, feature_names, exclude, reader, bool(normalize))
     else:

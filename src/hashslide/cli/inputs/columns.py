@@ -56,17 +56,10 @@ def same_columns(parts: dict[str, Part], drop_unknown: bool) -> dict[str, Part]:
         else:
             assert part.label_names is not None
             Y = move_columns(part.Y, places(part.label_names, y_names), len(y_names))
-        if (
-            x_names is None
-            and y_names is None
-            and (X.shape[1], Y.shape[1])
-            != (
-                min(part.X.shape[1], n_features),
-                part.Y.shape[1],
-            )
-        ):
+        known = min(part.X.shape[1], n_features)
+        if x_names is None and y_names is None and (X.shape[1], Y.shape[1]) != (known, part.Y.shape[1]):
             note(
-                f"Warning: {name} data have {part.X.shape[1]:,} features and {part.Y.shape[1]:,} labels; "
+                f"Warning: {name} data have {known:,} features and {part.Y.shape[1]:,} labels; "
                 f"widened to {n_features:,} and {n_labels:,}, the most of all parts."
             )
         fitted[name] = Part(part.path, X, Y, x_names, y_names)
