@@ -190,6 +190,20 @@ def test_changes_that_were_clearly_worse_are_not_tried_again():
     assert not [changes for changes, _ in world.runs if "bad" in changes and len(changes) > 1]
 
 
+def test_where_the_machine_grows_slow_fewer_are_tried_and_the_best_is_confirmed():
+    world = World({f"c{i:02}": effect(-0.05 if i else 0.1, i) for i in range(16)})
+    own = world.run
+
+    def slow(*arguments):
+        world.seconds = 1.0 if not world.runs else 3.0
+        return own(*arguments)
+
+    world.run = slow
+    found = world.search(seconds=40)
+    assert found.parameters == {"c00": 1}
+    assert world.time + 3 / 0.8 <= 40
+
+
 @pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf, "60", True])
 def test_seconds_that_are_not_acceptable(seconds):
     with pytest.raises(InputError, match=r"seconds is .*; accepted is a number in \(0, inf\)"):

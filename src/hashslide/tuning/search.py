@@ -33,6 +33,7 @@ SMALLEST_SLICE = 10_000  # rows; what is best on much smaller slices is often no
 MOST_SLICES = 3
 FIRST_SHARE = 0.4  # of the seconds: the first trial takes no more, so that all rows can be trained after it
 SAFETY = 1.2  # times the expected seconds must be left
+RECENT = 8  # trials by whose pace the next ones are expected to go: the machine may have other work, too
 
 
 class Runner(Protocol):
@@ -163,6 +164,9 @@ class _Search:
     trials: list[Trial] = field(default_factory=list)
     results: dict[tuple[str, Stage], _Result] = field(default_factory=dict)
     tried: set[str] = field(default_factory=set)  # settings
+    pace: list[float] = field(
+        default_factory=list
+    )  # seconds on all rows, of trainings as dear as the best one
     promise: dict[str, float] = field(default_factory=dict)  # by how much a change was better when last tried
     ruled_out: set[str] = field(default_factory=set)  # changes that were worse by more than chance
 
@@ -230,8 +234,7 @@ class _Search:
             work += stage.share * (left * cost + is_new)
             left = math.ceil(left / ETA)
         dearest = max(candidate.cost for candidate in candidates)
-        seconds = SAFETY * work * self._full_seconds(best) + self._last(best, dearest)
-        return trials <= self.budget.trials and seconds <= self.budget.seconds_left
+        return trials <= self.budget.trials and self._has_time(best, work, dearest)
 
     def _round(self, best: dict[str, Any], candidates: list[Candidate]) -> tuple[Candidate, Gain] | None:
         """Return the neighbour that takes the place of the best setting, and its gain; None: none does."""
@@ -278,10 +281,9 @@ class _Search:
             self._record(best, stage, outcome or "reference")
             if outcome:
                 return
-        for candidate in candidates:
-            known = self.results.get((_key(best), stage))
-            share = stage.share if known is None else known.seconds / self._full_seconds(best)
-            if self.budget.trials < 1 or self._seconds(best, candidate, share) > self.budget.seconds_left:
+        for n, candidate in enumerate(candidates, start=1):
+            work = candidate.cost * stage.share + self._later_work(best, stage, n)
+            if self.budget.trials < 1 or not self._has_time(best, work, candidate.cost):
                 return
             changes = {**best, **candidate.changes}
             outcome = self._train(changes, stage, self._deadline(best))
@@ -289,6 +291,8 @@ class _Search:
             if outcome:
                 self.ruled_out.add(_key(candidate.changes))
             else:
+                if stage.share == 1:
+                    self.pace.append(self.results[_key(changes), stage].seconds / candidate.cost)
                 yield candidate, len(self.trials) - 1
 
     def _train(self, changes: Mapping[str, Any], stage: Stage, deadline: float) -> str:
@@ -342,8 +346,11 @@ class _Search:
             sum(self.results[_key(changes), stage].scores.mean() for stage in (CHOOSING, CONFIRMING))
         )
 
-    def _full_seconds(self, changes: Mapping[str, Any]) -> float:
-        return self.results[_key(changes), CHOOSING].seconds
+    def _full_seconds(self, best: Mapping[str, Any]) -> float:
+        """Return the seconds that the best setting takes on all rows, at the pace of late."""
+        recent = self.pace[-RECENT:]
+        measured = self.results[_key(best), CHOOSING].seconds
+        return max(measured, sum(recent) / len(recent)) if recent else measured
 
     def _last(self, best: Mapping[str, Any], cost: float) -> float:
         """Return the seconds that the training on all rows takes at last."""
@@ -352,9 +359,18 @@ class _Search:
     def _deadline(self, best: Mapping[str, Any]) -> float:
         return self.budget.clock() + self.budget.seconds_left - self._last(best, 1.0)
 
-    def _seconds(self, best: Mapping[str, Any], candidate: Candidate, share: float) -> float:
-        """Return the seconds that a candidate needs on some shares of the rows, and then on all."""
-        return SAFETY * candidate.cost * share * self._full_seconds(best) + self._last(best, candidate.cost)
+    def _later_work(self, best: Mapping[str, Any], stage: Stage, n: int) -> float:
+        """Return how many trainings on all rows the stages after this one of n neighbours are worth."""
+        work = 0.0
+        for later in self.stages[self.stages.index(stage) + 1 :]:
+            n = math.ceil(n / ETA)
+            work += later.share * (n + ((_key(best), later) not in self.results))
+        return work
+
+    def _has_time(self, best: Mapping[str, Any], work: float, cost: float) -> bool:
+        """Tell whether there is time for some trainings, and for the last one, of a setting of some cost."""
+        needed = SAFETY * work * self._full_seconds(best) + self._last(best, cost)
+        return needed <= self.budget.seconds_left
 
 
 def _key(changes: Mapping[str, Any]) -> str:
