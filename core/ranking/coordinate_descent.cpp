@@ -20,6 +20,7 @@ FeatureWeights::OfLabel CoordinateDescent::solve(const RankedExamples& examples,
     alpha_.assign(pairs.size(), 0.0f);
     order_.resize(pairs.size());
     std::iota(order_.begin(), order_.end(), Index{0});
+    rows_.gather(examples, pairs);
     try {
         for (Index number = 0; number < settings.sweeps; ++number) {
             const CounterRng rng(seed, Stream::ranker, static_cast<std::uint64_t>(number));
@@ -27,17 +28,29 @@ FeatureWeights::OfLabel CoordinateDescent::solve(const RankedExamples& examples,
                 std::swap(order_[i], order_[rng.below(static_cast<std::uint64_t>(i), i + 1)]);
             if (sweep(examples, pairs, true_weight, settings.cost) < settings.tolerance) break;
         }
-        return take(examples, pairs, settings);
+        return take(n, settings);
     } catch (...) {
         std::fill(w_.begin(), w_.end(), 0.0f);
         throw;
     }
 }
 
-float CoordinateDescent::margin(const RankedExamples& examples, Index row) const {
-    float sum = 0;
-    examples.x.each(row, [&](Id feature, Index entry) { sum += w_[feature] * examples.x.value(entry); });
-    return sum * examples.scale[row];
+void CoordinateDescent::Rows::gather(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs) {
+    constexpr Index ahead = 8;
+    examples_ = &examples;
+    pairs_ = pairs;
+    begin_.assign(1, 0);
+    entries_.clear();
+    is_copied_ = true;
+    const Index n = std::ssize(pairs);
+    for (Index i = 0; i < n && is_copied_; ++i) {
+        if (i + 2 * ahead < n) examples.x.prefetch_offset(pairs[i + 2 * ahead].row());
+        if (i + ahead < n) examples.x.prefetch(pairs[i + ahead].row());
+        examples.x.each(pairs[i].row(),
+                        [&](Id feature, Index entry) { entries_.emplace_back(feature, examples.x.value(entry)); });
+        begin_.push_back(std::ssize(entries_));
+        is_copied_ = std::ssize(entries_) <= most_copied;
+    }
 }
 
 // One step in each dual variable alpha, the Lagrange multiplier of a pair, 0 <= alpha: w = sum of alpha y x. Returns
@@ -53,24 +66,24 @@ float CoordinateDescent::sweep(const RankedExamples& examples, std::span<const H
             cost * (pairs[i].is_true() ? true_weight : 1.0f) * (examples.weight.empty() ? 1.0f : examples.weight[row]);
         if (scale == 0 || c == 0) continue;
         const float slack = 0.5f / c;  // of the squared hinge: a diagonal addend to the matrix of products
-        const float gradient = y * margin(examples, row) - 1.0f + slack * alpha_[i];
+        float margin = 0;
+        rows_.each(i, [&](Id feature, float value) { margin += w_[feature] * value; });
+        const float gradient = y * margin * scale - 1.0f + slack * alpha_[i];
         largest = std::max(largest, std::abs(alpha_[i] > 0 ? gradient : std::min(gradient, 0.0f)));
         const float next = std::max(0.0f, alpha_[i] - gradient / (1.0f + slack));
         const float step = (next - alpha_[i]) * y * scale;
         if (step == 0) continue;
         alpha_[i] = next;
-        examples.x.each(row, [&](Id feature, Index entry) { w_[feature] += step * examples.x.value(entry); });
+        rows_.each(i, [&](Id feature, float value) { w_[feature] += step * value; });
     }
     return largest;
 }
 
 // The large weights; leaves w_ at 0.
-FeatureWeights::OfLabel CoordinateDescent::take(const RankedExamples& examples,
-                                                std::span<const HardPairs::Pair> pairs,
-                                                const RankerSettings& settings) {
+FeatureWeights::OfLabel CoordinateDescent::take(Index n_pairs, const RankerSettings& settings) {
     FeatureWeights::OfLabel weights;
-    for (const HardPairs::Pair pair : pairs)
-        examples.x.each(pair.row(), [&](Id feature, Index) {
+    for (Index i = 0; i < n_pairs; ++i)
+        rows_.each(i, [&](Id feature, float) {
             if (w_[feature] != 0) weights.emplace_back(feature, w_[feature]);
             w_[feature] = 0;
         });

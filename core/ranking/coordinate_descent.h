@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "ranking/hard_pairs.h"
@@ -40,12 +41,37 @@ public:
                                   float true_weight, const RankerSettings& settings, std::uint64_t seed);
 
 private:
-    float margin(const RankedExamples& examples, Index row) const;
+    // The rows of all pairs of a label, one after the other: sweeps read each several times, and rows of the matrix
+    // lie far apart.
+    class Rows {
+    public:
+        // Copies no more than `most_copied` entries; more are read in place.
+        void gather(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs);
+        // Calls f(feature, value) for the entries of a pair's row.
+        template <class F>
+        void each(Index pair, F&& f) const {
+            if (is_copied_) {
+                for (Index i = begin_[pair]; i < begin_[pair + 1]; ++i) f(entries_[i].first, entries_[i].second);
+            } else {
+                examples_->x.each(pairs_[pair].row(),
+                                  [&](Id feature, Index entry) { f(feature, examples_->x.value(entry)); });
+            }
+        }
+
+    private:
+        static constexpr Index most_copied = Index{1} << 22;
+        const RankedExamples* examples_ = nullptr;
+        std::span<const HardPairs::Pair> pairs_;
+        bool is_copied_ = false;
+        std::vector<Index> begin_;  // (pairs + 1,)
+        std::vector<std::pair<Id, float>> entries_;
+    };
+
     float sweep(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs, float true_weight, float cost);
-    FeatureWeights::OfLabel take(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs,
-                                 const RankerSettings& settings);
+    FeatureWeights::OfLabel take(Index n_pairs, const RankerSettings& settings);
 
     std::vector<float> w_;
+    Rows rows_;
     std::vector<float> alpha_;    // of each pair
     std::vector<Index> order_;    // of the pairs in a sweep
     std::vector<float> lengths_;  // scratch of take()

@@ -57,8 +57,10 @@ public:
     void prefetch(Index row) const {
         constexpr Index line = 16, lines = 3;  // what follows is foreseen by the hardware
         const auto [first, last] = bounds(row);
-        for (Index entry = first; entry < std::min(last, first + lines * line); entry += line)
+        for (Index entry = first; entry < std::min(last, first + lines * line); entry += line) {
             __builtin_prefetch(indices_ + entry);
+            if (data_) __builtin_prefetch(data_ + entry);
+        }
     }
     CsrInput row(Index row) const { return rows(row, 1); }
     // Some rows that follow each other.

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from hashslide.reference.rng import CounterRng, mix
 
-__all__ = ["CANDIDATES", "Ranker", "learn_label"]
+__all__ = ["CANDIDATES", "Ranker", "cosines", "learn_label", "longest_associations"]
 
 
 def __dir__() -> list[str]:
