@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from hashslide import SlideClassifier
 from hashslide.callbacks import Callback
 from hashslide.data import load_xmc
 from hashslide.metrics import precision_at_k
 
-from .matrices import part_file, save_matrices
+from .matrices import load_matrices, part_file, save_matrices
 from .processes import machine
 
 KS = (1, 3, 5)
@@ -114,6 +115,21 @@ class Curve(Callback):
         topk, _ = context.network.predict_topk(X, max(KS), self.threads)
         self.points.append({"epoch": epoch, "wall": self._wall, "cpu": self._cpu} | precisions(Y, topk))
         self._start()
+
+
+def train_measured(
+    parameters: Record, folder: Path, options: Record, seed: int
+) -> tuple[SlideClassifier, Curve, Pair]:
+    """Train once on stored data with the options "threads" and "epochs"; return the data, too."""
+    X, Y = load_matrices(folder, "train")
+    curve = Curve(load_matrices(folder, "validation"), options["threads"])
+    settings = {
+        "n_jobs": options["threads"],
+        "epochs": options["epochs"],
+        "random_state": seed,
+        "callbacks": [curve],
+    }
+    return SlideClassifier(**settings | parameters).fit(X, Y), curve, (X, Y)
 
 
 class Report:

@@ -8,6 +8,7 @@ import platform
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -60,6 +61,17 @@ def fresh(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a module's function in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
+
+
+def wall_seconds(function: Callable[[], object], repeats: int) -> list[float]:
+    """Return the wall time of each of `repeats` calls, after one unmeasured call."""
+    function()
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - begin)
+    return times
 
 
 def peak_mb() -> float:

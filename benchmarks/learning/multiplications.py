@@ -47,8 +47,7 @@ from hashslide import (
 )
 from hashslide.settings import HashFamily
 
-from ..common.harness import Curve, Record, Report, cell, middle, say, stored, table
-from ..common.matrices import load_matrices
+from ..common.harness import Record, Report, cell, middle, say, stored, table, train_measured
 from ..common.processes import fresh
 from ..sets import image_sets
 
@@ -239,15 +238,7 @@ LABEL_METHODS: dict[str, dict[str, Any]] = {
 
 def train_labels(parameters: dict[str, Any], folder: str, options: Record, seed: int) -> Record:
     """Train once on data of many labels; runs in a process of its own."""
-    X, Y = load_matrices(Path(folder), "train")
-    curve = Curve(load_matrices(Path(folder), "validation"), options["threads"])
-    settings = {
-        "epochs": options["epochs"],
-        "n_jobs": options["threads"],
-        "random_state": seed,
-        "callbacks": [curve],
-    }
-    model = SlideClassifier(**settings, **parameters).fit(X, Y)
+    model, curve, (X, Y) = train_measured(parameters, Path(folder), options, seed)
     width = model.network_.config.width
     dense = options["epochs"] * width * (2.0 * X.nnz + 3.0 * X.shape[0] * Y.shape[1])
     return curve.points[-1] | {"mults": model.network_.multiplications, "dense": dense}

@@ -20,11 +20,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from hashslide import DWTA, SlideClassifier
+from hashslide import DWTA
 from hashslide.settings.samplers import SAMPLERS
 
-from ..common.harness import KS, Curve, Record, Report, cell, middle, say, stored, table
-from ..common.matrices import load_matrices
+from ..common.harness import KS, Record, Report, cell, middle, say, stored, table, train_measured
 from ..common.processes import fresh
 
 Parameters = dict[str, Any]
@@ -101,15 +100,7 @@ GROUPS = {
 
 def train(parameters: Parameters, folder: str, options: Record, seed: int) -> Record:
     """Train once and measure; runs in a process of its own."""
-    X, Y = load_matrices(Path(folder), "train")
-    curve = Curve(load_matrices(Path(folder), "validation"), options["threads"])
-    settings = {
-        "n_jobs": options["threads"],
-        "epochs": options["epochs"],
-        "random_state": seed,
-        "callbacks": [curve],
-    }
-    model = SlideClassifier(**settings | parameters).fit(X, Y)
+    model, curve, _ = train_measured(parameters, Path(folder), options, seed)
     stages = model.network_.stage_seconds
     measured = {name: stages[name] for name in ("active_set", "rehash")} | {"in_stages": sum(stages.values())}
     return curve.points[-1] | measured | {"active": model.history_[-1]["active"]}

@@ -9,7 +9,6 @@ weights followed by a partial sort, which is what a PyTorch model does at servin
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from statistics import median
 
@@ -18,6 +17,8 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from hashslide import Network, NetworkConfig
+
+from ..common.processes import wall_seconds
 
 N_FEATURES = 1_000
 N_NONZERO = 30
@@ -36,13 +37,7 @@ def network_with_random_weights(n_labels: int, hidden: int) -> Network:
 
 def milliseconds(call: Callable[[], object], repeats: int) -> float:
     """Return the median wall time of a call."""
-    call()
-    times = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - begin)
-    return 1e3 * median(times)
+    return 1e3 * median(wall_seconds(call, repeats))
 
 
 def numpy_topk(weight: np.ndarray, h: np.ndarray) -> np.ndarray:

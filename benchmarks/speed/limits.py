@@ -8,7 +8,6 @@ A stage of the engine is judged by its share of these two figures.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,22 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from ..common.processes import wall_seconds
+
 # (rows, inner, columns): a square product, and a step's logits: batch × hidden × active set.
 PRODUCTS = ((1024, 1024, 1024), (256, 256, 4096))
 BLOCK = 1 << 15  # floats; the temporary of the triad must stay in the second-level cache
 
 Floats = NDArray[np.float32]
-
-
-def best_seconds(function: Callable[[], object], repeats: int) -> float:
-    """Return the shortest wall time of `repeats` calls after one unmeasured call."""
-    function()
-    times = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - begin)
-    return min(times)
 
 
 def gemm_gflops(shape: tuple[int, int, int], threads: int, repeats: int) -> float:
@@ -43,7 +33,7 @@ def gemm_gflops(shape: tuple[int, int, int], threads: int, repeats: int) -> floa
     right = rng.random((inner, columns), dtype=np.float32)
     out = np.empty((rows, columns), np.float32)
     with threadpool_limits(threads, user_api="blas"):
-        seconds = best_seconds(lambda: np.matmul(left, right, out=out), repeats)
+        seconds = min(wall_seconds(lambda: np.matmul(left, right, out=out), repeats))
     return 2 * rows * inner * columns / seconds / 1e9
 
 
@@ -73,7 +63,7 @@ def bandwidth(name: str, arrays: list[Floats], threads: int, repeats: int) -> fl
     kernel, n_arrays = KERNELS[name]
     shares = list(zip(*(np.array_split(array, threads) for array in arrays), strict=True))
     with ThreadPoolExecutor(threads) as pool:
-        seconds = best_seconds(lambda: list(pool.map(lambda share: kernel(*share), shares)), repeats)
+        seconds = min(wall_seconds(lambda: list(pool.map(lambda share: kernel(*share), shares)), repeats))
     return n_arrays * arrays[0].nbytes / seconds / 1e9
 
 
