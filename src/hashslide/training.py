@@ -106,12 +106,15 @@ class TrainingData:
     rows : int64 array
         The examples to use.
     sample_weight : float32 array, one for each row of x, or None
+    is_both_ways : bool
+        Whether each example is there a second time with features and labels exchanged.
     """
 
     x: Csr
     y: Csr
     rows: NDArray[np.int64]
     sample_weight: NDArray[np.float32] | None = None
+    is_both_ways: bool = False
 
     def n_batches(self, batch_size: int) -> int:
         """Return the number of batches of an epoch."""

@@ -81,7 +81,7 @@ WRONG = """
     hidden 0 | hidden none | hidden dense(4,length=-1) | hash foo | hash 3 | hash dwta --sampler uniform
     sampler foo | sampler top | learning-rate -1 | batch-size 0 | epochs none | epochs yes | loss foo
     optimizer foo | optimizer sgd(momentum=3) | schedule foo | input-dropout 1 | active foo | update foo
-    negatives foo | ranker maybe | example-power -1 | label-weight foo
+    negatives foo | ranker maybe | both-ways maybe | example-power -1 | label-weight foo
     approximate maybe | validation-fraction 2 | resume TRAINED
 """
 FAILING = [

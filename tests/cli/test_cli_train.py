@@ -105,6 +105,7 @@ def test_options_reach_the_estimator(folder, tmp_path):
         "hash": "simhash(tables=3, hashes=4, probes=2)",
         "sampler": "vanilla(budget=5)",
         "ranker": "yes",
+        "both_ways": "no",
         "example_power": 0.2,
         "label_weight": "propensity",
         "approximate": "no",

@@ -40,6 +40,7 @@ BAD_PARAMETERS = {
     "update": ("locked", "update is 'locked'; accepted are 'owner' and 'hogwild'"),
     "sampler": ("most", "sampler is 'most'; accepted are .auto., 'vanilla'"),
     "ranker": (0.5, 'ranker is 0.5; accepted are "auto", True and False'),
+    "both_ways": ("yes", "both_ways is 'yes'; accepted are \"auto\", True and False"),
     "label_weight": ("rare", "label_weight is 'rare'; accepted are None, 'propensity' and an array"),
     "label_weight, text": (["a", "b", "c", "d"], "label_weight holds text that is no number: .*'a'"),
     "label_weight, mapping": ({"a": 1}, "label_weight holds an object that is no number"),

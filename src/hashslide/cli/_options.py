@@ -170,6 +170,10 @@ ExamplePower = Annotated[
     _setting("example_power", "X|auto", "Larger: examples with many labels weigh less.", NEGATIVES),
 ]
 Ranker = Annotated[str, _setting("ranker", "yes|no|auto", "Sparse classifiers beside the network.", NETWORK)]
+BothWays = Annotated[
+    str,
+    _setting("both_ways", "yes|no|auto", "Learn labels as features too: for recommendation.", NETWORK),
+]
 Approximate = Annotated[
     str, _setting("approximate", "yes|no|auto", "Make the lists of approximate prediction too.", NETWORK)
 ]

@@ -39,6 +39,7 @@ def train(
     validation_fraction: opt.ValidationFraction = None,
     patience: opt.Patience = None,
     ranker: opt.Ranker = "auto",
+    both_ways: opt.BothWays = "auto",
     approximate: opt.Approximate = "auto",
     batch_size: opt.BatchSize = "auto",
     loss: opt.Loss = "auto",

@@ -48,6 +48,7 @@ def tune(
     seed: opt.Seed = 0,
     active: opt.ActiveAdvanced = "per_batch",
     ranker: opt.Ranker = "auto",
+    both_ways: opt.BothWays = "auto",
     approximate: opt.Approximate = "auto",
     batch_size: opt.BatchSize = "auto",
     loss: opt.Loss = "auto",

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.validation import _get_feature_names, validate_data
 
@@ -22,6 +23,12 @@ def check_features(model: "SlideClassifier", X: Any, *, name: str = "X") -> Csr:
     x = as_csr(X, name=name)
     check_not_empty(x, type(model).__name__, name=name)
     return x
+
+
+def feature_names(X: Any) -> NDArray[Any] | None:
+    """Return the column names of features that `check_features` has accepted; None without any."""
+    names: NDArray[Any] | None = _get_feature_names(X)
+    return names
 
 
 def check_known_features(model: "SlideClassifier", X: Any, x: Csr) -> None:

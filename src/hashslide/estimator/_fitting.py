@@ -20,7 +20,12 @@ from hashslide.callbacks.progress import DECIDED_LAST
 from hashslide.csr import Csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.estimator import approximate
-from hashslide.estimator._features import check_features, check_first_names, check_known_features
+from hashslide.estimator._features import (
+    check_features,
+    check_first_names,
+    check_known_features,
+    feature_names,
+)
 from hashslide.estimator._new_labels import (
     ActivationMoments,
     labels_to_place,
@@ -38,6 +43,7 @@ from hashslide.estimator.preparing import (
 )
 from hashslide.network import Network, effective_threads
 from hashslide.ranking import FEWEST_HELD_OUT, RankerReport, held_out_rows, weigh
+from hashslide.recommendation import both_ways
 from hashslide.settings import ChosenSettings, Constant, Setting
 from hashslide.targets import LabelNames, Target
 from hashslide.training import Evaluation, Plan, TrainingData, train
@@ -121,7 +127,9 @@ def tuning_task(
     What "auto" makes of the number of examples is that of all examples, for all trials alike.
     """
     given = check_parameters(model)
-    settings = decide_settings(given, data, multilabel)
+    by_place = LabelNames(data.y.n_columns)  # trials are given numbers
+    whole, _ = both_ways(given["both_ways"], data, by_place, None, multilabel)
+    settings = decide_settings(given, whole, multilabel)
     free = left_at_default(model)
     fixed = {name: getattr(settings, name) for name in _BY_SIZE if name in free}
     seed = draw_seed(given["random_state"])
@@ -153,6 +161,7 @@ def of_calls(settings: ChosenSettings) -> ChosenSettings:
         epochs=Setting(1, call),
         schedule=Setting(Constant(), f"{call}, and there may be more of them"),
         ranker=Setting(False, "partial_fit learns none; fit does"),
+        both_ways=Setting(False, "partial_fit trains on what it is given"),
     )
 
 
@@ -246,6 +255,7 @@ def grow(
     network = model.network_
     if model.n_iter_ < model._planned_epochs and labels.n == network.config.n_labels:
         kept, judges = hold_out_for_ranker(given, data, None, model._seed)
+        kept, _ = both_ways(given["both_ways"], kept, labels, feature_names(X), model.multilabel_)
         if _is_known(network, kept):
             weight = label_weights(  # a loaded network has lost them
                 model.label_weight, network.label_counts, len(kept.rows), network.config.loss

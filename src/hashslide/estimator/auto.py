@@ -54,12 +54,15 @@ class Problem:
     ----------
     n_examples, n_features, n_labels : int
     multilabel : bool
+    is_both_ways : bool
+        Whether each example counts twice, the second time with features and labels exchanged.
     """
 
     n_examples: int
     n_features: int
     n_labels: int
     multilabel: bool
+    is_both_ways: bool = False
 
 
 # The values of "auto", chosen on validation parts of the sets in docs/benchmarks.md. Data of fewer than
@@ -227,6 +230,10 @@ def _auto_settings(problem: Problem, given: Mapping[str, Any]) -> dict[str, Sett
         )
     if len(given["hidden"]) > 1 or not given["hidden"][0].is_dense:
         change("that suits several layers, and layers that select neurons", activation="relu", length=0.0)
+    if problem.is_both_ways:
+        change(
+            "examples that are learned both ways need half as many passes", epochs=auto["epochs"].value // 2
+        )
     if n < SMALL_EXAMPLES and problem.n_features >= FEW_FEATURES:
         change(f"fewer than {SMALL_EXAMPLES:,} examples ({n:,}) overfit without", input_dropout=SMALL_DROPOUT)
     if n < TINY_EXAMPLES:
@@ -236,7 +243,7 @@ def _auto_settings(problem: Problem, given: Mapping[str, Any]) -> dict[str, Sett
         used = batch_size if is_auto(given["batch_size"]) else given["batch_size"]
         steps = math.ceil(n / used)
         epochs = min(TINY_EPOCHS, math.ceil(TINY_STEPS / steps))
-        if epochs > AUTO["epochs"]:
+        if epochs > auto["epochs"].value:
             change(
                 f"an epoch has {steps} steps, and about {TINY_STEPS} are needed",
                 epochs=epochs,

@@ -18,7 +18,7 @@ from hashslide._validation import check_same_rows, check_sample_weight
 from hashslide.callbacks import Callback, EarlyStopping
 from hashslide.csr import Csr
 from hashslide.errors import InputError
-from hashslide.estimator._features import check_features, check_known_features
+from hashslide.estimator._features import check_features, check_known_features, feature_names
 from hashslide.estimator._fitting import (
     check_eval_set,
     commit,
@@ -53,6 +53,7 @@ from hashslide.estimator.preparing import (
 )
 from hashslide.network import effective_threads
 from hashslide.ranking import Explanation, RankerReport, explain
+from hashslide.recommendation import both_ways
 from hashslide.settings import Layer, Negatives, Optimizer, Sampler, Schedule
 from hashslide.targets import LabelNames, excluded_labels
 from hashslide.tuning import Budget, Halves, search, slices, teller
@@ -117,6 +118,11 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         (docs/how/ranker.md). "auto": as much as they help on 4 % of the training data (at most 1,000
         examples), which are held out for that; none of fewer than 2,500 examples, nor with
         ``active="per_example"``.
+    both_ways : {"auto", True, False}
+        Whether `fit` also learns each example the other way round, its labels as features and its features
+        as labels: for recommendation, where feature j and label j are the same item
+        (docs/guides/recommendation.md).
+        "auto": where the data show that they are, as no item is both in one example.
     example_power : float >= 0 or "auto"
         Examples with many labels weigh less: ``(mean number of labels / own number) ** example_power``.
     label_weight : None, "propensity" or array of shape (n_labels,)
@@ -207,6 +213,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         hash: Any = None,
         sampler: str | Sampler = "auto",
         ranker: bool | str = "auto",
+        both_ways: bool | str = "auto",
         example_power: float | str = "auto",
         label_weight: str | ArrayLike | None = None,
         early_stopping: bool | EarlyStopping = False,
@@ -231,6 +238,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.hash = hash
         self.sampler = sampler
         self.ranker = ranker
+        self.both_ways = both_ways
         self.example_power = example_power
         self.label_weight = label_weight
         self.early_stopping = early_stopping
@@ -299,6 +307,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         if self.early_stopping and evaluate is None:
             data, evaluate = hold_out(self, data, seed)
         data, judges = hold_out_for_ranker(given, data, evaluate, seed)
+        data, reversal = both_ways(given["both_ways"], data, labels, feature_names(X), target.multilabel)
         settings = decide_settings(given, data, target.multilabel)
         history: list[dict[str, Any]] = []
         if checkpoint is None:
@@ -309,6 +318,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         epochs = settings.epochs
         chosen = explain_settings(self, given, settings, data, target.multilabel)
+        chosen = chosen.replaced(both_ways=reversal)
         unbroken(self._lock, lambda: commit(self, X, labels, target, network, seed, epochs, history, chosen))
         try:
             run(self, given, data, plan_of(self, settings, epochs, len(history), epochs), evaluate)

@@ -14,11 +14,12 @@ from hashslide import metrics
 from hashslide._checks import random_generator
 from hashslide._validation import blocks, check_same_rows, check_sample_weight
 from hashslide.csr import Csr, as_csr
-from hashslide.estimator._features import check_features
+from hashslide.estimator._features import check_features, feature_names
 from hashslide.estimator._outliers import warn_of_outlier
 from hashslide.estimator.auto import INPUT_INIT, Decided, Problem, decide, explain
 from hashslide.estimator.parameters import check_parameters, left_at_default
 from hashslide.network import Network, check_label_weight
+from hashslide.recommendation import both_ways
 from hashslide.settings import ChosenSettings, NetworkConfig, Setting
 from hashslide.targets import LabelNames, Target, parse_target
 from hashslide.training import TrainingData
@@ -94,7 +95,9 @@ def prepare(model: "SlideClassifier", X: Any, y: Any, sample_weight: ArrayLike |
     """
     given = check_parameters(model)
     x, target, weight = check_examples(model, X, y, sample_weight)
-    data = training_data(x, LabelNames.learn(target, None).encode(target, None), weight)
+    labels = LabelNames.learn(target, None)
+    data = training_data(x, labels.encode(target, None), weight)
+    data, _ = both_ways(given["both_ways"], data, labels, feature_names(X), target.multilabel)
     settings = decide_settings(given, data, target.multilabel)
     seed = draw_seed(given["random_state"])
     network = new_network(settings, data, seed, given["label_weight"], given["n_jobs"])
@@ -183,6 +186,7 @@ def _problem(data: TrainingData, multilabel: bool) -> Problem:
         n_features=data.x.n_columns,
         n_labels=data.y.n_columns,
         multilabel=multilabel,
+        is_both_ways=data.is_both_ways,
     )
 
 

@@ -59,6 +59,7 @@ SETTINGS: dict[str, Constraint] = {
     "hash": _NETWORK["hash"],
     "sampler": Composed(SAMPLERS, auto=True),
     "ranker": Flag(auto=True),
+    "both_ways": Flag(auto=True),
     "example_power": allow_auto(_NETWORK["example_power"]),
     "label_weight": _LabelWeight(("propensity",), none=True),
     "validation_fraction": Real(0, 1, "()"),

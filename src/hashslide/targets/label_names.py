@@ -204,6 +204,21 @@ class LabelNames:
             )
         return np.fromiter(map(self._id, names.tolist()), np.int32, len(names))
 
+    def of_features(self, n_features: int, feature_names: NDArray[Any] | None) -> NDArray[np.int64]:
+        """Return the label that is the same thing as each feature, -1 where there is none.
+
+        That is the label of its name, or of its number where only labels have names that are numbers, or the
+        label in its place where nothing else is known.
+        """
+        has_numbers = self.names is not None and self.names.dtype.kind in "iu"
+        if self.names is None or (feature_names is None and not has_numbers):
+            places = np.arange(n_features)
+            return np.where(places < self.n, places, -1)
+        names = np.arange(n_features) if feature_names is None else feature_names
+        found = np.full(n_features, -1, np.int64)
+        found[: len(names)] = self.look_up(names)
+        return found
+
     def _id(self, name: Any) -> int:
         """Return the id of a name, -1 where unknown."""
         if not self._lookup:
