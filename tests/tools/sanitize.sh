@@ -18,6 +18,7 @@ address)
 thread)
     sanitizers=thread library=libtsan.so
     export TSAN_OPTIONS=halt_on_error=0:history_size=4:die_after_fork=0:detect_deadlocks=0:log_path=$reports
+    TSAN_OPTIONS+=:suppressions=$PWD/tests/tools/sanitize_thread.txt
     # A fork takes the locks of all models; the detector of deadlocks ends at 64.
     export OPENBLAS_NUM_THREADS=1 # NumPy's own threads synchronise in a library that is not instrumented
     set -- "$@" -k "not hogwild" # whose workers update shared weights without locks: that is the algorithm
