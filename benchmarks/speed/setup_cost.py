@@ -2,6 +2,7 @@
 
     python -m benchmarks.speed.setup_cost                       41K rows x 161K features x 203K labels
     python -m benchmarks.speed.setup_cost --shrink 8 --json     an eighth of each
+    python -m benchmarks.speed.setup_cost --halves              one kind of items, learned both ways
 
 The set is generated: a recommendation set's shape, where a row has some hundred features and as many labels,
 of power-law popularity. There the pairs of a feature and a label that occur together are a hundred times as
@@ -65,6 +66,18 @@ def generated(
     X, Y = (_popular(rng, lengths, n) for n in (n_features, n_labels))
     X.data = np.repeat(1 / np.sqrt(np.diff(X.indptr)), np.diff(X.indptr)).astype(np.float32)
     return X, Y
+
+
+def halves(n_rows: int, n_items: int, seed: int = 0) -> tuple[csr_matrix, csr_matrix]:
+    """Return the same as `generated` for one kind of items: of each row a half is given, the other wanted."""
+    given, _ = generated(n_rows, n_items, n_items, seed)
+    wanted = given.copy()
+    is_given = np.random.default_rng([seed, 1]).random(given.nnz) < 0.5
+    for half, is_kept in ((given, is_given), (wanted, ~is_given)):
+        half.data *= is_kept
+        half.eliminate_zeros()
+    wanted.data[:] = 1
+    return given, wanted
 
 
 def _popular(rng: np.random.Generator, lengths: np.ndarray, width: int) -> csr_matrix:
@@ -162,9 +175,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--approximate", action="store_true", help="make candidate lists even for few labels")
     parser.add_argument("--early-stopping", action="store_true", help="hold out examples")
+    parser.add_argument("--halves", action="store_true", help="features and labels are the same items")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    X, Y = generated(*(n // arguments.shrink for n in (ROWS, FEATURES, LABELS)))
+    rows, features, labels = (n // arguments.shrink for n in (ROWS, FEATURES, LABELS))
+    X, Y = halves(rows, labels) if arguments.halves else generated(rows, features, labels)
     result = measure(
         X,
         Y,

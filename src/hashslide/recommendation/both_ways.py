@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.sparse import linalg as sparse_linalg
 
 from hashslide._checks import is_auto
 from hashslide._interface import setting, wording
@@ -26,7 +27,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-SAMPLE = 20_000  # rows that are looked at
+MOST_ROWS, MOST_ENTRIES = 20_000, 1 << 21  # that are looked at
 LEAST_ITEMS = 100  # fewer may avoid each other by accident
 LEAST_EXPECTED = 100.0
 MOST_SHARED = 0.01  # of what is expected
@@ -134,7 +135,9 @@ class _Meeting:
     @classmethod
     def of(cls, data: TrainingData, label_of: NDArray[np.int64]) -> "_Meeting":
         """Return that of a sample of the examples, evenly spread."""
-        rows = data.rows[np.linspace(0, len(data.rows) - 1, min(SAMPLE, len(data.rows))).astype(np.int64)]
+        per_row = (data.x.nnz + data.y.nnz) / max(data.x.n_rows, 1)
+        n_rows = int(min(MOST_ROWS, MOST_ENTRIES / max(per_row, 1), len(data.rows)))
+        rows = data.rows[np.linspace(0, len(data.rows) - 1, n_rows).astype(np.int64)]
         x, y = data.x.take(rows), data.y.take(rows)
         n, row = y.n_columns, np.arange(len(rows))
         items = label_of[x.indices]
@@ -173,8 +176,7 @@ def with_reversed(data: TrainingData, label_of: NDArray[np.int64]) -> TrainingDa
     wanted = feature_of[y.indices] >= 0
     n_given, n_wanted = _per_row(given, x), _per_row(wanted, y)
     rows = data.rows[((n_given > 0) & (n_wanted > 0))[data.rows]]
-    squares = np.concatenate([[0.0], np.cumsum(x.values.astype(np.float64) ** 2)])[x.indptr]
-    length = np.sqrt(np.diff(squares) / np.maximum(n_wanted, 1))
+    length = sparse_linalg.norm(x.to_scipy(), axis=1) / np.sqrt(np.maximum(n_wanted, 1))
     features = _rows(n_wanted, feature_of[y.indices[wanted]], np.repeat(length, n_wanted), x.n_columns)
     labels = _rows(n_given, label_of[x.indices[given]], np.ones(int(n_given.sum())), y.n_columns)
     labels = Csr(labels.indptr, labels.indices, None, labels.n_columns)

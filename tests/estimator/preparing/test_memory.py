@@ -32,7 +32,7 @@ has_peaks = pytest.mark.skipif(
 @pytest.mark.memory_of_the_process
 @has_peaks
 @pytest.mark.skipif(not (TOP / "benchmarks").is_dir(), reason="source distributions have no benchmarks")
-@pytest.mark.parametrize("options", [[], ["--early-stopping"]])
+@pytest.mark.parametrize("options", [[], ["--early-stopping"], ["--halves"]])
 def test_the_memory_of_a_fit_keeps_its_bound(options):
     """A recommendation set: a hundred times as many pairs of feature and label as entries of the data."""
     settings = ["--shrink", "12", "--hidden", "32", "--epochs", "1", "--approximate", "--json"]
