@@ -100,6 +100,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.memory_of_the_process
 @pytest.mark.parametrize("family", ["dwta", "minhash", "sparse_simhash"])
 def test_a_hashed_layer_never_makes_examples_dense(family):
     """Those of one batch would take 1,024 MB; the layer's weights take 48."""
