@@ -153,5 +153,8 @@ def test_data_without_labels_or_rows(tiny, tmp_path):
     (tmp_path / "none.txt").write_text("0 6 6\n")
     assert run("evaluate", tiny / "model", tmp_path / "bare.txt", "--json").exit_code == 0
     assert run("predict", tiny / "model", tmp_path / "none.txt").stdout == ""
-    assert "0 rows" in run("evaluate", tiny / "model", tmp_path / "none.txt", code=1).stderr
-    assert run("train", tmp_path / "none.txt", "-o", "m", code=1).stderr.startswith("train: 0 examples")
+    for command in (
+        ("evaluate", tiny / "model", tmp_path / "none.txt"),
+        ("train", tmp_path / "none.txt", "-o", "m"),
+    ):
+        assert "there are no examples in it" in run(*command, code=1).stderr

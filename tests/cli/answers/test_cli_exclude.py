@@ -62,13 +62,17 @@ def test_predict_leaves_out_the_items_of_lines(halves):
 def test_predict_leaves_out_pairs_of_a_file(halves, tmp_path):
     model = SlideClassifier.load(halves / "m")
     X, _ = data.load(halves / "test.txt")
-    best, scores = model.predict_topk(X, 8)
+    best, _ = model.predict_topk(X, 8)
     (tmp_path / "pairs").write_text("".join(f"{i} {row[0]}\n{i} {row[2]}\n" for i, row in enumerate(best)))
     command = ("predict", halves / "m", halves, "--exclude", tmp_path / "pairs", "--json", "--logits")
     lines = json_lines(run(*command, "-k", 4).stdout)
-    left = [1, 3, 4, 5]
-    assert [line["labels"] for line in lines] == best[:, left].tolist()
-    np.testing.assert_allclose([line["scores"] for line in lines], scores[:, left], rtol=1e-6)
+    left_out = np.zeros((X.shape[0], len(model.classes_)))
+    np.put_along_axis(left_out, best[:, [0, 2]], 1, axis=1)
+    expected, scores = model.predict_topk(X, 4, exclude=left_out)
+    assert [line["labels"] for line in lines] == expected.tolist()
+    np.testing.assert_allclose([line["scores"] for line in lines], scores, rtol=1e-6)
+    # A label that becomes one of the 50 best in the place of one that is left out is looked at more closely.
+    assert (expected == best[:, [1, 3, 4, 5]]).mean() > 0.9
 
 
 def test_predict_prints_the_labels_that_are_left(halves, tmp_path):
