@@ -41,11 +41,14 @@ void Ranker::rank(std::span<const Id> ids, std::span<const float> values, std::v
     if (margins.empty() && associations.empty()) return;
     const std::span<Hit> best(hits.data(), static_cast<std::size_t>(std::min<Index>(ranked, std::ssize(hits))));
     std::sort(best.begin(), best.end(), [](const Hit& a, const Hit& b) { return a.label < b.label; });
+    thread_local std::vector<Id> labels;
     thread_local std::vector<float> margin, association;
+    labels.clear();
+    for (const Hit& hit : best) labels.push_back(hit.label);
     margin.assign(best.size(), 0.0f);
     association.assign(best.size(), 0.0f);
-    margins.add_sums(ids, unit(values), best, margin.data());
-    associations.add_sums(ids, unsigned_unit(values), best, association.data());
+    margins.add_sums(ids, unit(values), labels, margin.data());
+    associations.add_sums(ids, unsigned_unit(values), labels, association.data());
     for (std::size_t i = 0; i < best.size(); ++i) {
         const Id label = best[i].label;
         best[i] = hashslide::ranked(best[i].score + addend(label, margin[i], on_log_scale(association[i])), label);

@@ -13,6 +13,7 @@ namespace {
 
 constexpr Index label_grain = 16;
 constexpr Index row_grain = 1024;
+constexpr Index longest_list = 512;  // associations of a feature: those of frequent ones tell little, and cost most
 
 // What learns one label, with memory in proportion to all features.
 struct Learner {
@@ -90,6 +91,7 @@ Ranker learn_ranker(const CsrInput& x, const CsrInput& y, Index n_features, Inde
     Ranker ranker(n_features);
     ranker.margins = FeatureWeights(std::move(margins), n_features);
     ranker.associations = FeatureWeights(std::move(associations), n_features);
+    ranker.associations.shorten(longest_list);
     return ranker;
 }
 

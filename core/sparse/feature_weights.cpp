@@ -1,6 +1,10 @@
 #include "sparse/feature_weights.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <numeric>
+#include <utility>
 
 #include "base/interrupt.h"
 
@@ -36,28 +40,75 @@ float FeatureWeights::sum(std::span<const Id> ids, std::span<const float> values
     return sum;
 }
 
-void FeatureWeights::add_sums(std::span<const Id> ids, std::span<const float> values, std::span<const Hit> hits,
+namespace {
+
+// Where each of some labels would stand in a sorted list, first <= i < last: all searches take a step before any takes
+// the next one, without a branch, so that their reads of memory overlap. places: of as many items as labels.
+void lower_bounds(const Id* first, const Id* last, std::span<const Id> labels, std::uint32_t* places) {
+    std::fill_n(places, labels.size(), 0u);
+    for (auto n = static_cast<std::uint32_t>(last - first); n > 1;) {
+        const std::uint32_t half = n / 2;
+        for (std::size_t i = 0; i < labels.size(); ++i)
+            places[i] += half & -static_cast<std::uint32_t>(first[places[i] + half - 1] < labels[i]);
+        n -= half;
+    }
+    for (std::size_t i = 0; i < labels.size(); ++i) places[i] += first[places[i]] < labels[i];
+}
+
+}  // namespace
+
+void FeatureWeights::add_sums(std::span<const Id> ids, std::span<const float> values, std::span<const Id> wanted,
                               float* sums) const {
     if (empty()) return;
-    const auto is_before = [](const Hit& hit, Id label) { return hit.label < label; };
+    thread_local std::vector<std::uint32_t> places;
+    places.resize(wanted.size());
     for (std::size_t j = 0; j < ids.size(); ++j) {
-        const Id *entry = labels.data() + begin[ids[j]], *end = labels.data() + begin[ids[j] + 1];
-        const auto add = [&](std::size_t i) { sums[i] += values[j] * weight[entry - labels.data()]; };
-        if (end - entry < std::ssize(hits)) {
-            auto hit = hits.begin();
-            for (; entry != end; ++entry) {
-                hit = std::lower_bound(hit, hits.end(), *entry, is_before);
-                if (hit == hits.end()) break;
-                if (hit->label == *entry) add(static_cast<std::size_t>(hit - hits.begin()));
+        const Id *first = labels.data() + begin[ids[j]], *last = labels.data() + begin[ids[j] + 1];
+        const float *of_list = weight.data() + begin[ids[j]], value = values[j];
+        if (last - first < std::ssize(wanted)) {
+            auto found = wanted.begin();
+            for (const Id* entry = first; entry != last; ++entry) {
+                found = std::lower_bound(found, wanted.end(), *entry);
+                if (found == wanted.end()) break;
+                if (*found == *entry) sums[found - wanted.begin()] += value * of_list[entry - first];
             }
         } else {
-            for (std::size_t i = 0; i < hits.size(); ++i) {
-                entry = std::lower_bound(entry, end, hits[i].label);
-                if (entry == end) break;
-                if (*entry == hits[i].label) add(i);
-            }
+            lower_bounds(first, last, wanted, places.data());
+            for (std::size_t i = 0; i < wanted.size(); ++i)
+                if (first + places[i] != last && first[places[i]] == wanted[i]) sums[i] += value * of_list[places[i]];
         }
     }
+}
+
+void FeatureWeights::shorten(Index longest) {
+    std::vector<Index> order;
+    std::vector<Index> kept;  // entries, list after list
+    Array<Index> shorter(begin.size());
+    for (Index f = 0; f + 1 < begin.size(); ++f) {
+        poll();
+        order.resize(begin[f + 1] - begin[f]);
+        std::iota(order.begin(), order.end(), begin[f]);
+        if (std::ssize(order) > longest) {
+            std::nth_element(order.begin(), order.begin() + longest, order.end(), [&](Index a, Index b) {
+                const float first = std::abs(weight[a]), second = std::abs(weight[b]);
+                return first != second ? first > second : a < b;
+            });
+            order.resize(longest);
+            std::sort(order.begin(), order.end());
+        }
+        kept.insert(kept.end(), order.begin(), order.end());
+        shorter[f + 1] = std::ssize(kept);
+    }
+    if (std::ssize(kept) == labels.size()) return;
+    Array<Id> kept_labels(std::ssize(kept));
+    Array<float> kept_weight(std::ssize(kept));
+    for (Index i = 0; i < std::ssize(kept); ++i) {
+        kept_labels[i] = labels[kept[i]];
+        kept_weight[i] = weight[kept[i]];
+    }
+    begin = std::move(shorter);
+    labels = std::move(kept_labels);
+    weight = std::move(kept_weight);
 }
 
 void FeatureWeights::grow(Index n_features) {

@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/best_k.h"
 #include "base/memory.h"
 #include "base/types.h"
 
@@ -24,10 +23,13 @@ struct FeatureWeights {
     Index find(Id feature, Id label) const;
     // sum over features f of value_f W[f, label].
     float sum(std::span<const Id> ids, std::span<const float> values, Id label) const;
-    // Adds these sums for the labels of hits, which ascend. O(features * hits * log of a list's length): the shorter of
-    // the two lists is looked up in the longer one. Sums are added up in the order of the features.
-    void add_sums(std::span<const Id> ids, std::span<const float> values, std::span<const Hit> hits, float* sums) const;
+    // Adds these sums for some labels, which ascend. O(features * labels * log of a list's length): the shorter of the
+    // two lists is looked up in the longer one. Sums are added up in the order of the features.
+    void add_sums(std::span<const Id> ids, std::span<const float> values, std::span<const Id> wanted,
+                  float* sums) const;
 
+    // Keeps the `longest` weights of each feature that are farthest from 0. O(entries).
+    void shorten(Index longest);
     // New features have empty lists.
     void grow(Index n_features);
 

@@ -149,6 +149,22 @@ def test_labels_that_are_not_among_the_best_get_what_is_usual(trained):
     np.testing.assert_allclose(found, np.take_along_axis(with_usual, behind, axis=1), rtol=1e-4, atol=1e-4)
 
 
+def test_a_feature_keeps_its_largest_associations(trained):
+    network, x, y = trained
+    kept = ranker_of(network, network.make_ranker(x, y))
+    begin, labels, weight = (kept[f"ranker.associations.{name}"] for name in ("begin", "labels", "weight"))
+    lengths = np.diff(begin)
+    assert lengths.max() == 512
+    has, own = x.to_scipy() != 0, y.to_scipy()
+    for feature in np.flatnonzero(lengths == 512)[:20]:
+        part = slice(begin[feature], begin[feature + 1])
+        together = np.asarray(own[has[:, [feature]].toarray().ravel()].sum(axis=0)).ravel()
+        cosine = together / np.sqrt(np.maximum(own.sum(axis=0).A1, 1) * has[:, [feature]].sum())
+        np.testing.assert_allclose(weight[part], cosine[labels[part]], rtol=1e-5)
+        dropped = np.delete(cosine, labels[part])
+        assert dropped.max() <= weight[part].min() * (1 + 1e-5)
+
+
 @pytest.mark.parametrize("kind", ["signs", "stored zeros"])
 def test_an_association_counts_who_has_a_feature(trained, kind):
     network, x, y = trained

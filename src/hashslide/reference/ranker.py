@@ -19,6 +19,7 @@ CANDIDATES = 20  # of the network for each example, in training
 RANKED = 50  # labels of an example that get a margin and an association
 COST, SWEEPS, TOLERANCE, LEAST_SHARE = 0.5, 5, 0.1, 0.1
 LEAST_ASSOCIATION = 0.01
+LONGEST_LIST = 512  # associations of a feature
 PARTS = ("margins", "associations")
 
 
@@ -64,6 +65,8 @@ class Ranker:
             ranker.associations[:, label] = cosines(
                 x.toarray() != 0, own[:, label], row_weight, longest_of_all
             )
+        for of_feature in ranker.associations:
+            of_feature[np.argsort(-of_feature, kind="stable")[LONGEST_LIST:]] = 0
         return ranker
 
     def weigh(self, blend: tuple[float, ...], log_frequency: NDArray[Any]) -> None:
