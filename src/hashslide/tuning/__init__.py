@@ -3,7 +3,7 @@
 from hashslide.tuning.budget import DEFAULT_SECONDS, Budget
 from hashslide.tuning.judging import Gain, Halves, Judge
 from hashslide.tuning.report import Trial, TuningReport, teller
-from hashslide.tuning.search import Found, search, slices
+from hashslide.tuning.runner import Found, search, slices
 from hashslide.tuning.space import Candidate, Space
 from hashslide.tuning.task import Task
 

@@ -108,7 +108,7 @@ class Task:
     def run(
         self, changes: Mapping[str, Any], share: float, repeat: int, deadline: float
     ) -> NDArray[np.float64]:
-        """Train on a share of the rows with some changes; see `hashslide.tuning.search.Runner`."""
+        """Train on a share of the rows with some changes; see `hashslide.tuning.runner.Runner`."""
         data = self.data
         rows = np.sort(data.rows[: max(1, round(share * len(data.rows)))])
         y, classes = data.y.take(rows), np.arange(data.y.n_columns)
