@@ -1,6 +1,6 @@
 """What is done for data whose features and labels are the same items (docs/guides/recommendation.md)."""
 
-from hashslide.recommendation.both_ways import both_ways, with_reversed
+from hashslide.recommendation.reversal import both_ways, with_reversed
 
 __all__ = ["both_ways", "with_reversed"]
 
