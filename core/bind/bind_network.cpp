@@ -243,7 +243,8 @@ void bind_network(nb::module_& m) {
                 if (made.is_taken) throw BadInput("The ranker has been set. Ask for its parts before that.");
                 if (x.n_rows() != y.n_rows()) throw BadInput("pairs has not one row for each row of x.");
                 self.check_ranker(made.ranker);
-                auto margins = make_array<float>({y_indices.size()}), associations = make_array<float>({y_indices.size()});
+                auto margins = make_array<float>({y_indices.size()});
+                auto associations = make_array<float>({y_indices.size()});
                 released([&] { self.ranker_parts(made.ranker, x, y, margins.data(), associations.data()); });
                 return std::pair(margins, associations);
             },

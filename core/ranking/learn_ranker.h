@@ -9,7 +9,7 @@ namespace hashslide {
 // candidates: as HardPairs wants them. sample_weight: of each row, or null. label_weight: of each label's true pairs,
 // or empty. Each label is one piece of work, so that the result is the same for any number of threads. The ranker has
 // no offsets and factors yet. O(sweeps * entries of the rows of all pairs); memory 4 bytes a pair, twice the
-// weights, and for each thread 12 bytes a feature and at most 32 MB.
+// weights, and for each thread 12 bytes a feature and at most 64 MB.
 Ranker learn_ranker(const CsrInput& x, const CsrInput& y, Index n_features, Index n_labels,
                     std::span<const Id> candidates, const float* sample_weight, std::span<const float> label_weight,
                     const RankerSettings& settings, std::uint64_t seed, int n_threads);

@@ -214,9 +214,13 @@ class LabelNames:
         if self.names is None or (feature_names is None and not has_numbers):
             places = np.arange(n_features)
             return np.where(places < self.n, places, -1)
-        names = np.arange(n_features) if feature_names is None else feature_names
         found = np.full(n_features, -1, np.int64)
-        found[: len(names)] = self.look_up(names)
+        if feature_names is not None:
+            found[: len(feature_names)] = self.look_up(feature_names)
+            return found
+        numbers = self.names[: self.n]
+        is_feature = (numbers >= 0) & (numbers < n_features)
+        found[numbers[is_feature]] = np.flatnonzero(is_feature)
         return found
 
     def _id(self, name: Any) -> int:
