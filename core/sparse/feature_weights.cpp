@@ -80,35 +80,31 @@ void FeatureWeights::add_sums(std::span<const Id> ids, std::span<const float> va
     }
 }
 
+// In place: what is kept moves towards the front.
 void FeatureWeights::shorten(Index longest) {
-    std::vector<Index> order;
-    std::vector<Index> kept;  // entries, list after list
-    Array<Index> shorter(begin.size());
+    std::vector<Index> order;  // entries of a list
+    Index first = 0, n_kept = 0;
     for (Index f = 0; f + 1 < begin.size(); ++f) {
         poll();
-        order.resize(begin[f + 1] - begin[f]);
-        std::iota(order.begin(), order.end(), begin[f]);
+        order.resize(begin[f + 1] - first);
+        std::iota(order.begin(), order.end(), first);
+        first = begin[f + 1];
         if (std::ssize(order) > longest) {
             std::nth_element(order.begin(), order.begin() + longest, order.end(), [&](Index a, Index b) {
-                const float first = std::abs(weight[a]), second = std::abs(weight[b]);
-                return first != second ? first > second : a < b;
+                const float of_a = std::abs(weight[a]), of_b = std::abs(weight[b]);
+                return of_a != of_b ? of_a > of_b : a < b;
             });
             order.resize(longest);
             std::sort(order.begin(), order.end());
         }
-        kept.insert(kept.end(), order.begin(), order.end());
-        shorter[f + 1] = std::ssize(kept);
+        for (const Index entry : order) {
+            labels[n_kept] = labels[entry];
+            weight[n_kept++] = weight[entry];
+        }
+        begin[f + 1] = n_kept;
     }
-    if (std::ssize(kept) == labels.size()) return;
-    Array<Id> kept_labels(std::ssize(kept));
-    Array<float> kept_weight(std::ssize(kept));
-    for (Index i = 0; i < std::ssize(kept); ++i) {
-        kept_labels[i] = labels[kept[i]];
-        kept_weight[i] = weight[kept[i]];
-    }
-    begin = std::move(shorter);
-    labels = std::move(kept_labels);
-    weight = std::move(kept_weight);
+    labels.resize(n_kept);
+    weight.resize(n_kept);
 }
 
 void FeatureWeights::grow(Index n_features) {

@@ -6,7 +6,7 @@ from network_settings import make_config
 from scipy import sparse
 
 from hashslide import _core, reference
-from hashslide.csr import Csr
+from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.network import CandidateSettings, Network
 from hashslide.ranking import Blend
 from hashslide.reference.ranker import RANKED, longest_associations
@@ -82,6 +82,24 @@ def test_core_and_specification_learn_the_same_ranker(seed, n_labels, weighted):
     ranker = assert_same_ranker(core, specification)
     assert 50 < len(ranker["ranker.margins.labels"]) < D * n_labels
     assert_same_predictions(core, specification, arrays[:3], n_labels)
+
+
+def test_rows_that_are_too_many_to_copy_are_read_in_place():
+    """A label whose pairs have more than 4 million entries; the other one has fewer."""
+    rng = np.random.default_rng(0)
+    n, n_features = 4400, 1000
+    x = sparse.csr_matrix(rng.normal(size=(n, n_features)).astype(np.float32))
+    y = sparse.csr_matrix((rng.random((n, 2)) < [0.5, 0.002]).astype(np.float32))
+    network = Network(make_config(n_features=n_features, n_labels=2, hidden=4))
+    network.set_label_prior(np.asarray(y.sum(axis=0), np.int64).ravel(), n)
+    network.set_ranker(network.make_ranker(as_csr(x), as_pattern(y), 2), Blend(margin=1.0))
+    best = np.tile([0, 1], (n, 1))
+    expected = reference.ranker.Ranker.learn(x, y, best, network.config.seed, 64)
+    state = network.state()
+    lists = tuple(state[f"ranker.margins.{name}"] for name in ("weight", "labels", "begin"))
+    found = sparse.csr_matrix(lists, shape=(n_features, 2)).toarray()
+    assert x.nnz > 2**22
+    np.testing.assert_allclose(found, expected.margins, rtol=1e-3, atol=1e-3)
 
 
 def test_weights_of_examples_change_what_is_learned():
