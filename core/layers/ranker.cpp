@@ -5,25 +5,29 @@
 namespace hashslide {
 namespace {
 
-// x / |x|, as the margins take it.
-std::span<const float> unit(std::span<const float> values) {
-    thread_local std::vector<float> scaled;
-    const float scale = inverse_length(values);
-    scaled.assign(values.begin(), values.end());
-    for (float& v : scaled) v *= scale;
-    return scaled;
-}
+// x / |x| as an array over all features, of which only its own are touched: memory of one thread, zeros between uses.
+class UnitExample {
+public:
+    UnitExample(Index n_features, std::span<const Id> ids, std::span<const float> values) : ids_(ids) {
+        if (memory().size() < n_features) memory() = Array<float>(n_features);
+        x_ = memory().data();
+        const float scale = inverse_length(values);
+        for (std::size_t j = 0; j < ids.size(); ++j) x_[ids[j]] = values[j] * scale;
+    }
+    UnitExample(const UnitExample&) = delete;
+    ~UnitExample() {
+        for (const Id id : ids_) x_[id] = 0;
+    }
+    const float* x() const { return x_; }
 
-// |x| / |x|, as the associations take it: a feature occurs whatever the sign of its value.
-std::span<const float> unsigned_unit(std::span<const float> values) {
-    thread_local std::vector<float> scaled;
-    const std::span<const float> of_margins = unit(values);
-    scaled.assign(of_margins.begin(), of_margins.end());
-    for (float& v : scaled) v = std::abs(v);
-    return scaled;
-}
-
-float on_log_scale(float association) { return std::log1p(association / Ranker::least_association); }
+private:
+    static Array<float>& memory() {
+        thread_local Array<float> all;
+        return all;
+    }
+    std::span<const Id> ids_;
+    float* x_;
+};
 
 }  // namespace
 
@@ -33,39 +37,36 @@ float inverse_length(std::span<const float> values) {
     return squares > 0 ? static_cast<float>(1.0 / std::sqrt(squares)) : 0.0f;
 }
 
-float Ranker::addend(Id label, float margin, float association) const {
-    return margin_factor[label] * margin + association_factor[label] * association - usual[label];
+void Ranker::parts(std::span<const Id> ids, std::span<const float> values, std::span<const Id> labels, float* margin,
+                   float* association) const {
+    const UnitExample example(n_features, ids, values);
+    weights.sums(labels, ids, example.x(), margin, association);
+    for (std::size_t i = 0; i < labels.size(); ++i) association[i] = std::log1p(association[i] / least_association);
+}
+
+void Ranker::addends(std::span<const Id> ids, std::span<const float> values, std::span<const Id> labels,
+                     float* addends) const {
+    thread_local std::vector<float> association;
+    association.resize(labels.size());
+    parts(ids, values, labels, addends, association.data());
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+        const Id label = labels[i];
+        addends[i] = margin_factor[label] * addends[i] + association_factor[label] * association[i] - usual[label];
+    }
 }
 
 void Ranker::rank(std::span<const Id> ids, std::span<const float> values, std::vector<Hit>& hits) const {
-    if (margins.empty() && associations.empty()) return;
-    const std::span<Hit> best(hits.data(), static_cast<std::size_t>(std::min<Index>(ranked, std::ssize(hits))));
-    std::sort(best.begin(), best.end(), [](const Hit& a, const Hit& b) { return a.label < b.label; });
+    if (weights.empty()) return;
     thread_local std::vector<Id> labels;
-    thread_local std::vector<float> margin, association;
+    thread_local std::vector<float> added;
     labels.clear();
-    for (const Hit& hit : best) labels.push_back(hit.label);
-    margin.assign(best.size(), 0.0f);
-    association.assign(best.size(), 0.0f);
-    margins.add_sums(ids, unit(values), labels, margin.data());
-    associations.add_sums(ids, unsigned_unit(values), labels, association.data());
-    for (std::size_t i = 0; i < best.size(); ++i) {
-        const Id label = best[i].label;
-        best[i] = hashslide::ranked(best[i].score + addend(label, margin[i], on_log_scale(association[i])), label);
-    }
+    for (const Hit& hit : hits)
+        if (std::ssize(labels) < ranked) labels.push_back(hit.label);
+    added.resize(labels.size());
+    addends(ids, values, labels, added.data());
+    for (std::size_t i = 0; i < labels.size(); ++i)
+        hits[i] = hashslide::ranked(hits[i].score + added[i], labels[i]);
     std::sort(hits.begin(), hits.end());
-}
-
-float Ranker::margin_of(std::span<const Id> ids, std::span<const float> values, Id label) const {
-    return margins.sum(ids, unit(values), label);
-}
-
-float Ranker::association_of(std::span<const Id> ids, std::span<const float> values, Id label) const {
-    return on_log_scale(associations.sum(ids, unsigned_unit(values), label));
-}
-
-float Ranker::addend(std::span<const Id> ids, std::span<const float> values, Id label) const {
-    return enabled() ? addend(label, margin_of(ids, values, label), association_of(ids, values, label)) : 0.0f;
 }
 
 }  // namespace hashslide

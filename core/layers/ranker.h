@@ -14,7 +14,7 @@
 #include "base/best_k.h"
 #include "base/memory.h"
 #include "base/types.h"
-#include "sparse/feature_weights.h"
+#include "sparse/label_weights.h"
 
 namespace hashslide {
 
@@ -41,8 +41,10 @@ struct Blend {
 };
 
 struct Ranker {
-    explicit Ranker(Index n_features = 0) : margins(n_features), associations(n_features) {}
+    explicit Ranker(Index n_features = 0, Index n_labels = 0)
+        : n_features(n_features), weights(n_labels) {}
 
+    Index n_labels() const { return weights.n_labels(); }
     bool enabled() const { return offset.size() > 0; }
 
     static constexpr Index ranked = 50;
@@ -58,36 +60,38 @@ struct Ranker {
     const float* offsets(Index first, const std::vector<float>& zeros) const {
         return enabled() ? offset.data() + first : zeros.data();
     }
-    // What one label would get if it were among the best.
-    float addend(std::span<const Id> ids, std::span<const float> values, Id label) const;
-    // sum over features f of x_f / |x| S[f, label], and log(1 + association / least_association).
-    float margin_of(std::span<const Id> ids, std::span<const float> values, Id label) const;
-    float association_of(std::span<const Id> ids, std::span<const float> values, Id label) const;
+    // Of some labels of an example: sum over features f of x_f / |x| S[label, f], and log(1 + association /
+    // least_association).
+    void parts(std::span<const Id> ids, std::span<const float> values, std::span<const Id> labels, float* margins,
+               float* associations) const;
+    // Of some labels of an example, what they would get if they were among the best.
+    void addends(std::span<const Id> ids, std::span<const float> values, std::span<const Id> labels,
+                 float* addends) const;
 
     // Lets it count; log_frequency(label) of all labels. What counts nothing is not kept.
     template <class F>
     void weigh(const Blend& counts, Index n_labels, F&& log_frequency) {
         if (counts[Blend::margin] == 0 && counts[Blend::margin_by_log] == 0)
-            margins = FeatureWeights(margins.begin.size() - 1);
+            weights.drop(LabelWeights::Kind::margin);
         if (counts[Blend::association] == 0 && counts[Blend::association_by_log] == 0)
-            associations = FeatureWeights(associations.begin.size() - 1);
+            weights.drop(LabelWeights::Kind::association);
         blend = Array<float>(Blend::n_parts);
         std::copy(counts.parts.begin(), counts.parts.end(), blend.data());
         set_labels(0, n_labels, log_frequency);
     }
 
     // New features and labels are in no list.
-    void grow_features(Index n_features) {
-        margins.grow(n_features);
-        associations.grow(n_features);
-    }
     template <class F>
-    void grow_labels(Index n_labels, F&& log_frequency) {
+    void grow(Index features, Index n_labels, F&& log_frequency) {
+        n_features = features;
+        if (n_labels == this->n_labels()) return;
+        weights.grow(n_labels);
         if (enabled()) set_labels(offset.size(), n_labels, log_frequency);
     }
 
-    FeatureWeights margins;           // S
-    FeatureWeights associations;      // cosine of the feature and the label, each the vector of the examples that have it
+    Index n_features;
+    LabelWeights weights;             // the classifiers S, and the cosine of the feature and the label, each the vector of
+                                      // the examples that have it
     Array<float> offset;              // of each label; empty: there is no ranker
     Array<float> usual;               // of each label: what margin and association usually add
     Array<float> margin_factor;       // of each label
@@ -108,7 +112,6 @@ private:
             offset[label] = blend[Blend::prior] * log_f + usual[label];
         }
     }
-    float addend(Id label, float margin, float association) const;
 };
 
 }  // namespace hashslide

@@ -34,19 +34,15 @@ void visit_neurons(StateVisitor& visitor, const std::string& name, Neurons& neur
                 neurons.n(), neurons.width());
 }
 
-void visit_feature_weights(StateVisitor& visitor, const std::string& name, FeatureWeights& weights,
-                           const NetworkConfig& config) {
-    visitor.visit({name + ".begin", Role::weight, {config.n_features + 1}, Values::offsets}, &weights.begin);
-    const Index entries = weights.begin[config.n_features];
-    visitor.visit({name + ".labels", Role::weight, {entries}, Values::sorted_ids, config.n_labels, &weights.begin},
-                  &weights.labels);
-    visitor.visit({name + ".weight", Role::weight, {entries}}, &weights.weight);
-}
-
 void visit_ranker(StateVisitor& visitor, Ranker& ranker, const NetworkConfig& config) {
-    if (!visitor.enter("ranker.margins.begin", ranker.enabled())) return;
-    visit_feature_weights(visitor, "ranker.margins", ranker.margins, config);
-    visit_feature_weights(visitor, "ranker.associations", ranker.associations, config);
+    if (!visitor.enter("ranker.begin", ranker.enabled())) return;
+    LabelWeights& weights = ranker.weights;
+    visitor.visit({"ranker.begin", Role::weight, {config.n_labels + 1}, Values::offsets}, &weights.begin);
+    const Index entries = weights.begin[config.n_labels];
+    visitor.visit({"ranker.features", Role::weight, {entries}, Values::sorted_ids, config.n_features, &weights.begin},
+                  &weights.features);
+    visitor.visit({"ranker.margin", Role::weight, {entries}}, &weights.margin);
+    visitor.visit({"ranker.association", Role::weight, {entries}}, &weights.association);
     visitor.visit({"ranker.offset", Role::weight, {config.n_labels}}, &ranker.offset);
     visitor.visit({"ranker.usual", Role::weight, {config.n_labels}}, &ranker.usual);
     visitor.visit({"ranker.margin_factor", Role::weight, {config.n_labels}}, &ranker.margin_factor);

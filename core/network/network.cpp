@@ -28,7 +28,7 @@ std::uint64_t worker_seed(std::uint64_t seed, Index worker) {
 Network::Network(const NetworkConfig& config, bool initialise)
     : config_(config),
       model_{HiddenStack(config.n_features, config.hidden, config.input_init, config.optimizer, config.seed),
-             OutputLayer(config.n_labels, config.width(), config.optimizer), Ranker(config.n_features)},
+             OutputLayer(config.n_labels, config.width(), config.optimizer), Ranker(config.n_features, config.n_labels)},
       prior_(config.n_labels),
       selector_(config.selector, config.n_labels, config.width(), config.seed) {
     if (!initialise) return;
@@ -226,16 +226,23 @@ void Network::logits(const CsrInput& x, float* out, int n_threads) const {
 
 void Network::pair_logits(const CsrInput& x, const CsrInput& y, bool with_ranker, float* out, int n_threads) const {
     const FlushDenormals flush;
+    std::vector<Id> labels;
+    std::vector<float> added;
     for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
         std::vector<float> h(static_cast<std::size_t>(rows.n_rows * model_.width()));
         model_.hidden.predict(rows, 0, rows.n_rows, h.data(), n_threads);
         for (Index row = 0; row < rows.n_rows; ++row) {
+            labels.clear();
             y.each(first + row, [&](Id label, Index entry) {
-                float& z = out[entry];
-                z = model_.output.logit(label, h.data() + row * model_.width());
-                if (with_ranker)
-                    z = z + model_.ranker.offset_of(label) +
-                        model_.ranker.addend(rows.ids(row), rows.values(row), label);
+                labels.push_back(label);
+                out[entry] = model_.output.logit(label, h.data() + row * model_.width());
+            });
+            if (!with_ranker || !model_.ranker.enabled()) continue;
+            added.resize(labels.size());
+            model_.ranker.addends(rows.ids(row), rows.values(row), labels, added.data());
+            std::size_t i = 0;
+            y.each(first + row, [&](Id label, Index entry) {
+                out[entry] = out[entry] + model_.ranker.offset_of(label) + added[i++];
             });
         }
     });
@@ -282,22 +289,21 @@ Ranker Network::learn_ranker(const CsrInput& x, const CsrInput& y, const float* 
 }
 
 void Network::check_ranker(const Ranker& ranker) const {
-    for (const FeatureWeights* weights : {&ranker.margins, &ranker.associations}) {
-        const std::span<const Id> labels(weights->labels.data(), static_cast<std::size_t>(weights->labels.size()));
-        if (weights->begin.size() != config_.n_features + 1 ||
-            std::any_of(labels.begin(), labels.end(), [&](Id label) { return label >= config_.n_labels; }))
-            throw BadInput("The ranker was made for other features or labels than this network has. Make it anew.");
-    }
+    if (ranker.n_features != config_.n_features || ranker.n_labels() != config_.n_labels)
+        throw BadInput("The ranker was made for other features or labels than this network has. Make it anew.");
 }
 
 void Network::ranker_parts(const Ranker& ranker, const CsrInput& x, const CsrInput& y, float* margins,
                            float* associations) const {
+    std::vector<Id> labels;
     for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
-        for (Index row = 0; row < rows.n_rows; ++row)
-            y.each(first + row, [&](Id label, Index entry) {
-                margins[entry] = ranker.margin_of(rows.ids(row), rows.values(row), label);
-                associations[entry] = ranker.association_of(rows.ids(row), rows.values(row), label);
-            });
+        for (Index row = 0; row < rows.n_rows; ++row) {
+            labels.clear();
+            y.each(first + row, [&](Id label, Index) { labels.push_back(label); });
+            ranker.parts(rows.ids(row), rows.values(row), labels, margins, associations);
+            margins += labels.size();
+            associations += labels.size();
+        }
     });
 }
 
@@ -310,7 +316,7 @@ void Network::set_ranker(Ranker ranker, const Blend& blend) {
 
 void Network::drop_ranker() {
     drop_screen();
-    model_.ranker = Ranker(config_.n_features);
+    model_.ranker = Ranker(config_.n_features, config_.n_labels);
 }
 
 void Network::update_ranker(const CsrInput& x, const CsrInput& y, int n_threads) {
@@ -329,17 +335,14 @@ void Network::grow(Index n_features, Index n_labels) {
     drop_screen();
     n_features = std::max(n_features, config_.n_features);
     n_labels = std::max(n_labels, config_.n_labels);
-    if (n_features > config_.n_features) {
-        model_.hidden.grow(n_features);
-        model_.ranker.grow_features(n_features);
-    }
+    if (n_features > config_.n_features) model_.hidden.grow(n_features);
     if (n_labels > config_.n_labels) {
         model_.output.grow(n_labels);
         prior_.grow(n_labels);
-        model_.ranker.grow_labels(n_labels, [&](Id label) { return std::log(prior_.frequency(label)); });
         if (selector_.index()) selector_.index()->grow(n_labels);
         if (!label_weight_.empty()) label_weight_.resize(n_labels, 1.0f);
     }
+    model_.ranker.grow(n_features, n_labels, [&](Id label) { return std::log(prior_.frequency(label)); });
     config_.n_features = n_features;
     config_.n_labels = n_labels;
     dismiss_workers();

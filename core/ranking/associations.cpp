@@ -32,24 +32,7 @@ std::vector<double> feature_counts(const CsrInput& x, Index n_features, std::spa
     return counts;
 }
 
-Index longest_associations(const CsrInput& x, const CsrInput& y, Index n_features, Index n_labels, Index budget) {
-    std::vector<Index> most(n_labels);  // associations of each label, were all features of its examples different
-    for (Index row = 0; row < y.n_rows(); ++row) {
-        poll();
-        Index n = 0;
-        each_feature(x, row, [&](Id) { ++n; });
-        y.each(row, [&](Id label, Index) { most[label] = std::min(n_features, most[label] + n); });
-    }
-    std::sort(most.begin(), most.end());
-    for (Index i = 0; i < n_labels; ++i) {
-        const Index share = budget / (n_labels - i);  // of this label and all with more
-        if (most[i] > share) return share;
-        budget -= most[i];
-    }
-    return n_features;
-}
-
-FeatureWeights::OfLabel Associations::of(const CsrInput& x, std::span<const HardPairs::Pair> pairs,
+LabelWeights::OfLabel Associations::of(const CsrInput& x, std::span<const HardPairs::Pair> pairs,
                                          std::span<const double> feature_counts, std::span<const float> sample_weight,
                                          Index longest) {
     double n_label = 0;
@@ -63,7 +46,7 @@ FeatureWeights::OfLabel Associations::of(const CsrInput& x, std::span<const Hard
             counts_[feature] += weight;
         });
     }
-    FeatureWeights::OfLabel found;
+    LabelWeights::OfLabel found;
     found.reserve(met_.size());
     for (const Id feature : met_) {
         const double cosine = counts_[feature] / std::sqrt(feature_counts[feature] * n_label);

@@ -9,16 +9,12 @@
 
 #include "ranking/hard_pairs.h"
 #include "sparse/csr_input.h"
-#include "sparse/feature_weights.h"
+#include "sparse/label_weights.h"
 
 namespace hashslide {
 
 // n(f): the weights of the rows that have each feature. sample_weight: of each row; empty: all 1.
 std::vector<double> feature_counts(const CsrInput& x, Index n_features, std::span<const float> sample_weight);
-
-// The most associations of one label, such that those of all labels are at most `budget`: rare labels have few, and
-// leave their room to frequent ones. O(entries of y + labels log labels).
-Index longest_associations(const CsrInput& x, const CsrInput& y, Index n_features, Index n_labels, Index budget);
 
 // Memory of one thread; sized to all features, and all 0 between labels.
 class Associations {
@@ -26,7 +22,7 @@ public:
     explicit Associations(Index n_features) : counts_(n_features) {}
 
     // The `longest` largest ones of the label with these pairs. O(entries of its true pairs' rows).
-    FeatureWeights::OfLabel of(const CsrInput& x, std::span<const HardPairs::Pair> pairs,
+    LabelWeights::OfLabel of(const CsrInput& x, std::span<const HardPairs::Pair> pairs,
                                std::span<const double> feature_counts, std::span<const float> sample_weight,
                                Index longest);
 

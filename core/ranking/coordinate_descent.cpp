@@ -11,7 +11,7 @@
 
 namespace hashslide {
 
-FeatureWeights::OfLabel CoordinateDescent::solve(const RankedExamples& examples,
+LabelWeights::OfLabel CoordinateDescent::solve(const RankedExamples& examples,
                                                  std::span<const HardPairs::Pair> pairs, float true_weight,
                                                  const RankerSettings& settings, std::uint64_t seed) {
     const bool has_true = std::any_of(pairs.begin(), pairs.end(), [](HardPairs::Pair p) { return p.is_true(); });
@@ -80,8 +80,8 @@ float CoordinateDescent::sweep(const RankedExamples& examples, std::span<const H
 }
 
 // The large weights; leaves w_ at 0.
-FeatureWeights::OfLabel CoordinateDescent::take(Index n_pairs, const RankerSettings& settings) {
-    FeatureWeights::OfLabel weights;
+LabelWeights::OfLabel CoordinateDescent::take(Index n_pairs, const RankerSettings& settings) {
+    LabelWeights::OfLabel weights;
     for (Index i = 0; i < n_pairs; ++i)
         rows_.each(i, [&](Id feature, float) {
             if (w_[feature] != 0) weights.emplace_back(feature, w_[feature]);
@@ -98,7 +98,7 @@ FeatureWeights::OfLabel CoordinateDescent::take(Index n_pairs, const RankerSetti
     }
     std::erase_if(weights, [&](const auto& w) { return std::abs(w.second) < least; });
     std::sort(weights.begin(), weights.end());
-    return FeatureWeights::OfLabel(weights);  // a copy has no room for what was cut
+    return LabelWeights::OfLabel(weights);  // a copy has no room for what was cut
 }
 
 }  // namespace hashslide

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "ranking/hard_pairs.h"
-#include "sparse/feature_weights.h"
+#include "sparse/label_weights.h"
 
 namespace hashslide {
 
@@ -19,8 +19,7 @@ struct RankerSettings {
     Index sweeps = 5;          // over the pairs of a label, at most
     float tolerance = 0.1f;    // largest projected gradient at which a label is done before
     float least_share = 0.1f;  // of a label's largest weight: smaller ones are cut
-    Index longest = 64;        // weights of a label, the largest, and associations of all labels on average; in a
-                               // network, its width if that is larger
+    Index longest = 64;        // weights of a label, and associations, the largest; in a network its width, if larger
 };
 
 // Examples as the solver reads them.
@@ -37,7 +36,7 @@ public:
 
     // true_weight: of the label's true pairs in the loss. Depends on its arguments alone. O(sweeps * entries of the
     // pairs' rows).
-    FeatureWeights::OfLabel solve(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs,
+    LabelWeights::OfLabel solve(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs,
                                   float true_weight, const RankerSettings& settings, std::uint64_t seed);
 
 private:
@@ -68,7 +67,7 @@ private:
     };
 
     float sweep(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs, float true_weight, float cost);
-    FeatureWeights::OfLabel take(Index n_pairs, const RankerSettings& settings);
+    LabelWeights::OfLabel take(Index n_pairs, const RankerSettings& settings);
 
     std::vector<float> w_;
     Rows rows_;

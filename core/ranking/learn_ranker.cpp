@@ -13,7 +13,6 @@ namespace {
 
 constexpr Index label_grain = 16;
 constexpr Index row_grain = 1024;
-constexpr Index longest_list = 512;  // associations of a feature: those of frequent ones tell little, and cost most
 
 // What learns one label, with memory in proportion to all features.
 struct Learner {
@@ -74,8 +73,7 @@ Ranker learn_ranker(const CsrInput& x, const CsrInput& y, Index n_features, Inde
                                             sample_weight ? static_cast<std::size_t>(x.n_rows()) : std::size_t{0});
     const RankedExamples examples{x, scale, row_weight};
     const std::vector<double> counts = feature_counts(x, n_features, row_weight);
-    const Index longest = longest_associations(x, y, n_features, n_labels, settings.longest * n_labels);
-    std::vector<FeatureWeights::OfLabel> margins(n_labels), associations(n_labels);
+    std::vector<LabelWeights::OfLabel> margins(n_labels), associations(n_labels);
     Learners learners(n_features);
     parallel_for(n_threads, 0, n_labels, label_grain, [&](Index first, Index last) {
         learners.borrow([&](Learner& learner) {
@@ -84,21 +82,19 @@ Ranker learn_ranker(const CsrInput& x, const CsrInput& y, Index n_features, Inde
                 const float true_weight = label_weight.empty() ? 1.0f : label_weight[label];
                 margins[label] = learner.margins.solve(examples, of_label, true_weight, settings,
                                                        mix(seed ^ static_cast<std::uint64_t>(label)));
-                associations[label] = learner.associations.of(x, of_label, counts, row_weight, longest);
+                associations[label] = learner.associations.of(x, of_label, counts, row_weight, settings.longest);
             }
         });
     });
-    Ranker ranker(n_features);
-    ranker.margins = FeatureWeights(std::move(margins), n_features);
-    ranker.associations = FeatureWeights(std::move(associations), n_features);
-    ranker.associations.shorten(longest_list);
+    Ranker ranker(n_features, n_labels);
+    ranker.weights = LabelWeights(std::move(margins), std::move(associations));
     return ranker;
 }
 
 void update_ranker(Ranker& ranker, const CsrInput& x, const CsrInput& y, std::span<const Id> candidates,
                    const RankerSettings& settings) {
-    FeatureWeights& margins = ranker.margins;
-    if (margins.empty() || y.n_rows() == 0) return;
+    LabelWeights& weights = ranker.weights;
+    if (weights.empty() || y.n_rows() == 0) return;
     const Index k = std::ssize(candidates) / y.n_rows();
     const float slack = 0.5f / settings.cost;
     std::vector<Id> own;
@@ -108,14 +104,14 @@ void update_ranker(Ranker& ranker, const CsrInput& x, const CsrInput& y, std::sp
         entries.clear();
         float margin = 0;
         x.each(row, [&](Id feature, Index i) {
-            const Index entry = margins.find(feature, label);
-            if (entry < 0) return;
+            const Index entry = weights.find(label, feature);
+            if (entry < 0 || weights.margin[entry] == 0) return;
             entries.emplace_back(entry, x.value(i) * scale);
-            margin += margins.weight[entry] * entries.back().second;
+            margin += weights.margin[entry] * entries.back().second;
         });
         const float loss = 1.0f - sign * margin;
         if (loss <= 0) return;
-        for (const auto& [entry, value] : entries) margins.weight[entry] += sign * value * loss / (1.0f + slack);
+        for (const auto& [entry, value] : entries) weights.margin[entry] += sign * value * loss / (1.0f + slack);
     };
     for (Index row = 0; row < y.n_rows(); ++row) {
         poll();

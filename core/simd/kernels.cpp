@@ -17,6 +17,18 @@ void axpy(Index n, float a, const float* __restrict x, float* __restrict y) {
     for (Index i = 0; i < n; ++i) y[i] += a * x[i];
 }
 
+void sparse_dots(Index n, const Id* __restrict ids, const float* __restrict a, const float* __restrict b,
+                 const float* __restrict x, float* __restrict sum_a, float* __restrict sum_b) {
+    float of_a = 0, of_b = 0;
+    for (Index i = 0; i < n; ++i) {
+        const float value = x[ids[i]];
+        of_a += a[i] * value;
+        of_b += b[i] * (value < 0 ? -value : value);
+    }
+    *sum_a = of_a;
+    *sum_b = of_b;
+}
+
 void dots_int8(Index rows, Index n, const std::int8_t* __restrict x, const std::int16_t* __restrict y,
                std::int32_t* __restrict out) {
     for (Index r = 0; r < rows; ++r) {
@@ -266,6 +278,7 @@ const Kernels HASHSLIDE_JOIN(kernels_, HASHSLIDE_ISA) = {HASHSLIDE_TEXT(HASHSLID
                                                          axpy,
                                                          HASHSLIDE_ISA::dot,
                                                          HASHSLIDE_ISA::products,
+                                                         sparse_dots,
                                                          dots_int8,
                                                          sum_of_squares,
                                                          maximum,

@@ -20,6 +20,9 @@ struct Kernels {
     // has the bits of `dot`, whatever it is computed together with.
     void (*products)(Index n_queries, Index n_rows, Index width, const float* queries, const float* rows, const Id* ids,
                      float* out, Index ld);
+    // Two sums over the same entries of x: of a x[ids] and of b |x[ids]|.
+    void (*sparse_dots)(Index n, const Id* ids, const float* a, const float* b, const float* x, float* sum_a,
+                        float* sum_b);
     // out = x y in integers, x (rows, n).
     void (*dots_int8)(Index rows, Index n, const std::int8_t* x, const std::int16_t* y, std::int32_t* out);
     float (*sum_of_squares)(Index n, const float* x);  // sum of x^2

@@ -97,7 +97,7 @@ def test_an_interrupted_update_of_a_ranker_goes_on(data):
     before = network.snapshot()
     assert seconds_until_heard(lambda: network.update_ranker(x, y), 0.1) < LIMIT
     after = network.snapshot()
-    assert before.pop("ranker.margins.weight").shape == after.pop("ranker.margins.weight").shape
+    assert before.pop("ranker.margin").shape == after.pop("ranker.margin").shape
     for name in before:
         np.testing.assert_array_equal(before[name], after[name], err_msg=name)
 

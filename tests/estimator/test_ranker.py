@@ -85,7 +85,7 @@ def test_a_resumed_fit_gives_the_same_model(fitted, examples, tmp_path):
 def test_partial_fit_teaches_it(examples, tmp_path, fitted):
     fitted.save(tmp_path / "m")
     model = SlideClassifier.load(tmp_path / "m", mmap=False).partial_fit(examples[0][:300], examples[1][:300])
-    weights = [m.network_.state()["ranker.margins.weight"] for m in (fitted, model)]
+    weights = [m.network_.state()["ranker.margin"] for m in (fitted, model)]
     assert weights[0].shape != weights[1].shape or not np.array_equal(*weights)
     assert model.ranker_ == fitted.ranker_
 

@@ -205,10 +205,10 @@ def without(name):
 
 
 def descending_pairs(state):
-    begin = state["ranker.margins.begin"]
-    feature = np.flatnonzero(np.diff(begin) > 1)[0]
-    part = slice(begin[feature], begin[feature + 1])
-    state["ranker.margins.labels"][part] = state["ranker.margins.labels"][part][::-1]
+    begin = state["ranker.begin"]
+    label = np.flatnonzero(np.diff(begin) > 1)[0]
+    part = slice(begin[label], begin[label + 1])
+    state["ranker.features"][part] = state["ranker.features"][part][::-1]
 
 
 def with_array(name, array):
@@ -227,20 +227,20 @@ DAMAGES = {
         with_array("label_counts", np.full(L, 51)),
         "'label_counts' holds 51; accepted are counts",
     ),
-    "no order": (descending_pairs, "'ranker.margins.labels' is not in ascending order within list"),
+    "no order": (descending_pairs, "'ranker.features' is not in ascending order within list"),
     "optimiser's size": (
         with_array("input.bias.adagrad", np.zeros(9, np.float32)),
         "'input.bias.adagrad' is float32 of shape .9,.; this network needs float32 of shape .1,.",
     ),
     "optimiser's dtype": (with_array("input.bias.adagrad", np.zeros(1)), "'input.bias.adagrad' is float64"),
     "no begin": (
-        without("ranker.margins.begin"),
-        "holds the array 'ranker.association_factor', which this network",
+        without("ranker.begin"),
+        "holds the array 'ranker.association', which this network",
     ),
-    "no weight": (without("ranker.margins.weight"), "lacks the array 'ranker.margins.weight'"),
+    "no weight": (without("ranker.margin"), "lacks the array 'ranker.margin'"),
     "falling begin": (
-        with_array("ranker.margins.begin", np.r_[0, 99, np.zeros(D - 1)].astype(int)),
-        "'ranker.margins.begin' does not rise",
+        with_array("ranker.begin", np.r_[0, 99, np.zeros(L - 1)].astype(int)),
+        "'ranker.begin' does not rise",
     ),
     "no offset": (without("ranker.offset"), "lacks the array 'ranker.offset'"),
     "offset's size": (
@@ -252,12 +252,12 @@ DAMAGES = {
         "'ranker.blend' is float32 of shape",
     ),
     "weight's dtype": (
-        with_array("ranker.margins.weight", np.zeros(2)),
-        "'ranker.margins.weight' is float64",
+        with_array("ranker.margin", np.zeros(2)),
+        "'ranker.margin' is float64",
     ),
     "weight's size": (
-        with_array("ranker.margins.weight", np.zeros(2, np.float32)),
-        "'ranker.margins.weight' is float32 of shape .2,.; this network needs float32 of shape",
+        with_array("ranker.margin", np.zeros(2, np.float32)),
+        "'ranker.margin' is float32 of shape .2,.; this network needs float32 of shape",
     ),
 }
 
@@ -271,14 +271,12 @@ def test_a_damaged_state_is_refused(damage, message, data):
         Network.from_state(network.config, state)
 
 
-def test_labels_of_the_ranker_out_of_range_are_refused(data):
+def test_features_of_the_ranker_out_of_range_are_refused(data):
     network = make(data, ranker=True)
-    for wrong in (-1, L):
+    for wrong in (-1, D):
         state = network.snapshot()
-        state["ranker.margins.labels"][3] = wrong
-        with pytest.raises(
-            InputError, match=rf"'ranker.margins.labels' holds {wrong}; accepted are ids from 0 to"
-        ):
+        state["ranker.features"][3] = wrong
+        with pytest.raises(InputError, match=rf"'ranker.features' holds {wrong}; accepted are ids from 0 to"):
             Network.from_state(network.config, state)
 
 

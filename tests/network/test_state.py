@@ -15,9 +15,11 @@ from hashslide.settings import SGD, Dense, Hashed, NetworkConfig, SimHash, Top
 D, L, N = 30, 20, 60
 HASH = SimHash(tables=4, rehash_first=1)
 RANKER = {
-    f"ranker.{name}" for name in ("offset", "usual", "margin_factor", "association_factor", "blend")
-} | {
-    f"ranker.{part}.{name}" for part in ("margins", "associations") for name in ("begin", "labels", "weight")
+    f"ranker.{name}"
+    for name in (
+        *("begin", "features", "margin", "association"),
+        *("offset", "usual", "margin_factor", "association_factor", "blend"),
+    )
 }
 
 
@@ -103,7 +105,7 @@ def test_views_outlive_a_network_that_borrowed_its_arrays(data):
     twin.train_batch(*data, 0.1)
     twin.update_ranker(*data[:2])
     changed = twin.state("weight")
-    for name in ("output.weight", "ranker.margins.weight"):
+    for name in ("output.weight", "ranker.margin"):
         assert not np.array_equal(changed[name], expected[name])
     twin.learn_candidates(*data[:2])
     twin.grow(2 * D, 2 * L)
@@ -164,20 +166,25 @@ def test_counts_out_of_range_are_refused(data, name, value):
 
 
 @pytest.mark.parametrize(
-    "part", ["candidates.cells", "candidates.features", "ranker.margins", "ranker.associations"]
+    ("part", "ids", "end"),
+    [
+        ("candidates.cells", "labels", L),
+        ("candidates.features", "labels", L),
+        ("ranker", "features", D),
+    ],
 )
 @pytest.mark.parametrize("copy", [False, True])
-def test_what_is_used_as_an_index_is_checked(data, part, copy):
+def test_what_is_used_as_an_index_is_checked(data, part, ids, end, copy):
     network = make(data)
     good = network.snapshot()
     Network.from_state(network.config, good, copy)
-    n = len(good[f"{part}.labels"])
-    wrong = [("labels", np.full(n, L, np.int32)), ("labels", np.full(n, -1, np.int32))]
+    n = len(good[f"{part}.{ids}"])
+    wrong = [(ids, np.full(n, end, np.int32)), (ids, np.full(n, -1, np.int32))]
     begin = good[f"{part}.begin"]
     for damaged in (begin + 1, -begin, begin * 2**60, np.append(begin[:-1], n + 1)):
         wrong.append(("begin", damaged))
     for name, array in wrong:
-        with pytest.raises(InputError, match=rf"the array '{part}\.(begin|labels)'"):
+        with pytest.raises(InputError, match=rf"the array '{part}\.(begin|{ids})'"):
             Network.from_state(network.config, {**good, f"{part}.{name}": array}, copy)
 
 

@@ -9,7 +9,7 @@ from hashslide import _core, reference
 from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.network import CandidateSettings, Network
 from hashslide.ranking import Blend
-from hashslide.reference.ranker import RANKED, longest_associations
+from hashslide.reference.ranker import RANKED
 
 N, D = 90, 40
 FEW, MANY = 30, 130  # labels: all of an example get a margin, or only the best
@@ -50,9 +50,9 @@ def assert_same_ranker(core, specification):
         {name: array for name, array in network.state().items() if name.startswith("ranker.")}
         for network in (core, specification)
     )
-    assert found.keys() == expected.keys() and len(found) == 11
+    assert found.keys() == expected.keys() and len(found) == 9
     for name in found:
-        if name.endswith((".begin", ".labels")):
+        if name.endswith((".begin", ".features")):
             np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-4, err_msg=name)
     return found
@@ -80,7 +80,7 @@ def test_core_and_specification_learn_the_same_ranker(seed, n_labels, weighted):
         weight[::9] = 0
     with_rankers(networks, arrays, weight)
     ranker = assert_same_ranker(core, specification)
-    assert 50 < len(ranker["ranker.margins.labels"]) < D * n_labels
+    assert 50 < len(ranker["ranker.features"]) < D * n_labels
     assert_same_predictions(core, specification, arrays[:3], n_labels)
 
 
@@ -96,8 +96,8 @@ def test_rows_that_are_too_many_to_copy_are_read_in_place():
     best = np.tile([0, 1], (n, 1))
     expected = reference.ranker.Ranker.learn(x, y, best, network.config.seed, 64)
     state = network.state()
-    lists = tuple(state[f"ranker.margins.{name}"] for name in ("weight", "labels", "begin"))
-    found = sparse.csr_matrix(lists, shape=(n_features, 2)).toarray()
+    lists = tuple(state[f"ranker.{name}"] for name in ("margin", "features", "begin"))
+    found = sparse.csr_matrix(lists, shape=(2, n_features)).toarray().T
     assert x.nnz > 2**22
     np.testing.assert_allclose(found, expected.margins, rtol=1e-3, atol=1e-3)
 
@@ -106,7 +106,7 @@ def test_weights_of_examples_change_what_is_learned():
     arrays = arrays_of(FEW)
     weights = np.linspace(0.1, 4, N).astype(np.float32)
     plain, weighted = (
-        with_rankers([networks_of(FEW, arrays)[0]], arrays, w)[0].state()["ranker.margins.weight"]
+        with_rankers([networks_of(FEW, arrays)[0]], arrays, w)[0].state()["ranker.margin"]
         for w in (None, weights)
     )
     assert plain.shape != weighted.shape or not np.allclose(plain, weighted)
@@ -117,16 +117,16 @@ def test_weights_of_examples_change_what_is_learned():
 def test_updates_and_growth_go_on_the_same_way(n_labels, settings):
     arrays = arrays_of(n_labels)
     core, specification = networks = with_rankers(networks_of(n_labels, arrays, **settings), arrays)
-    learned = assert_same_ranker(core, specification)["ranker.margins.weight"].copy()
+    learned = assert_same_ranker(core, specification)["ranker.margin"].copy()
     for network in networks:
         network.update_ranker(*arrays_of(n_labels, seed=5), 1)
-    updated = assert_same_ranker(core, specification)["ranker.margins.weight"]
+    updated = assert_same_ranker(core, specification)["ranker.margin"]
     assert not np.allclose(updated, learned)
     wider = arrays_of(n_labels + 6, D + 5, seed=6)
     for network in networks:
         network.grow(D + 5, n_labels + 6)
     ranker = assert_same_ranker(core, specification)
-    assert ranker["ranker.offset"].shape == (n_labels + 6,) and len(ranker["ranker.margins.begin"]) == D + 6
+    assert ranker["ranker.offset"].shape == (n_labels + 6,) and len(ranker["ranker.begin"]) == n_labels + 7
     for network in networks:
         network.update_ranker(*wider, 1)
     assert_same_ranker(core, specification)
@@ -162,26 +162,11 @@ def test_both_count_as_much_as_they_are_told(blend):
     arrays = arrays_of(MANY)
     core, specification = with_rankers(networks_of(MANY, arrays), arrays, blend=blend)
     ranker = assert_same_ranker(core, specification)
-    assert (len(ranker["ranker.margins.labels"]) > 0) == (blend.margin != 0)
-    assert (len(ranker["ranker.associations.labels"]) > 0) == (
-        blend.association != 0 or blend.association_by_log != 0
-    )
+    assert ranker["ranker.margin"].any() == (blend.margin != 0)
+    assert ranker["ranker.association"].any() == (blend.association != 0 or blend.association_by_log != 0)
     if blend.margin == 4:
         assert (ranker["ranker.margin_factor"] == 0).any() and (ranker["ranker.margin_factor"] > 0).any()
     assert_same_predictions(core, specification, arrays[:3], MANY)
-
-
-@pytest.mark.parametrize("longest", [0, 1, 7, 64, 10**6])
-def test_associations_keep_to_their_budget(longest):
-    """Rare labels keep all theirs, frequent ones the largest, and as many as there is room for."""
-    arrays = arrays_of(FEW)
-    n, x, y = N, arrays[:3], arrays[3:]
-    features = sparse.csr_matrix((x[2], x[1], x[0]), shape=(n, D))
-    own = sparse.csr_matrix((np.ones(len(y[1])), y[1], y[0]), shape=(n, FEW)).toarray() != 0
-    found = longest_associations(features, own, longest * FEW)
-    most = np.minimum(D, (features.toarray() != 0).sum(axis=1) @ own)
-    assert np.minimum(most, found).sum() <= longest * FEW
-    assert found == D or np.minimum(most, found + 1).sum() > longest * FEW
 
 
 def with_ranker(n_labels, margin=ALL.margin):

@@ -100,7 +100,7 @@ def explain(
             slope * float(of_all[row, place]) + intercept,
             slope * logit,
             slope * own + intercept,
-            slope * association if ranker and len(ranker["ranker.associations.labels"]) else 0.0,
+            slope * association if ranker and ranker["ranker.association_factor"][label] else 0.0,
             named,
         )
 
@@ -118,15 +118,14 @@ def _amounts(ranker: dict[str, NDArray[Any]], x: Csr, row: int, label: int) -> l
     """Return what each feature of an example adds to a label's margin, the largest amounts first."""
     if not ranker:
         return []
-    begin, labels, weight = (ranker[f"ranker.margins.{name}"] for name in ("begin", "labels", "weight"))
+    begin, features, weight = (ranker[f"ranker.{name}"] for name in ("begin", "features", "margin"))
+    of_label = slice(int(begin[label]), int(begin[label + 1]))
     factor = float(ranker["ranker.margin_factor"][label])
     part = slice(x.indptr[row], x.indptr[row + 1])
-    features, values = x.indices[part], x.values[part].astype(np.float64)
-    length = np.sqrt(values @ values)
-    amounts = []
-    for feature, value in zip(features.tolist(), values.tolist(), strict=True):
-        first, last = int(begin[feature]), int(begin[feature + 1])
-        entry = first + int(np.searchsorted(labels[first:last], label))
-        if entry < last and labels[entry] == label:
-            amounts.append((feature, factor * float(weight[entry]) * value / length))
-    return sorted(amounts, key=lambda pair: (-abs(pair[1]), pair[0]))
+    values = x.values[part].astype(np.float64)
+    common, own, of_list = np.intersect1d(
+        x.indices[part], features[of_label], assume_unique=True, return_indices=True
+    )
+    amounts = factor * weight[of_label][of_list] * values[own] / np.sqrt(values @ values)
+    with_margin = ((f, a) for f, a in zip(common.tolist(), amounts.tolist(), strict=True) if a)
+    return sorted(with_margin, key=lambda pair: (-abs(pair[1]), pair[0]))

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from hashslide.reference.rng import CounterRng, mix
 
-__all__ = ["CANDIDATES", "Ranker", "cosines", "learn_label", "longest_associations"]
+__all__ = ["CANDIDATES", "Ranker", "cosines", "learn_label"]
 
 
 def __dir__() -> list[str]:
@@ -19,8 +19,6 @@ CANDIDATES = 20  # of the network for each example, in training
 RANKED = 50  # labels of an example that get a margin and an association
 COST, SWEEPS, TOLERANCE, LEAST_SHARE = 0.5, 5, 0.1, 0.1
 LEAST_ASSOCIATION = 0.01
-LONGEST_LIST = 512  # associations of a feature
-PARTS = ("margins", "associations")
 
 
 class Ranker:
@@ -49,24 +47,19 @@ class Ranker:
     ) -> "Ranker":
         """Learn from examples with their labels y and the network's best labels, (n, k).
 
-        longest: weights of a label at most, and associations of all labels on average.
+        longest: weights of a label at most, and associations.
         """
         ranker, own = cls(x.shape[1], y.shape[1]), y.toarray() != 0
         found = np.zeros_like(own)
         np.put_along_axis(found, best, True, axis=1)
         row_weight = np.ones(len(own), np.float32) if weight is None else weight
-        longest_of_all = longest_associations(x, own, longest * y.shape[1])
         for label in range(y.shape[1]):
             rows = np.flatnonzero(own[:, label] | found[:, label])
             of_label = int(mix(np.uint64(seed ^ label)))
             ranker.margins[:, label] = learn_label(
                 _unit_rows(x[rows]), own[rows, label], COST * row_weight[rows], of_label, longest
             )
-            ranker.associations[:, label] = cosines(
-                x.toarray() != 0, own[:, label], row_weight, longest_of_all
-            )
-        for of_feature in ranker.associations:
-            of_feature[np.argsort(-of_feature, kind="stable")[LONGEST_LIST:]] = 0
+            ranker.associations[:, label] = cosines(x.toarray() != 0, own[:, label], row_weight, longest)
         return ranker
 
     def weigh(self, blend: tuple[float, ...], log_frequency: NDArray[Any]) -> None:
@@ -130,31 +123,27 @@ class Ranker:
             "ranker.association_factor": self.association_factor,
             "ranker.blend": self.blend,
         }
-        for part in PARTS:
-            lists = sparse.csr_matrix(getattr(self, part))
-            found[f"ranker.{part}.begin"] = lists.indptr.astype(np.int64)
-            found[f"ranker.{part}.labels"] = lists.indices
-            found[f"ranker.{part}.weight"] = lists.data
+        has_any = ((self.margins != 0) | (self.associations != 0)).T
+        found["ranker.begin"] = np.append(0, np.cumsum(has_any.sum(axis=1)))
+        found["ranker.features"] = np.nonzero(has_any)[1].astype(np.int32)
+        found["ranker.margin"] = self.margins.T[has_any]
+        found["ranker.association"] = self.associations.T[has_any]
         return found
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Take its part of a state."""
         if "ranker.offset" not in state:
             return
-        for part in PARTS:
-            lists = tuple(state[f"ranker.{part}.{name}"] for name in ("weight", "labels", "begin"))
-            setattr(self, part, sparse.csr_matrix(lists, shape=self.margins.shape).toarray())
+        n_features, n_labels = self.margins.shape
+        features, labels = (
+            state["ranker.features"],
+            np.repeat(np.arange(n_labels), np.diff(state["ranker.begin"])),
+        )
+        self.margins, self.associations = np.zeros((2, n_features, n_labels), np.float32)
+        self.margins[features, labels] = state["ranker.margin"]
+        self.associations[features, labels] = state["ranker.association"]
         for name in ("offset", "usual", "margin_factor", "association_factor", "blend"):
             setattr(self, name, state[f"ranker.{name}"].copy())
-
-
-def longest_associations(x: sparse.csr_matrix, own: NDArray[np.bool_], budget: int) -> int:
-    """The most associations of one label: the least number with which all labels use up the budget."""
-    most = np.minimum(x.shape[1], (x.toarray() != 0).sum(axis=1) @ own)
-    longest = x.shape[1]
-    while np.minimum(most, longest).sum() > budget:
-        longest -= 1
-    return longest
 
 
 def cosines(
