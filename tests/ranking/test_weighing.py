@@ -8,7 +8,15 @@ from hashslide import SlideClassifier, metrics
 from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.network import Network
 from hashslide.ranking import Blend, RankerReport, held_out_rows, weigh
-from hashslide.ranking.weighing import _added, _line, _Pairs, _platt, _stack, _temperature
+from hashslide.ranking.weighing import (
+    _added,
+    _largest_within_error,
+    _line,
+    _Pairs,
+    _platt,
+    _stack,
+    _temperature,
+)
 from hashslide.settings import NetworkConfig
 
 N, D, L = 600, 40, 30
@@ -97,6 +105,26 @@ def test_a_blend_adds_in_proportion_to_its_strength(strength):
             for blend in (whole, whole.scaled(strength))
         )
         np.testing.assert_allclose(scaled, strength * of_whole, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("gains", "noise", "expected"),
+    [
+        ([0.0, 0.2, 0.3, 0.4], 0.0, 3),
+        ([0.0, 0.2, 0.3, 0.25], 0.0, 2),
+        ([0.0, 0.2, 0.3, 0.28], 1.0, 3),  # .4 standard errors below the best
+        ([0.0, 0.2, 0.3, 0.27], 1.0, 2),  # .6 of them
+        ([0.0, 0.2, 0.3, -0.5], 1.0, 2),
+        ([0.0, -0.1, -0.1, -0.001], 1.0, 0),  # where nothing is best, chance keeps nothing
+        ([0.0, 0.0, 0.0, 0.0], 0.0, 0),
+    ],
+)
+def test_the_largest_fraction_within_half_a_standard_error_is_taken(gains, noise, expected):
+    """Of 400 examples, whose differences have a standard error of `noise` / 20."""
+    difference = noise * np.tile([1.0, -1.0], 200)  # of mean 0
+    signs = np.array([0.0, 1.0, 0.0, -1.0])
+    found = 0.5 + np.array(gains)[:, None] + signs[:, None] * difference
+    assert _largest_within_error(found) == expected
 
 
 def test_calibration_finds_the_slope_and_the_intercept_that_made_the_labels():

@@ -5,9 +5,9 @@ with the network's logit z, and neither factor below 0. This is stacked generali
 factors are the coefficients, relative to that of z, of a logistic regression on the network's best labels of
 the held-out examples. They depend on the frequency because a classifier of many examples says more than one
 of a single example. Each example counts the same, whether it has one label or a hundred. Likelihood is not
-quite what is wanted: of some fractions of all that is added, the one with the largest nDCG@5 is taken, and
-nothing at all if that is 0. Of labels that are not among the best, margin and association are unknown; they
-are taken to be what they are on average.
+quite what is wanted: of some fractions of all that is added, the largest is taken whose nDCG@5 is not more
+than half a standard error below the best one's, and nothing at all if that is 0. Of labels that are not among
+the best, margin and association are unknown; they are taken to be what they are on average.
 
 Then a slope and an intercept turn scores into probabilities (Platt 1999): a logistic regression on the scores
 of the best labels, the true ones, and a random sample of all others, each weighted by how many it stands for.
@@ -36,6 +36,7 @@ FEWEST_HELD_OUT = 100  # of fewer examples, chance would decide
 CANDIDATES = 50  # of the network, among which the ranker chooses
 RANKS = 5
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of all that is added
+STANDARD_ERRORS = 0.5  # below the best: so much may be chance
 RIDGE = 3.0  # of standardised coefficients: as strong as a few pairs
 LEAST_SLOPE = 0.05  # of z, which the others are relative to
 RANDOM_LABELS = 20  # for each example, behind the slope and the intercept
@@ -169,10 +170,10 @@ def weigh(network: Network, ranker: _core.Ranker, x: Csr, y: Csr, seed: int, n_t
     is_true = pairs.is_true[chosen].reshape(shape)
     ideal = np.cumsum(_GAINS)[np.minimum(np.diff(y.indptr), RANKS) - 1]
 
-    def ndcg(score: _Floats) -> float:
+    def ndcg(score: _Floats) -> _Floats:
         first = np.argsort(-score[chosen].reshape(shape), axis=1, kind="stable")[:, :RANKS]
         hits = np.take_along_axis(is_true, first, axis=1)
-        return float(((hits @ _GAINS[: hits.shape[1]]) / ideal).mean())
+        return (hits @ _GAINS[: hits.shape[1]]) / ideal
 
     columns = np.column_stack([z, log_f, margin, margin * log_f, association, association * log_f])[chosen]
     slopes = _stack(columns, is_true)
@@ -180,14 +181,30 @@ def weigh(network: Network, ranker: _core.Ranker, x: Csr, y: Csr, seed: int, n_t
     usual = _line(log_f[chosen], margin[chosen]), _line(log_f[chosen], association[chosen])
     whole = Blend(prior, a, b, *usual[0], c, d, *usual[1])
     added = _added(whole, log_f, margin, association, chosen)
-    found = [ndcg(z + strength * added) for strength in STRENGTHS]
-    strength = STRENGTHS[int(np.argmax(found))]
+    found = np.array([ndcg(z + strength * added) for strength in STRENGTHS])
+    number = _largest_within_error(found)
+    strength = STRENGTHS[number]
     blended = z + strength * added
     if network.config.loss == "softmax":
         slope, intercept = _temperature(blended, pairs), 0.0
     else:
         slope, intercept = _platt(blended, pairs.is_true, pairs.weight)
-    return RankerReport(whole.scaled(strength), slope, intercept, x.n_rows, found[0], max(found))
+    return RankerReport(
+        whole.scaled(strength), slope, intercept, x.n_rows, *found[[0, number]].mean(axis=1).tolist()
+    )
+
+
+def _largest_within_error(found: _Floats) -> int:
+    """Return the largest choice that chance may have put below the best one; 0 if that is the best.
+
+    found: (choices, examples).
+    """
+    means = found.mean(axis=1)
+    best = int(np.argmax(means))
+    if best == 0:
+        return 0
+    errors = (found - found[best]).std(axis=1) / np.sqrt(found.shape[1])
+    return int(np.flatnonzero(means >= means[best] - STANDARD_ERRORS * errors)[-1])
 
 
 _GAINS = 1 / np.log2(np.arange(2, RANKS + 2))
