@@ -1,9 +1,10 @@
 """What each default earns: variants of SlideClassifier on a validation part of the training data.
 
-    python -m benchmarks.learning.ablation --data DIR
+    python -m benchmarks.learning.ablation --data DIR --data DIR
 
 The validation part is a random tenth of the training file; the test file is not touched. The variants take
-turns; the table holds the means of P@1, P@3, P@5 and the median training time in multiples of the defaults'.
+turns. For each set a table holds the figures of the defaults, the differences of each variant from them with
+their standard error over the examples, and the median training time in multiples of the defaults'.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide import Dense, Negatives, Scored, SlideClassifier
-from hashslide.metrics import precision_at_k
+from hashslide.metrics import per_example, propensity
 
-from ..common.matrices import load_xmc
+from ..common.matrices import load_xmc, part_file
 
 VARIANTS: dict[str, dict] = {
     "defaults": {},
@@ -32,6 +34,7 @@ VARIANTS: dict[str, dict] = {
     "whole prior correction": {"negatives": Negatives(prior_correction=1.0)},
     "5 hard negatives": {"hash": "kmeans", "sampler": Scored(budget=5)},
     "no ranker": {"ranker": False},
+    "one way": {"both_ways": False},
     "free hidden length": {"hidden": Dense(256, length=0.0)},
     "equal weight of examples": {"example_power": 0.0},
     "no dropout": {"input_dropout": 0.0},
@@ -43,8 +46,9 @@ VARIANTS: dict[str, dict] = {
     "lazy Adam": {"optimizer": "adam"},
     "6 epochs": {"epochs": 6},
 }
-KS = (1, 3, 5)
+METRICS = ("P@1", "P@3", "P@5", "nDCG@5", "PSP@5")
 Data = tuple[csr_matrix, csr_matrix]
+Figures = NDArray[np.float64]
 
 
 def split(X: csr_matrix, Y: csr_matrix) -> tuple[Data, Data]:
@@ -54,36 +58,48 @@ def split(X: csr_matrix, Y: csr_matrix) -> tuple[Data, Data]:
     return (X[kept], Y[kept]), (X[held_out], Y[held_out])
 
 
-def run(train: Data, validation: Data, variant: dict, threads: int, seed: int) -> list[float]:
-    """Return the seconds of training and P@k for each of KS."""
+def run(train: Data, validation: Data, variant: dict, threads: int, seed: int) -> tuple[float, Figures]:
+    """Return the seconds of training, and what each example adds to each of METRICS, (metrics, examples)."""
     model = SlideClassifier(n_jobs=threads, random_state=seed, **variant)
     begin = time.perf_counter()
     model.fit(*train)
     seconds = time.perf_counter() - begin
-    topk, _ = model.predict_topk(validation[0], k=max(KS))
-    return [seconds, *(float(precision_at_k(validation[1], topk, k)) for k in KS)]
+    topk, _ = model.predict_topk(validation[0], k=5)
+    of_labels = propensity(train[1])
+    figures = [
+        per_example(m, validation[1], topk, propensity=of_labels if m.startswith("PS") else None)
+        for m in METRICS
+    ]
+    return seconds, np.stack(figures)
 
 
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of train.txt.gz")
+    parser.add_argument("--data", type=Path, required=True, action="append", help="folder of train.txt(.gz)")
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    train, validation = split(*load_xmc(arguments.data / "train.txt.gz"))
     names = list(dict.fromkeys(["defaults", *arguments.variants]))
-    figures: dict[str, list[list[float]]] = {name: [] for name in names}
-    for seed in range(arguments.runs):
-        for name in names:
-            figures[name].append(run(train, validation, VARIANTS[name], arguments.threads, seed))
-    reference = median(figure[0] for figure in figures["defaults"])
-    print("| variant | P@1 | P@3 | P@5 | time |\n| --- | --: | --: | --: | --: |")
-    for name in names:
-        precision = np.mean([figure[1:] for figure in figures[name]], axis=0)
-        ratio = median(figure[0] for figure in figures[name]) / reference
-        print(f"| {name} | " + " | ".join(f"{p:.4f}" for p in precision) + f" | {ratio:.2f} |")
+    for folder in arguments.data:
+        train, validation = split(*load_xmc(part_file(folder, "train")))
+        seconds: dict[str, list[float]] = {name: [] for name in names}
+        figures: dict[str, list[Figures]] = {name: [] for name in names}
+        for seed in range(arguments.runs):
+            for name in names:
+                took, found = run(train, validation, VARIANTS[name], arguments.threads, seed)
+                seconds[name].append(took)
+                figures[name].append(found)
+        defaults = np.mean(figures["defaults"], axis=0)  # over runs
+        print(f"\n| {folder.name} | {' | '.join(METRICS)} | time |\n| --- |{' --: |' * 6}")
+        print("| defaults | " + " | ".join(f"{m:.4f}" for m in defaults.mean(axis=1)) + " | 1 |")
+        for name in names[1:]:
+            difference = np.mean(figures[name], axis=0) - defaults
+            error = difference.std(axis=1) / np.sqrt(difference.shape[1])
+            cells = [f"{d:+.4f} ± {e:.4f}" for d, e in zip(difference.mean(axis=1), error, strict=True)]
+            ratio = median(seconds[name]) / median(seconds["defaults"])
+            print(f"| {name} | {' | '.join(cells)} | {ratio:.2f} |", flush=True)
 
 
 if __name__ == "__main__":
