@@ -125,6 +125,14 @@ def test_values_that_are_not_acceptable(options, message, code, folder, tmp_path
     assert os.listdir(tmp_path) == []
 
 
+def test_remedies_name_options(tmp_path):
+    few = tmp_path / "few.txt"
+    few.write_text("6 2 2\n" + "0 0:1\n1 1:1\n" * 3)
+    output = " ".join(run("tune", few, "-o", tmp_path / "m", code=1).output.split())
+    assert "Give 200 training examples or more, or 40 with --eval, or use train." in output
+    assert os.listdir(tmp_path) == ["few.txt"]
+
+
 def test_interruption_writes_nothing(folder, tmp_path):
     command = ["tune", folder / "train.txt.gz", "-o", tmp_path / "m", "--trials", 1000, "--epochs", 20]
     with start(*command) as child:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hashslide._interface import setting
 from hashslide.errors import InputError
 from hashslide.tuning.budget import Budget, OutOfTimeError
 from hashslide.tuning.judging import Gain, Halves, gain_of
@@ -204,7 +205,9 @@ class _Search:
         deadline = self.budget.clock() + FIRST_SHARE * self.budget.seconds_left
         outcome = self._train({}, CHOOSING, deadline)
         if outcome == "failed":
-            raise InputError("the training with the parameters as they are diverged. Lower learning_rate.")
+            raise InputError(
+                f"the training with the settings as they are diverged. Lower {setting('learning_rate')}."
+            )
         self._record({}, CHOOSING, outcome or "first")
         return not outcome
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashslide import metrics
+from hashslide._interface import wording
 from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.training import TrainingData
@@ -92,9 +93,13 @@ class Task:
         n_held = held_out[0].n_rows
         if n_held < FEWEST_HELD_OUT:
             needed = round(FEWEST_HELD_OUT / HELD_OUT_SHARE)
+            other = wording(
+                f"an eval_set of {FEWEST_HELD_OUT}, or call fit",
+                f"{FEWEST_HELD_OUT} with --eval, or use train",
+            )
             raise InputError(
                 f"only {n_held} rows are left to judge settings by; {FEWEST_HELD_OUT} are needed. Give "
-                f"{needed} training examples or more, or an eval_set of {FEWEST_HELD_OUT}, or call fit."
+                f"{needed} training examples or more, or {other}."
             )
         judge = Judge(*held_out, monitor, metrics.propensity(counts, n))
         shuffled = TrainingData(x=data.x, y=data.y, rows=rows, sample_weight=data.sample_weight)
