@@ -14,8 +14,8 @@ namespace hashslide {
 LabelWeights::OfLabel CoordinateDescent::solve(const RankedExamples& examples,
                                                  std::span<const HardPairs::Pair> pairs, float true_weight,
                                                  const RankerSettings& settings, std::uint64_t seed) {
-    const bool has_true = std::any_of(pairs.begin(), pairs.end(), [](HardPairs::Pair p) { return p.is_true(); });
-    if (!has_true) return {};
+    const Index n_true = std::count_if(pairs.begin(), pairs.end(), [](HardPairs::Pair p) { return p.is_true(); });
+    if (n_true == 0) return {};
     const Index n = std::ssize(pairs);
     alpha_.assign(pairs.size(), 0.0f);
     order_.resize(pairs.size());
@@ -28,7 +28,7 @@ LabelWeights::OfLabel CoordinateDescent::solve(const RankedExamples& examples,
                 std::swap(order_[i], order_[rng.below(static_cast<std::uint64_t>(i), i + 1)]);
             if (sweep(examples, pairs, true_weight, settings.cost) < settings.tolerance) break;
         }
-        return take(n, settings);
+        return take(n, std::max(settings.longest, n_true / settings.examples_of_weight), settings.least_share);
     } catch (...) {
         std::fill(w_.begin(), w_.end(), 0.0f);
         throw;
@@ -80,7 +80,7 @@ float CoordinateDescent::sweep(const RankedExamples& examples, std::span<const H
 }
 
 // The large weights; leaves w_ at 0.
-LabelWeights::OfLabel CoordinateDescent::take(Index n_pairs, const RankerSettings& settings) {
+LabelWeights::OfLabel CoordinateDescent::take(Index n_pairs, Index longest, float least_share) {
     LabelWeights::OfLabel weights;
     for (Index i = 0; i < n_pairs; ++i)
         rows_.each(i, [&](Id feature, float) {
@@ -90,9 +90,9 @@ LabelWeights::OfLabel CoordinateDescent::take(Index n_pairs, const RankerSetting
     if (weights.empty()) return weights;
     lengths_.clear();
     for (const auto& [feature, weight] : weights) lengths_.push_back(std::abs(weight));
-    float least = settings.least_share * *std::max_element(lengths_.begin(), lengths_.end());
-    if (std::ssize(lengths_) > settings.longest) {
-        const auto end = lengths_.begin() + settings.longest;
+    float least = least_share * *std::max_element(lengths_.begin(), lengths_.end());
+    if (std::ssize(lengths_) > longest) {
+        const auto end = lengths_.begin() + longest;
         std::nth_element(lengths_.begin(), end, lengths_.end(), std::greater<float>());
         least = std::max(least, std::nextafter(*end, std::numeric_limits<float>::infinity()));
     }

@@ -17,7 +17,8 @@ def __dir__() -> list[str]:
 
 CANDIDATES = 20  # of the network for each example, in training
 RANKED = 50  # labels of an example that get a margin and an association
-COST, SWEEPS, TOLERANCE, LEAST_SHARE = 0.5, 5, 0.1, 0.1
+COST, SWEEPS, TOLERANCE, LEAST_SHARE = 0.5, 5, 0.1, 0.03
+EXAMPLES_OF_WEIGHT = 4
 LEAST_ASSOCIATION = 0.01
 
 
@@ -47,7 +48,7 @@ class Ranker:
     ) -> "Ranker":
         """Learn from examples with their labels y and the network's best labels, (n, k).
 
-        longest: weights of a label at most, and associations.
+        longest: weights of a label at most, and associations; of labels with many examples more weights.
         """
         ranker, own = cls(x.shape[1], y.shape[1]), y.toarray() != 0
         found = np.zeros_like(own)
@@ -56,8 +57,9 @@ class Ranker:
         for label in range(y.shape[1]):
             rows = np.flatnonzero(own[:, label] | found[:, label])
             of_label = int(mix(np.uint64(seed ^ label)))
+            n_weights = max(longest, int(own[:, label].sum()) // EXAMPLES_OF_WEIGHT)
             ranker.margins[:, label] = learn_label(
-                _unit_rows(x[rows]), own[rows, label], COST * row_weight[rows], of_label, longest
+                _unit_rows(x[rows]), own[rows, label], COST * row_weight[rows], of_label, n_weights
             )
             ranker.associations[:, label] = cosines(x.toarray() != 0, own[:, label], row_weight, longest)
         return ranker
