@@ -133,8 +133,15 @@ void write_hits(std::span<const Hit> hits, Index k, std::int64_t* labels, float*
 
 void blocked_topk(const Model& model, const CsrView& x, const CsrView& excluded, Index k, std::int64_t* labels,
                   float* scores, int n_threads) {
-    for (Index row = 0; row < x.n_rows; row += example_block)
-        topk_of_block(model, x, excluded, row, std::min(example_block, x.n_rows - row), k, labels, scores, n_threads);
+    const auto blocks = [&](Index first, Index last, int threads_of_block) {
+        for (Index row = first; row < last; row += example_block)
+            topk_of_block(model, x, excluded, row, std::min(example_block, last - row), k, labels, scores,
+                          threads_of_block);
+    };
+    if (model.n_labels() <= label_block * range_blocks)  // one lane: threads share the examples instead
+        parallel_for(n_threads, 0, x.n_rows, example_block, [&](Index first, Index last) { blocks(first, last, 1); });
+    else
+        blocks(0, x.n_rows, n_threads);
 }
 
 void screened_topk(const Model& model, const Screen& screen, const CsrView& x, const CsrView& excluded, Index k,
