@@ -25,8 +25,8 @@ def problem(n=600, d=200, n_labels=900, seed=0):
     return (x_indptr, x_indices, x_data), (y_indptr, y_indices.astype(np.int32)), d, n_labels
 
 
-def trained(n_threads, activation="identity", **settings):
-    x, y, d, n_labels = problem()
+def trained(n_threads, activation="identity", n_labels=900, **settings):
+    x, y, d, n_labels = problem(n_labels=n_labels)
     defaults = dict(n_features=d, n_labels=n_labels, hidden=Dense(48, activation, dropout=0.1))
     defaults |= dict(negatives=Negatives(uniform=40, popular=10), input_dropout=0.1, seed=7)
     network = _core.Network(NetworkConfig(**{**defaults, **settings}).to_core())
@@ -53,6 +53,21 @@ def test_models_are_identical_by_bits_for_any_number_of_threads(settings):
             assert array.tobytes() == network.state()[name].tobytes(), name
         for a, b in zip(expected, network.predict_topk(*x, 7, n_threads), strict=True):
             assert a.tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("n_labels", [900, 9000])
+def test_threads_share_examples_or_labels_and_predict_the_same(n_labels):
+    """900 labels are one piece of work, so that threads share the examples; 9,000 are three."""
+    network, x, _ = trained(2, n_labels=n_labels)
+    n = len(x[0]) - 1
+    labels, scores = network.predict_topk(*x, 9, 1)
+    best = np.arange(n + 1, dtype=np.int64), labels[:, 0].astype(np.int32)
+    for n_threads in (1, 2, 3, 8):
+        found = network.predict_topk(*x, 9, n_threads)
+        assert found[0].tobytes() == labels.tobytes() and found[1].tobytes() == scores.tobytes()
+        others = network.predict_topk(*x, 8, n_threads, best)  # without the best label
+        np.testing.assert_array_equal(others[0], labels[:, 1:])
+        np.testing.assert_array_equal(others[1], scores[:, 1:])
 
 
 def test_another_seed_gives_another_model():
