@@ -163,12 +163,13 @@ DTYPES = (bool, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.
 DTYPES += (np.float16, np.float32, np.float64, np.longdouble)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(
+    ("form", "dtype"),
+    # SciPy itself builds no other formats of float16.
+    [(f, d) for f in FORMATS for d in DTYPES if d != np.float16 or f in ("csr", "csc", "coo")],
+)
 @pytest.mark.parametrize("kind", [sparse.coo_matrix, sparse.coo_array])
 def test_every_format_and_dtype(form, dtype, kind):
-    if dtype == np.float16 and form not in ("csr", "csc", "coo"):
-        pytest.skip("SciPy itself cannot build it")
     dense = np.array([[0, 1, 0, 0], [0, 0, 0, 0], [2, 0, 3, 0], [0, 0, 0, 4]], dtype)
     row, column = np.nonzero(dense)
     if dtype == np.float16:

@@ -20,6 +20,7 @@ from scipy.sparse import csr_matrix
 
 from hashslide import Dense, Negatives, Scored, SlideClassifier
 from hashslide.metrics import per_example, propensity
+from hashslide.tuning.judging import gain_of
 
 from ..common.matrices import load_xmc, part_file
 
@@ -95,9 +96,8 @@ def main() -> None:
         print(f"\n| {folder.name} | {' | '.join(METRICS)} | time |\n| --- |{' --: |' * 6}")
         print("| defaults | " + " | ".join(f"{m:.4f}" for m in defaults.mean(axis=1)) + " | 1 |")
         for name in names[1:]:
-            difference = np.mean(figures[name], axis=0) - defaults
-            error = difference.std(axis=1) / np.sqrt(difference.shape[1])
-            cells = [f"{d:+.4f} ± {e:.4f}" for d, e in zip(difference.mean(axis=1), error, strict=True)]
+            of_variant = np.mean(figures[name], axis=0)
+            cells = [str(gain_of(*both)) for both in zip(of_variant, defaults, strict=True)]
             ratio = median(seconds[name]) / median(seconds["defaults"])
             print(f"| {name} | {' | '.join(cells)} | {ratio:.2f} |", flush=True)
 

@@ -13,12 +13,12 @@ import argparse
 import time
 from pathlib import Path
 
-import numpy as np
 from scipy.sparse import csr_matrix
 
 from hashslide import SlideClassifier
 from hashslide.metrics import per_example, propensity
 from hashslide.settings.expressions import write_setting
+from hashslide.tuning.judging import gain_of
 
 from ..common.matrices import load_xmc
 from .ablation import split
@@ -34,9 +34,7 @@ def compared(models: list[SlideClassifier], part: Data, monitor: str) -> list[st
     weights = propensity(network.label_counts, network.n_examples_seen)
     topk = [model.predict_topk(X, k=5)[0] for model in models]
     before, after = (per_example(monitor, Y, labels, propensity=weights) for labels in topk)
-    gain = after - before
-    error = gain.std() / np.sqrt(len(gain))
-    return [f"{before.mean():.4f}, {after.mean():.4f}", f"{gain.mean():+.4f} ± {error:.4f}"]
+    return [f"{before.mean():.4f}, {after.mean():.4f}", str(gain_of(after, before))]
 
 
 def row(folder: Path, monitor: str, seconds: float, threads: int, seed: int) -> str:

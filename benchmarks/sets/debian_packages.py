@@ -1,12 +1,11 @@
 """Build three tasks from Debian's list of packages: debtags, deb-maintainer and deb-suggests.
 
-    curl -O https://deb.debian.org/debian/dists/bookworm/main/binary-amd64/Packages.xz
-    unxz Packages.xz
     python -m benchmarks.sets.debian_packages Packages FOLDER
 
-FOLDER gets a folder for each task, with train.txt.gz and test.txt.gz in the XMC text format. A random fifth
-of the packages is the test part. The features are the words of the package's name, and the words and word
-pairs of its short description, as tf-idf.
+Packages is the file of that name of Debian 12.15, in the folder dists/bookworm/main/binary-amd64 of every
+mirror. FOLDER gets a folder for each task, with train.txt.gz and test.txt.gz in the XMC text format. A random
+fifth of the packages is the test part. The features are the words of the package's name, and the words and
+word pairs of its short description, as tf-idf.
 
 - debtags: to the package's tags.
 - deb-maintainer: to its maintainer, one class.
@@ -16,20 +15,22 @@ pairs of its short description, as tf-idf.
 from __future__ import annotations
 
 import argparse
-import gzip
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from math import log, sqrt
 from pathlib import Path
 
 import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import MultiLabelBinarizer
+
+from hashslide.data import save_xmc
 
 FEWEST_PACKAGES = 2  # with a feature
 SEED = 5  # of the division
 WORD = re.compile(r"[a-z]+|[0-9]+")
 Package = dict[str, str]
+Terms = Callable[[Package], list[str]]
 
 
 def packages(path: Path) -> Iterator[Package]:
@@ -82,46 +83,31 @@ def recommended(package: Package) -> list[str]:
     return named(package, "Recommends", "Suggests")
 
 
-TASKS: dict[str, tuple[Callable[[Package], list[str]], Callable[[Package], list[str]]]] = {
+TASKS: dict[str, tuple[Terms, Terms]] = {  # features and labels
     "debtags": (terms, tags),
     "deb-maintainer": (terms, maintainer),
     "deb-suggests": (terms_and_dependencies, recommended),
 }
 
 
-def build(
-    all_packages: list[Package],
-    features_of: Callable[[Package], list[str]],
-    labels_of: Callable[[Package], list[str]],
-    folder: Path,
-) -> None:
+def build(all_packages: list[Package], features_of: Terms, labels_of: Terms, folder: Path) -> None:
     """Write the two files of a task."""
     labelled = [package for package in all_packages if labels_of(package)]
     order = np.random.default_rng(SEED).permutation(len(labelled))
     shuffled = [labelled[i] for i in order]
     n_test = len(shuffled) // 5
-    parts = {"train": shuffled[n_test:], "test": shuffled[:n_test]}
-    train = parts["train"]
-    frequency = Counter(term for package in train for term in set(features_of(package)))
-    kept = sorted(term for term, n in frequency.items() if n >= FEWEST_PACKAGES)
-    feature = {term: (i, log(len(train) / frequency[term])) for i, term in enumerate(kept)}
-    label = {name: i for i, name in enumerate(sorted({name for p in train for name in labels_of(p)}))}
+    test, train = shuffled[:n_test], shuffled[n_test:]
+    features = TfidfVectorizer(analyzer=features_of, min_df=FEWEST_PACKAGES, sublinear_tf=True).fit(train)
+    known = {label for package in train for label in labels_of(package)}
+    labels = MultiLabelBinarizer(classes=sorted(known), sparse_output=True).fit([])
     folder.mkdir(parents=True, exist_ok=True)
-    for part, some in parts.items():
-        points = []
-        for package in some:
-            labels = sorted({label[name] for name in labels_of(package) if name in label})
-            counts = Counter(feature[term] for term in features_of(package) if term in feature)
-            values = sorted((i, (1 + log(n)) * idf) for (i, idf), n in counts.items())
-            if labels and values:
-                length = sqrt(sum(value * value for _, value in values))
-                row = " ".join(f"{i}:{value / length:.4f}" for i, value in values)
-                points.append(f"{','.join(map(str, labels))} {row}\n")
-        with gzip.open(folder / f"{part}.txt.gz", "wt", encoding="utf8") as file:
-            file.write(f"{len(points)} {len(feature)} {len(label)}\n")
-            file.writelines(points)
+    for part, some in (("train", train), ("test", test)):
+        X = features.transform(some)
+        Y = labels.transform([known.intersection(labels_of(package)) for package in some])
+        is_whole = (np.diff(X.indptr) > 0) & (np.diff(Y.indptr) > 0)
+        save_xmc(folder / f"{part}.txt.gz", X[is_whole], Y[is_whole])
         print(
-            f"{folder.name} {part}: {len(points):,} points, {len(feature):,} features, {len(label):,} labels"
+            f"{folder.name} {part}: {is_whole.sum():,} points, {X.shape[1]:,} features, {Y.shape[1]:,} labels"
         )
 
 

@@ -41,7 +41,8 @@ void refuse_at_exit();
 // At exit, any thread but the one that ends the interpreter sleeps here until the process ends.
 void stay_at_exit();
 
-// This thread holds so many more locks of models. At exit, a thread that holds one is waited for until it calls the core.
+// This thread holds so many more locks of models. At exit, a thread that holds one is waited for until it calls the
+// core.
 void count_guards(int more);
 
 void bind_exit(nanobind::module_& m);

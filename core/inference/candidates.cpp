@@ -63,7 +63,7 @@ std::span<const Hit> Candidates::topk(const Model& model, const CsrView& x, Inde
         const float z = work.products[i] + output.bias[labels[i]];
         work.hits.push_back(ranked(z + model.ranker.offset_of(labels[i]), labels[i]));
     }
-    const Index best = std::min<Index>(model.ranker.needed(k, model.n_labels()), std::ssize(labels));
+    const Index best = std::min<Index>(model.ranker.needed(k), std::ssize(labels));
     std::partial_sort(work.hits.begin(), work.hits.begin() + best, work.hits.end());
     work.hits.resize(best);
     model.ranker.rank(ids, x.values(row), work.hits);

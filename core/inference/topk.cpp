@@ -78,7 +78,7 @@ void topk_of_block(const Model& model, const CsrView& x, const CsrView& excluded
     const Index n_lanes = std::min(max_lanes, n_ranges);
     const std::vector<float> h = hidden(model, x, first_row, n, n_threads);
     const Ranker& ranker = model.ranker;
-    const Index needed = ranker.needed(k, n_labels);
+    const Index needed = ranker.needed(k);
     const std::vector<float> zeros(std::min(range, n_labels));
     std::vector<BestK> best(n_lanes * n, BestK(needed));
     parallel_for(n_threads, 0, n_lanes, 1, [&](Index lane, Index) {
@@ -133,15 +133,12 @@ void write_hits(std::span<const Hit> hits, Index k, std::int64_t* labels, float*
 
 void blocked_topk(const Model& model, const CsrView& x, const CsrView& excluded, Index k, std::int64_t* labels,
                   float* scores, int n_threads) {
-    const auto blocks = [&](Index first, Index last, int threads_of_block) {
-        for (Index row = first; row < last; row += example_block)
-            topk_of_block(model, x, excluded, row, std::min(example_block, last - row), k, labels, scores,
-                          threads_of_block);
-    };
-    if (model.n_labels() <= label_block * range_blocks)  // one lane: threads share the examples instead
-        parallel_for(n_threads, 0, x.n_rows, example_block, [&](Index first, Index last) { blocks(first, last, 1); });
-    else
-        blocks(0, x.n_rows, n_threads);
+    // Where all labels are one range, there is nothing to share in a block: threads take a block each.
+    const bool is_one_range = model.n_labels() <= label_block * range_blocks;
+    const int threads_of_block = is_one_range ? 1 : n_threads;
+    parallel_for(is_one_range ? n_threads : 1, 0, x.n_rows, example_block, [&](Index first, Index last) {
+        topk_of_block(model, x, excluded, first, last - first, k, labels, scores, threads_of_block);
+    });
 }
 
 void screened_topk(const Model& model, const Screen& screen, const CsrView& x, const CsrView& excluded, Index k,
@@ -149,7 +146,7 @@ void screened_topk(const Model& model, const Screen& screen, const CsrView& x, c
     std::vector<float> h(model.width());
     for (Index row = 0; row < x.n_rows; ++row) {
         model.hidden.predict(x, row, 1, h.data(), n_threads);
-        const Index needed = model.ranker.needed(k, model.n_labels());
+        const Index needed = model.ranker.needed(k);
         std::vector<Hit> hits = screen.topk(model, h.data(), excluded.ids(row), needed, n_threads);
         if (hits.empty()) {
             topk_of_block(model, x, excluded, row, 1, k, labels, scores, n_threads);

@@ -60,12 +60,10 @@ void Ranker::rank(std::span<const Id> ids, std::span<const float> values, std::v
     thread_local std::vector<Id> labels;
     thread_local std::vector<float> added;
     labels.clear();
-    for (const Hit& hit : hits)
-        if (std::ssize(labels) < ranked) labels.push_back(hit.label);
+    for (Index i = 0; i < std::min<Index>(ranked, std::ssize(hits)); ++i) labels.push_back(hits[i].label);
     added.resize(labels.size());
     addends(ids, values, labels, added.data());
-    for (std::size_t i = 0; i < labels.size(); ++i)
-        hits[i] = hashslide::ranked(hits[i].score + added[i], labels[i]);
+    for (std::size_t i = 0; i < labels.size(); ++i) hits[i] = hashslide::ranked(hits[i].score + added[i], labels[i]);
     std::sort(hits.begin(), hits.end());
 }
 

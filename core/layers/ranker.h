@@ -1,9 +1,10 @@
 // What the input features say directly of a label, beside the network (docs/how/ranker.md). The score of a label is its
 // logit and its offset; the labels whose sum of the two is among the `ranked` largest of an example also get
 //     margin factor * margin + association factor * log(1 + association / least_association),
-// less what that usually is, which is in the offset. The margin is that of a sparse linear classifier of the label, the association how often its features occur together
-// with the label (core/ranking): a hidden layer is too narrow to hold which rare feature goes with which rare label.
-// Both are learned after the network, from what it confuses, so that they have nothing to say of other labels.
+// less what that usually is, which is in the offset. The margin is that of a sparse linear classifier of the label, the
+// association how often its features occur together with the label (core/ranking): a hidden layer is too narrow to hold
+// which rare feature goes with which rare label. Both are learned after the network, from what it confuses, so that
+// they have nothing to say of other labels.
 #pragma once
 
 #include <algorithm>
@@ -41,8 +42,7 @@ struct Blend {
 };
 
 struct Ranker {
-    explicit Ranker(Index n_features = 0, Index n_labels = 0)
-        : n_features(n_features), weights(n_labels) {}
+    explicit Ranker(Index n_features = 0, Index n_labels = 0) : n_features(n_features), weights(n_labels) {}
 
     Index n_labels() const { return weights.n_labels(); }
     bool enabled() const { return offset.size() > 0; }
@@ -51,7 +51,7 @@ struct Ranker {
     static constexpr float least_association = 0.01f;  // smaller ones differ little from none
 
     // Labels of which the best k can be told after rank(): those that get more may all fall behind k others.
-    Index needed(Index k, Index n_labels) const { return enabled() ? std::min(n_labels, k + ranked) : k; }
+    Index needed(Index k) const { return enabled() ? std::min(n_labels(), k + ranked) : k; }
     // hits: the best labels of an example by logit and offset, best first. Adds the rest and orders them anew.
     void rank(std::span<const Id> ids, std::span<const float> values, std::vector<Hit>& hits) const;
 
@@ -70,28 +70,26 @@ struct Ranker {
 
     // Lets it count; log_frequency(label) of all labels. What counts nothing is not kept.
     template <class F>
-    void weigh(const Blend& counts, Index n_labels, F&& log_frequency) {
-        if (counts[Blend::margin] == 0 && counts[Blend::margin_by_log] == 0)
-            weights.drop(LabelWeights::Kind::margin);
+    void weigh(const Blend& counts, F&& log_frequency) {
+        if (counts[Blend::margin] == 0 && counts[Blend::margin_by_log] == 0) weights.drop(weights.margin);
         if (counts[Blend::association] == 0 && counts[Blend::association_by_log] == 0)
-            weights.drop(LabelWeights::Kind::association);
+            weights.drop(weights.association);
         blend = Array<float>(Blend::n_parts);
         std::copy(counts.parts.begin(), counts.parts.end(), blend.data());
-        set_labels(0, n_labels, log_frequency);
+        set_labels(0, n_labels(), log_frequency);
     }
 
     // New features and labels are in no list.
     template <class F>
-    void grow(Index features, Index n_labels, F&& log_frequency) {
+    void grow(Index features, Index labels, F&& log_frequency) {
         n_features = features;
-        if (n_labels == this->n_labels()) return;
-        weights.grow(n_labels);
-        if (enabled()) set_labels(offset.size(), n_labels, log_frequency);
+        if (labels == n_labels()) return;
+        weights.grow(labels);
+        if (enabled()) set_labels(offset.size(), labels, log_frequency);
     }
 
     Index n_features;
-    LabelWeights weights;             // the classifiers S, and the cosine of the feature and the label, each the vector of
-                                      // the examples that have it
+    LabelWeights weights;             // the classifiers S, and the associations
     Array<float> offset;              // of each label; empty: there is no ranker
     Array<float> usual;               // of each label: what margin and association usually add
     Array<float> margin_factor;       // of each label

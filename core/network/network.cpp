@@ -28,7 +28,8 @@ std::uint64_t worker_seed(std::uint64_t seed, Index worker) {
 Network::Network(const NetworkConfig& config, bool initialise)
     : config_(config),
       model_{HiddenStack(config.n_features, config.hidden, config.input_init, config.optimizer, config.seed),
-             OutputLayer(config.n_labels, config.width(), config.optimizer), Ranker(config.n_features, config.n_labels)},
+             OutputLayer(config.n_labels, config.width(), config.optimizer),
+             Ranker(config.n_features, config.n_labels)},
       prior_(config.n_labels),
       selector_(config.selector, config.n_labels, config.width(), config.seed) {
     if (!initialise) return;
@@ -224,6 +225,21 @@ void Network::logits(const CsrInput& x, float* out, int n_threads) const {
     });
 }
 
+namespace {
+
+// Copies the ids of a row, which somebody may write to meanwhile; returns the entry of the first one.
+Index copy_row(const CsrInput& y, Index row, std::vector<Id>& ids) {
+    ids.clear();
+    Index first = 0;
+    y.each(row, [&](Id id, Index entry) {
+        if (ids.empty()) first = entry;
+        ids.push_back(id);
+    });
+    return first;
+}
+
+}  // namespace
+
 void Network::pair_logits(const CsrInput& x, const CsrInput& y, bool with_ranker, float* out, int n_threads) const {
     const FlushDenormals flush;
     std::vector<Id> labels;
@@ -232,18 +248,13 @@ void Network::pair_logits(const CsrInput& x, const CsrInput& y, bool with_ranker
         std::vector<float> h(static_cast<std::size_t>(rows.n_rows * model_.width()));
         model_.hidden.predict(rows, 0, rows.n_rows, h.data(), n_threads);
         for (Index row = 0; row < rows.n_rows; ++row) {
-            labels.clear();
-            y.each(first + row, [&](Id label, Index entry) {
-                labels.push_back(label);
-                out[entry] = model_.output.logit(label, h.data() + row * model_.width());
-            });
+            float* z = out + copy_row(y, first + row, labels);
+            for (std::size_t i = 0; i < labels.size(); ++i)
+                z[i] = model_.output.logit(labels[i], h.data() + row * model_.width());
             if (!with_ranker || !model_.ranker.enabled()) continue;
             added.resize(labels.size());
             model_.ranker.addends(rows.ids(row), rows.values(row), labels, added.data());
-            std::size_t i = 0;
-            y.each(first + row, [&](Id label, Index entry) {
-                out[entry] = out[entry] + model_.ranker.offset_of(label) + added[i++];
-            });
+            for (std::size_t i = 0; i < labels.size(); ++i) z[i] = z[i] + model_.ranker.offset_of(labels[i]) + added[i];
         }
     });
 }
@@ -298,11 +309,8 @@ void Network::ranker_parts(const Ranker& ranker, const CsrInput& x, const CsrInp
     std::vector<Id> labels;
     for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
         for (Index row = 0; row < rows.n_rows; ++row) {
-            labels.clear();
-            y.each(first + row, [&](Id label, Index) { labels.push_back(label); });
-            ranker.parts(rows.ids(row), rows.values(row), labels, margins, associations);
-            margins += labels.size();
-            associations += labels.size();
+            const Index entry = copy_row(y, first + row, labels);
+            ranker.parts(rows.ids(row), rows.values(row), labels, margins + entry, associations + entry);
         }
     });
 }
@@ -310,7 +318,7 @@ void Network::ranker_parts(const Ranker& ranker, const CsrInput& x, const CsrInp
 void Network::set_ranker(Ranker ranker, const Blend& blend) {
     const Whole whole;
     drop_screen();
-    ranker.weigh(blend, config_.n_labels, [&](Id label) { return std::log(prior_.frequency(label)); });
+    ranker.weigh(blend, [&](Id label) { return std::log(prior_.frequency(label)); });
     model_.ranker = std::move(ranker);
 }
 

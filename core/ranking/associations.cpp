@@ -33,8 +33,8 @@ std::vector<double> feature_counts(const CsrInput& x, Index n_features, std::spa
 }
 
 LabelWeights::OfLabel Associations::of(const CsrInput& x, std::span<const HardPairs::Pair> pairs,
-                                         std::span<const double> feature_counts, std::span<const float> sample_weight,
-                                         Index longest) {
+                                       std::span<const double> feature_counts, std::span<const float> sample_weight,
+                                       Index longest) {
     double n_label = 0;
     met_.clear();
     for (const HardPairs::Pair pair : pairs) {

@@ -23,8 +23,8 @@ public:
 
     // The `longest` largest ones of the label with these pairs. O(entries of its true pairs' rows).
     LabelWeights::OfLabel of(const CsrInput& x, std::span<const HardPairs::Pair> pairs,
-                               std::span<const double> feature_counts, std::span<const float> sample_weight,
-                               Index longest);
+                             std::span<const double> feature_counts, std::span<const float> sample_weight,
+                             Index longest);
 
 private:
     std::vector<double> counts_;  // n(f, l)

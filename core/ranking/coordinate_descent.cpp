@@ -11,9 +11,8 @@
 
 namespace hashslide {
 
-LabelWeights::OfLabel CoordinateDescent::solve(const RankedExamples& examples,
-                                                 std::span<const HardPairs::Pair> pairs, float true_weight,
-                                                 const RankerSettings& settings, std::uint64_t seed) {
+LabelWeights::OfLabel CoordinateDescent::solve(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs,
+                                               float true_weight, const RankerSettings& settings, std::uint64_t seed) {
     const Index n_true = std::count_if(pairs.begin(), pairs.end(), [](HardPairs::Pair p) { return p.is_true(); });
     if (n_true == 0) return {};
     const Index n = std::ssize(pairs);

@@ -14,13 +14,13 @@
 namespace hashslide {
 
 struct RankerSettings {
-    Index candidates = 20;          // of the network for each example
-    float cost = 0.5f;              // c of a pair of weight 1
-    Index sweeps = 5;               // over the pairs of a label, at most
-    float tolerance = 0.1f;         // largest projected gradient at which a label is done before
-    float least_share = 0.03f;      // of a label's largest weight: smaller ones are cut
-    Index longest = 64;             // weights of a label, and associations, the largest; in a network its width, if larger
-    Index examples_of_weight = 4;   // a label of many examples has one weight for so many, if that is more
+    Index candidates = 20;      // of the network for each example
+    float cost = 0.5f;          // c of a pair of weight 1
+    Index sweeps = 5;           // over the pairs of a label, at most
+    float tolerance = 0.1f;     // largest projected gradient at which a label is done before
+    float least_share = 0.03f;  // of a label's largest weight: smaller ones are cut
+    Index longest = 64;         // weights of a label, and associations, the largest; in a network its width, if larger
+    Index examples_of_weight = 4;  // a label of many examples has one weight for so many, if that is more
 };
 
 // Examples as the solver reads them.
@@ -38,7 +38,7 @@ public:
     // true_weight: of the label's true pairs in the loss. Depends on its arguments alone. O(sweeps * entries of the
     // pairs' rows).
     LabelWeights::OfLabel solve(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs,
-                                  float true_weight, const RankerSettings& settings, std::uint64_t seed);
+                                float true_weight, const RankerSettings& settings, std::uint64_t seed);
 
 private:
     // The rows of all pairs of a label, one after the other: sweeps read each several times, and rows of the matrix

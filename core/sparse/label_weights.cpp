@@ -77,7 +77,9 @@ void LabelWeights::sums(std::span<const Id> wanted, std::span<const Id> ids, con
                         float* associations) const {
     thread_local std::vector<std::uint32_t> places;
     places.resize(ids.size());
-    const auto is_searched = [&](Index n) { return std::ssize(ids) * std::bit_width(static_cast<std::uint64_t>(n)) < n; };
+    const auto is_searched = [&](Index n) {
+        return std::ssize(ids) * std::bit_width(static_cast<std::uint64_t>(n)) < n;
+    };
     const auto fetch = [&](Id label) {
         const Index first = begin[label], n = begin[label + 1] - first;
         prefetch(features.data() + first, n);
@@ -113,9 +115,8 @@ void LabelWeights::grow(Index n_new) {
 }
 
 // In place: what is kept moves towards the front.
-void LabelWeights::drop(Kind kind) {
-    Array<float>& dropped = kind == Kind::margin ? margin : association;
-    Array<float>& other = kind == Kind::margin ? association : margin;
+void LabelWeights::drop(Array<float>& dropped) {
+    Array<float>& other = &dropped == &margin ? association : margin;
     Index n_kept = 0, entry = 0;
     for (Index label = 0; label < n_labels(); ++label) {
         poll();

@@ -12,7 +12,6 @@ namespace hashslide {
 
 struct LabelWeights {
     using OfLabel = std::vector<std::pair<Id, float>>;  // (feature, weight), features ascending
-    enum class Kind { margin, association };
 
     explicit LabelWeights(Index n_labels = 0) : begin(n_labels + 1) {}
     // Lists that are copied are freed. A pair may have one of the two alone.
@@ -31,8 +30,8 @@ struct LabelWeights {
 
     // New labels have empty lists.
     void grow(Index n_labels);
-    // Forgets one of the two, and the pairs that have no other. O(entries).
-    void drop(Kind kind);
+    // Forgets the margins or the associations, and the pairs that have no other. O(entries).
+    void drop(Array<float>& dropped);
 
     Array<Index> begin;        // (labels + 1,): the list of label l is begin[l] .. begin[l + 1]
     Array<Id> features;        // of each entry; ascending within a list

@@ -97,6 +97,20 @@ def test_without_a_ranker_an_update_does_nothing(trained):
     assert_equal_arrays(network.snapshot(), before)
 
 
+def test_results_stand_where_their_pairs_do(trained):
+    """Pairs need not begin at the first entry: what is before it belongs to no row."""
+    network, x, y = trained
+    core, made, skipped = network._core, network.make_ranker(x, y), 7
+    starts, labels = y.indptr + skipped, np.append(np.zeros(skipped, np.int32), y.indices)
+    arrays = x.indptr, x.indices, x.values, starts, labels
+    parts = core.ranker_parts(made, *arrays)
+    for found, expected in zip(parts, network.ranker_parts(made, x, y), strict=True):
+        np.testing.assert_array_equal(found[skipped:], expected)
+    twin = copy_of(network)
+    twin.set_ranker(made, ALL)
+    np.testing.assert_array_equal(twin._core.pair_logits(*arrays, True, 1)[skipped:], twin.pair_logits(x, y))
+
+
 def test_a_ranker_is_set_once(trained):
     network, x, y = trained
     twin, made = copy_of(network), network.make_ranker(x, y)
@@ -129,7 +143,10 @@ def test_parts_are_what_a_ranker_adds(trained):
     for blend in (Blend(margin=1.0), Blend(association=1.0), ALL):
         twin, made = copy_of(network), network.make_ranker(x, y)
         margins, associations = network.ranker_parts(made, x, y)
+        kept = matrix_of(ranker_of(network, network.make_ranker(x, y)), "association", x.n_columns)
+        is_whole = np.diff(kept.indptr)[y.indices] < 64  # nothing of the label's is cut
         assert (margins > 0).mean() > 0.8 and (associations > 0).mean() > 0.9  # of true labels
+        assert is_whole.sum() > 1000 and (associations[is_whole] > 0).mean() > 0.98
         twin.set_ranker(made, blend)
         plain = twin.pair_logits(x, y, with_ranker=False)
         np.testing.assert_array_equal(plain, network.pair_logits(x, y))

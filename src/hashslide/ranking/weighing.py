@@ -182,15 +182,15 @@ def weigh(network: Network, ranker: _core.Ranker, x: Csr, y: Csr, seed: int, n_t
     whole = Blend(prior, a, b, *usual[0], c, d, *usual[1])
     added = _added(whole, log_f, margin, association, chosen)
     found = np.array([ndcg(z + strength * added) for strength in STRENGTHS])
-    number = _largest_within_error(found)
-    strength = STRENGTHS[number]
+    choice = _largest_within_error(found)
+    strength = STRENGTHS[choice]
     blended = z + strength * added
     if network.config.loss == "softmax":
         slope, intercept = _temperature(blended, pairs), 0.0
     else:
         slope, intercept = _platt(blended, pairs.is_true, pairs.weight)
     return RankerReport(
-        whole.scaled(strength), slope, intercept, x.n_rows, *found[[0, number]].mean(axis=1).tolist()
+        whole.scaled(strength), slope, intercept, x.n_rows, *found[[0, choice]].mean(axis=1).tolist()
     )
 
 

@@ -1,6 +1,7 @@
 """Schedules: how the learning rate falls over a training."""
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ def __dir__() -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Schedule(Settings):
+class Schedule(Settings, ABC):
     """Base of the schedules.
 
     Parameters
@@ -40,9 +41,9 @@ class Schedule(Settings):
             return top * progress / self.warmup
         return top * self._factor((progress - self.warmup) / (1 - self.warmup))
 
+    @abstractmethod
     def _factor(self, rest: float) -> float:
         """Return the share of the largest rate after a share `rest` of the steps that follow the warm-up."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
