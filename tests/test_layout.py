@@ -18,6 +18,7 @@ PACKAGE = TOP / "src" / "hashslide"
 CORE = (
     "base",
     "simd",
+    "weights",
     "sparse",
     "data",
     "hashing",
@@ -25,6 +26,7 @@ CORE = (
     "tables",
     "sampling",
     "learning",
+    "output",
     "layers",
     "ranking",
     "inference",
@@ -32,7 +34,7 @@ CORE = (
     "bind",
 )
 MOST_FILES = 15
-MOST_PARAMETERS = 24
+MOST_PARAMETERS = 25
 
 
 def tracked(folder: str = "") -> list[Path]:

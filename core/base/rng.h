@@ -20,7 +20,9 @@ enum class Stream : std::uint64_t {
     minhash,
     reservoir,
     sampler,
-    ranker
+    ranker,
+    input_rounding,
+    rounding
 };
 
 // Finaliser of SplitMix64 (Steele, Lea & Flood 2014): a bijection in which every input bit reaches every output bit.

@@ -63,7 +63,9 @@ inline Vectors vectors_of(const VectorsIn& given, Index width) {
 }
 
 inline NeuronView neuron_view(const Matrix& weight, const In<float>& bias) {
-    return {weight.data(), bias.data(), static_cast<Index>(weight.shape(0)), static_cast<Index>(weight.shape(1))};
+    return {{weight.data(), nullptr, static_cast<Index>(weight.shape(1))},
+            bias.data(),
+            static_cast<Index>(weight.shape(0))};
 }
 
 // What a part of the model saves, as a dictionary and back.

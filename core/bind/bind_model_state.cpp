@@ -34,6 +34,8 @@ const Names<Values> kinds{{"numbers", Values::numbers},       {"squares", Values
 template <class T>
 constexpr const char* type_name = "float32";
 template <>
+constexpr const char* type_name<Bf16> = "bfloat16";  // in NumPy, which has no such type, uint16
+template <>
 constexpr const char* type_name<Id> = "int32";
 template <>
 constexpr const char* type_name<Index> = "int64";
@@ -163,7 +165,8 @@ private:
             throw std::invalid_argument("the array '" + info.name + "' is no array of numbers");
         std::vector<Index> shape;
         for (std::size_t i = 0; i < any.ndim(); ++i) shape.push_back(static_cast<Index>(any.shape(i)));
-        check_shape(info, name_of_type(any.dtype()), type_name<T>, shape);
+        const std::string type = name_of_type(any.dtype());
+        check_shape(info, std::is_same_v<T, Bf16> && type == "uint16" ? type_name<T> : type, type_name<T>, shape);
         const auto array = nb::cast<nb::ndarray<const T, nb::c_contig, nb::device::cpu>>(given);
         check_values(info, array.data(), static_cast<Index>(array.size()));
         take(items, array);

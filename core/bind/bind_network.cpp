@@ -284,7 +284,9 @@ void bind_network(nb::module_& m) {
                 auto weight = make_array<float>({n, width});
                 auto bias = make_array<float>({n});
                 for (std::size_t i = 0; i < n; ++i) {
-                    std::copy_n(output.row(labels.data()[i]), width, weight.data() + i * width);
+                    float* out = weight.data() + i * width;
+                    if (const float* row = output.weight.view().row(labels.data()[i], out); row != out)
+                        std::copy_n(row, width, out);
                     bias.data()[i] = output.bias[labels.data()[i]];
                 }
                 return std::pair(weight, bias);

@@ -39,7 +39,7 @@ std::pair<Out<Index>, Out<Id>> sample_arrays(const std::string& kind, Matrix wei
     released([&] {
         const Selection uncounted = uncounted_begin ? selection(*uncounted_begin, *uncounted_ids) : Selection{};
         const NeuronView neurons = neuron_view(weight, bias);
-        sample(config, index, neurons, vectors_of(queries, neurons.width), uncounted_begin ? &uncounted : nullptr,
+        sample(config, index, neurons, vectors_of(queries, neurons.width()), uncounted_begin ? &uncounted : nullptr,
                CounterRng(seed, Stream::sampler, step), out, n_threads);
     });
     return {to_array(out.begin), to_array(out.ids)};

@@ -24,6 +24,7 @@ const Names<LossKind> losses{{"bce", LossKind::bce}, {"softmax", LossKind::softm
 const Names<OptimizerKind> optimizers{
     {"adagrad", OptimizerKind::adagrad}, {"adam", OptimizerKind::adam}, {"sgd", OptimizerKind::sgd}};
 
+const Names<Precision> precisions{{"float32", Precision::float32}, {"bfloat16", Precision::bfloat16}};
 const Names<UpdateMode> updates{{"owner", UpdateMode::owner}, {"hogwild", UpdateMode::hogwild}};
 
 // Attributes of a settings class: a member, a member of a member, ..., or one with names for its values.
@@ -113,6 +114,7 @@ void bind_settings(nb::module_& m) {
     plain(config, "seed", &C::seed);
     named(config, "loss", losses, &C::loss);
     named(config, "update", updates, &C::update);
+    named(config, "precision", precisions, &C::precision);
     named(config, "optimizer", optimizers, &C::optimizer, &OptimizerConfig::kind);
     plain(config, "momentum", &C::optimizer, &OptimizerConfig::momentum);
     plain(config, "beta1", &C::optimizer, &OptimizerConfig::beta1);

@@ -26,6 +26,8 @@ nb::dict build_info() {
     info["isa_supported"] = hashslide::supported_isas();
     info["isa"] = hashslide::kernels().isa;
     info["gemm"] = hashslide::gemm_library();
+    const hashslide::Bf16Unit* unit = hashslide::kernels().bf16_unit();
+    info["bf16_unit"] = unit ? nb::object(nb::str(unit->name)) : nb::none();
     info["available_cpus"] = hashslide::available_cpus();
     return info;
 }

@@ -162,13 +162,8 @@ void KMeansCells::update_offsets() {
 // (n, cells) products of the vectors with the centres of one table.
 const float* KMeansCells::scores(const Vectors& vectors, Index table) const {
     float* z = scratch<1>(vectors.n * n_buckets_);
-    const float* centres = centres_.data() + table * n_buckets_ * width_;
-    if (!vectors.sparse) {
-        kernels().products(vectors.n, n_buckets_, width_, vectors.values, centres, nullptr, z, n_buckets_);
-        return z;
-    }
-    for (Index i = 0; i < vectors.n; ++i)
-        for (Index c = 0; c < n_buckets_; ++c) z[i * n_buckets_ + c] = vectors.dot(i, centres + c * width_);
+    const WeightView centres{centres_.data() + table * n_buckets_ * width_, nullptr, width_};
+    products(vectors, centres, nullptr, n_buckets_, z, n_buckets_);
     return z;
 }
 

@@ -53,8 +53,8 @@ std::span<const Hit> Candidates::topk(const Model& model, const CsrView& x, Inde
 
     const OutputLayer& output = model.output;
     work.products.resize(work.candidates.size());
-    kernels().products(1, std::ssize(work.candidates), model.width(), work.hidden.data(), output.weight.data(),
-                       work.candidates.data(), work.products.data(), std::ssize(work.candidates));
+    output.weight.view().products(1, work.hidden.data(), work.candidates.data(), std::ssize(work.candidates),
+                                  work.products.data(), std::ssize(work.candidates));
     work.reset_marks();
 
     const std::vector<Id>& labels = work.candidates;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/parallel.h"
+#include "base/scratch.h"
 #include "simd/kernels.h"
 
 namespace hashslide {
@@ -57,7 +58,7 @@ Screen::Screen(const OutputLayer& output, int n_threads)
     : n_labels_(output.n_labels()), hidden_(output.width()), quantised_(n_labels_ * hidden_), rows_(n_labels_) {
     parallel_for(n_threads, 0, n_labels_, chunk_rows, [&](Index first, Index last) {
         for (Index label = first; label < last; ++label) {
-            const float* w = output.weight.data() + label * hidden_;
+            const float* w = output.weight.view().row(label, scratch(hidden_));
             const auto [scale, error] = quantise_row(hidden_, w, 127.0f, quantised_.data() + label * hidden_);
             rows_[label] = {scale, output.bias[label], std::sqrt(kernels().sum_of_squares(hidden_, w)), error};
         }

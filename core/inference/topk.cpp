@@ -39,9 +39,10 @@ float approximate_logits(const OutputLayer& output, Index n, const float* h, Ind
         const Index end = std::min(last, block + label_block);
         float* out = z + block - first;
         for (Index i = 0; i < n; ++i) std::copy(output.bias.data() + block, output.bias.data() + end, out + i * ldz);
-        gemm_nt(n, end - block, width, h, width, output.row(block), width, 1.0f, out, ldz);
+        const float* rows = output.weight.view().rows(block, end - block, scratch<1>(label_block * width));
+        gemm_nt(n, end - block, width, h, width, rows, width, 1.0f, out, ldz);
         for (Index label = block; label < end; ++label) {
-            largest_square = std::max(largest_square, kernels().sum_of_squares(width, output.row(label)));
+            largest_square = std::max(largest_square, kernels().sum_of_squares(width, rows + (label - block) * width));
             largest_bias = std::max(largest_bias, std::abs(output.bias[label]));
         }
     }
@@ -160,7 +161,7 @@ void screened_topk(const Model& model, const Screen& screen, const CsrView& x, c
 void all_logits(const Model& model, const CsrView& x, float* logits, int n_threads) {
     constexpr Index rows = 64;
     const OutputLayer& output = model.output;
-    const Index n_labels = model.n_labels(), width = model.width();
+    const Index n_labels = model.n_labels();
     parallel_for(n_threads, 0, x.n_rows, rows, [&](Index begin, Index end) {
         const std::vector<float> h = hidden(model, x, begin, end - begin, 1);
         float* z = scratch(rows * label_block);
@@ -170,7 +171,7 @@ void all_logits(const Model& model, const CsrView& x, float* logits, int n_threa
         for (Index first = 0; first < n_labels; first += label_block) {
             poll();
             const Index n = std::min(label_block, n_labels - first);
-            kernels().products(end - begin, n, width, h.data(), output.row(first), nullptr, z, n);
+            output.weight.view().from(first).products(end - begin, h.data(), nullptr, n, z, n);
             for (Index i = begin; i < end; ++i) {
                 float* row = z + (i - begin) * n;
                 kernels().axpy(n, 1.0f, output.bias.data() + first, row);

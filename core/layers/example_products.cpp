@@ -68,13 +68,13 @@ double ExampleProducts::multiplications_of(const Activations& in) const {
 void ExampleProducts::forward(const Neurons& neurons, const Activations& in, float* z, int n_threads) {
     const Index n = static_cast<Index>(touched_.ids().size());
     const Vectors inputs = in.view();
+    const WeightView rows = neurons.weight.view();
     parallel_for(n_threads, 0, n, neuron_grain, [&](Index first, Index last) {
         for (Index t = first; t < last; ++t) {
             if (t + prefetched < n) neurons.prefetch_neuron(touched_.ids()[t + prefetched]);
             const Id neuron = touched_.ids()[t];
-            const float* row = neurons.row(neuron);
             const float bias = neurons.bias[neuron];
-            for (const Pair p : pairs(t)) z[p.pair] = bias + inputs.dot(p.example, row);
+            for (const Pair p : pairs(t)) z[p.pair] = bias + inputs.dot(p.example, rows, neuron);
         }
     });
     multiplications += multiplications_of(in);
@@ -119,7 +119,7 @@ void ExampleProducts::neuron_dense(Neurons& neurons, const Activations& in, Inde
         if (g == 0) continue;
         bias_sum += g;
         k.axpy(in.width, g, in.values.data() + p.example * in.width, sum);
-        if (in_gradient) k.axpy(in.width, g, neurons.row(neuron), in_gradient + p.example * in.width);
+        if (in_gradient) neurons.weight.view().add(neuron, g, in_gradient + p.example * in.width);
     }
     neurons.update(neuron, rate, step, sum, bias_sum);
 }
@@ -128,7 +128,7 @@ void ExampleProducts::neuron_sparse(Neurons& neurons, const Activations& in, Ind
                                     Index step, float* in_gradient) {
     thread_local SparseSum sum;
     const Id neuron = touched_.ids()[t];
-    const float* row = neurons.row(neuron);
+    const WeightView rows = neurons.weight.view();
     float bias_sum = 0;
     sum.start(in.width);
     for (const Pair p : pairs(t)) {
@@ -137,7 +137,7 @@ void ExampleProducts::neuron_sparse(Neurons& neurons, const Activations& in, Ind
         bias_sum += g;
         for (Index e = in.begin[p.example]; e < in.begin[p.example + 1]; ++e) {
             sum.add(in.ids[e], g * in.values[e]);
-            if (in_gradient) in_gradient[e] += g * row[in.ids[e]];
+            if (in_gradient) in_gradient[e] += g * rows.at(neuron, in.ids[e]);
         }
     }
     neurons.update_entries(neuron, rate, step, sum.map.ids().data(), static_cast<Index>(sum.values.size()),

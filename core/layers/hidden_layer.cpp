@@ -30,8 +30,8 @@ void keep_winners(Index winners, Index n, const Id* ids, float* a) {
 }  // namespace
 
 HiddenLayer::HiddenLayer(const LayerConfig& config, Index width_in, const OptimizerConfig& optimizer,
-                         std::uint64_t seed, int number)
-    : neurons(config.width, width_in, optimizer),
+                         Precision precision, std::uint64_t seed, int number)
+    : neurons(config.width, width_in, optimizer, precision, layer_seed(seed, number)),
       config_(config),
       selector_(config.selector, config.width, width_in, layer_seed(seed, number)),
       seed_(layer_seed(seed, number)),

@@ -27,8 +27,8 @@ struct LayerConfig {
 // selection is part of the function.
 class HiddenLayer {
 public:
-    HiddenLayer(const LayerConfig& config, Index width_in, const OptimizerConfig& optimizer, std::uint64_t seed,
-                int number);
+    HiddenLayer(const LayerConfig& config, Index width_in, const OptimizerConfig& optimizer, Precision precision,
+                std::uint64_t seed, int number);
 
     // Random weights; they are 0 before.
     void initialise();

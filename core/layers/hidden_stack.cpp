@@ -30,18 +30,19 @@ void copy_features(const BatchFeatures& batch, Index n_features, Activations& ou
 }  // namespace
 
 HiddenStack::HiddenStack(Index n_features, const std::vector<LayerConfig>& layers, float input_init,
-                         const OptimizerConfig& optimizer, std::uint64_t seed)
+                         const OptimizerConfig& optimizer, Precision precision, std::uint64_t seed)
     : n_features_(n_features) {
     const LayerConfig& first = layers.front();
     Index width = n_features;
     std::size_t next = 0;
     if (first.is_dense()) {
-        input_ = std::make_unique<InputLayer>(n_features, first.width, first.function(), input_init, optimizer, seed);
+        input_ = std::make_unique<InputLayer>(n_features, first.width, first.function(), input_init, optimizer,
+                                              precision, seed);
         width = first.width;
         next = 1;
     }
     for (; next < layers.size(); width = layers[next++].width)
-        layers_.emplace_back(layers[next], width, optimizer, seed, static_cast<int>(next));
+        layers_.emplace_back(layers[next], width, optimizer, precision, seed, static_cast<int>(next));
     for (const LayerConfig& layer : layers) dropout_.push_back(layer.dropout);
 }
 

@@ -15,7 +15,7 @@ class HiddenStack {
 public:
     // layers: at least one.
     HiddenStack(Index n_features, const std::vector<LayerConfig>& layers, float input_init,
-                const OptimizerConfig& optimizer, std::uint64_t seed);
+                const OptimizerConfig& optimizer, Precision precision, std::uint64_t seed);
 
     // Memory of one worker for one batch. activations[i] are those of layer i, kept[i] what dropout leaves of them,
     // where the layer has any; input: the features, where the first layer selects its neurons.

@@ -1,17 +1,21 @@
 #include "layers/input_layer.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/parallel.h"
 #include "base/scratch.h"
 #include "simd/kernels.h"
 
 namespace hashslide {
+namespace {
+
+constexpr Index prefetched = 4;  // rows that are asked for ahead of their update
+
+}  // namespace
 
 InputLayer::InputLayer(Index n_features, Index hidden, const UnitFunction& function, float init_scale,
-                       const OptimizerConfig& optimizer, std::uint64_t seed)
-    : weight(n_features * hidden),
+                       const OptimizerConfig& optimizer, Precision precision, std::uint64_t seed)
+    : weight(n_features, hidden, precision, seed, Stream::input_rounding),
       bias(hidden),
       weight_optimizer(optimizer, n_features, hidden),
       bias_optimizer(optimizer, 1, hidden),
@@ -22,17 +26,11 @@ InputLayer::InputLayer(Index n_features, Index hidden, const UnitFunction& funct
       seed_(seed) {}
 
 void InputLayer::initialise_rows(Index first, Index last) {
-    const FlushDenormals flush;
-    const CounterRng rng(seed_, Stream::input_weight, 0);
-    const float width = init_scale_ * std::sqrt(12.0f);  // of the uniform distribution with that standard deviation
-    parallel_for(available_cpus(), first, last, 256, [&](Index a, Index b) {
-        for (Index i = a * hidden_; i < b * hidden_; ++i)
-            weight[i] = width * (rng.uniform(static_cast<std::uint64_t>(i)) - 0.5f);
-    });
+    weight.draw(first, last, init_scale_, CounterRng(seed_, Stream::input_weight, 0));
 }
 
 void InputLayer::grow(Index n_features) {
-    weight.resize(n_features * hidden_);
+    weight.resize(n_features);
     weight_optimizer.grow(n_features);
     initialise_rows(n_features_, n_features);
     n_features_ = n_features;
@@ -48,12 +46,8 @@ void InputLayer::forward_row(std::span<const Id> ids, std::span<const float> val
                              Activations& out) const {
     float* h = out.values.data() + row * hidden_;
     std::copy_n(bias.data(), hidden_, h);
-    bool has_features = false;
-    for (std::size_t j = 0; j < ids.size(); ++j) {
-        if (values[j] == 0) continue;
-        kernels().axpy(hidden_, values[j], weight.data() + ids[j] * hidden_, h);
-        has_features = true;
-    }
+    weight.view().add_all(std::ssize(ids), ids.data(), values.data(), h);
+    const bool has_features = std::ranges::any_of(values, [](float v) { return v != 0; });
     out.has_features[row] = has_features;
     out.scales[row] = function_.forward(hidden_, has_features, h);
 }
@@ -82,20 +76,18 @@ void InputLayer::backward(const BatchFeatures& batch, Activations& out, float ra
     }
     bias_optimizer.update(0, rate, step, bias_gradient.data(), bias.data());
 
-    parallel_for(n_threads, 0, static_cast<Index>(batch.touched().size()), 64, [&](Index first, Index last) {
+    const Index n_touched = std::ssize(batch.touched());
+    parallel_for(n_threads, 0, n_touched, 64, [&](Index first, Index last) {
         float* sum = scratch(hidden_);
         for (Index t = first; t < last; ++t) {
+            if (t + prefetched < n_touched) weight.view().prefetch(batch.touched()[t + prefetched]);
+            const auto values = batch.kept_example_values(t);
+            if (std::ranges::none_of(values, [](float v) { return v != 0; }))
+                continue;  // dropped everywhere: untouched
             std::fill_n(sum, hidden_, 0.0f);
-            bool kept = false;
-            for (std::size_t e = 0; e < batch.examples(t).size(); ++e) {
-                const float value = batch.kept_example_values(t)[e];
-                if (value == 0) continue;
-                k.axpy(hidden_, value, gradient + batch.examples(t)[e] * hidden_, sum);
-                kept = true;
-            }
-            if (!kept) continue;  // dropped everywhere: untouched
+            k.weighted_sum(std::ssize(values), batch.examples(t).data(), values.data(), hidden_, gradient, sum);
             const Index feature = batch.touched()[t];
-            weight_optimizer.update(feature, rate, step, sum, weight.data() + feature * hidden_);
+            weight.update(feature, step, [&](float* row) { weight_optimizer.update(feature, rate, step, sum, row); });
         }
     });
 }

@@ -9,6 +9,7 @@
 #include "sparse/activations.h"
 #include "sparse/batch_features.h"
 #include "sparse/csr.h"
+#include "weights/weights.h"
 
 namespace hashslide {
 
@@ -16,7 +17,7 @@ class InputLayer {
 public:
     // init_scale: standard deviation of the initial weights, which are 0 before initialise().
     InputLayer(Index n_features, Index hidden, const UnitFunction& function, float init_scale,
-               const OptimizerConfig& optimizer, std::uint64_t seed);
+               const OptimizerConfig& optimizer, Precision precision, std::uint64_t seed);
 
     void forward(const BatchFeatures& batch, Activations& out, int n_threads) const;
     // Rows first .. first + n of x, without dropout.
@@ -31,8 +32,8 @@ public:
 
     Index hidden() const { return hidden_; }
 
-    Array<float> weight;  // (n_features, hidden)
-    Array<float> bias;    // (hidden,)
+    Weights weight;     // (n_features, hidden)
+    Array<float> bias;  // (hidden,)
     Optimizer weight_optimizer, bias_optimizer;
 
 private:

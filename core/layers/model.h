@@ -2,8 +2,8 @@
 #pragma once
 
 #include "layers/hidden_stack.h"
-#include "layers/output_layer.h"
 #include "layers/ranker.h"
+#include "output/output_layer.h"
 
 namespace hashslide {
 

@@ -4,24 +4,24 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "learning/optimizer.h"
-#include "simd/kernels.h"
-#include "sparse/neuron_view.h"
+#include "weights/neuron_view.h"
+#include "weights/weights.h"
 
 namespace hashslide {
 
 class Neurons {
 public:
-    Neurons(Index n, Index width, const OptimizerConfig& optimizer);
+    // seed: of the rounding of bfloat16 weights.
+    Neurons(Index n, Index width, const OptimizerConfig& optimizer, Precision precision, std::uint64_t seed);
 
     Index n() const { return n_; }
     Index width() const { return width_; }
-    NeuronView view() const { return {weight.data(), bias.data(), n_, width_}; }
-    const float* row(Index neuron) const { return weight.data() + neuron * width_; }
-    float logit(Index neuron, const float* in) const { return kernels().dot(width_, in, row(neuron)) + bias[neuron]; }
+    NeuronView view() const { return {weight.view(), bias.data(), n_}; }
+    float logit(Index neuron, const float* in) const { return weight.view().dot(neuron, in) + bias[neuron]; }
 
     // Asks for a neuron ahead of its use, and for the state of its optimiser ahead of its update.
     void prefetch_neuron(Index neuron) const {
-        prefetch(row(neuron), width_);
+        weight.view().prefetch(neuron);
         prefetch(bias.data() + neuron, 1);
     }
     void prefetch_state(Index neuron) const {
@@ -38,13 +38,13 @@ public:
     // A new neuron has weights of 0 and the least bias of the old ones, so that it displaces none before its first
     // update.
     void grow(Index n);
-    // The weights and bias of a neuron, from outside.
+    // The weights, rounded to the nearest, and the bias of a neuron, from outside.
     void set(Index neuron, const float* new_weight, float new_bias);
     // Normal start: uniform weights of the given standard deviation, bias 0.
     void initialise(float deviation, const CounterRng& rng);
 
-    Array<float> weight;  // (n, width)
-    Array<float> bias;    // (n,)
+    Weights weight;     // (n, width)
+    Array<float> bias;  // (n,)
     Optimizer weight_optimizer, bias_optimizer;
 
 private:

@@ -66,14 +66,14 @@ void Optimizer::update_entries(Index row, float rate, Index step, const Id* coor
     }
     for (Index i = 0; i < entries; ++i) {
         const Id c = coordinates[i];
-        weight[c] *= keep;
+        weight[i] *= keep;
         if (is_adam) {
-            kernels().adam(1, adam, gradient + i, first + c, second + c, weight + c);
+            kernels().adam(1, adam, gradient + i, first + c, second + c, weight + i);
         } else if (!is_adagrad && config_.momentum > 0) {
             first[c] = config_.momentum * first[c] + gradient[i];
-            weight[c] -= rate * first[c];
+            weight[i] -= rate * first[c];
         } else {
-            weight[c] -= adagrad_rate * gradient[i];
+            weight[i] -= adagrad_rate * gradient[i];
         }
     }
 }

@@ -34,8 +34,8 @@ public:
     // `step` counts from 1 (Adam's bias correction). Called by the one thread that owns the row.
     void update(Index row, float rate, Index step, const float* gradient, float* weight);
 
-    // The same where the gradient is 0 but at `entries` coordinates of the row: nothing else of it is touched, so the
-    // momentum of the others does not decay. O(entries).
+    // The same where the gradient is 0 but at `entries` coordinates of the row, whose weights are given one after the
+    // other: nothing else of it is touched, so the momentum of the others does not decay. O(entries).
     void update_entries(Index row, float rate, Index step, const Id* coordinates, Index entries, const float* gradient,
                         float* weight);
 

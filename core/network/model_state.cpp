@@ -21,9 +21,10 @@ void visit_optimizer(StateVisitor& visitor, const std::string& weight, Optimizer
     }
 }
 
-void visit_layer(StateVisitor& visitor, const std::string& name, Array<float>& weight, Array<float>& bias,
+void visit_layer(StateVisitor& visitor, const std::string& name, Weights& weight, Array<float>& bias,
                  Optimizer& weight_optimizer, Optimizer& bias_optimizer, Index rows, Index columns) {
-    visitor.visit({name + ".weight", Role::weight, {rows, columns}}, &weight);
+    const ArrayInfo info{name + ".weight", Role::weight, {rows, columns}};
+    weight.precision() == Precision::float32 ? visitor.visit(info, &weight.single) : visitor.visit(info, &weight.half);
     visitor.visit({name + ".bias", Role::weight, {bias.size()}}, &bias);
     visit_optimizer(visitor, name + ".weight", weight_optimizer);
     visit_optimizer(visitor, name + ".bias", bias_optimizer);

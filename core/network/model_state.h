@@ -36,7 +36,7 @@ struct ArrayInfo {
     const Array<Index>* lists = nullptr;
 };
 
-using ArrayRef = std::variant<Array<float>*, Array<Id>*, Array<Index>*, std::vector<Index>*>;
+using ArrayRef = std::variant<Array<float>*, Array<Bf16>*, Array<Id>*, Array<Index>*, std::vector<Index>*>;
 
 // Visits in an order in which shapes and limits depend only on what came before, so that a visitor may replace content.
 class StateVisitor {
@@ -57,5 +57,6 @@ void check_shape(const ArrayInfo& info, const std::string& found_type, const std
 void check_values(const ArrayInfo& info, const Index* values, Index n);
 void check_values(const ArrayInfo& info, const Id* values, Index n);
 inline void check_values(const ArrayInfo&, const float*, Index) {}
+inline void check_values(const ArrayInfo&, const Bf16*, Index) {}
 
 }  // namespace hashslide

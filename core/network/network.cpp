@@ -27,8 +27,9 @@ std::uint64_t worker_seed(std::uint64_t seed, Index worker) {
 
 Network::Network(const NetworkConfig& config, bool initialise)
     : config_(config),
-      model_{HiddenStack(config.n_features, config.hidden, config.input_init, config.optimizer, config.seed),
-             OutputLayer(config.n_labels, config.width(), config.optimizer),
+      model_{HiddenStack(config.n_features, config.hidden, config.input_init, config.optimizer, config.precision,
+                         config.seed),
+             OutputLayer(config.n_labels, config.width(), config.optimizer, config.precision, config.seed),
              Ranker(config.n_features, config.n_labels)},
       prior_(config.n_labels),
       selector_(config.selector, config.n_labels, config.width(), config.seed) {
@@ -391,6 +392,7 @@ public:
     void visit(const ArrayInfo& info, ArrayRef array) override {
         if (!all_ && info.role != Role::weight && info.role != Role::optimizer) return;
         if (auto* const* numbers = std::get_if<Array<float>*>(&array)) (*numbers)->own();
+        if (auto* const* halves = std::get_if<Array<Bf16>*>(&array)) (*halves)->own();
         if (!all_) return;
         if (auto* const* ids = std::get_if<Array<Id>*>(&array)) (*ids)->own();
         if (auto* const* offsets = std::get_if<Array<Index>*>(&array)) (*offsets)->own();

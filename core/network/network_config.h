@@ -23,6 +23,7 @@ struct NetworkConfig {
     std::vector<LayerConfig> hidden{LayerConfig{}};
     LossKind loss = LossKind::bce;
     OptimizerConfig optimizer;
+    Precision precision = Precision::float32;  // of the stored weights
     UpdateMode update = UpdateMode::owner;
     float example_power = 0.0f;  // an example's loss is weighted by (mean labels / its labels)^power
     float input_scale = 1.0f;    // all feature values are multiplied by it

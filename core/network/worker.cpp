@@ -40,7 +40,6 @@ StepStats Worker::train(const Step& step, int n_threads) {
 
 StepStats Worker::train_active_set(const Step& step, Activations& in, int n_threads) {
     const Index n = step.size();
-    const float* h = in.values.data();
     start_active_set(step);
     select(step, in, n_threads);
     active_.add(sampled_.ids);
@@ -48,7 +47,7 @@ StepStats Worker::train_active_set(const Step& step, Activations& in, int n_thre
     leave_found_unshifted();
     lap(Stage::active_set);
 
-    step.model.output.forward(active_, h, n, output_, n_threads);
+    step.model.output.forward(active_, in.values.data(), n, output_, n_threads);
     lap(Stage::output_forward);
 
     const double loss =
@@ -56,8 +55,7 @@ StepStats Worker::train_active_set(const Step& step, Activations& in, int n_thre
                         row_weights(step), step.label_weight.empty() ? nullptr : step.label_weight.data(), n_threads);
     lap(Stage::loss);
 
-    step.model.output.backward_and_update(active_, h, n, output_, in.gradients.data(), step.rate, step.number,
-                                          n_threads);
+    step.model.output.backward_and_update(active_, n, output_, in.gradients.data(), step.rate, step.number, n_threads);
     multiplications_ += 3.0 * static_cast<double>(n) * static_cast<double>(active_.size() * in.width);
     lap(Stage::output_backward);
 
@@ -82,8 +80,7 @@ StepStats Worker::train_examples(const Step& step, Activations& in, int n_thread
     const double loss = example_loss(step, n_threads);
     lap(Stage::loss);
 
-    step.model.output.backward_and_update(active_, in.values.data(), n, output_, in.gradients.data(), step.rate,
-                                          step.number, n_threads);
+    step.model.output.backward_and_update(active_, n, output_, in.gradients.data(), step.rate, step.number, n_threads);
     products_.backward_and_update(step.model.output, in, true, logits_.data(), step.rate, step.number, n_threads);
     multiplications_ += 3.0 * static_cast<double>(n) * static_cast<double>(active_.size() * in.width);
     lap(Stage::output_backward);

@@ -28,7 +28,7 @@ WeightedSelection weigh_found(const Selection& found, const NeuronIndex& index, 
     WeightedSelection out{found, std::vector<double>(found.ids.size())};
     parallel_for(n_threads, 0, static_cast<Index>(found.begin.size()) - 1, 1, [&](Index q, Index) {
         VectorList memory;
-        const Vectors given = Vectors::dense(queries + q * neurons.width, 1, neurons.width);
+        const Vectors given = Vectors::dense(queries + q * neurons.width(), 1, neurons.width());
         const float* query = index.map().map_queries(given, memory).values;
         float* neuron = scratch(index.map().width());
         for (Index i = found.begin[q]; i < found.begin[q + 1]; ++i) {
@@ -46,8 +46,7 @@ WeightedSelection add_uniform(const Selection& found, Index n_neurons, Index dra
     const SamplerConfig config{.kind = SamplerKind::uniform, .budget = draws};
     WeightedSelection out;
     Selection drawn;
-    sample(config, nullptr, {nullptr, nullptr, n_neurons, 0}, Vectors::dense(nullptr, n, 0), nullptr, rng, drawn,
-           n_threads);
+    sample(config, nullptr, {{}, nullptr, n_neurons}, Vectors::dense(nullptr, n, 0), nullptr, rng, drawn, n_threads);
     const double chance = inclusion_probability(1.0 / static_cast<double>(n_neurons), 1, draws);
     out.chosen.begin.assign(1, 0);
     for (Index q = 0; q < n; ++q) {
@@ -63,12 +62,12 @@ WeightedSelection add_uniform(const Selection& found, Index n_neurons, Index dra
 
 void log_partition(const WeightedSelection& sample, const NeuronView& neurons, const float* queries, Index n,
                    double* out, int n_threads) {
-    const Index width = neurons.width;
+    const Index width = neurons.width();
     parallel_for(n_threads, 0, n, 1, [&](Index q, Index) {
         std::vector<double> terms;
         for (Index i = sample.chosen.begin[q]; i < sample.chosen.begin[q + 1]; ++i) {
             const Id id = sample.chosen.ids[i];
-            const float z = kernels().dot(width, neurons.weight + id * width, queries + q * width) + neurons.bias[id];
+            const float z = neurons.weight.dot(id, queries + q * width) + neurons.bias[id];
             terms.push_back(z - std::log(sample.probability[i]));
         }
         out[q] = log_sum_exp(terms);

@@ -21,7 +21,7 @@ void for_all_logits(const SampleTask& task, Index first_query, Index last_query,
     float* z = scratch(query_block * neuron_block);
     for (Index first = 0; first < neurons.n; first += neuron_block) {
         const Index size = std::min(neuron_block, neurons.n - first);
-        products(queries, neurons.weight + first * neurons.width, nullptr, size, z, size);
+        products(queries, neurons.weight.from(first), nullptr, size, z, size);
         for (Index q = 0; q < queries.n; ++q) {
             kernels().axpy(size, 1.0f, neurons.bias + first, z + q * size);
             f(first_query + q, first, z + q * size, size);

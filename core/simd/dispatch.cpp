@@ -4,7 +4,7 @@
 
 namespace hashslide {
 
-extern const Kernels kernels_baseline, kernels_avx2, kernels_avx512;
+extern const Kernels kernels_baseline, kernels_avx2, kernels_avx512, kernels_avx512bf16;
 
 namespace {
 
@@ -22,8 +22,11 @@ std::vector<Candidate> candidates() {
     all.push_back({&kernels_avx2, avx2});
 #endif
 #ifdef HASHSLIDE_HAS_AVX512
-    all.push_back({&kernels_avx512, avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")});
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    all.push_back({&kernels_avx512, avx512});
+    all.push_back(
+        {&kernels_avx512bf16, avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni")});
 #endif
     return all;
 }

@@ -5,6 +5,10 @@
 
 #include "simd/products.h"
 
+namespace hashslide::HASHSLIDE_ISA {
+const Bf16Unit* bf16_unit();
+}
+
 #define HASHSLIDE_JOIN2(a, b) a##b
 #define HASHSLIDE_JOIN(a, b) HASHSLIDE_JOIN2(a, b)
 #define HASHSLIDE_TEXT2(a) #a
@@ -15,6 +19,56 @@ namespace {
 
 void axpy(Index n, float a, const float* __restrict x, float* __restrict y) {
     for (Index i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
+inline float widened_bits(Bf16 x) { return __builtin_bit_cast(float, static_cast<std::uint32_t>(x) << 16); }
+
+void axpy_bf16(Index n, float a, const Bf16* __restrict x, float* __restrict y) {
+    for (Index i = 0; i < n; ++i) y[i] += a * widened_bits(x[i]);
+}
+
+void widen(Index n, const Bf16* __restrict x, float* __restrict out) {
+    for (Index i = 0; i < n; ++i) out[i] = widened_bits(x[i]);
+}
+
+// The upper half of the bits of x and `added`; a NaN, which may lose its last bits, becomes the quiet one.
+inline Bf16 narrowed(float x, std::uint32_t added) {
+    const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, x), magnitude = bits & 0x7fffffffu;
+    return static_cast<Bf16>(magnitude > 0x7f800000u ? 0x7fc0u : (bits + added) >> 16);
+}
+
+void narrow(Index n, const float* __restrict x, Bf16* __restrict out) {
+    for (Index i = 0; i < n; ++i)
+        out[i] = narrowed(x[i], 0x7fffu + ((__builtin_bit_cast(std::uint32_t, x[i]) >> 16) & 1u));
+}
+
+// Word w of the stream of SplitMix64 that begins at `key`: rng.h, whose functions may not be called here.
+inline std::uint64_t random_word(std::uint64_t key, std::uint64_t w) {
+    std::uint64_t x = key + (w + 1) * 0x9e3779b97f4a7c15ULL;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+    return x ^ (x >> 31);
+}
+
+inline std::uint32_t random_half(std::uint64_t key, Index i) {
+    const std::uint64_t word = random_word(key, static_cast<std::uint64_t>(i) / 4);
+    return static_cast<std::uint32_t>(word >> (16 * (i % 4))) & 0xffffu;
+}
+
+void narrow_randomly(Index n, const float* __restrict x, std::uint64_t key, Bf16* __restrict out) {
+    constexpr Index block = 64;
+    std::uint64_t words[block / 4];
+    for (Index first = 0; first < n; first += block) {
+        for (Index w = 0; w < block / 4; ++w) words[w] = random_word(key, static_cast<std::uint64_t>(first / 4 + w));
+        Bf16 halves[block];
+        __builtin_memcpy(halves, words, sizeof halves);  // the least significant first
+        const Index size = first + block < n ? block : n - first;
+        for (Index i = 0; i < size; ++i) out[first + i] = narrowed(x[first + i], halves[i]);
+    }
+}
+
+void narrow_entries_randomly(Index n, const Id* ids, const float* x, std::uint64_t key, Bf16* out) {
+    for (Index i = 0; i < n; ++i) out[ids[i]] = narrowed(x[i], random_half(key, ids[i]));
 }
 
 void sparse_dots(Index n, const Id* __restrict ids, const float* __restrict a, const float* __restrict b,
@@ -278,6 +332,16 @@ const Kernels HASHSLIDE_JOIN(kernels_, HASHSLIDE_ISA) = {HASHSLIDE_TEXT(HASHSLID
                                                          axpy,
                                                          HASHSLIDE_ISA::dot,
                                                          HASHSLIDE_ISA::products,
+                                                         HASHSLIDE_ISA::weighted_sum,
+                                                         axpy_bf16,
+                                                         HASHSLIDE_ISA::dot_bf16,
+                                                         HASHSLIDE_ISA::products_bf16,
+                                                         HASHSLIDE_ISA::weighted_sum_bf16,
+                                                         widen,
+                                                         narrow,
+                                                         narrow_randomly,
+                                                         narrow_entries_randomly,
+                                                         HASHSLIDE_ISA::bf16_unit,
                                                          sparse_dots,
                                                          dots_int8,
                                                          sum_of_squares,

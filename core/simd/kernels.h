@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "base/types.h"
+#include "simd/bf16.h"
+#include "simd/bf16_unit.h"
 
 namespace hashslide {
 
@@ -20,6 +22,23 @@ struct Kernels {
     // has the bits of `dot`, whatever it is computed together with.
     void (*products)(Index n_queries, Index n_rows, Index width, const float* queries, const float* rows, const Id* ids,
                      float* out, Index ld);
+    // y += the sum of a[i] times row ids[i] of rows (., width), in this order; rows with a[i] = 0 are not read.
+    void (*weighted_sum)(Index n, const Id* ids, const float* a, Index width, const float* rows, float* y);
+    // The same of rows of bfloat16.
+    void (*axpy_bf16)(Index n, float a, const Bf16* x, float* y);
+    float (*dot_bf16)(Index n, const float* x, const Bf16* y);
+    void (*products_bf16)(Index n_queries, Index n_rows, Index width, const float* queries, const Bf16* rows,
+                          const Id* ids, float* out, Index ld);
+    void (*weighted_sum_bf16)(Index n, const Id* ids, const float* a, Index width, const Bf16* rows, float* y);
+    void (*widen)(Index n, const Bf16* x, float* out);
+    // To the nearest, of two equally near to the even one; NaN stays NaN.
+    void (*narrow)(Index n, const float* x, Bf16* out);
+    // To one of the two neighbours, at random, so that the mean is x: 16 random bits are added below the last place.
+    // Coordinate i takes the bits i % 4 of word i / 4 of the stream that begins at `key` (SplitMix64).
+    void (*narrow_randomly)(Index n, const float* x, std::uint64_t key, Bf16* out);
+    // The same of some coordinates: out[ids[i]] = x[i].
+    void (*narrow_entries_randomly)(Index n, const Id* ids, const float* x, std::uint64_t key, Bf16* out);
+    const Bf16Unit* (*bf16_unit)();  // null: this instruction set multiplies no bfloat16 numbers
     // Two sums over the same entries of x: of a x[ids] and of b |x[ids]|.
     void (*sparse_dots)(Index n, const Id* ids, const float* a, const float* b, const float* x, float* sum_a,
                         float* sum_b);

@@ -78,7 +78,7 @@ void LabelWeights::sums(std::span<const Id> wanted, std::span<const Id> ids, con
     thread_local std::vector<std::uint32_t> places;
     places.resize(ids.size());
     const auto is_searched = [&](Index n) {
-        return std::ssize(ids) * std::bit_width(static_cast<std::uint64_t>(n)) < n;
+        return std::ssize(ids) * static_cast<Index>(std::bit_width(static_cast<std::uint64_t>(n))) < n;
     };
     const auto fetch = [&](Id label) {
         const Index first = begin[label], n = begin[label + 1] - first;

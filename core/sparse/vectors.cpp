@@ -14,14 +14,10 @@ void Vectors::copy(float* out) const {
         for (Index e = begin[i]; e < begin[i + 1]; ++e) out[i * width + ids[e]] = values[e];
 }
 
-void products(const Vectors& vectors, const float* rows, const Id* ids, Index n_rows, float* out, Index ld) {
-    const Index width = vectors.width;
-    if (!vectors.sparse) {
-        kernels().products(vectors.n, n_rows, width, vectors.values, rows, ids, out, ld);
-        return;
-    }
+void products(const Vectors& vectors, const WeightView& rows, const Id* ids, Index n_rows, float* out, Index ld) {
+    if (!vectors.sparse) return rows.products(vectors.n, vectors.values, ids, n_rows, out, ld);
     for (Index r = 0; r < n_rows; ++r)
-        for (Index i = 0; i < vectors.n; ++i) out[i * ld + r] = vectors.dot(i, rows + (ids ? ids[r] : r) * width);
+        for (Index i = 0; i < vectors.n; ++i) out[i * ld + r] = vectors.dot(i, rows, ids ? ids[r] : r);
 }
 
 void VectorList::start(Index width, bool sparse) {

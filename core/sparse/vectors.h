@@ -6,6 +6,7 @@
 
 #include "base/types.h"
 #include "simd/kernels.h"
+#include "weights/weight_view.h"
 
 namespace hashslide {
 
@@ -25,11 +26,11 @@ struct Vectors {
     // Entries of vector i that are stored.
     Index size(Index i) const { return sparse ? begin[i + 1] - begin[i] : width; }
 
-    // row: (width,). O(size(i)).
-    float dot(Index i, const float* row) const {
-        if (!sparse) return kernels().dot(width, row, values + i * width);
+    // With row r. O(size(i)).
+    float dot(Index i, const WeightView& rows, Index r = 0) const {
+        if (!sparse) return rows.dot(r, values + i * width);
         float sum = 0;
-        for (Index e = begin[i]; e < begin[i + 1]; ++e) sum += values[e] * row[ids[e]];
+        for (Index e = begin[i]; e < begin[i + 1]; ++e) sum += values[e] * rows.at(r, ids[e]);
         return sum;
     }
 
@@ -40,8 +41,8 @@ struct Vectors {
 // Vectors that are held as dense ones at once: at most so many, of 16 MB together.
 inline Index at_once(Index most, Index width) { return std::clamp<Index>((Index{1} << 22) / width, 1, most); }
 
-// out[i * ld + r] = vector i . row ids[r] of rows (., width); ids null: rows 0, 1, ...
-void products(const Vectors& vectors, const float* rows, const Id* ids, Index n_rows, float* out, Index ld);
+// out[i * ld + r] = vector i . row ids[r]; ids null: rows 0, 1, ...
+void products(const Vectors& vectors, const WeightView& rows, const Id* ids, Index n_rows, float* out, Index ld);
 
 // Vectors put together one by one.
 class VectorList {

@@ -21,8 +21,9 @@ Index first_entry(const Vectors& queries, Index i) { return queries.sparse ? que
 }  // namespace
 
 bool is_hashed(const NeuronView& neurons, Id id) {
-    const float* row = neurons.weight + id * neurons.width;
-    return std::any_of(row, row + neurons.width, [](float w) { return w != 0; });
+    for (Index i = 0; i < neurons.width(); ++i)
+        if (neurons.weight.at(id, i) != 0) return true;
+    return false;
 }
 
 // The mean of the batches so far, of later ones with rates that do not fall below 1 / 64: it follows the training. A
@@ -92,13 +93,12 @@ std::vector<float> MipsMap::mean_over(const NeuronView& neurons, Index size, int
 
 // b + w . m
 float MipsMap::offset(const NeuronView& neurons, Id id) const {
-    const float* row = neurons.weight + id * width_;
-    return neurons.bias[id] + (origin_.empty() ? 0.0f : kernels().dot(width_, row, origin_.data()));
+    return neurons.bias[id] + (origin_.empty() ? 0.0f : neurons.weight.dot(id, origin_.data()));
 }
 
 void MipsMap::fit_mean(const NeuronView& neurons, int n_threads) {
     mean_ = mean_over(neurons, width_ + config_.bias, n_threads, [&](Id id, float* sum) {
-        kernels().axpy(width_, 1.0f, neurons.weight + id * width_, sum);
+        neurons.weight.add(id, 1.0f, sum);
         if (config_.bias) sum[width_] += offset(neurons, id) / balance_;
     });
 }
@@ -108,7 +108,7 @@ void MipsMap::fit_mean(const NeuronView& neurons, int n_threads) {
 void MipsMap::fit_balance(const NeuronView& neurons, int n_threads) {
     const std::vector<float> means = mean_over(neurons, 3, n_threads, [&](Id id, float* sum) {
         const float o = offset(neurons, id);
-        sum[0] += kernels().sum_of_squares(width_, neurons.weight + id * width_);
+        sum[0] += kernels().sum_of_squares(width_, neurons.weight.row(id, scratch(width_)));
         sum[1] += o * o;
         sum[2] += o;
     });
@@ -119,7 +119,7 @@ void MipsMap::fit_balance(const NeuronView& neurons, int n_threads) {
 }
 
 void MipsMap::centred(const NeuronView& neurons, Id id, float* vector) const {
-    std::copy_n(neurons.weight + id * width_, width_, vector);
+    if (const float* row = neurons.weight.row(id, vector); row != vector) std::copy_n(row, width_, vector);
     if (config_.bias) vector[width_] = offset(neurons, id) / balance_;
     if (!mean_.empty()) kernels().axpy(static_cast<Index>(mean_.size()), -1.0f, mean_.data(), vector);
 }

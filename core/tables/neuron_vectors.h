@@ -5,7 +5,7 @@
 
 #include "base/state.h"
 #include "hashing/hash_family.h"
-#include "sparse/neuron_view.h"
+#include "weights/neuron_view.h"
 
 namespace hashslide {
 

@@ -13,6 +13,7 @@ from hashslide._checks import as_int, check_choice, check_int
 from hashslide._interface import wording
 from hashslide._locks import reading, training, writing
 from hashslide._validation import as_numeric, to_float32
+from hashslide.bfloat16 import BFLOAT16, is_bfloat16
 from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.settings import NetworkConfig
@@ -517,7 +518,8 @@ class Network:
     def state(self, *roles: str) -> dict[str, NDArray[Any]]:
         """Return the arrays that make up the network, by name.
 
-        Large ones are read-only views: they show what training does to them, and keep their memory when the
+        Weights of bfloat16 have the dtype `hashslide.bfloat16.BFLOAT16`.
+        Large arrays are read-only views: they show what training does to them, and keep their memory when the
         network moves on to another, as when it grows. Counts and hash tables are copies.
 
         Parameters
@@ -525,13 +527,17 @@ class Network:
         *roles : {"weight", "optimizer", "count", "candidates", "tables"}
             Which arrays; by default all.
         """
-        return self._core.state([check_choice("role", role, ROLES) for role in roles or ROLES])
+        arrays = self._core.state([check_choice("role", role, ROLES) for role in roles or ROLES])
+        return {
+            name: array.view(BFLOAT16) if array.dtype == np.uint16 else array
+            for name, array in arrays.items()
+        }
 
     @reading
     def schema(self) -> dict[str, ArrayInfo]:
         """Return what each array of `state` is, by name."""
         return {
-            name: ArrayInfo(role, np.dtype(dtype), shape, values)
+            name: ArrayInfo(role, BFLOAT16 if dtype == "bfloat16" else np.dtype(dtype), shape, values)
             for name, (role, dtype, shape, values) in self._core.schema().items()
         }
 
@@ -546,7 +552,7 @@ class Network:
 
         The memory of the arrays that there are is let go first, so that the model is never held a third time.
         """
-        state = {name: _safe_to_borrow(array) for name, array in state.items()}
+        state = {name: _safe_to_borrow(array) for name, array in _with_bits(state).items()}
         core = _core.Network.from_state(self.config.to_core(), state, False)
         if self._label_weight is not None:
             core.set_label_weight(self._label_weight)
@@ -578,6 +584,7 @@ class Network:
         network.config = config
         network._label_weight = None
         network._lock = _core.ModelLock()
+        state = _with_bits(state)
         if not copy:
             state = {name: _safe_to_borrow(array) for name, array in state.items()}
         try:
@@ -643,6 +650,14 @@ def check_label_weight(weight: ArrayLike, n_labels: int) -> NDArray[np.float32]:
             "label_weight holds negative, NaN or infinite values; accepted are finite numbers >= 0."
         )
     return array
+
+
+def _with_bits(state: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the state with the bits of bfloat16 numbers, which the core takes."""
+    return {
+        name: array.view(np.uint16) if isinstance(array, np.ndarray) and is_bfloat16(array) else array
+        for name, array in state.items()
+    }
 
 
 def _safe_to_borrow(array: NDArray[Any]) -> NDArray[Any]:

@@ -46,10 +46,12 @@ def test_inspect(model):
     assert facts["metadata"]["network"]["hidden"][0]["Layer"]["width"] == 32
     tensors = {tensor["name"]: tensor for tensor in facts["tensors"]}
     assert tensors["network.output.weight"]["shape"] == [3654, 32]
-    assert tensors["network.output.weight"]["bytes"] == 3654 * 32 * 4
+    dtype = tensors["network.output.weight"]["dtype"]
+    bytes_each, size = {"float32": (4, "467.7 kB"), "bfloat16": (2, "233.9 kB")}[dtype]
+    assert tensors["network.output.weight"]["bytes"] == 3654 * 32 * bytes_each
     text = run("inspect", model).stdout
     assert re.search(r"n_labels +3,654", text)
-    assert re.search(r"network\.output\.weight +float32 +\(3654, 32\) +467\.7 kB", text)
+    assert re.search(rf"network\.output\.weight +{dtype} +\(3654, 32\) +{size}", text)
     assert re.search(r"^ +3 +\d", text.split("\nhistory\n")[1], re.MULTILINE)
 
 

@@ -9,6 +9,7 @@ from estimator_helpers import assert_equal_models, fast, state
 from scipy import sparse
 
 from hashslide import metrics
+from hashslide.bfloat16 import to_float32
 from hashslide.csr import as_csr
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator import SlideClassifier, approximate
@@ -91,7 +92,7 @@ def test_cells_hold_the_most_frequent_labels_of_their_examples(text):
     cells = reference.nearest_cells(model.network_.hidden(d.X_train), centres, offsets)[:, 0]
     n = len(cells)
     members = sparse.csr_matrix((np.ones(n, np.int64), (np.arange(n), cells)), shape=(n, len(centres)))
-    logits = centres.astype(np.float64) @ s["output.weight"].T + s["output.bias"]
+    logits = centres.astype(np.float64) @ to_float32(s["output.weight"]).T + s["output.bias"]
     found = lists_of(s, "cells")
     expected = reference.label_lists(members, d.Y_train.astype(np.int64), 120, logits)
     for cell, ((labels, counts), (best, best_counts)) in enumerate(zip(found, expected, strict=True)):

@@ -83,7 +83,7 @@ HOSTILE_HEADERS = {
     "entry list": (header_with({"a": []}), 0, "tensor 'a' is not described by dtype, shape and data_offsets"),
     "entry lacks": (header_with({"a": {"dtype": "F32"}}), 0, "tensor 'a' is not described by"),
     "entry more": (header_with({"a": F4 | {"x": 1}}), 8, "tensor 'a' is not described by"),
-    "dtype": (header_with({"a": tensor("BF16", [4], [0, 8])}), 8, "has dtype 'BF16'; accepted are F64, F32"),
+    "dtype": (header_with({"a": tensor("F8", [8], [0, 8])}), 8, "has dtype 'F8'; accepted are F64, F32"),
     "dtype object": (header_with({"a": tensor({"F32": 1}, [2], [0, 8])}), 8, "has dtype {'F32': 1}"),
     "shape number": (header_with({"a": tensor("F32", 2, [0, 8])}), 8, "has shape 2, not at most 32 counts"),
     "shape negative": (header_with({"a": tensor("F32", [-2], [0, 8])}), 8, r"has shape \[-2\], not at most"),

@@ -52,7 +52,13 @@ def test_the_core_has_the_same_attributes():
 
 
 def test_every_attribute_reaches_the_core():
-    changed = {"loss": "softmax", "update": "hogwild", "input_dropout": 0.125, "seed": 2**64 - 1}
+    changed = {
+        "loss": "softmax",
+        "update": "hogwild",
+        "precision": "bfloat16",
+        "input_dropout": 0.125,
+        "seed": 2**64 - 1,
+    }
     for i, field in enumerate(fields_of(NetworkConfig)):
         if field.type in ("int", "float") and field.name not in changed:
             changed[field.name] = i + 17

@@ -190,6 +190,7 @@ RANGES = {
     "length": f'are "auto" and {NOT_NEGATIVE.removeprefix("is ")}',
     "loss": "are 'bce' and 'softmax'",
     "update": "are 'owner' and 'hogwild'",
+    "precision": "are 'float32' and 'bfloat16'",
     "active": "are 'per_batch' and 'per_example'",
     "seed": f"is an integer from 0 to {2**64 - 1}",
 }

@@ -157,6 +157,7 @@ InputDropout = Annotated[
     str, _setting("input_dropout", "X|auto", "Share of the features that a step omits.", TRAINING)
 ]
 Update = Annotated[str, _setting("update", "KIND", "owner, or hogwild: without locks.", TRAINING)]
+Precision = Annotated[str, _setting("precision", "KIND", "bfloat16: half the memory; or float32.", TRAINING)]
 Negatives = Annotated[
     str,
     _setting("negatives", "N|auto", "Random labels of a batch: 250, 'negatives(popular=100)'.", NEGATIVES),

@@ -47,6 +47,7 @@ def train(
     schedule: opt.Schedule = "linear",
     input_dropout: opt.InputDropout = "auto",
     update: opt.Update = "owner",
+    precision: opt.Precision = "auto",
     negatives: opt.Negatives = "auto",
     sampler: opt.Sampler = "auto",
     example_power: opt.ExamplePower = "auto",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide import _core
+from hashslide.bfloat16 import to_float32
 from hashslide.csr import as_csr
 from hashslide.errors import InputError
 from hashslide.network import Network
@@ -171,7 +172,7 @@ def what_if(
     """
     settings: HashFamily = HASH.check("hash", family)
     state = network.state("weight")
-    weight, bias = state["output.weight"], state["output.bias"]
+    weight, bias = to_float32(state["output.weight"]), state["output.bias"]
     wide = replace(settings, probes=_most_probes(settings))
     index = build_index(wide, weight, bias, queries, seed=network.config.seed, n_threads=n_threads)
     return LayerTables("output", None, settings, weight, bias, index)
@@ -212,7 +213,7 @@ def _most_probes(settings: HashFamily) -> int:
 def _restored(
     name: str, sampler: Sampler | None, settings: HashFamily, state: dict[str, NDArray[Any]], seed: int
 ) -> LayerTables:
-    weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+    weight, bias = to_float32(state[f"{name}.weight"]), state[f"{name}.bias"]
     prefix = f"{name}.index."
     saved = {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}
     most = max(settings.probes, _most_probes(settings))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hashslide.bfloat16 import is_bfloat16
 from hashslide.errors import InputError
 from hashslide.network import Network
 
@@ -29,9 +30,15 @@ def check_finite(state: Mapping[str, NDArray[Any]], every: bool) -> None:
     InputError
     """
     for name, array in state.items():
-        if array.dtype.kind != "f" or ".index." in name:
+        if is_bfloat16(array):
+            # The largest magnitude, as an integer; from infinity on all bits of the exponent are set.
+            magnitudes = (block & 0x7FFF for block in _blocks(array.reshape(-1).view(np.uint16), every))
+            finite = max((int(block.max()) for block in magnitudes if len(block)), default=0) < 0x7F80
+        elif array.dtype.kind != "f" or ".index." in name:
             continue
-        if not np.isfinite(_range(array.reshape(-1), every)).all():
+        else:
+            finite = bool(np.isfinite(_range(array.reshape(-1), every)).all())
+        if not finite:
             raise InputError(f"the array {name!r} holds NaN or infinity, as after a training that diverged")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from hashslide import _core
 from hashslide._checks import is_auto
 from hashslide.settings import (
     ChosenSettings,
@@ -95,6 +96,7 @@ WHY = {
     "example_power": "it is between an equal weight of all labels and of all examples",
     "sampler": "it was best per second",
     "loss": "an example may have several labels",
+    "precision": "this CPU has no instructions that multiply bfloat16 numbers",
 }
 # With sets of the examples' own: the published system (Chen et al. 2020), its sampling corrected.
 AUTO_PER_EXAMPLE: dict[str, Any] = {
@@ -131,6 +133,7 @@ class Decided:
     input_dropout: float
     active: str
     update: str
+    precision: str
     negatives: Negatives
     hash: HashFamily | None
     sampler: Sampler | None
@@ -208,7 +211,7 @@ _OF_NEGATIVES = ("uniform", "popular", "prior_correction")
 def _auto_settings(problem: Problem, given: Mapping[str, Any]) -> dict[str, Setting]:
     """Return what "auto" stands for, wherever it may stand, and why."""
     n, optimizer = problem.n_examples, given["optimizer"]
-    values = AUTO | {"learning_rate": LEARNING_RATE[optimizer.name], "loss": "bce"}
+    values = AUTO | {"learning_rate": LEARNING_RATE[optimizer.name], "loss": "bce", "precision": "float32"}
     auto = {name: Setting(value, WHY.get(name, "")) for name, value in values.items()}
 
     def change(reason: str, **values: Any) -> None:
@@ -218,11 +221,14 @@ def _auto_settings(problem: Problem, given: Mapping[str, Any]) -> dict[str, Sett
         f"it is what {type(optimizer).__name__} needs for examples of length 1",
         learning_rate=values["learning_rate"],
     )
+    if _core.build_info()["bf16_unit"] is not None:
+        change("this CPU multiplies bfloat16 numbers", precision="bfloat16")
     if not problem.multilabel:
         change("an example has one class", loss="softmax")
         change("a softmax needs the whole correction", prior_correction=1.0)
     if given["active"] == "per_example":
         change("active sets of the examples' own are a published system, which has that", **AUTO_PER_EXAMPLE)
+        change("sets of the examples' own make no matrix products", precision="float32")
         share = round(BUDGET_SHARE * problem.n_labels)
         change(
             f"it is {BUDGET_SHARE:.0%} of the labels, within bounds",

@@ -101,6 +101,9 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     update : {"owner", "hogwild"}, default "owner"
         Each touched row is updated by one thread, with the same result for any number of threads; or each
         thread takes steps of its own without locks [3]_, which is not deterministic.
+    precision : {"auto", "float32", "bfloat16"}
+        How the weights of the layers are stored (docs/how/precision.md). bfloat16 halves their memory and
+        file; all sums are float32. "auto": bfloat16 where the CPU multiplies such numbers, which is faster.
     negatives : "auto", int or `Negatives`, default "auto"
         Labels of an active set that are nobody's own: how many are drawn at random for each batch, or
         ``Negatives(uniform=..., popular=..., in_batch=..., prior_correction=...)``.
@@ -209,6 +212,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         input_dropout: float | str = "auto",
         active: str = "per_batch",
         update: str = "owner",
+        precision: str = "auto",
         negatives: int | str | Negatives = "auto",
         hash: Any = None,
         sampler: str | Sampler = "auto",
@@ -234,6 +238,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.input_dropout = input_dropout
         self.active = active
         self.update = update
+        self.precision = precision
         self.negatives = negatives
         self.hash = hash
         self.sampler = sampler

@@ -48,7 +48,7 @@ def __dir__() -> list[str]:
 
 
 _NETWORK: tuple[str, ...] = ("hidden", "loss", "optimizer", "input_dropout", "active", "update", "negatives")
-_NETWORK += ("hash", "sampler", "example_power")
+_NETWORK += ("hash", "sampler", "example_power", "precision")
 _ROWS_PER_BLOCK = 1024
 _ITEMS_PER_BLOCK = 1 << 18
 

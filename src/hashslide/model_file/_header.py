@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 
 from hashslide._core import build_info
+from hashslide.bfloat16 import BFLOAT16
 from hashslide.errors import InputError, ModelFileError
 
 FORMAT_NAME = "hashslide"
@@ -28,6 +29,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
+    "BF16": BFLOAT16,
     "I64": np.dtype("<i8"),
     "I32": np.dtype("<i4"),
     "I16": np.dtype("<i2"),

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hashslide.bfloat16 import to_float32
 from hashslide.reference.active_sets import distinct
 from hashslide.reference.optimizer import Optimizer, pad_rows
 from hashslide.reference.rng import CounterRng, mix
+from hashslide.reference.rounding import RandomRounding, bfloat16_bits, nearest
 from hashslide.reference.selector import Selector
 from hashslide.settings import Layer, NetworkConfig, Standout, Uniform
 
@@ -87,16 +89,27 @@ def first_weights(deviation: float, seed: int, first: int, last: int, width: int
 
 
 class Parameters:
-    """A matrix with one row of weights for each input or neuron, a bias, and their optimisers."""
+    """A matrix with one row of weights for each input or neuron, a bias, and their optimisers.
 
-    def __init__(self, config: NetworkConfig, weight: NDArray[np.float32], bias: NDArray[np.float32]):
-        self.weight, self.bias = weight, bias
-        self.weight_optimizer = Optimizer(config, weight.shape)
+    The weights may be rounded to bfloat16, whose numbers a float32 array holds here.
+    """
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        weight: NDArray[np.float32],
+        bias: NDArray[np.float32],
+        rounding: RandomRounding,
+    ):
+        self.is_half = config.precision == "bfloat16"
+        self.weight, self.bias = nearest(weight) if self.is_half else weight, bias
+        self.weight_optimizer = Optimizer(config, weight.shape, rounding if self.is_half else None)
         self.bias_optimizer = Optimizer(config, bias.shape)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The parameters; the bias is a vector outside."""
-        return {"weight": self.weight, "bias": self.bias.ravel()}
+        weight = bfloat16_bits(self.weight) if self.is_half else self.weight
+        return {"weight": weight, "bias": self.bias.ravel()}
 
     def optimizer_arrays(self) -> dict[str, NDArray[Any]]:
         """The state of the optimisers; columns are vectors outside."""
@@ -112,8 +125,8 @@ class Parameters:
 
     def restore(self, name: str, state: dict[str, NDArray[Any]]) -> None:
         """Copy the arrays of this name; those of the optimisers and tables may be missing."""
-        for key, array in self.arrays().items():
-            array[:] = state[f"{name}.{key}"]
+        self.weight[:] = to_float32(state[f"{name}.weight"])
+        self.bias.ravel()[:] = state[f"{name}.bias"]
         for key, array in self.optimizer_arrays().items():
             if f"{name}.{key}" in state:
                 array[:] = state[f"{name}.{key}"]
@@ -168,7 +181,8 @@ class InputLayer(Parameters):
         layer = config.hidden[0]
         self.config, self.function, self.dropout = config, UnitFunction(layer), Dropout(config, layer, 0)
         weight = first_weights(config.input_init, config.seed, 0, config.n_features, layer.width)
-        super().__init__(config, weight, np.zeros((1, layer.width), np.float32))
+        bias, rounding = np.zeros((1, layer.width), np.float32), RandomRounding(config.seed, "input_rounding")
+        super().__init__(config, weight, bias, rounding)
 
     def forward(self, x: Activations, step: int) -> Activations:
         """In training and in predictions."""
@@ -198,15 +212,16 @@ class InputLayer(Parameters):
         """New features have random weights."""
         c, (old, width) = self.config, self.weight.shape
         new = first_weights(c.input_init, c.seed, old, n_features, width)
-        self.weight = np.concatenate([self.weight, new])
+        self.weight = np.concatenate([self.weight, nearest(new) if self.is_half else new])
         self.weight_optimizer.grow(n_features)
 
 
 class Neurons(Parameters):
     """Neurons over the units of a layer: z = a W^T + b, one row of W a neuron."""
 
-    def __init__(self, config: NetworkConfig, weight: NDArray[np.float32], selector: Selector):
-        super().__init__(config, weight, np.zeros((len(weight), 1), np.float32))
+    def __init__(self, config: NetworkConfig, weight: NDArray[np.float32], selector: Selector, seed: int):
+        bias, rounding = np.zeros((len(weight), 1), np.float32), RandomRounding(seed, "rounding")
+        super().__init__(config, weight, bias, rounding)
         self.selector, self.touched = selector, np.empty(0, np.int64)
 
     def products(self, a: NDArray[Any]) -> NDArray[np.float32]:
@@ -220,17 +235,27 @@ class Neurons(Parameters):
         return self.selector.select(self.weight, self.bias[:, 0], a, step, uncounted)
 
     def update(
-        self, a: Activations, dz: NDArray[Any], touched: NDArray[Any], by_pair: bool, rate: float, step: int
+        self,
+        a: Activations,
+        dz: NDArray[Any],
+        touched: NDArray[Any],
+        by_pair: bool,
+        rate: float,
+        step: int,
+        rounded: Function = lambda values: values,
     ) -> None:
         """Update the touched neurons; dz: (examples, neurons), 0 where not active.
 
         by_pair: only what the pairs of an example and a neuron with a gradient touch: the weights of units
-        that are active in such an example. Otherwise, and above a dense layer, whole rows.
+        that are active in such an example. Otherwise, and above a dense layer, whole rows. rounded: what
+        becomes of the factors of the product.
         """
         self.touched = touched
         dz = dz[:, touched]
         entries = (dz != 0).T.astype(np.int64) @ a.active > 0 if by_pair and a.sparse else True
-        self.weight_optimizer.update(self.weight, touched, dz.T @ a.values, rate, step, entries)
+        self.weight_optimizer.update(
+            self.weight, touched, rounded(dz).T @ rounded(a.values), rate, step, entries
+        )
         self.bias_optimizer.update(self.bias, touched, dz.sum(axis=0)[:, None], rate, step)
 
     def index_arrays(self) -> dict[str, NDArray[Any]]:
@@ -273,7 +298,7 @@ class HiddenLayer(Neurons):
         seed = int(mix(np.uint64(config.seed ^ (number + 1))))
         deviation = np.sqrt(2 / width)  # He et al. 2015
         weight = first_weights(deviation, seed, 0, layer.width, width)
-        super().__init__(config, weight, Selector(layer.sampler, layer.hash, layer.width, width, seed))
+        super().__init__(config, weight, Selector(layer.sampler, layer.hash, layer.width, width, seed), seed)
         self.activation, self.sampler, self.winners = layer.activation, layer.sampler, layer.winners
         self.function, self.dropout = UnitFunction(layer), Dropout(config, layer, number)
 

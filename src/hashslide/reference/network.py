@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from hashslide import _core
 from hashslide.reference.active_sets import ActiveSets, LabelPrior
 from hashslide.reference.layers import Activations, Neurons, Parameters, make_layers
 from hashslide.reference.loss import LOSSES
 from hashslide.reference.ranker import CANDIDATES, Ranker
 from hashslide.reference.rng import CounterRng
+from hashslide.reference.rounding import nearest
 from hashslide.reference.selector import Selector
 from hashslide.settings import SGD, NetworkConfig
 
@@ -54,9 +56,8 @@ class Network:
         self.config = config
         self.layers = make_layers(config)
         weight = np.zeros((config.n_labels, config.width), np.float32)
-        self.output = Neurons(
-            config, weight, Selector(config.sampler, config.hash, *weight.shape, config.seed)
-        )
+        selector = Selector(config.sampler, config.hash, *weight.shape, config.seed)
+        self.output = Neurons(config, weight, selector, config.seed)
         self.ranker = Ranker(config.n_features, config.n_labels)
         self.prior = LabelPrior(config.n_labels)
         self.label_weight = np.ones(config.n_labels, np.float32)
@@ -96,13 +97,14 @@ class Network:
             a = replace(flow[-1], values=flow[-1].values * masks[-1])
 
         self.sets = sets = self._active_sets(a, targets)
-        z = self.output.products(a.values)
+        rounded = self._rounded_factors
+        z = self.output.products(rounded(a.values))
         losses, dz = self._losses(z, sets)
         weights = self._example_weights(targets, 1 if sample_weight is None else sample_weight[rows])
         dz *= weights[:, None]
 
-        gradient = dz @ self.output.weight
-        self.output.update(a, dz, sets.touched, False, rate, self.step)
+        gradient = rounded(dz) @ self.output.weight
+        self.output.update(a, dz, sets.touched, False, rate, self.step, rounded)
         for layer, mask in zip(reversed(self.layers), reversed(masks), strict=True):
             below = layer.backward_and_update(gradient * mask, rate, self.step)
             gradient = gradient if below is None else below  # None: nothing is below the input layer
@@ -117,6 +119,11 @@ class Network:
         """All rows, scaled."""
         shape = (len(indptr) - 1, self.config.n_features)
         return sparse.csr_matrix((data * np.float32(self.config.input_scale), indices, indptr), shape=shape)
+
+    def _rounded_factors(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The factors of the products with the active set's bfloat16 weights, which the CPU may round too."""
+        has_unit = _core.build_info()["bf16_unit"] is not None
+        return nearest(values) if has_unit and self.config.precision == "bfloat16" else values
 
     def _inputs(self, x: sparse.csr_matrix) -> Activations:
         values = x.toarray()

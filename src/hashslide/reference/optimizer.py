@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hashslide.reference.rounding import RandomRounding
 from hashslide.settings import SGD, Adagrad, Adam, NetworkConfig
 
 __all__ = ["Optimizer", "pad_rows"]
@@ -22,7 +23,8 @@ class Optimizer:
     sgd      heavy ball, equally lazy: u = momentum u + g, w -= rate u
     """
 
-    def __init__(self, config: NetworkConfig, shape: tuple[int, int]):
+    def __init__(self, config: NetworkConfig, shape: tuple[int, int], rounding: RandomRounding | None = None):
+        self.rounding = rounding  # of bfloat16 weights
         self.settings = config.optimizer
         names = {Adagrad: ["adagrad"], Adam: ["adam_m", "adam_v"], SGD: ["velocity"]}[type(self.settings)]
         if isinstance(self.settings, SGD) and not self.settings.momentum:
@@ -60,6 +62,8 @@ class Optimizer:
             w -= rate * (
                 self._average("velocity", rows, c.momentum, gradient, entries) if c.momentum else gradient
             )
+        if self.rounding is not None:
+            w = self.rounding(w, rows, step)
         weight[rows] = np.where(entries, w, weight[rows])
 
     def _average(

@@ -24,6 +24,8 @@ STREAMS = {
     "reservoir": 8,
     "sampler": 9,
     "ranker": 10,
+    "input_rounding": 11,
+    "rounding": 12,
 }
 
 

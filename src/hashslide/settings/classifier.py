@@ -55,6 +55,7 @@ SETTINGS: dict[str, Constraint] = {
     "input_dropout": allow_auto(_NETWORK["input_dropout"]),
     "active": _NETWORK["active"],
     "update": _NETWORK["update"],
+    "precision": allow_auto(_NETWORK["precision"]),
     "negatives": allow_auto(_NETWORK["negatives"]),
     "hash": _NETWORK["hash"],
     "sampler": Composed(SAMPLERS, auto=True),

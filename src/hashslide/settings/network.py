@@ -13,7 +13,7 @@ from hashslide.settings.negatives import NEGATIVES, Negatives
 from hashslide.settings.optimizers import OPTIMIZER, Adagrad, Optimizer
 from hashslide.settings.samplers import SAMPLER, Sampler
 
-__all__ = ["ACTIVE", "LOSSES", "UPDATES", "NetworkConfig"]
+__all__ = ["ACTIVE", "LOSSES", "PRECISIONS", "UPDATES", "NetworkConfig"]
 
 
 def __dir__() -> list[str]:
@@ -22,6 +22,7 @@ def __dir__() -> list[str]:
 
 LOSSES = ("bce", "softmax")
 UPDATES = ("owner", "hogwild")
+PRECISIONS = ("float32", "bfloat16")
 ACTIVE = ("per_batch", "per_example")
 
 
@@ -54,6 +55,9 @@ class NetworkConfig(Settings):
     update : {"owner", "hogwild"}
         Each touched row is updated by one thread, or each thread takes steps of its own on a part of the
         batch, without locks.
+    precision : {"float32", "bfloat16"}
+        How the weights of the layers are stored. bfloat16 halves their memory; updates are rounded to one of
+        the two neighbours at random, right in the mean, and all sums are float32.
     active : {"per_batch", "per_example"}
         One active set of labels for the batch, or what each example finds by hashing for itself alone.
     negatives : Negatives, or the number of uniform ones
@@ -80,6 +84,7 @@ class NetworkConfig(Settings):
     input_dropout: BelowOne = 0.0
     example_power: NotNegative = 0.0
     update: Annotated[str, Choice(UPDATES)] = "owner"
+    precision: Annotated[str, Choice(PRECISIONS)] = "float32"
     active: Annotated[str, Choice(ACTIVE)] = "per_batch"
     negatives: Annotated[Negatives, NEGATIVES] = field(default_factory=Negatives)
     sampler: Annotated[Sampler | None, SAMPLER] = None

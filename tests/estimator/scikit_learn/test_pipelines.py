@@ -119,7 +119,9 @@ def test_predictions_of_folds_and_learning_curves(texts, Y, tags):
     found = cross_val_predict(small(), X, dense, cv=KFold(2))
     assert found.shape == dense.shape and set(np.unique(found)) <= {0, 1}
     scoring, cv = metrics.scorer("P@1"), ShuffleSplit(1, random_state=0)
-    curve = learning_curve(small(), X, tags, cv=cv, scoring=scoring, train_sizes=[0.2, 1.0])
+    curve = learning_curve(
+        small(precision="float32"), X, tags, cv=cv, scoring=scoring, train_sizes=[0.2, 1.0]
+    )
     assert curve[2].shape == (2, 1) and curve[2][0] <= curve[2][1]
 
 

@@ -103,9 +103,9 @@ def test_composed_settings_are_shown_short_and_cloned_by_value():
     assert clone(model).get_params() == model.get_params()
 
 
-def test_there_are_24_parameters_and_none_twice():
+def test_there_are_25_parameters_and_none_twice():
     parameters = inspect.signature(SlideClassifier).parameters
-    assert parameters.keys() == PARAMETERS.keys() and len(parameters) == 24
+    assert parameters.keys() == PARAMETERS.keys() and len(parameters) == 25
 
 
 def test_clone_and_parameters():

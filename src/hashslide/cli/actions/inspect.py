@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from hashslide import model_file
+from hashslide.bfloat16 import dtype_name
 from hashslide.cli._console import print_facts, print_json, print_table, readable_bytes
 from hashslide.errors import InputError
 from hashslide.settings import Settings
@@ -32,7 +33,7 @@ def run(model: Path, verify: bool, json: bool) -> None:
     if verify:
         facts["verified"] = "all tensors match their checksums"
     _print_metadata("", facts | _readable(summary.metadata))
-    rows = [(t.name, str(t.dtype), str(t.shape), readable_bytes(t.nbytes)) for t in summary.tensors]
+    rows = [(t.name, dtype_name(t.dtype), str(t.shape), readable_bytes(t.nbytes)) for t in summary.tensors]
     print_table("\ntensors", ("name", "dtype", "shape", "size"), rows)
 
 
@@ -96,7 +97,7 @@ def _as_json(summary: model_file.ModelSummary) -> dict[str, Any]:
     fields = {field.name: getattr(summary, field.name) for field in dataclasses.fields(summary)}
     sums = fields.pop("checksums") or {}
     tensors = [
-        {"name": t.name, "dtype": str(t.dtype), "shape": t.shape, "bytes": t.nbytes}
+        {"name": t.name, "dtype": dtype_name(t.dtype), "shape": t.shape, "bytes": t.nbytes}
         | ({"crc32": f"{sums[t.name]:08x}"} if sums else {})
         for t in summary.tensors
     ]

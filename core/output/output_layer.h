@@ -1,10 +1,12 @@
 // Hidden layer to logits, on the active set of a batch: z = h W[active]^T + b[active]. One row of W a label.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "learning/loss.h"
 #include "learning/neurons.h"
+#include "output/active_products.h"
 #include "sampling/active_set.h"
 #include "sampling/sampler.h"
 
@@ -17,21 +19,22 @@ public:
 
     // Memory of one worker for one batch.
     struct Work {
-        std::vector<float> rows;    // (active, hidden): the gathered weights
+        std::unique_ptr<ActiveProducts> products;
         std::vector<float> logits;  // (batch, active): logits, then their gradients
     };
 
-    // Step 4. Gathers the active rows and computes the logits of the batch, tile by tile. h: (batch, hidden).
+    // Step 4. Gathers the active rows and computes the logits of the batch, tile by tile. h: (batch, hidden), to stay
+    // as it is until backward_and_update.
     void forward(const ActiveSet& active, const float* h, Index batch, Work& work, int n_threads) const;
 
     // Steps 6 and 7. h_gradient: (batch, hidden), set to dLoss/dh. Then each active row is updated by the one thread
     // that computed its gradient.
-    void backward_and_update(const ActiveSet& active, const float* h, Index batch, Work& work, float* h_gradient,
-                             float rate, Index step, int n_threads);
+    void backward_and_update(const ActiveSet& active, Index batch, Work& work, float* h_gradient, float rate,
+                             Index step, int n_threads);
 
 private:
-    void update_tile(const ActiveSet& active, Index first, Index last, const float* h, Index batch, const Work& work,
-                     float rate, Index step);
+    void update_tile(const ActiveSet& active, Index first, Index last, Index batch, const Work& work, float rate,
+                     Index step);
 };
 
 // Step 5. The logits of the active set become gradients; returns the summed loss. shift as in loss.h, but for the

@@ -1,14 +1,16 @@
 // Read-only view of the neurons (w, b) of a layer, for what hashes and samples them.
 #pragma once
 
-#include "base/types.h"
+#include "weights/weight_view.h"
 
 namespace hashslide {
 
 struct NeuronView {
-    const float* weight;  // (n, width): one row per neuron
-    const float* bias;    // (n,)
-    Index n, width;
+    WeightView weight;  // one row per neuron
+    const float* bias;  // (n,)
+    Index n;
+
+    Index width() const { return weight.width; }
 };
 
 }  // namespace hashslide
