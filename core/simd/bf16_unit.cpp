@@ -1,4 +1,5 @@
-// The products by AVX-512 BF16, where the instruction set has it: compiled once for each, like kernels.cpp.
+// The products by AVX-512 BF16 and by AMX, where the instruction set has them: compiled once for each, like
+// kernels.cpp.
 #include "simd/bf16_unit.h"
 
 #ifdef __AVX512BF16__
@@ -66,6 +67,75 @@ void multiply(Index m, Index n, Index depth, const Bf16* a, Index lda, const Bf1
             tiles<1>(m, n - j, depth, a, lda, b + j * depth, c + j, ldc);
     }
 }
+
+#ifdef __AMX_BF16__
+
+// Tile registers of 16 rows of 64 bytes: 16 x 16 sums, 16 x 32 numbers of a, 32 x 16 packed numbers of b.
+struct TileConfig {
+    std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+    std::uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+// 16 M rows and P panels; the numbers of registers have to be constants.
+template <int M, int P>
+void amx_tile(Index depth, const Bf16* a, Index lda, const Bf16* b, float* c, Index ldc) {
+    constexpr Index rows = 16, packed_row = 2 * columns * sizeof(Bf16);
+    const Index panel = depth * columns, a_row = lda * sizeof(Bf16), c_row = ldc * sizeof(float);
+    _tile_loadd(0, c, c_row);
+    if constexpr (P > 1) _tile_loadd(1, c + columns, c_row);
+    if constexpr (M > 1) _tile_loadd(2, c + rows * ldc, c_row);
+    if constexpr (M > 1 && P > 1) _tile_loadd(3, c + rows * ldc + columns, c_row);
+    for (Index k = 0; k < depth; k += depth_step) {
+        _tile_loadd(4, a + k, a_row);
+        if constexpr (M > 1) _tile_loadd(5, a + rows * lda + k, a_row);
+        _tile_loadd(6, b + k * columns, packed_row);
+        if constexpr (P > 1) _tile_loadd(7, b + panel + k * columns, packed_row);
+        _tile_dpbf16ps(0, 4, 6);
+        if constexpr (P > 1) _tile_dpbf16ps(1, 4, 7);
+        if constexpr (M > 1) _tile_dpbf16ps(2, 5, 6);
+        if constexpr (M > 1 && P > 1) _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_stored(0, c, c_row);
+    if constexpr (P > 1) _tile_stored(1, c + columns, c_row);
+    if constexpr (M > 1) _tile_stored(2, c + rows * ldc, c_row);
+    if constexpr (M > 1 && P > 1) _tile_stored(3, c + rows * ldc + columns, c_row);
+}
+
+template <int P>
+void amx_tiles(Index m, Index depth, const Bf16* a, Index lda, const Bf16* b, float* c, Index ldc) {
+    Index i = 0;
+    for (; i + 32 <= m; i += 32) amx_tile<2, P>(depth, a + i * lda, lda, b, c + i * ldc, ldc);
+    for (; i + 16 <= m; i += 16) amx_tile<1, P>(depth, a + i * lda, lda, b, c + i * ldc, ldc);
+}
+
+// Whole tiles by AMX, the rows and columns that are left by AVX-512. The compiler does not know that tile instructions
+// read and write memory.
+void multiply_by_tiles(Index m, Index n, Index depth, const Bf16* a, Index lda, const Bf16* b, float* c, Index ldc) {
+    const Index rows = m / 16 * 16, whole = n / columns * columns;
+    if (rows > 0 && whole > 0) {
+        const TileConfig config;
+        asm volatile("" ::: "memory");
+        _tile_loadconfig(&config);
+        Index j = 0;
+        for (; j + 2 * columns <= whole; j += 2 * columns) amx_tiles<2>(rows, depth, a, lda, b + j * depth, c + j, ldc);
+        if (j < whole) amx_tiles<1>(rows, depth, a, lda, b + j * depth, c + j, ldc);
+        _tile_release();
+        asm volatile("" ::: "memory");
+    }
+    if (whole < n) multiply(rows, n - whole, depth, a, lda, b + whole * depth, c + whole, ldc);
+    if (rows < m) multiply(m - rows, n, depth, a + rows * lda, lda, b, c + rows * ldc, ldc);
+}
+
+constexpr auto& best_multiply = multiply_by_tiles;
+constexpr const char* name = "AMX BF16";
+
+#else
+
+constexpr auto& best_multiply = multiply;
+constexpr const char* name = "AVX-512 BF16";
+
+#endif
 
 // 32 numbers of a row from `first` on, 0 beyond its end or where there is no row.
 __m512i part_of(const Bf16* row, Index width, Index first) {
@@ -144,7 +214,7 @@ void narrow_transposed(Index m, Index n, const float* x, Index ldx, Bf16* out, I
         }
 }
 
-constexpr Bf16Unit unit{"AVX-512 BF16", multiply, pack, pack_transposed, narrow_transposed};
+constexpr Bf16Unit unit{name, best_multiply, pack, pack_transposed, narrow_transposed};
 
 }  // namespace
 

@@ -2,9 +2,17 @@
 
 #include "simd/kernels.h"
 
+#ifdef HASHSLIDE_HAS_AMX
+#include <cpuid.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#endif
+
 namespace hashslide {
 
-extern const Kernels kernels_baseline, kernels_avx2, kernels_avx512, kernels_avx512bf16;
+extern const Kernels kernels_baseline, kernels_avx2, kernels_avx512, kernels_avx512bf16, kernels_amx;
 
 namespace {
 
@@ -12,6 +20,27 @@ struct Candidate {
     const Kernels* table;
     bool supported;
 };
+
+#ifdef HASHSLIDE_HAS_AMX
+
+// Linux wants to be asked, as the tiles enlarge the state that it saves of each thread.
+bool may_use_tiles() {
+#ifdef __linux__
+    constexpr long ask = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    static const bool is_permitted = syscall(SYS_arch_prctl, ask, tile_data) == 0;
+    return is_permitted;
+#else
+    return false;
+#endif
+}
+
+bool has_amx() {
+    constexpr unsigned bf16 = 1u << 22, tile = 1u << 24;
+    unsigned eax, ebx, ecx, edx;
+    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx & bf16) && (edx & tile) && may_use_tiles();
+}
+
+#endif
 
 // From the plainest to the best.
 std::vector<Candidate> candidates() {
@@ -25,8 +54,9 @@ std::vector<Candidate> candidates() {
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     all.push_back({&kernels_avx512, avx512});
-    all.push_back(
-        {&kernels_avx512bf16, avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni")});
+    const bool avx512bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+    all.push_back({&kernels_avx512bf16, avx512bf16});
+    all.push_back({&kernels_amx, avx512bf16 && has_amx()});
 #endif
     return all;
 }
