@@ -1,6 +1,6 @@
-"""Exact top-5 of one row at a time, without and with the 8-bit screen, by the number of labels.
+"""Exact top-5 of one row and of many rows at a time, by the number of labels.
 
-    python -m benchmarks.speed.latency --labels 100000 --hidden 128
+    python -m benchmarks.speed.latency --labels 100000 --hidden 128 --rows 1 256
 
 Random weights: what is measured is reading and scoring them. The rival is a NumPy product over the same
 weights followed by a partial sort, which is what a PyTorch model does at serving time.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -23,6 +24,7 @@ from ..common.processes import wall_seconds
 N_FEATURES = 1_000
 N_NONZERO = 30
 K = 5
+NUMPY_ROWS = 32  # whose products NumPy holds at once
 
 
 def network_with_random_weights(n_labels: int, hidden: int) -> Network:
@@ -35,14 +37,16 @@ def network_with_random_weights(n_labels: int, hidden: int) -> Network:
     return network
 
 
-def milliseconds(call: Callable[[], object], repeats: int) -> float:
-    """Return the median wall time of a call."""
-    return 1e3 * median(wall_seconds(call, repeats))
+def milliseconds(call: Callable[[], object], seconds: float) -> float:
+    """Return the median wall time of a call, repeated for some seconds, but at least three times."""
+    once = max(wall_seconds(call, 1))
+    return 1e3 * median(wall_seconds(call, max(3, int(seconds / once))))
 
 
-def numpy_topk(weight: np.ndarray, h: np.ndarray) -> np.ndarray:
-    """Return the ids of the K largest products."""
-    return np.argpartition(weight @ h, -K)[-K:]
+def numpy_topk(weight: np.ndarray, h: np.ndarray) -> None:
+    """Find the ids of the K largest products of each row, some rows at a time."""
+    for first in range(0, len(h), NUMPY_ROWS):
+        np.argpartition(h[first : first + NUMPY_ROWS] @ weight.T, -K, axis=1)
 
 
 def main() -> None:
@@ -50,21 +54,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--labels", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--hidden", type=int, default=128)
+    parser.add_argument("--rows", type=int, nargs="+", default=[1, 256])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=5.0, help="about so long for each number")
     arguments = parser.parse_args()
-    print("| labels | threads | hashslide, ms | NumPy product, ms | ratio |\n| --: | --: | --: | --: | --: |")
+    print("| labels | rows | threads | hashslide, ms a row | NumPy product, ms a row | ratio |")
+    print("| --: | --: | --: | --: | --: | --: |")
     rng = np.random.default_rng(1)
-    row = sparse.random(1, N_FEATURES, N_NONZERO / N_FEATURES, "csr", np.float32, rng)
     for n_labels in arguments.labels:
         network = network_with_random_weights(n_labels, arguments.hidden)
         weight = network.state()["output.weight"]
-        h = rng.standard_normal(arguments.hidden, dtype=np.float32)
-        for threads in arguments.threads:
-            ours = milliseconds(lambda n=threads, net=network: net.predict_topk(row, K, n), arguments.repeats)
-            with threadpool_limits(threads, user_api="blas"):
-                theirs = milliseconds(lambda w=weight, q=h: numpy_topk(w, q), arguments.repeats)
-            print(f"| {n_labels:,} | {threads} | {ours:.2f} | {theirs:.2f} | {theirs / ours:.1f} |")
+        for n_rows in arguments.rows:
+            x = sparse.random(n_rows, N_FEATURES, N_NONZERO / N_FEATURES, "csr", np.float32, rng)
+            h = rng.standard_normal((n_rows, arguments.hidden), dtype=np.float32)
+            for _ in range(2):  # one of the first calls makes the screen
+                network.predict_topk(x, K)
+            for threads in arguments.threads:
+                ours = milliseconds(partial(network.predict_topk, x, K, threads), arguments.seconds) / n_rows
+                with threadpool_limits(threads, user_api="blas"):
+                    theirs = milliseconds(partial(numpy_topk, weight, h), arguments.seconds) / n_rows
+                times = f"{ours:.2f} | {theirs:.2f} | {theirs / ours:.1f}"
+                print(f"| {n_labels:,} | {n_rows} | {threads} | {times} |")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,20 @@
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "base/parallel.h"
+#include "bind/arrays.h"
 #include "bind/released.h"
 #include "simd/gemm.h"
 #include "simd/kernels.h"
+#include "simd/packing.h"
 
 namespace nb = nanobind;
+using namespace nb::literals;
 
 void bind_data(nb::module_& m);
 void bind_hash_families(nb::module_& m);
@@ -32,6 +39,37 @@ nb::dict build_info() {
     return info;
 }
 
+using Bytes = nb::ndarray<const std::int8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+// The rows of a matrix, packed, whose width is no multiple of anything.
+template <class Pack>
+void pack_rows(const Bytes& x, Pack&& pack) {
+    const hashslide::Index width = static_cast<hashslide::Index>(x.shape(1));
+    std::vector<std::int8_t> row(hashslide::groups_of(width) * hashslide::group);
+    for (hashslide::Index i = 0; i < static_cast<hashslide::Index>(x.shape(0)); ++i) {
+        std::copy_n(x.data() + i * width, width, row.begin());
+        pack(row.data(), i);
+    }
+}
+
+auto products_int8(const Bytes& queries, const Bytes& labels) {
+    using namespace hashslide;
+    const Index n = static_cast<Index>(queries.shape(0)), groups = groups_of(static_cast<Index>(queries.shape(1)));
+    const Index n_panels = (static_cast<Index>(labels.shape(0)) + panel_labels - 1) / panel_labels;
+    const Index panel_bytes = groups * group * panel_labels;
+    std::vector<std::int8_t> packed(n * groups * group);
+    std::vector<std::int32_t> starts(n), out(n * n_panels * panel_labels);
+    std::vector<std::uint8_t> panels(n_panels * panel_bytes);
+    pack_rows(queries,
+              [&](const std::int8_t* row, Index i) { starts[i] = pack_query(row, groups, i, n, packed.data()); });
+    pack_rows(labels, [&](const std::int8_t* row, Index i) {
+        pack_label(row, groups, i % panel_labels, panels.data() + i / panel_labels * panel_bytes);
+    });
+    kernels().products_int8(n, n_panels, groups, packed.data(), starts.data(), panels.data(), out.data(),
+                            n_panels * panel_labels);
+    return to_array(out);
+}
+
 // The instruction set is chosen when it is first needed; a wrong one arrives as hashslide.errors.CpuError.
 void translate_cpu_error(const std::exception_ptr& error, void*) {
     try {
@@ -50,6 +88,8 @@ NB_MODULE(_core, m) {
     m.def("build_info", &build_info, "How this module was built and what it runs on.");
     m.def("available_cpus", &hashslide::available_cpus,
           "CPUs granted to this process by its affinity mask and control group.");
+    m.def("products_int8", &products_int8, "queries"_a, "labels"_a,
+          "For tests: the integer products of the rows, (n_queries, n_labels padded to whole panels), flat.");
     hashslide::bind_exit(m);
     hashslide::bind_lock(m);
     bind_data(m);

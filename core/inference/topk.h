@@ -6,18 +6,14 @@
 
 namespace hashslide {
 
-// Every label is scored, block by block, and none of the scores is kept. excluded: labels that each row must not get.
-// labels, scores: (x.n_rows, k), best first, ties by the smaller id; where fewer than k labels are left, -1 and
-// -infinity follow. 1 <= k <= n_labels.
-void blocked_topk(const Model& model, const CsrView& x, const CsrView& excluded, Index k, std::int64_t* labels,
-                  float* scores, int n_threads);
+// excluded: labels that each row must not get. labels, scores: (x.n_rows, k), best first, ties by the smaller id; where
+// fewer than k labels are left, -1 and -infinity follow. 1 <= k <= n_labels. screen: null, and every label is scored;
+// the results are the same.
+void exact_topk(const Model& model, const Screen* screen, const CsrView& x, const CsrView& excluded, Index k,
+                std::int64_t* labels, float* scores, int n_threads);
 
 // One row of the two.
 void write_hits(std::span<const Hit> hits, Index k, std::int64_t* labels, float* scores);
-
-// The same for a few rows, one after the other: one row does not share its pass over the weights.
-void screened_topk(const Model& model, const Screen& screen, const CsrView& x, const CsrView& excluded, Index k,
-                   std::int64_t* labels, float* scores, int n_threads);
 
 // logits: (x.n_rows, n_labels).
 void all_logits(const Model& model, const CsrView& x, float* logits, int n_threads);

@@ -14,8 +14,8 @@
 namespace hashslide {
 namespace {
 
-// Up to this many rows, reading the weights costs more than the arithmetic, and the 8-bit screen wins.
-constexpr Index screened_rows = 4;
+// To score so few rows costs less than to make the screen.
+constexpr Index scored_rows = 4;
 constexpr Index predicted_rows = 1024;  // whose features and activations are held at once
 
 // Worker 0 draws from the network's own seed, so that one worker is the serial algorithm.
@@ -148,18 +148,16 @@ void Network::hidden(const CsrInput& x, std::size_t n_layers, float* out, int n_
     });
 }
 
-// Few rows by the screen, but for the first ones since the weights have changed: making it costs more than they do.
 void Network::predict_topk(const CsrInput& x, const CsrInput* excluded, Index k, std::int64_t* labels, float* scores,
                            int n_threads) const {
     const FlushDenormals flush;
-    const auto few = x.n_rows() <= screened_rows ? screen(n_threads) : nullptr;
+    constexpr Index held_hits = Index{1} << 22, least_rows = 48;
+    const Index block = std::clamp(held_hits / model_.ranker.needed(k), least_rows, predicted_rows);
+    const auto screen = screen_for(x.n_rows(), n_threads);
     CsrRows left_out;
-    for_blocks(x, predicted_rows, [&](const CsrView& rows, Index first) {
+    for_blocks(x, block, [&](const CsrView& rows, Index first) {
         left_out.assign_pattern(excluded, first, rows.n_rows);
-        if (few)
-            screened_topk(model_, *few, rows, left_out.view(), k, labels + first * k, scores + first * k, n_threads);
-        else
-            blocked_topk(model_, rows, left_out.view(), k, labels + first * k, scores + first * k, n_threads);
+        exact_topk(model_, screen.get(), rows, left_out.view(), k, labels + first * k, scores + first * k, n_threads);
     });
 }
 
@@ -198,16 +196,17 @@ void Network::drop_screen() {
     is_screen_wanted_ = false;
 }
 
-std::shared_ptr<const Screen> Network::screen(int n_threads) const {
+std::shared_ptr<const Screen> Network::screen_for(Index n_rows, int n_threads) const {
     {
         const std::lock_guard lock(screen_mutex_);
-        if (!std::exchange(is_screen_wanted_, true) || is_screen_in_work_) return nullptr;
         if (screen_) return screen_;
+        const bool is_first = !std::exchange(is_screen_wanted_, true);
+        if (is_screen_in_work_ || (is_first && n_rows <= scored_rows)) return nullptr;
         is_screen_in_work_ = true;
     }
     std::shared_ptr<const Screen> made;
     try {
-        made = std::make_shared<const Screen>(model_.output, n_threads);
+        made = std::make_shared<const Screen>(model_, n_threads);
     } catch (...) {
         const std::lock_guard lock(screen_mutex_);
         is_screen_in_work_ = false;

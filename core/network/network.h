@@ -99,8 +99,9 @@ private:
     // Calls f(rows, first) for copies of so many rows of x at a time, with their values times input_scale.
     template <class F>
     void for_blocks(const CsrInput& x, Index block, F&& f) const;
-    // Null at the first call since drop_screen(), and while another thread makes it.
-    std::shared_ptr<const Screen> screen(int n_threads) const;
+    // Null where it is not worth making: for few rows at the first call since drop_screen(); and while another thread
+    // makes it.
+    std::shared_ptr<const Screen> screen_for(Index n_rows, int n_threads) const;
     void drop_screen();
     std::span<const std::unique_ptr<Worker>> used_workers() const {
         return {workers_.data(), static_cast<std::size_t>(used_workers_)};
@@ -127,7 +128,7 @@ private:
     // Made at the first prediction of a few rows, dropped when the weights change.
     mutable std::mutex screen_mutex_;
     mutable std::shared_ptr<const Screen> screen_;
-    mutable bool is_screen_wanted_ = false;  // a prediction of few rows has been made with these weights
+    mutable bool is_screen_wanted_ = false;  // a prediction has been made with these weights
     mutable bool is_screen_in_work_ = false;
 };
 

@@ -4,6 +4,7 @@
 #include "simd/kernels.h"
 
 #include "simd/products.h"
+#include "simd/screening.h"
 
 namespace hashslide::HASHSLIDE_ISA {
 const Bf16Unit* bf16_unit();
@@ -81,15 +82,6 @@ void sparse_dots(Index n, const Id* __restrict ids, const float* __restrict a, c
     }
     *sum_a = of_a;
     *sum_b = of_b;
-}
-
-void dots_int8(Index rows, Index n, const std::int8_t* __restrict x, const std::int16_t* __restrict y,
-               std::int32_t* __restrict out) {
-    for (Index r = 0; r < rows; ++r) {
-        std::int32_t s = 0;
-        for (Index i = 0; i < n; ++i) s += static_cast<std::int16_t>(x[r * n + i]) * y[i];
-        out[r] = s;
-    }
 }
 
 float sum_of_squares(Index n, const float* x) {
@@ -343,7 +335,9 @@ const Kernels HASHSLIDE_JOIN(kernels_, HASHSLIDE_ISA) = {HASHSLIDE_TEXT(HASHSLID
                                                          narrow_entries_randomly,
                                                          HASHSLIDE_ISA::bf16_unit,
                                                          sparse_dots,
-                                                         dots_int8,
+                                                         HASHSLIDE_ISA::quantise,
+                                                         HASHSLIDE_ISA::products_int8,
+                                                         HASHSLIDE_ISA::at_least,
                                                          sum_of_squares,
                                                          maximum,
                                                          scale,

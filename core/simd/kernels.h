@@ -8,6 +8,7 @@
 #include "base/types.h"
 #include "simd/bf16.h"
 #include "simd/bf16_unit.h"
+#include "simd/panels.h"
 
 namespace hashslide {
 
@@ -42,8 +43,16 @@ struct Kernels {
     // Two sums over the same entries of x: of a x[ids] and of b |x[ids]|.
     void (*sparse_dots)(Index n, const Id* ids, const float* a, const float* b, const float* x, float* sum_a,
                         float* sum_b);
-    // out = x y in integers, x (rows, n).
-    void (*dots_int8)(Index rows, Index n, const std::int8_t* x, const std::int16_t* y, std::int32_t* out);
+    // x = scale q + error with |q| <= limit; the length of the error. Vectors that are not finite have the scale 0.
+    Quantised (*quantise)(Index n, const float* x, float limit, std::int8_t* q);
+    // out[q * ld + i] = starts[q] + the sum of queries times bytes of the label i of the panels (simd/panels.h), in
+    // integers; queries (groups, n_queries, group).
+    void (*products_int8)(Index n_queries, Index n_panels, Index groups, const std::int8_t* queries,
+                          const std::int32_t* starts, const std::uint8_t* panels, std::int32_t* out, Index ld);
+    // The places, ascending, and upper bounds of those labels of the panels whose bound is not below the threshold, for
+    // one query with the given products of its integers with theirs; returns their number.
+    Index (*at_least)(Index n_panels, const std::int32_t* products, const PanelBounds* panels, const QueryBounds& query,
+                      float threshold, Id* places, float* upper);
     float (*sum_of_squares)(Index n, const float* x);  // sum of x^2
     float (*maximum)(Index n, const float* x);         // of n >= 1 values
     void (*scale)(Index n, float a, float* x);         // x *= a
