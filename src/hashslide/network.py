@@ -13,9 +13,9 @@ from hashslide._checks import as_int, check_choice, check_int
 from hashslide._interface import wording
 from hashslide._locks import reading, training, writing
 from hashslide._validation import as_numeric, to_float32
-from hashslide.bfloat16 import BFLOAT16, is_bfloat16
 from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.errors import InputError
+from hashslide.precision import BFLOAT16, is_bfloat16
 from hashslide.settings import NetworkConfig
 from hashslide.settings.limits import MAX_IDS
 
@@ -518,7 +518,7 @@ class Network:
     def state(self, *roles: str) -> dict[str, NDArray[Any]]:
         """Return the arrays that make up the network, by name.
 
-        Weights of bfloat16 have the dtype `hashslide.bfloat16.BFLOAT16`.
+        Weights of bfloat16 have the dtype `hashslide.precision.BFLOAT16`.
         Large arrays are read-only views: they show what training does to them, and keep their memory when the
         network moves on to another, as when it grows. Counts and hash tables are copies.
 

@@ -19,10 +19,10 @@ from hashslide import (
     Vanilla,
     WinnerTakeAll,
 )
-from hashslide.bfloat16 import to_float32
 from hashslide.diagnostics import tables
 from hashslide.errors import InputError
 from hashslide.network import Network
+from hashslide.precision import to_float32
 from hashslide.settings import MissingFamily
 
 

@@ -9,13 +9,13 @@ from estimator_helpers import assert_equal_models, fast, state
 from scipy import sparse
 
 from hashslide import metrics
-from hashslide.bfloat16 import to_float32
 from hashslide.csr import as_csr
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator import SlideClassifier, approximate
 from hashslide.estimator.approximate import default_settings
 from hashslide.model_file import load_model, save_model
 from hashslide.network import CandidateSettings, Network
+from hashslide.precision import to_float32
 from hashslide.reference import approximate as reference
 
 

@@ -1,4 +1,4 @@
-"""The matrix products of bfloat16 numbers against plain loops, shape by shape; those of AMX by emulated instructions."""
+"""The matrix products of bfloat16 numbers against plain loops; those of AMX by emulated instructions."""
 
 import subprocess
 from pathlib import Path

@@ -9,9 +9,9 @@ from estimator_helpers import fast
 from numpy.testing import assert_array_equal
 
 from hashslide import SlideClassifier, build_info, metrics
-from hashslide.bfloat16 import BFLOAT16, is_bfloat16
 from hashslide.errors import InputError, ModelFileError
 from hashslide.model_file import load_model, save_model
+from hashslide.precision import BFLOAT16, is_bfloat16
 
 HAS_UNIT = build_info()["bf16_unit"] is not None
 

@@ -11,10 +11,10 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 
 from hashslide import _core, reference
-from hashslide.bfloat16 import BFLOAT16, to_float32
 from hashslide.csr import as_csr
 from hashslide.errors import InputError
 from hashslide.network import Network
+from hashslide.precision import BFLOAT16, to_float32
 from hashslide.settings import DWTA, SGD, Adam, Dense, Hashed, NetworkConfig, Vanilla
 
 

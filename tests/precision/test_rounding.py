@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from hashslide import _core
-from hashslide.bfloat16 import BFLOAT16, dtype_name, is_bfloat16, to_float32
 from hashslide.network import Network
+from hashslide.precision import BFLOAT16, dtype_name, is_bfloat16, to_float32
 from hashslide.reference.rounding import RandomRounding, bfloat16_bits, nearest
 from hashslide.settings import NetworkConfig
 

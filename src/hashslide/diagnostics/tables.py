@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hashslide import _core
-from hashslide.bfloat16 import to_float32
 from hashslide.csr import as_csr
 from hashslide.errors import InputError
 from hashslide.network import Network
+from hashslide.precision import to_float32
 from hashslide.reference.rng import mix
 from hashslide.settings import CustomHash, HashFamily, Sampler
 from hashslide.settings.base import own_values

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hashslide.bfloat16 import is_bfloat16
 from hashslide.errors import InputError
 from hashslide.network import Network
+from hashslide.precision import is_bfloat16
 
 _BLOCK = 2**20
 _SAMPLES, _SAMPLE = 64, 1024

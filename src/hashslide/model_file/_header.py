@@ -17,8 +17,8 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 
 from hashslide._core import build_info
-from hashslide.bfloat16 import BFLOAT16
 from hashslide.errors import InputError, ModelFileError
+from hashslide.precision import BFLOAT16
 
 FORMAT_NAME = "hashslide"
 FORMAT_VERSION = 1

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hashslide.bfloat16 import to_float32
+from hashslide.precision import to_float32
 from hashslide.reference.active_sets import distinct
 from hashslide.reference.optimizer import Optimizer, pad_rows
 from hashslide.reference.rng import CounterRng, mix

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hashslide.bfloat16 import BFLOAT16
+from hashslide.precision import BFLOAT16
 from hashslide.reference.rng import CounterRng, mix
 
 __all__ = ["RandomRounding", "bfloat16_bits", "nearest"]

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from hashslide import model_file
-from hashslide.bfloat16 import dtype_name
 from hashslide.cli._console import print_facts, print_json, print_table, readable_bytes
 from hashslide.errors import InputError
+from hashslide.precision import dtype_name
 from hashslide.settings import Settings
 from hashslide.settings.plain import from_plain
 

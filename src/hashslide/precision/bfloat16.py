@@ -45,7 +45,7 @@ def to_float32(array: NDArray[Any]) -> NDArray[np.float32]:
     Examples
     --------
     >>> import numpy as np
-    >>> from hashslide.bfloat16 import BFLOAT16, to_float32
+    >>> from hashslide.precision import BFLOAT16, to_float32
     >>> to_float32(np.array([0x3FC0], np.uint16).view(BFLOAT16))
     array([1.5], dtype=float32)
     """
