@@ -37,6 +37,13 @@ def model(text):
     return copy
 
 
+@pytest.fixture
+def cheap_candidates(monkeypatch):
+    """Costs at which candidates pay for as few labels as these tests have."""
+    for name, value in {"NEURON_COST": 5.0, "CENTRE_COST": 2.0, "ENTRY_COST": 0.1}.items():
+        monkeypatch.setattr(approximate, name, value)
+
+
 def lists_of(state, name):
     begin, labels, counts = (state[f"candidates.{name}.{part}"] for part in ("begin", "labels", "counts"))
     return [(labels[a:b], counts[a:b]) for a, b in pairwise(begin)]
@@ -125,7 +132,7 @@ def test_query_is_that_of_the_reference(text, model, settings):
     assert agree >= 57  # sums that are equal but for rounding may fall on either side of the cut
 
 
-def test_keeps_99_percent_of_exact_precision_on_real_data(pubmed):
+def test_keeps_99_percent_of_exact_precision_on_real_data(pubmed, cheap_candidates):
     model = SlideClassifier(hidden=64, epochs=2, random_state=0, approximate=True, n_jobs=2)
     model.fit(pubmed.X_train, pubmed.Y_train)
     assert model.approximate_.uses_candidates and model.approximate_.relative_cost < 1
@@ -302,9 +309,8 @@ def test_few_labels_are_predicted_exactly(pubmed_small):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_tuning_takes_the_cheapest_settings_that_are_good_enough(text, model, monkeypatch):
+def test_tuning_takes_the_cheapest_settings_that_are_good_enough(text, model, cheap_candidates):
     d, _ = text
-    monkeypatch.setattr(approximate, "ENTRY_COST", 0.1)  # so that it pays at this size
     shares = (0.5, 0.8, 0.95)
     reports = [model.tune_approximate(d.X_test, share=share) for share in shares]
     costs = [report.relative_cost for report in reports]
