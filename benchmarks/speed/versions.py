@@ -3,9 +3,9 @@
     git worktree add ../old bee18d6  # and install it in an environment of its own
     python -m benchmarks.speed.versions --other ../old/.venv/bin/python --data DIR --isa avx2
 
-Both versions train with their defaults and then predict exactly, each run in a process of its own, and take turns.
-The medians are printed: examples that a second of training steps takes, seconds of the whole fit, and seconds
-of the prediction. Products of the BLAS are held to the instruction set too.
+Both versions train with their defaults and then predict exactly, each run in a process of its own, and take
+turns. The medians are printed: examples that a second of training steps takes, seconds of the whole fit, and
+seconds of the prediction. Products of the BLAS are held to the instruction set too.
 """
 
 from __future__ import annotations
