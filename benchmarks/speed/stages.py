@@ -2,9 +2,10 @@
 
     python -m benchmarks.speed.stages --data DIR
 
-Trains with the defaults and prints each stage's share of the step, the GFLOP/s of the two stages made of
-products, and the bytes a second that the updates of touched rows move at least. Set them against
-`benchmarks.speed.limits` on the same machine.
+Trains with the defaults and prints the share of each stage in a step on the most threads, the GFLOP/s of the
+two stages made of products, and the bytes a second that gathering and updating output rows moves at least. Set
+them against `benchmarks.speed.limits` on the same machine. Then it prints the seconds of each stage by the
+number of threads, and what they would be on more cores by Amdahl's law.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def measure(
     X: csr_matrix, Y: csr_matrix, threads: int, seed: int
 ) -> tuple[dict[str, float], SlideClassifier]:
     """Return the seconds of each stage of one fit, and the classifier."""
-    model = SlideClassifier(n_jobs=threads, random_state=seed).fit(X, Y)
+    settings = {"ranker": False, "approximate": False}  # neither is a part of a step
+    model = SlideClassifier(n_jobs=threads, random_state=seed, **settings).fit(X, Y)
     return model.network_.stage_seconds, model
 
 
@@ -35,11 +37,12 @@ def work(model: SlideClassifier, n_examples: int) -> dict[str, float]:
     examples = n_examples * model.n_iter_
     active = float(np.mean([record["active"] for record in model.history_]))
     steps = model.network_.step
+    size = 2 if model.network_.config.precision == "bfloat16" else 4
     return {
         "forward": 2 * examples * active * hidden,
         "backward": 4 * examples * active * hidden,
         # A row is read to gather it, and read and written to update it, with its accumulator.
-        "update_bytes": steps * active * (3 * 4 * hidden + 2 * 4),
+        "update_bytes": steps * active * (3 * size * hidden + 2 * 4),
     }
 
 
@@ -60,17 +63,47 @@ def report(seconds: dict[str, float], done: dict[str, float]) -> str:
     return "\n".join(lines)
 
 
+def scaling(by_threads: dict[int, dict[str, float]], predicted: list[int]) -> str:
+    """Return the seconds of each stage by the number of threads, and what Amdahl's law makes of them.
+
+    With the time ``t = s + p / n`` on n threads, s and p follow from the fewest and the most threads.
+    """
+    least, most = min(by_threads), max(by_threads)
+    names = [name for name, value in by_threads[least].items() if value > 0]
+    heads = [f"{n} threads, s" for n in by_threads] + [f"{n} threads, by the law" for n in predicted]
+    lines = ["| stage | " + " | ".join(heads) + " |", "| --- |" + " --: |" * len(heads)]
+    rows: list[list[float]] = []
+    for name in names:
+        first, last = by_threads[least][name], by_threads[most][name]
+        shared = max(0.0, min(first, (first - last) / (1 / least - 1 / most)))
+        alone = first - shared / least
+        rows.append([by_threads[n][name] for n in by_threads] + [alone + shared / n for n in predicted])
+        lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |")
+    sums = [sum(column) for column in zip(*rows, strict=True)]
+    lines.append("| all | " + " | ".join(f"{value:.2f}" for value in sums) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of train.txt.gz")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--predict", type=int, nargs="*", default=[4, 8, 16], help="threads of the model")
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
     X, Y = load_xmc(arguments.data / "train.txt.gz")
-    runs = [measure(X, Y, arguments.threads, seed) for seed in range(arguments.runs)]
-    seconds = {name: median(run[0][name] for run in runs) for name in runs[0][0]}
-    print(report(seconds, work(runs[-1][1], X.shape[0])))
+    records: dict[int, list[dict[str, float]]] = {n: [] for n in arguments.threads}
+    for seed in range(arguments.runs):
+        for threads in arguments.threads:
+            seconds, model = measure(X, Y, threads, seed)
+            records[threads].append(seconds)
+    medians = {
+        n: {name: median(run[name] for run in runs) for name in runs[0]} for n, runs in records.items()
+    }
+    print(report(medians[max(medians)], work(model, X.shape[0])))
+    if len(medians) > 1:
+        print("\n" + scaling(medians, arguments.predict))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ void copy_features(const BatchFeatures& batch, Index n_features, Activations& ou
     out.has_features.clear();
     for (Index b = 0; b < out.n; ++b) {
         for (std::size_t j = 0; j < batch.ids(b).size(); ++j) {
-            if (batch.kept_values(b)[j] == 0) continue;
-            out.push(batch.ids(b)[j], batch.kept_values(b)[j]);
+            if (batch.values(b)[j] == 0) continue;
+            out.push(batch.ids(b)[j], batch.values(b)[j]);
         }
         out.has_features.push_back(out.entries() > out.begin.back());
         out.begin.push_back(out.entries());
@@ -65,7 +65,7 @@ double HiddenStack::Work::total_multiplications() const {
     return sum;
 }
 
-Activations& HiddenStack::forward(const BatchFeatures& batch, Work& work, std::uint64_t seed, Index step,
+Activations& HiddenStack::forward(BatchFeatures& batch, Work& work, std::uint64_t seed, Index step,
                                   int n_threads) const {
     Activations* in = &work.input;
     if (input_) {

@@ -31,7 +31,7 @@ public:
     };
 
     // seed: of this batch's draws; the network's own, or that of a worker. Returns what the next layer sees.
-    Activations& forward(const BatchFeatures& batch, Work& work, std::uint64_t seed, Index step, int n_threads) const;
+    Activations& forward(BatchFeatures& batch, Work& work, std::uint64_t seed, Index step, int n_threads) const;
     // After forward, whose result has its gradients.
     void backward_and_update(const BatchFeatures& batch, Work& work, std::uint64_t seed, float rate, Index step,
                              int n_threads);

@@ -52,10 +52,14 @@ void InputLayer::forward_row(std::span<const Id> ids, std::span<const float> val
     out.scales[row] = function_.forward(hidden_, has_features, h);
 }
 
-void InputLayer::forward(const BatchFeatures& batch, Activations& out, int n_threads) const {
+void InputLayer::forward(BatchFeatures& batch, Activations& out, int n_threads) const {
+    constexpr Index rows = 16;
     start(batch.n_examples(), out);
-    parallel_for(n_threads, 0, out.n, 16, [&](Index first, Index last) {
-        for (Index b = first; b < last; ++b) forward_row(batch.ids(b), batch.kept_values(b), b, out);
+    const Index pieces = (out.n + rows - 1) / rows;
+    parallel_for(n_threads, 0, 1 + pieces, 1, [&](Index piece, Index) {
+        if (piece == 0) return batch.group_by_feature();  // which cannot be shared
+        for (Index b = (piece - 1) * rows; b < std::min(out.n, piece * rows); ++b)
+            forward_row(batch.ids(b), batch.values(b), b, out);
     });
 }
 
@@ -81,7 +85,7 @@ void InputLayer::backward(const BatchFeatures& batch, Activations& out, float ra
         float* sum = scratch(hidden_);
         for (Index t = first; t < last; ++t) {
             if (t + prefetched < n_touched) weight.view().prefetch(batch.touched()[t + prefetched]);
-            const auto values = batch.kept_example_values(t);
+            const auto values = batch.example_values(t);
             if (std::ranges::none_of(values, [](float v) { return v != 0; }))
                 continue;  // dropped everywhere: untouched
             std::fill_n(sum, hidden_, 0.0f);

@@ -19,7 +19,8 @@ public:
     InputLayer(Index n_features, Index hidden, const UnitFunction& function, float init_scale,
                const OptimizerConfig& optimizer, Precision precision, std::uint64_t seed);
 
-    void forward(const BatchFeatures& batch, Activations& out, int n_threads) const;
+    // Meanwhile the batch is grouped by feature, for backward.
+    void forward(BatchFeatures& batch, Activations& out, int n_threads) const;
     // Rows first .. first + n of x, without dropout.
     void predict(const CsrView& x, Index first, Index n, Activations& out, int n_threads) const;
 

@@ -35,6 +35,7 @@ Network::Network(const NetworkConfig& config, bool initialise)
       selector_(config.selector, config.n_labels, config.width(), config.seed) {
     if (!initialise) return;
     model_.hidden.initialise();
+    model_.output.weight.occupy();
     build_tables();
 }
 

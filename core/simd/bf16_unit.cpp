@@ -10,11 +10,11 @@ namespace hashslide::HASHSLIDE_ISA {
 
 const Bf16Unit* bf16_unit();
 
-#ifndef __AVX512BF16__
+#if !defined(__AVX512BF16__) && !defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
 
 const Bf16Unit* bf16_unit() { return nullptr; }
 
-#else
+#elif defined(__AVX512BF16__)
 
 namespace {
 

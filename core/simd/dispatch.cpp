@@ -9,10 +9,13 @@
 #include <unistd.h>
 #endif
 #endif
+#ifdef HASHSLIDE_HAS_NEONBF16
+#include <sys/auxv.h>
+#endif
 
 namespace hashslide {
 
-extern const Kernels kernels_baseline, kernels_avx2, kernels_avx512, kernels_avx512bf16, kernels_amx;
+extern const Kernels kernels_baseline, kernels_avx2, kernels_avx512, kernels_avx512bf16, kernels_amx, kernels_neonbf16;
 
 namespace {
 
@@ -57,6 +60,10 @@ std::vector<Candidate> candidates() {
     const bool avx512bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
     all.push_back({&kernels_avx512bf16, avx512bf16});
     all.push_back({&kernels_amx, avx512bf16 && has_amx()});
+#endif
+#ifdef HASHSLIDE_HAS_NEONBF16
+    constexpr unsigned long bf16 = 1ul << 14;  // HWCAP2_BF16
+    all.push_back({&kernels_neonbf16, (getauxval(AT_HWCAP2) & bf16) != 0});
 #endif
     return all;
 }

@@ -7,19 +7,19 @@ void BatchFeatures::gather(const CsrInput& x, const Index* rows, Index n_rows, f
     indptr_.assign(1, 0);
     ids_.clear();
     values_.clear();
-    kept_values_.clear();
+    constexpr Index ahead = 4;  // rows lie far apart
     const float keep = 1.0f / (1.0f - dropout);
     for (Index b = 0; b < n_rows; ++b) {
+        if (b + 2 * ahead < n_rows) x.prefetch_offset(rows[b + 2 * ahead]);
+        if (b + ahead < n_rows) x.prefetch(rows[b + ahead]);
         std::uint64_t draw = static_cast<std::uint64_t>(b) << 32;
         x.each(rows[b], [&](Id id, Index entry) {
             const bool dropped = dropout > 0 && rng.uniform(draw++) < dropout;
             ids_.push_back(id);
-            values_.push_back(x.value(entry) * scale);
-            kept_values_.push_back(dropped ? 0.0f : values_.back() * keep);
+            values_.push_back(dropped ? 0.0f : x.value(entry) * scale * keep);
         });
         indptr_.push_back(static_cast<Index>(ids_.size()));
     }
-    group_by_feature();
 }
 
 // Counting sort of the entries by feature; within a feature they keep the order of the batch.
@@ -36,14 +36,12 @@ void BatchFeatures::group_by_feature() {
     for (std::size_t i = 1; i < by_feature_.size(); ++i) by_feature_[i] += by_feature_[i - 1];
     by_feature_examples_.resize(ids_.size());
     by_feature_values_.resize(ids_.size());
-    by_feature_kept_values_.resize(ids_.size());
     next_.assign(by_feature_.begin(), by_feature_.end() - 1);
     for (Index b = 0; b < n_examples(); ++b) {
         for (Index j = indptr_[b]; j < indptr_[b + 1]; ++j) {
             const Index entry = next_[positions_[j]]++;
             by_feature_examples_[entry] = static_cast<Id>(b);
             by_feature_values_[entry] = values_[j];
-            by_feature_kept_values_[entry] = kept_values_[j];
         }
     }
 }

@@ -1,4 +1,4 @@
-// The features of a batch, by example (forward) and by feature (backward and update), with and without dropout.
+// The features of a batch, by example (forward) and by feature (backward and update).
 #pragma once
 
 #include <vector>
@@ -13,25 +13,21 @@ class BatchFeatures {
 public:
     explicit BatchFeatures(Index n_features = 0) : touched_(n_features) {}
 
-    // Rows of x in the given order, with values times `scale`. In the kept values each feature of each example is 0
-    // with probability `dropout`; the others are scaled by 1 / (1 - dropout).
+    // Rows of x in the given order, with values times `scale`. Each feature of each example is 0 with probability
+    // `dropout`; the others are scaled by 1 / (1 - dropout).
     void gather(const CsrInput& x, const Index* rows, Index n_rows, float scale, float dropout, const CounterRng& rng);
 
     Index n_examples() const { return static_cast<Index>(indptr_.size()) - 1; }
     std::span<const Id> ids(Index example) const { return part(ids_, indptr_, example); }
     std::span<const float> values(Index example) const { return part(values_, indptr_, example); }
-    std::span<const float> kept_values(Index example) const { return part(kept_values_, indptr_, example); }
-    // For each id of an example the position of that feature among touched().
-    std::span<const Id> positions(Index example) const { return part(positions_, indptr_, example); }
 
+    // Of what gather() has left: for what follows. O(entries).
+    void group_by_feature();
     // The features that occur, in the order of their first appearance, and for each the examples with their values.
     const std::vector<Id>& touched() const { return touched_.ids(); }
     std::span<const Id> examples(Index position) const { return part(by_feature_examples_, by_feature_, position); }
     std::span<const float> example_values(Index position) const {
         return part(by_feature_values_, by_feature_, position);
-    }
-    std::span<const float> kept_example_values(Index position) const {
-        return part(by_feature_kept_values_, by_feature_, position);
     }
 
 private:
@@ -39,16 +35,15 @@ private:
     static std::span<const T> part(const std::vector<T>& all, const std::vector<Index>& offsets, Index i) {
         return {all.data() + offsets[i], static_cast<std::size_t>(offsets[i + 1] - offsets[i])};
     }
-    void group_by_feature();
 
     std::vector<Index> indptr_;
-    std::vector<Id> ids_, positions_;
-    std::vector<float> values_, kept_values_;
+    std::vector<Id> ids_, positions_;  // and the place of each entry's feature among touched()
+    std::vector<float> values_;
 
     IdMap touched_;
     std::vector<Index> by_feature_, next_;
     std::vector<Id> by_feature_examples_;
-    std::vector<float> by_feature_values_, by_feature_kept_values_;
+    std::vector<float> by_feature_values_;
 };
 
 }  // namespace hashslide

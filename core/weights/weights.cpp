@@ -1,11 +1,29 @@
 #include "weights/weights.h"
 
+#include <sys/mman.h>
+
 #include <cmath>
 #include <vector>
 
 #include "base/parallel.h"
 
 namespace hashslide {
+namespace {
+
+// Only a hint: systems that do not know the request hand out the memory as it is touched.
+template <class T>
+void occupy(Array<T>& array) {
+#ifdef MADV_POPULATE_WRITE
+    constexpr Index piece = (Index{32} << 20) / static_cast<Index>(sizeof(T));
+    parallel_for(available_cpus(), 0, array.size(), piece, [&](Index first, Index last) {
+        ::madvise(array.data() + first, static_cast<std::size_t>(last - first) * sizeof(T), MADV_POPULATE_WRITE);
+    });
+#endif
+}
+
+}  // namespace
+
+void Weights::occupy() { is_single() ? hashslide::occupy(single) : hashslide::occupy(half); }
 
 void Weights::draw(Index first, Index last, float deviation, const CounterRng& rng) {
     const FlushDenormals flush;

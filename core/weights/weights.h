@@ -33,6 +33,9 @@ public:
         else
             kernels().narrow(width_, given, half.data() + row * width_);
     }
+    // Takes memory for all rows, which stay 0: the system clears it on all threads at once, instead of in the first
+    // training steps, page by page, whenever a row is touched for the first time.
+    void occupy();
     // Rows first .. last: uniform weights of the given standard deviation.
     void draw(Index first, Index last, float deviation, const CounterRng& rng);
     // change(float* row) in the step `step`.

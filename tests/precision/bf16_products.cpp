@@ -3,6 +3,8 @@
 #define HASHSLIDE_ISA tested
 #include "simd/bf16_unit.cpp"
 
+#include "simd/bf16_neon.cpp"
+
 #include <cstdio>
 #include <cstdlib>
 #include <vector>

@@ -1,6 +1,7 @@
 """Networks of bfloat16 weights, against the specification, on any number of threads and every CPU."""
 
 import os
+import platform
 import subprocess
 import sys
 
@@ -16,6 +17,12 @@ from hashslide.errors import InputError
 from hashslide.network import Network
 from hashslide.precision import BFLOAT16, to_float32
 from hashslide.settings import DWTA, SGD, Adam, Dense, Hashed, NetworkConfig, Vanilla
+
+RELEASE = platform.release().split(".")[:2]
+HAS_POPULATE = platform.system() == "Linux" and [int("".join(filter(str.isdigit, n))) for n in RELEASE] >= [
+    5,
+    14,
+]
 
 
 def problem(n=120, n_features=40, n_labels=70):
@@ -195,3 +202,19 @@ def test_every_instruction_set_learns_the_same_but_for_rounding():
 def test_settings_name_the_precisions():
     with pytest.raises(InputError, match="precision is 'float16'; accepted are 'float32' and 'bfloat16'"):
         NetworkConfig(n_features=1, n_labels=1, precision="float16")
+
+
+def resident_bytes():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.memory_of_the_process
+@pytest.mark.skipif(not HAS_POPULATE, reason="Linux hands out memory on request from 5.14 on")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_memory_of_new_weights_is_there_before_the_first_step(precision):
+    before = resident_bytes()
+    network = _core.Network(
+        NetworkConfig(n_features=1, n_labels=2**20, hidden=64, precision=precision).to_core()
+    )
+    assert resident_bytes() - before > 0.95 * network.state()["output.weight"].nbytes > 2**26

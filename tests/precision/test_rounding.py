@@ -73,4 +73,4 @@ def test_many_small_changes_add_up_only_where_rounding_is_random(rounding):
 
 def test_the_core_says_whether_the_cpu_multiplies_such_numbers():
     info = _core.build_info()
-    assert (info["bf16_unit"] is not None) == (info["isa"] in ("avx512bf16", "amx"))
+    assert (info["bf16_unit"] is not None) == (info["isa"] in ("avx512bf16", "amx", "neonbf16"))
