@@ -2,8 +2,8 @@
 
     python -m benchmarks.speed.stages --data DIR
 
-Trains with the defaults and prints each stage's share of a step on the most threads, the GFLOP/s of the
-two stages made of products, and the bytes a second that gathering and updating output rows moves at least. Set
+Trains with the defaults and prints each stage's share of a step on the most threads, the GFLOP/s of the two
+stages made of products, and the bytes a second that gathering and updating output rows moves at least. Set
 them against `benchmarks.speed.limits` on the same machine. Then it prints the seconds of each stage by the
 number of threads, and what they would be on more cores by Amdahl's law.
 """
