@@ -10,6 +10,7 @@ from estimator_helpers import fast
 
 from hashslide import DWTA, Dense, Negatives, Setting, SlideClassifier, model_file
 from hashslide.errors import ModelFileError
+from hashslide.estimator import approximate
 from hashslide.estimator.parameters import PARAMETERS, left_at_default
 from hashslide.settings import Constant
 from hashslide.settings.constraints import allow_auto
@@ -53,7 +54,7 @@ def test_the_settings_given_back_train_the_same_model(small):
     assert set(reasons) <= {"it was given", "it is the default"}
 
 
-def test_reasons_tell_the_figures(small, pubmed):
+def test_reasons_tell_the_figures(small, pubmed, monkeypatch):
     few = SlideClassifier(hidden=8, random_state=0).fit(*small)
     assert few.settings_["batch_size"] == Setting(25, "400 examples are to make 16 steps per epoch")
     assert few.settings_["epochs"].reason == "an epoch has 16 steps, and about 250 are needed"
@@ -64,7 +65,12 @@ def test_reasons_tell_the_figures(small, pubmed):
         more.settings_["ranker"].reason,
     )
     assert more.settings_["ranker"].value is True and figures[1] < figures[2]
-    assert re.search(r"candidates cost \d+% of scoring all 11,336", more.settings_["approximate"].reason)
+    assert more.settings_["approximate"] == Setting(
+        False, "candidates would cost more than half of scoring all 11,336 labels"
+    )
+    monkeypatch.setattr(approximate, "NEURON_COST", 1.0)
+    cheap = fast(epochs=1, ranker=False).fit(pubmed.X_train[:2500], pubmed.Y_train[:2500])
+    assert re.search(r"candidates cost \d+% of scoring all 11,336", cheap.settings_["approximate"].reason)
     off = fast(ranker=False, approximate=False).fit(*small)
     assert {off.settings_[name] for name in ("ranker", "approximate")} == {Setting(False, "it was given")}
 
