@@ -69,6 +69,7 @@ def test_reasons_tell_the_figures(small, pubmed, monkeypatch):
         False, "candidates would cost more than half of scoring all 11,336 labels"
     )
     monkeypatch.setattr(approximate, "NEURON_COST", 1.0)
+    monkeypatch.setattr(approximate, "ENTRY_COST", 0.1)
     cheap = fast(epochs=1, ranker=False).fit(pubmed.X_train[:2500], pubmed.Y_train[:2500])
     assert re.search(r"candidates cost \d+% of scoring all 11,336", cheap.settings_["approximate"].reason)
     off = fast(ranker=False, approximate=False).fit(*small)
