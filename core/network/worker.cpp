@@ -139,6 +139,7 @@ void Worker::prior_shift(const Step& step, int n_threads) {
     shift_.assign(active_.size(), 0.0f);
     if (step.config.prior_correction == 0) return;
     parallel_for(n_threads, active_.n_certain(), active_.size(), 512, [&](Index first, Index last) {
+        for (Index i = first; i < last; ++i) step.prior.prefetch(active_.ids()[i]);
         for (Index i = first; i < last; ++i) shift_[i] = shift_of(step, active_.ids()[i]);
     });
 }

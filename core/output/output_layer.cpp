@@ -15,6 +15,7 @@ void OutputLayer::forward(const ActiveSet& active, const float* h, Index batch, 
     work.products->start(h, batch, width(), n);
     work.logits.resize(static_cast<std::size_t>(n * batch));
     parallel_for(n_threads, 0, n, ActiveProducts::tile, [&](Index first, Index last) {
+        for (Index i = first; i < last; ++i) prefetch(bias.data() + active.ids()[i], 1);
         work.products->gather(weight.view(), active.ids().data(), first, last);
         float* tile_bias = scratch(last - first);
         for (Index i = first; i < last; ++i) tile_bias[i - first] = bias[active.ids()[i]];
@@ -66,9 +67,13 @@ void OutputLayer::update_tile(const ActiveSet& active, Index first, Index last, 
     std::fill_n(bias_gradient, rows, 0.0f);
     for (Index b = 0; b < batch; ++b) kernels().axpy(rows, 1.0f, work.logits.data() + b * n + first, bias_gradient);
     constexpr Index prefetched = 4;
-    for (Index i = 0; i < std::min(prefetched, rows); ++i) prefetch_neuron(active.ids()[first + i]);
+    const auto fetch = [&](Index i) {
+        prefetch_neuron(active.ids()[first + i]);
+        prefetch_state(active.ids()[first + i]);
+    };
+    for (Index i = 0; i < std::min(prefetched, rows); ++i) fetch(i);
     for (Index i = 0; i < rows; ++i) {
-        if (i + prefetched < rows) prefetch_neuron(active.ids()[first + i + prefetched]);
+        if (i + prefetched < rows) fetch(i + prefetched);
         update(active.ids()[first + i], rate, step, gradient + i * width(), bias_gradient[i]);
     }
 }

@@ -5,6 +5,11 @@
 #include <numeric>
 
 namespace hashslide {
+namespace {
+
+constexpr std::size_t prefetched = 8;  // labels whose entries, which lie anywhere, are asked for ahead
+
+}  // namespace
 
 void LabelPrior::set(const Index* counts, Index n_examples, Index n_popular) {
     std::copy_n(counts, counts_.size(), counts_.begin());
@@ -39,7 +44,10 @@ void ActiveSet::start(const std::vector<Id>& certain) {
 
 void ActiveSet::add_true_labels(std::span<const Index> begin, std::span<const Id> labels) {
     targets_.clear();
-    for (const Id label : labels) targets_.push_back(map_.insert(label));
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+        if (i + prefetched < labels.size()) map_.prefetch(labels[i + prefetched]);
+        targets_.push_back(map_.insert(labels[i]));
+    }
     target_begin_.assign(begin.begin(), begin.end());
 }
 
@@ -48,7 +56,11 @@ void ActiveSet::add(const std::vector<Id>& labels) {
 }
 
 void ActiveSet::add_uniform(Index draws, Index n_labels, const CounterRng& rng) {
-    for (Index i = 0; i < draws; ++i) map_.insert(static_cast<Id>(rng.below(static_cast<std::uint64_t>(i), n_labels)));
+    const auto drawn = [&](Index i) { return static_cast<Id>(rng.below(static_cast<std::uint64_t>(i), n_labels)); };
+    for (Index i = 0; i < draws; ++i) {
+        map_.prefetch(drawn(i + static_cast<Index>(prefetched)));
+        map_.insert(drawn(i));
+    }
 }
 
 }  // namespace hashslide

@@ -31,6 +31,7 @@ public:
     const std::vector<Index>& counts() const { return counts_; }
     Index n_examples() const { return n_examples_; }
 
+    void prefetch(Id label) const { __builtin_prefetch(counts_.data() + label); }
     // log of the probability that the label comes with one of `others` random examples or is among `uniform` draws from
     // all labels: r = 1 - (1 - f)^others (1 - 1/n_labels)^uniform.
     float log_inclusion(Id label, Index others, Index uniform) const;
