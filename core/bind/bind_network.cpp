@@ -284,9 +284,7 @@ void bind_network(nb::module_& m) {
                 auto weight = make_array<float>({n, width});
                 auto bias = make_array<float>({n});
                 for (std::size_t i = 0; i < n; ++i) {
-                    float* out = weight.data() + i * width;
-                    if (const float* row = output.weight.view().row(labels.data()[i], out); row != out)
-                        std::copy_n(row, width, out);
+                    output.weight.view().copy(labels.data()[i], weight.data() + i * width);
                     bias.data()[i] = output.bias[labels.data()[i]];
                 }
                 return std::pair(weight, bias);

@@ -19,10 +19,7 @@ public:
         rows_.resize(n_active * width);
     }
     void gather(const WeightView& weight, const Id* labels, Index first, Index last) override {
-        for (Index i = first; i < last; ++i) {
-            float* out = rows_.data() + i * width_;
-            if (const float* row = weight.row(labels[i], out); row != out) std::copy_n(row, width_, out);
-        }
+        for (Index i = first; i < last; ++i) weight.copy(labels[i], rows_.data() + i * width_);
     }
     void add_logits(Index first, Index last, float* z) const override {
         gemm_nt(batch_, last - first, width_, h_, width_, rows_.data() + first * width_, width_, 1.0f, z + first, n_);

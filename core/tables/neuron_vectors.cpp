@@ -119,7 +119,7 @@ void MipsMap::fit_balance(const NeuronView& neurons, int n_threads) {
 }
 
 void MipsMap::centred(const NeuronView& neurons, Id id, float* vector) const {
-    if (const float* row = neurons.weight.row(id, vector); row != vector) std::copy_n(row, width_, vector);
+    neurons.weight.copy(id, vector);
     if (config_.bias) vector[width_] = offset(neurons, id) / balance_;
     if (!mean_.empty()) kernels().axpy(static_cast<Index>(mean_.size()), -1.0f, mean_.data(), vector);
 }

@@ -1,6 +1,8 @@
 // Read-only view of rows of weights, as they are stored: float32 or bfloat16. All arithmetic is float32.
 #pragma once
 
+#include <algorithm>
+
 #include "base/memory.h"
 #include "simd/bf16.h"
 #include "simd/kernels.h"
@@ -20,6 +22,10 @@ struct WeightView {
         if (single) return single + i * width;
         kernels().widen(width, half + i * width, buffer);
         return buffer;
+    }
+    // out: (width,)
+    void copy(Index i, float* out) const {
+        single ? void(std::copy_n(single + i * width, width, out)) : kernels().widen(width, half + i * width, out);
     }
     // n rows from `first` on: (n, width). buffer: likewise.
     const float* rows(Index first, Index n, float* buffer) const {

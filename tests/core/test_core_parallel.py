@@ -78,7 +78,7 @@ def test_another_seed_gives_another_model():
 @pytest.mark.parametrize("rows", [1, 3, 5, 300])
 @pytest.mark.parametrize("k", [1, 10, 900])
 def test_topk_is_exact(rows, k):
-    """Few rows go through the 8-bit screen, many through blocks; both must find what a full sort finds."""
+    """A few rows are scored in full, others screened by 8-bit bounds; both find what a full sort finds."""
     network, x, _ = trained(2)
     part = (x[0][: rows + 1], x[1][: x[0][rows]], x[2][: x[0][rows]])
     labels, scores = network.predict_topk(*part, k, 2)

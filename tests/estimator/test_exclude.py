@@ -58,7 +58,7 @@ def test_exact_prediction_is_that_of_sorted_logits(k, few, items):
     x, network, excluded = items
     expected = plain_topk(network.logits(x), excluded.toarray(), k)
     for n_threads in (1, 3):
-        if few:  # by the 8-bit screen, but for the first one
+        if few:  # the first one is scored in full, the others are screened
             parts = [network.predict_topk(x[i], k, n_threads, exclude=excluded[i]) for i in range(ROWS)]
             found = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
         else:

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from network_settings import make_config
+from network_settings import make_config, sparse_problem
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
@@ -25,15 +25,9 @@ HAS_POPULATE = platform.system() == "Linux" and [int("".join(filter(str.isdigit,
 ]
 
 
-def problem(n=120, n_features=40, n_labels=70):
-    """Random sparse features and labels as the core takes them, and how often each label occurs."""
-    rng = np.random.default_rng(5)
-    x = sparse.random(n, n_features, 0.2, "csr", np.float32, random_state=rng)
-    y = sparse.random(n, n_labels, 0.05, "csr", np.float32, random_state=rng)
-    x.sort_indices()
-    y.sort_indices()
-    arrays = [x.indptr.astype(np.int64), x.indices, x.data, y.indptr.astype(np.int64), y.indices]
-    return arrays, np.bincount(y.indices, minlength=n_labels).astype(np.int64)
+def problem():
+    """120 examples of 40 features and 70 labels."""
+    return sparse_problem(np.random.default_rng(5), (120, 40, 70), 0.05)
 
 
 def train(network, batch=30, steps=8, rate=0.1, threads=1):

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from network_settings import hidden_tables, make_config
+from network_settings import hidden_tables, make_config, sparse_problem
 from scipy import sparse
 
 from hashslide import _core, reference
@@ -40,12 +40,7 @@ N, D, L, H, BATCH = 90, 40, 70, 12, 15
 def data():
     """Random sparse features and labels, sample weights, and the batches of two epochs."""
     rng = np.random.default_rng(5)
-    x = sparse.random(N, D, 0.2, "csr", np.float32, random_state=rng)
-    y = sparse.random(N, L, 0.04, "csr", np.float32, random_state=rng)
-    y.sort_indices()
-    x.sort_indices()
-    clean = [x.indptr.astype(np.int64), x.indices, x.data, y.indptr.astype(np.int64), y.indices]
-    counts = np.bincount(y.indices, minlength=L).astype(np.int64)
+    clean, counts = sparse_problem(rng, (N, D, L), 0.04)
     order = np.concatenate([rng.permutation(N), rng.permutation(N)])
     return clean, counts, order.reshape(-1, BATCH), rng.uniform(0.5, 2, N).astype(np.float32)
 
