@@ -118,7 +118,7 @@ def problems(errors: Sequence[ErrorDetails], root: str) -> list[Problem]:
     found: dict[str, str] = {}
     for error in errors:
         parts = [str(part) for part in error["loc"]]
-        if len(parts) > 2 and parts[0] == "inputs" and not parts[2].isdigit():
+        if len(parts) > 2 and parts[0] == "inputs" and parts[2] in ("string", "text", "features", "names"):
             del parts[2]  # which of the forms of an input it was taken for
         where = ".".join(part for part in parts if part != "str" and not part.startswith("dict[")) or root
         message = error["msg"].rstrip(".")

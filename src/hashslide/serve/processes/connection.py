@@ -27,6 +27,7 @@ class Connection(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _n_head = 0
     _is_in_head = True
+    _is_only_head = True  # whether all that has just been read belongs to one head
 
     @property
     def _service(self) -> Service:
@@ -47,8 +48,9 @@ class Connection(HttpToolsProtocol):
         """Read a part of a request."""
         if self._is_in_head:
             self._await_head()
+        self._is_only_head = self._is_in_head
         super().data_received(data)
-        if self._is_in_head and not self.transport.is_closing():
+        if self._is_only_head and not self.transport.is_closing():
             self._n_head += len(data)
             if self._n_head > _MOST_HEAD:
                 self._refuse(
@@ -64,7 +66,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """End the head of a request."""
-        self._is_in_head = False
+        self._is_in_head = self._is_only_head = False
         self._n_head = 0
         self._forget_timer()
         super().on_headers_complete()

@@ -180,18 +180,24 @@ class _Supervisor:
         slot = min(set(range(len(self._workers) + 1)) - {worker.slot for worker in self._workers})
         ready, tell_ready = os.pipe()
         self._log.flush()
+        blocked = signal.pthread_sigmask(
+            signal.SIG_BLOCK, _SIGNALS
+        )  # until the worker has handlers of its own
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # of forking beside OpenBLAS's threads, which sleep
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside OpenBLAS's idle threads
             pid = os.fork()
         if pid:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             os.close(tell_ready)
             self._workers.append(_Worker(pid, slot, self._generation, ready, time.monotonic()))
             return
         code = 1
         try:
             signal.set_wakeup_fd(-1)
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             for descriptor in (self._end_of_us, *self._wakeup, ready):
                 os.close(descriptor)
             count_in_shared_files(self._folder, f"worker{slot}")
