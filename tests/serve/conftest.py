@@ -4,7 +4,7 @@ import pytest
 from serving import in_thread, process
 
 from hashslide import SlideClassifier
-from hashslide.serve.models import ServedModel
+from hashslide.serve._models import ServedModel
 
 
 @pytest.fixture(scope="session")

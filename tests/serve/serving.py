@@ -1,4 +1,4 @@
-"""Real servers for tests: in a thread, around a model in memory, or as the command in a process of its own."""
+"""Real servers for tests: in a thread around a model in memory, or as the command in a process."""
 
 import contextlib
 import io
@@ -16,10 +16,10 @@ import httpx
 import uvicorn
 
 from hashslide.serve import ServerSettings
-from hashslide.serve.app import create_app
-from hashslide.serve.logs import Log
-from hashslide.serve.models import ServedModel
-from hashslide.serve.processes.connection import Connection
+from hashslide.serve._app import application
+from hashslide.serve._logs import Log
+from hashslide.serve._models import ServedModel
+from hashslide.serve._processes.connection import Connection
 
 PROGRAM = "from hashslide.cli import main; main()"
 PATIENCE = 60  # seconds; no test waits so long unless something is broken
@@ -62,7 +62,7 @@ class Server:
         return answer.json()
 
     def raw(self, data: bytes, *, close: bool = False) -> bytes:
-        """Send bytes on a connection of their own and return all that comes back until the server closes it."""
+        """Send bytes on a new connection and return all that comes back until the server closes it."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
             connection.sendall(data)
             if close:
@@ -84,7 +84,7 @@ def wait_for(condition, what: str) -> None:
 def in_thread(model: ServedModel, **settings):
     """A server in a thread of this process; its model can be tampered with."""
     output = io.StringIO()
-    app = create_app(model, ServerSettings(**settings), Log(output))
+    app = application(model, ServerSettings(**settings), Log(output))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
             app,

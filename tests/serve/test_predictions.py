@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from hashslide.serve.models import Options, ServedModel, Text
+from hashslide.serve._models import Options, ServedModel, Text
 
 
 def rows_of(X, n=12):
@@ -111,7 +111,7 @@ def test_an_answer_comes_from_one_model(server, model_file):
 
 def test_what_is_left_out_of_a_recommendation(tmp_path):
     from hashslide import SlideClassifier
-    from hashslide.serve.models import Features
+    from hashslide.serve._models import Features
 
     names = [f"item {i}" for i in range(6)]
     X = np.eye(6, dtype=np.float32)[np.arange(60) % 6]

@@ -112,7 +112,7 @@ class Askers:
 
 
 def test_models_are_replaced_while_requests_go_on(model_file, other_file, tmp_path):
-    from hashslide.serve.models import Options, ServedModel, Text
+    from hashslide.serve._models import Options, ServedModel, Text
 
     expected, files = {}, [model_file.read_bytes(), other_file.read_bytes()]
     for file in (model_file, other_file):

@@ -53,6 +53,11 @@ BODIES = {
     "k = 0": (b'{"inputs": ["x"], "k": 0}', 422, "k: Input should be greater than or equal to 1"),
     "k too large": (b'{"inputs": ["x"], "k": 51}', 422, "k: Input should be less than or equal to 50"),
     "k as text": (b'{"inputs": ["x"], "k": "5"}', 422, "k: Input should be a valid integer"),
+    "approximate = 0": (
+        b'{"inputs": ["x"], "approximate": 0}',
+        422,
+        "approximate: Input should be a valid boolean; or",
+    ),
     "nothing to exclude": (
         b'{"inputs": ["x"], "exclude": "input"}',
         422,
@@ -130,8 +135,14 @@ def test_broken_utf8_in_an_address_is_answered(server):
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/nothing", 404), ("GET", "/static/none.js", 404), ("GET", "/static/..%2fapp.py", 404)]
-    + [("GET", "/v1/predict", 405), ("DELETE", "/v1/search", 405), ("GET", "/v2/models/other", 404)],
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/static/none.js", 404),
+        ("GET", "/static/..%2f_app.py", 404),
+        ("GET", "/v1/predict", 405),
+        ("DELETE", "/v1/search", 405),
+        ("GET", "/v2/models/other", 404),
+    ],
 )
 def test_an_unknown_address_is_refused(server, method, path, status):
     told = check_refusal(server.client.request(method, path), status, "")

@@ -1,4 +1,4 @@
-"""The queue: what waits is scored together, what is too much is refused, and nobody pays for another's fault."""
+"""The queue: what waits is scored together, what is too much is refused, each fault is its own."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -3,6 +3,7 @@
 It needs the extra: ``pip install "hashslide[serve]"``.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hashslide.errors import InputError
@@ -10,8 +11,8 @@ from hashslide.errors import InputError
 from .settings import ServerSettings, read_tokens
 
 if TYPE_CHECKING:
-    from .app import create_app
-    from .processes import run
+    from ._app import create_app
+    from ._processes import run
 
 __all__ = ["ServerSettings", "create_app", "read_tokens", "run"]
 
@@ -20,18 +21,14 @@ def __dir__() -> list[str]:
     return __all__
 
 
+_HOMES = {"create_app": "_app", "run": "_processes"}  # imported when they are wanted, as they need the extra
+
+
 def __getattr__(name: str) -> Any:
-    """Import what needs the extra when it is wanted."""
-    if name not in ("create_app", "run"):
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        if name == "create_app":
-            from .app import create_app
-
-            return create_app
-        from .processes import run
-
-        return run
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("hashslide"):
             raise

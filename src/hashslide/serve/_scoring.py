@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from queue import SimpleQueue
 
-from hashslide.serve.errors import Overloaded
-from hashslide.serve.models import Options, Prediction, Query, ServedModel
+from hashslide.serve._models import Options, Prediction, Query, ServedModel
+from hashslide.serve._refusals import Overloaded
 
 __all__ = ["Answer", "Scorer"]
 

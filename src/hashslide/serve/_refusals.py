@@ -1,6 +1,7 @@
 """What a request can be refused for: each reason is an exception that becomes an answer of one form."""
 
 import math
+import re
 from collections.abc import Sequence
 
 from pydantic import ValidationError
@@ -14,7 +15,6 @@ __all__ = [
     "TooSlow",
     "Unauthorized",
     "Unprocessable",
-    "problems",
 ]
 
 
@@ -22,6 +22,9 @@ def __dir__() -> list[str]:
     return __all__
 
 
+_TYPE = re.compile(
+    r"str|bool|(literal|dict)\[.*\]"
+)  # what pydantic adds to the place where types are alternatives
 Problem = dict[str, str]  # {"where": "inputs.0", "problem": "..."}
 
 
@@ -103,29 +106,22 @@ class Unprocessable(Refusal):
     @classmethod
     def from_validation(cls, error: ValidationError) -> "Unprocessable":
         """Return what pydantic found wrong, in our form; values are not repeated, as they may be large."""
-        return cls(problems(error.errors(include_url=False, include_input=False), "body"))
+        return cls(_problems(error.errors(include_url=False, include_input=False)))
 
 
-def problems(errors: Sequence[ErrorDetails], root: str) -> list[Problem]:
-    """Return the findings of pydantic in our form, one for each part of the request.
-
-    Parameters
-    ----------
-    errors : sequence of dict
-    root : str
-        What the request as a whole is called.
-    """
+def _problems(errors: Sequence[ErrorDetails]) -> list[Problem]:
+    """Return the findings of pydantic in our form, one for each part of the request."""
     found: dict[str, str] = {}
     for error in errors:
         parts = [str(part) for part in error["loc"]]
         if len(parts) > 2 and parts[0] == "inputs" and parts[2] in ("string", "text", "features", "names"):
             del parts[2]  # which of the forms of an input it was taken for
-        where = ".".join(part for part in parts if part != "str" and not part.startswith("dict[")) or root
+        where = ".".join(part for part in parts if not _TYPE.fullmatch(part)) or "body"
         message = error["msg"].rstrip(".")
         if error["type"] == "extra_forbidden":
             message = "This field is unknown; leave it out"
-        found.setdefault(where, f"{message}.")
-    return [{"where": where, "problem": message} for where, message in list(found.items())[:20]]
+        found[where] = f"{found[where]}; or: {message}" if where in found else message
+    return [{"where": where, "problem": f"{message}."} for where, message in list(found.items())[:20]]
 
 
 class Overloaded(Refusal):

@@ -5,24 +5,23 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 import hashslide
 from hashslide._os_errors import StrPath
-from hashslide.serve import schemas
-from hashslide.serve.errors import Refusal, Unprocessable, problems
-from hashslide.serve.http import Guard, refuse
-from hashslide.serve.logs import Log
-from hashslide.serve.metrics import Metrics
-from hashslide.serve.models import ServedModel
-from hashslide.serve.routes import kserve, operations, pages, predict
-from hashslide.serve.service import Service
+from hashslide.serve import _schemas as schemas
+from hashslide.serve._http import Guard, refuse
+from hashslide.serve._logs import Log
+from hashslide.serve._metrics import Metrics
+from hashslide.serve._models import ServedModel
+from hashslide.serve._refusals import Refusal
+from hashslide.serve._routes import kserve, operations, pages, predict
+from hashslide.serve._service import Service
 from hashslide.serve.settings import ServerSettings
 
-__all__ = ["create_app"]
+__all__ = ["application", "create_app"]
 
 
 def __dir__() -> list[str]:
@@ -36,39 +35,35 @@ Labels for texts and features, from a model with very many labels.
 Every answer that is not the one asked for is an object with `error`, `code`, `details` and `request_id`."""
 
 
-def create_app(
-    model: "StrPath | ServedModel", settings: ServerSettings | None = None, log: Log | None = None
-) -> FastAPI:
+def create_app(model: StrPath, settings: ServerSettings | None = None) -> FastAPI:
     """Return a web application that answers from a model, for any ASGI server.
 
     Parameters
     ----------
-    model : path-like or ServedModel
+    model : path-like
         A model file that `SlideClassifier.save` or ``hashslide train`` wrote.
     settings : ServerSettings, optional
         Of these, `host`, `port`, `workers` and `watch` are for what runs the application, such as `run`.
-    log : Log, optional
-        By default, lines of JSON go to standard error.
 
     Returns
     -------
     fastapi.FastAPI
+        Its log goes to standard error, as lines of JSON.
 
     Raises
     ------
     ModelFileError
         The file is missing, damaged or of another kind.
-
-    Examples
-    --------
-    >>> from hashslide.serve import ServerSettings, create_app
-    >>> app = create_app("m.hashslide", ServerSettings(max_k=20))  # doctest: +SKIP
     """
     settings = settings or ServerSettings()
-    if not isinstance(model, ServedModel):
-        model = ServedModel.load(model, settings.jobs)
-        model.warm()
-    service = Service(model, settings, log or Log(), Metrics())
+    loaded = ServedModel.load(model, settings.jobs)
+    loaded.warm()
+    return application(loaded, settings, Log())
+
+
+def application(model: ServedModel, settings: ServerSettings, log: Log) -> FastAPI:
+    """Return the web application around a model that is loaded already."""
+    service = Service(model, settings, log, Metrics())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -88,11 +83,11 @@ def create_app(
         redoc_url=None,
     )
     app.state.service = service
-    app.add_middleware(Guard, service=service)  # type: ignore[arg-type, unused-ignore]
     app.add_exception_handler(HTTPException, _refuse_address)
-    app.add_exception_handler(RequestValidationError, _refuse_parameters)
-    for group in (predict, kserve, operations, pages):
+    direct = predict.add(app, service)
+    for group in (kserve, operations, pages):
         group.add(app, service)
+    app.add_middleware(Guard, service=service, direct=direct)
     _document(app)
     return app
 
@@ -114,11 +109,6 @@ async def _refuse_address(request: Request, error: Exception) -> Response:
     return refuse(request, refusal)
 
 
-async def _refuse_parameters(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    return refuse(request, Unprocessable(problems(error.errors(), "query")))
-
-
 def _document(app: FastAPI) -> None:
     """Let the OpenAPI document hold the forms of bodies, which the routes read by themselves."""
 
@@ -135,12 +125,7 @@ def _document(app: FastAPI) -> None:
                         components |= schema.pop("$defs", {})
                         components[schema["title"]] = schema
                         content["schema"] = {"$ref": schemas.COMPONENTS + schema["title"]}
-                    operation.get("responses", {}).pop("422", None) if _takes_nothing(operation) else None
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _takes_nothing(operation: dict[str, Any]) -> bool:
-    return not operation.get("parameters") and "requestBody" not in operation

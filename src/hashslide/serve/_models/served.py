@@ -16,7 +16,7 @@ from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 from hashslide.model_file import ModelSummary
-from hashslide.serve.models.queries import FeaturesById, Query, QueryReader, TextReader, WordsByName, matrix
+from hashslide.serve._models.queries import FeaturesById, Query, QueryReader, TextReader, WordsByName, matrix
 
 __all__ = ["Options", "Prediction", "ServedModel"]
 

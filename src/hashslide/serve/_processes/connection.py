@@ -7,9 +7,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from hashslide.serve.errors import Refusal, TooSlow
-from hashslide.serve.http.answers import refusal_body
-from hashslide.serve.service import Service
+from hashslide.serve._http.answers import refusal_body
+from hashslide.serve._refusals import Refusal, TooSlow
+from hashslide.serve._service import Service
 
 __all__ = ["Connection"]
 

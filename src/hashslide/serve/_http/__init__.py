@@ -1,9 +1,9 @@
 """What every request passes through."""
 
 from .answers import json_answer
-from .guard import Guard, note, refuse
+from .guard import Endpoint, Guard, note, refuse
 
-__all__ = ["Guard", "json_answer", "note", "refuse"]
+__all__ = ["Endpoint", "Guard", "json_answer", "note", "refuse"]
 
 
 def __dir__() -> list[str]:

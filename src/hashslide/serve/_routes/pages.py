@@ -6,8 +6,8 @@ from importlib.resources import files
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from hashslide.serve.errors import Refusal
-from hashslide.serve.service import Service
+from hashslide.serve._refusals import Refusal
+from hashslide.serve._service import Service
 
 __all__ = ["add"]
 

@@ -3,10 +3,10 @@
 from fastapi import APIRouter, FastAPI
 from starlette.responses import Response
 
-from hashslide.serve.http import json_answer
-from hashslide.serve.metrics import CONTENT_TYPE
-from hashslide.serve.routes.predict import REFUSALS
-from hashslide.serve.service import Service
+from hashslide.serve._http import json_answer
+from hashslide.serve._metrics import CONTENT_TYPE
+from hashslide.serve._routes.predict import REFUSALS
+from hashslide.serve._service import Service
 
 __all__ = ["add"]
 

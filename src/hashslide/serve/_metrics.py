@@ -25,8 +25,8 @@ def count_in_shared_files(folder: str, slot: str) -> None:
     ----------
     folder : str
     slot : str
-        What no other running process has. The next process with the same slot goes on with its counts, so that
-        the files of dead workers do not pile up.
+        What no other running process has. The next process with the same slot goes on with its counts, so
+        that the files of dead workers do not pile up.
     """
     os.environ[FOLDER] = folder
     values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]

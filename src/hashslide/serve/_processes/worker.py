@@ -12,11 +12,11 @@ from types import FrameType
 
 import uvicorn
 
-from hashslide.serve.app import create_app
-from hashslide.serve.logs import Log
-from hashslide.serve.models import ServedModel
-from hashslide.serve.processes.connection import Connection
-from hashslide.serve.service import Service
+from hashslide.serve._app import application
+from hashslide.serve._logs import Log
+from hashslide.serve._models import ServedModel
+from hashslide.serve._processes.connection import Connection
+from hashslide.serve._service import Service
 from hashslide.serve.settings import ServerSettings
 
 __all__ = ["RETIRE", "STOP", "work"]
@@ -49,7 +49,7 @@ def work(
         written when the worker answers.
     """
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    app = create_app(model, settings, log)
+    app = application(model, settings, log)
     for name in ("uvicorn", "asyncio"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [_Handler(log)], False
@@ -98,7 +98,7 @@ class _Worker(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Hear the supervisor only: a terminal's Ctrl-C reaches all processes, and the supervisor tells us."""
+        """Hear the supervisor only: Ctrl-C of a terminal reaches all processes, and it tells us."""
         signal.signal(STOP, self._hear)
         signal.signal(RETIRE, self._hear)
         for ignored in (signal.SIGINT, signal.SIGHUP):

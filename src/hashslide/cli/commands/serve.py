@@ -30,7 +30,7 @@ def serve(
     token_file: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Answer only to who sends a token of FILE, which has one on each line."
+            metavar="FILE", help="Answer only who sends a token of FILE, which has one on each line."
         ),
     ] = None,
     watch: Annotated[

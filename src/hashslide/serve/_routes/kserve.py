@@ -9,12 +9,12 @@ from pydantic import Field, create_model
 from starlette.responses import Response
 
 import hashslide
-from hashslide.serve import schemas
-from hashslide.serve.errors import Refusal, Unprocessable
-from hashslide.serve.http import json_answer
-from hashslide.serve.models import Features, Options, Query, Text
-from hashslide.serve.routes.predict import REFUSALS, ask, body_of, json_body
-from hashslide.serve.service import Service
+from hashslide.serve import _schemas as schemas
+from hashslide.serve._http import json_answer
+from hashslide.serve._models import Features, Options, Query, Text
+from hashslide.serve._refusals import Refusal, Unprocessable
+from hashslide.serve._routes.predict import REFUSALS, ask, body_of, json_body
+from hashslide.serve._service import Service
 
 __all__ = ["add"]
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hashslide.estimator import SlideClassifier
 from hashslide.precision import dtype_name
-from hashslide.serve.models.served import ServedModel
+from hashslide.serve._models.served import ServedModel
 from hashslide.settings.chosen import value_text
 
 __all__ = ["describe"]

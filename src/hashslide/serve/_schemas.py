@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
 
-from hashslide.serve.models import Features, Names, Options, Query, Text
+from hashslide.serve._models import Features, Names, Options, Query, Text
 from hashslide.serve.settings import ServerSettings
 
 __all__ = [
@@ -30,7 +30,7 @@ def __dir__() -> list[str]:
 
 COMPONENTS = "#/components/schemas/"  # where an OpenAPI document keeps the forms
 _FEATURE_NUMBER = r"^(0|[1-9][0-9]{0,8})$"
-Approximate = Literal["auto", True, False]
+Approximate = bool | Literal["auto"]
 
 
 class Strict(BaseModel):
@@ -74,7 +74,7 @@ Input = Annotated[
     Discriminator(
         _form,
         custom_error_type="input_form",
-        custom_error_message='An input is a string or {"text": ...}, {"features": {"12": 1.0}}, {"names": ...}',
+        custom_error_message='An input is a string, {"text": ...}, {"features": {"1": 2}} or {"names": ...}',
     ),
 ]
 

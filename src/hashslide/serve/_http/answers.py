@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from hashslide.serve.errors import Refusal
+from hashslide.serve._refusals import Refusal
 
 __all__ = ["json_answer", "refusal_answer", "refusal_body"]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from fastapi import Request
 
-from hashslide.serve.errors import Unauthorized
-from hashslide.serve.logs import Log
-from hashslide.serve.metrics import Metrics
-from hashslide.serve.models import ServedModel, describe
-from hashslide.serve.scoring import Scorer
+from hashslide.serve._logs import Log
+from hashslide.serve._metrics import Metrics
+from hashslide.serve._models import ServedModel, describe
+from hashslide.serve._refusals import Unauthorized
+from hashslide.serve._scoring import Scorer
 from hashslide.serve.settings import ServerSettings
 
 __all__ = ["Service"]

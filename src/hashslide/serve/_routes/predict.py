@@ -1,21 +1,20 @@
 """``/v1``: predictions, search, and what the model is."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from hashslide.errors import InputError
-from hashslide.serve import schemas
-from hashslide.serve.errors import Refusal, Unprocessable
-from hashslide.serve.http import json_answer, note
-from hashslide.serve.models import Options, Prediction, Text
-from hashslide.serve.models import Query as ModelQuery
-from hashslide.serve.scoring import Answer
-from hashslide.serve.service import Service
+from hashslide.serve import _schemas as schemas
+from hashslide.serve._http import Endpoint, json_answer, note
+from hashslide.serve._models import Options, Prediction, Query, Text
+from hashslide.serve._refusals import Refusal, Unprocessable
+from hashslide.serve._scoring import Answer
+from hashslide.serve._service import Service
 
-__all__ = ["REFUSALS", "add", "ask", "body_of", "json_body"]
+__all__ = ["REFUSALS", "add", "ask", "body_of", "json_body", "parameters_of"]
 
 
 def __dir__() -> list[str]:
@@ -35,8 +34,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def add(app: FastAPI, service: Service) -> None:
-    """Add the routes to an app."""
+def add(app: FastAPI, service: Service) -> dict[tuple[str, str], Endpoint]:
+    """Add the routes to an app; return those that the guard may answer directly."""
     predict_form, search_form = schemas.limited(service.settings)
     description = json_answer(service.description)
     router = APIRouter(prefix="/v1", tags=["predictions"], responses=REFUSALS)
@@ -53,19 +52,27 @@ def add(app: FastAPI, service: Service) -> None:
         found = _common(service, answer, wanted.options())
         return json_answer(found | {"predictions": [_plain(one) for one in answer.predictions]})
 
-    async def search(request: Request, query: schemas.SearchQuery) -> Response:
+    @router.get(
+        "/search",
+        summary="The best labels of a text",
+        response_model=schemas.SearchResponse,
+        openapi_extra=parameters_of(search_form),
+    )
+    async def search(request: Request) -> Response:
+        try:
+            query = search_form.model_validate(dict(request.query_params))
+        except ValidationError as error:
+            raise Unprocessable.from_validation(error) from None
         answer = await ask(request, [Text(query.q)], query.options())
         found = _common(service, answer, query.options())
         return json_answer(found | {"query": query.q} | _plain(answer.predictions[0]))
-
-    search.__annotations__["query"] = Annotated[search_form, Query()]  # with the limits of this server
-    router.get("/search", summary="The best labels of a text", response_model=schemas.SearchResponse)(search)
 
     @router.get("/model", summary="What the model is, and what it can be asked")
     async def model() -> Response:
         return description
 
     app.include_router(router)
+    return {("POST", "/v1/predict"): predict, ("GET", "/v1/search"): search}
 
 
 def body_of(form: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
@@ -76,6 +83,17 @@ def body_of(form: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": schema, "example": example}},
         }
+    }
+
+
+def parameters_of(form: type[BaseModel]) -> dict[str, Any]:
+    """Return what the OpenAPI document says of the parameters in an address that have a form."""
+    schema = form.model_json_schema()
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": name in schema["required"], "schema": field}
+            for name, field in schema["properties"].items()
+        ]
     }
 
 
@@ -101,7 +119,7 @@ async def json_body(request: Request, form: Any) -> Any:
         raise Unprocessable.from_validation(error) from None
 
 
-async def ask(request: Request, queries: list[ModelQuery], options: Options) -> Answer:
+async def ask(request: Request, queries: list[Query], options: Options) -> Answer:
     """Return what the scorer says, once the queries have been found acceptable."""
     service = Service.of(request)
     note(request, inputs=len(queries))
@@ -111,7 +129,7 @@ async def ask(request: Request, queries: list[ModelQuery], options: Options) -> 
     return await service.scorer.score(queries, options)
 
 
-def _check(service: Service, queries: list[ModelQuery], options: Options) -> None:
+def _check(service: Service, queries: list[Query], options: Options) -> None:
     try:
         service.model.check(options)
     except InputError as error:
@@ -133,7 +151,7 @@ def _check(service: Service, queries: list[ModelQuery], options: Options) -> Non
         raise Unprocessable(problems[:20])
 
 
-def _length(query: ModelQuery, limit: int) -> int:
+def _length(query: Query, limit: int) -> int:
     """Return how many words or features a query has; words are what blanks separate."""
     if not isinstance(query, Text):
         return len(query.values)
@@ -141,7 +159,7 @@ def _length(query: ModelQuery, limit: int) -> int:
     return sum(len(text.split()) if len(text) > limit else 0 for text in texts)
 
 
-def _shown(query: ModelQuery) -> Any:
+def _shown(query: Query) -> Any:
     return query.text if isinstance(query, Text) else query.values
 
 

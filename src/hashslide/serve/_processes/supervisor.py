@@ -25,10 +25,10 @@ from prometheus_client.multiprocess import mark_process_dead
 from hashslide._core import available_cpus
 from hashslide._os_errors import StrPath, as_path, explain
 from hashslide.errors import HashslideError, InputError
-from hashslide.serve.logs import Log
-from hashslide.serve.metrics import Metrics, count_in_shared_files
-from hashslide.serve.models import ServedModel
-from hashslide.serve.processes.worker import RETIRE, STOP, work
+from hashslide.serve._logs import Log
+from hashslide.serve._metrics import Metrics, count_in_shared_files
+from hashslide.serve._models import ServedModel
+from hashslide.serve._processes.worker import RETIRE, STOP, work
 from hashslide.serve.settings import ServerSettings
 
 __all__ = ["run"]
@@ -48,20 +48,17 @@ Signature = tuple[int, int, int] | None
 def run(
     model: StrPath,
     settings: ServerSettings | None = None,
-    log: Log | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a model until SIGTERM or Ctrl-C; requests that have been made are answered before the end.
 
-    With ``watch``, or at SIGHUP, the file is loaded again when it has been replaced. A damaged file is
-    refused, with one line in the log, and the old model goes on.
+    The log goes to standard error, as lines of JSON. With ``watch``, or at SIGHUP, the file is loaded again
+    when it has been replaced. A damaged file is refused, with one line in the log, and the old model goes on.
 
     Parameters
     ----------
     model : path-like
     settings : ServerSettings, optional
-    log : Log, optional
-        By default, lines of JSON go to standard error.
     announce : callable, optional
         Called with the address when the server answers.
 
@@ -74,7 +71,7 @@ def run(
     """
     settings = settings or ServerSettings()
     with tempfile.TemporaryDirectory(prefix="hashslide-metrics-") as folder:
-        _Supervisor(as_path(model), settings, log or Log(), folder).run(announce or (lambda address: None))
+        _Supervisor(as_path(model), settings, Log(), folder).run(announce or (lambda address: None))
 
 
 @dataclass(eq=False)
@@ -312,8 +309,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise InputError(
-            f"cannot listen on {host}, port {port}: {reason}. Choose another port or address; port 0 takes any "
-            "that is free."
+            f"cannot listen on {host}, port {port}: {reason}. Choose another port or address; port 0 "
+            "takes any that is free."
         ) from None
 
 
