@@ -71,9 +71,11 @@ class Guard:
         try:
             async with asyncio.timeout(seconds):
                 try:
-                    await exchange.check()
-                    if direct := self._direct.get((scope["method"], scope["path"])):
+                    direct = self._direct.get((scope["method"], scope["path"]))
+                    if direct is not None:
                         exchange.route = scope["path"]
+                    await exchange.check()
+                    if direct is not None:
                         response = await direct(Request(scope, exchange.receive))
                         await response(scope, exchange.receive, exchange.send)
                     else:
