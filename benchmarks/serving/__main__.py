@@ -187,9 +187,8 @@ def reload(folder: Path, reloads: int, requests: int) -> None:
     asked, failed, wrong = (
         sum(getattr(asker, what) for asker in askers) for what in ("asked", "failed", "wrong")
     )
-    print(
-        f"{loaded - 1} reloads and a damaged file during {asked:,} requests: {failed} failed, {wrong} differed"
-    )
+    print(f"{loaded - 1} reloads and a damaged file during {asked:,} requests")
+    print(f"{failed} requests failed, {wrong} answers differed from predict_topk")
 
 
 def answers_in_python(path: Path, words: list[str]) -> dict[str, list[tuple[str, float]]]:

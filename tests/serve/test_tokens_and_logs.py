@@ -33,6 +33,29 @@ def test_what_needs_no_token(guarded, path):
     assert guarded.client.get(path).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:8080", 200),
+        ("[::1]:80", 200),
+        ("shop.example", 200),
+        ("evil.example", 403),
+    ]
+    + [("", 403), ("127.0.0.1.evil.example", 403)],
+)
+def test_without_a_token_only_names_of_this_machine_lead_here(served, host, status):
+    with in_thread(served, hosts=("Shop.Example",)) as server:
+        for path in ("/healthz", "/v1/search?q=rats"):
+            answer = server.client.get(path, headers={"Host": host})
+            assert answer.status_code == status
+            assert status == 200 or answer.json()["code"] == "wrong_host"
+
+
+def test_with_a_token_any_name_may_lead_here(guarded):
+    assert guarded.client.get("/healthz", headers={"Host": "evil.example"}).status_code == 200
+
+
 def test_the_log_tells_neither_tokens_nor_queries(guarded):
     headers = {"Authorization": f"Bearer {TOKEN}", "X-Request-Id": "of-the-client"}
     guarded.client.get("/v1/search?q=privately", headers=headers)

@@ -15,6 +15,7 @@ __all__ = [
     "TooSlow",
     "Unauthorized",
     "Unprocessable",
+    "WrongHost",
 ]
 
 
@@ -66,6 +67,17 @@ class Unauthorized(Refusal):
             "unauthorized",
             "This server wants a token. Send one of its file in the header 'Authorization: Bearer TOKEN'.",
             headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+class WrongHost(Refusal):
+    """The server was asked under a name that is not its own."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            403,
+            "wrong_host",
+            f"This server is not known as {name[:100]!r}. Ask localhost, or start it with --allow-host NAME.",
         )
 
 

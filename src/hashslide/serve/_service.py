@@ -9,7 +9,7 @@ from fastapi import Request
 from hashslide.serve._logs import Log
 from hashslide.serve._metrics import Metrics
 from hashslide.serve._models import ServedModel, describe
-from hashslide.serve._refusals import Unauthorized
+from hashslide.serve._refusals import Unauthorized, WrongHost
 from hashslide.serve._scoring import Scorer
 from hashslide.serve.settings import ServerSettings
 
@@ -51,6 +51,7 @@ class Service:
             self.metrics.batch,
             lambda error: self.log.failure("scoring failed", error),
         )
+        self._hosts = self.settings.known_hosts()
         self._tokens = [f"Bearer {token}".encode("ascii") for token in self.settings.tokens]
 
     def check_token(self, authorization: bytes) -> None:
@@ -62,6 +63,20 @@ class Service:
         """
         if self._tokens and not any([hmac.compare_digest(authorization, token) for token in self._tokens]):
             raise Unauthorized
+
+    def check_host(self, host: bytes) -> None:
+        """Refuse a request that was sent to a name that is not ours.
+
+        Raises
+        ------
+        WrongHost
+        """
+        if self._hosts is None:
+            return
+        name = host.decode("latin-1").lower()
+        name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
+        if name not in self._hosts:
+            raise WrongHost(name)
 
     @staticmethod
     def of(request: Request) -> "Service":

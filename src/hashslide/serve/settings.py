@@ -17,6 +17,7 @@ def __dir__() -> list[str]:
 
 
 _TOKEN = re.compile(r"[!-~]{8,}")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _RANGES = {
     "port": (0, 65535),
     "workers": (1, 1024),
@@ -44,6 +45,9 @@ class ServerSettings:
     tokens : tuple of str
         Who sends one of them as ``Authorization: Bearer TOKEN`` gets an answer, others get 401. Without
         tokens, everybody gets one.
+    hosts : tuple of str
+        Names other than localhost under which the server may be asked while it listens on the loopback
+        address and wants no token: no web page shall ask in its visitor's browser, by a name that leads there.
     max_batch : int, default 128
         Inputs that are scored together, at most.
     queue : int, default 1024
@@ -71,6 +75,7 @@ class ServerSettings:
     port: int = 8080
     workers: int = 1
     tokens: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     max_batch: int = 128
     queue: int = 1024
     max_inputs: int = 128
@@ -101,6 +106,13 @@ class ServerSettings:
                 raise InputError(
                     "a token is not acceptable; accepted are 8 or more visible ASCII characters."
                 )
+
+    def known_hosts(self) -> frozenset[str] | None:
+        """Return the names under which the server may be asked, in lower case; None: under any."""
+        is_loopback = self.host in _LOOPBACK or self.host.startswith("127.")
+        if self.tokens or not is_loopback:
+            return None
+        return frozenset(name.lower() for name in (*_LOOPBACK, self.host, *self.hosts))
 
     def replaced(self, **changes: Any) -> Self:
         """Return the same with other values."""

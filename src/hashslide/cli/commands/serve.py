@@ -33,6 +33,10 @@ def serve(
             metavar="FILE", help="Answer only who sends a token of FILE, which has one on each line."
         ),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A name besides localhost that leads here, as from a proxy."),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Load MODEL again when it is replaced; SIGHUP does it, too.")
     ] = False,
@@ -91,6 +95,7 @@ def serve(
         port=port,
         workers=workers,
         tokens=() if token_file is None else read_tokens(token_file),
+        hosts=tuple(allow_host or ()),
         max_batch=max_batch,
         queue=queue,
         max_inputs=max_inputs,

@@ -127,6 +127,7 @@ class _Exchange:
     async def check(self) -> None:
         """Refuse what need not be looked at any further."""
         path: str = self._scope["path"]
+        self._service.check_host(self._headers.get(b"host", b""))
         if path.startswith(_PROTECTED):
             self._service.check_token(self._headers.get(b"authorization", b""))
         if path in _SCORING:
