@@ -41,8 +41,9 @@ def test_what_needs_no_token(guarded, path):
         ("[::1]:80", 200),
         ("shop.example", 200),
         ("evil.example", 403),
-    ]
-    + [("", 403), ("127.0.0.1.evil.example", 403)],
+        ("127.0.0.1.evil.example", 403),
+        ("", 403),
+    ],
 )
 def test_without_a_token_only_names_of_this_machine_lead_here(served, host, status):
     with in_thread(served, hosts=("Shop.Example",)) as server:
@@ -120,6 +121,14 @@ def test_a_missing_file_of_tokens_is_refused(tmp_path):
 def test_bad_settings_are_refused(bad):
     with pytest.raises(InputError, match="accepted"):
         ServerSettings(**bad)
+
+
+def test_clients_are_asked_to_leave_when_the_server_closes(served):
+    with in_thread(served) as server:
+        assert "connection" not in server.client.get("/healthz").headers
+        server.app.state.service.is_closing = True
+        assert server.client.get("/healthz").headers["connection"] == "close"
+        assert server.client.get("/readyz").status_code == 503
 
 
 def test_metrics_count_what_happened(served):

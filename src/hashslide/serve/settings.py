@@ -47,7 +47,7 @@ class ServerSettings:
         tokens, everybody gets one.
     hosts : tuple of str
         Names other than localhost under which the server may be asked while it listens on the loopback
-        address and wants no token: no web page shall ask in its visitor's browser, by a name that leads there.
+        address and wants no token: no web page shall ask in its visitor's browser by a name that leads here.
     max_batch : int, default 128
         Inputs that are scored together, at most.
     queue : int, default 1024
