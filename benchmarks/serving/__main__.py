@@ -23,7 +23,7 @@ from hashslide.data import builtin
 
 from .servers import Server, load, proportional_bytes, replace, serving, serving_nothing
 
-CONNECTIONS = 16
+CONNECTIONS = 64
 N_TEXTS = 200
 
 

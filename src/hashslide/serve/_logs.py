@@ -1,12 +1,13 @@
 """The log: one JSON object for each event, one line for each object."""
 
 import asyncio
-import json
 import sys
 import time
 import traceback
 from contextlib import suppress
 from typing import Any, TextIO
+
+from pydantic_core import to_json
 
 __all__ = ["Log"]
 
@@ -16,7 +17,6 @@ def __dir__() -> list[str]:
 
 
 _DELAY = 0.1  # seconds
-_encode = json.JSONEncoder(default=str).encode
 
 
 class Log:
@@ -63,4 +63,4 @@ class Log:
         if int(now) != self._second:
             self._second, self._stamp = int(now), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
         stamp = f"{self._stamp}.{int(now % 1 * 1000):03d}Z"
-        return _encode({"time": stamp, "level": level, "event": event} | facts) + "\n"
+        return to_json({"time": stamp, "level": level, "event": event} | facts).decode() + "\n"

@@ -62,14 +62,11 @@ class Metrics:
         self._requests.labels(route, status).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def batch(self, inputs: int, seconds: float) -> None:
-        """Count a batch."""
+    def batch(self, inputs: int, seconds: float, waiting: int) -> None:
+        """Count a batch, and note how many inputs wait at its end."""
         self._batch_inputs.observe(inputs)
         self._batch_seconds.observe(seconds)
-
-    def waiting(self, inputs: int) -> None:
-        """Note how much waits."""
-        self._waiting.set(inputs)
+        self._waiting.set(waiting)
 
     def reload(self, result: str) -> None:
         """Count a reload: "loaded" or "refused"."""

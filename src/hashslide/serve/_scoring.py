@@ -58,7 +58,7 @@ class Scorer:
     queue : int
         Inputs that may wait.
     on_batch : callable
-        Called on the scorer's thread with the inputs and the seconds of each batch.
+        Called on the scorer's thread with the inputs and the seconds of each batch, and the inputs that wait.
     on_error : callable
         Called on the scorer's thread with an exception that no request is known to have caused.
     """
@@ -68,7 +68,7 @@ class Scorer:
         model: ServedModel,
         max_batch: int,
         queue: int,
-        on_batch: Callable[[int, float], None],
+        on_batch: Callable[[int, float, int], None],
         on_error: Callable[[BaseException], None],
     ) -> None:
         self.model, self._max_batch, self._room = model, max_batch, queue
@@ -141,7 +141,7 @@ class Scorer:
                 outcomes += self._score_together(list(jobs))
             seconds = time.perf_counter() - begin
             self._seconds_per_input += 0.1 * (seconds / n - self._seconds_per_input)
-            self._on_batch(n, seconds)
+            self._on_batch(n, seconds, max(0, self._n_waiting - n))
             self._deliver(outcomes)
 
     def _batches(self) -> Iterator[list[_Job]]:

@@ -1,8 +1,8 @@
 """Answers as JSON."""
 
-import json
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from hashslide.serve._refusals import Refusal
@@ -14,12 +14,9 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-
-
 def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return an answer with a value that JSON has."""
-    return Response(_encode(value).encode(), status, headers, media_type="application/json")
+    return Response(to_json(value), status, headers, media_type="application/json")
 
 
 def refusal_body(refusal: Refusal, request_id: str) -> dict[str, Any]:

@@ -194,7 +194,6 @@ class _Exchange:
         route = self.route or getattr(self._scope.get("route"), "path", "other")
         service = self._service
         service.metrics.request(route, self.status, seconds)
-        service.metrics.waiting(service.scorer.n_waiting)
         if service.settings.log_requests:
             service.log.note(
                 "request",
