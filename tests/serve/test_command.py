@@ -15,6 +15,7 @@ def refused(*arguments) -> str:
     """Run the command in this process, where it must fail, and return what it says."""
     result = CliRunner().invoke(app, ["serve", *map(str, arguments)])
     assert result.exit_code == 1 and "Traceback" not in result.output
+    assert '"event"' not in result.output
     return " ".join(result.output.split())
 
 

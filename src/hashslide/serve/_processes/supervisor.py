@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -65,11 +66,15 @@ def run(
     Raises
     ------
     InputError
-        The address cannot be listened on.
+        The address cannot be listened on, or this is not the main thread.
     ModelFileError
         The file is missing, damaged or of another kind.
     """
     settings = settings or ServerSettings()
+    if threading.current_thread() is not threading.main_thread():
+        raise InputError(
+            "run hears signals, which only the main thread can. Call it there, or use create_app."
+        )
     with tempfile.TemporaryDirectory(prefix="hashslide-metrics-") as folder:
         _Supervisor(as_path(model), settings, Log(), folder).run(announce or (lambda address: None))
 
@@ -103,19 +108,17 @@ class _Supervisor:
     def run(self, announce: Callable[[str], None]) -> None:
         """Serve until the end."""
         self._listener = _listen(self._settings.host, self._settings.port)
-        self._lifeline, self._end_of_us = os.pipe()
-        with self._listener, self._hearing_signals():
+        with self._listener, self._hearing_signals(), suppress(_Interrupted):
+            self._signature = _signature(self._path)
+            self._load()
+            self._lifeline, self._end_of_us = os.pipe()
             try:
-                self._signature = _signature(self._path)
-                self._load()
                 count_in_shared_files(self._folder, "supervisor")
                 self._metrics = Metrics()
                 self._start_missing()
                 self._await_first()
                 announce(_address(self._listener))
                 self._oversee()
-            except _Interrupted:
-                pass
             finally:
                 self._stop()
 
