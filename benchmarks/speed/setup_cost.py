@@ -63,7 +63,7 @@ def generated(
     """
     rng = np.random.default_rng(seed)
     lengths = np.clip(np.exp(rng.normal(np.log(110), 0.55, n_rows)), 20, LONGEST).astype(np.int64)
-    X, Y = (_popular(rng, lengths, n) for n in (n_features, n_labels))
+    X, Y = (popular(rng, lengths, n) for n in (n_features, n_labels))
     X.data = np.repeat(1 / np.sqrt(np.diff(X.indptr)), np.diff(X.indptr)).astype(np.float32)
     return X, Y
 
@@ -80,7 +80,7 @@ def halves(n_rows: int, n_items: int, seed: int = 0) -> tuple[csr_matrix, csr_ma
     return given, wanted
 
 
-def _popular(rng: np.random.Generator, lengths: np.ndarray, width: int) -> csr_matrix:
+def popular(rng: np.random.Generator, lengths: np.ndarray, width: int) -> csr_matrix:
     """Return rows of about these lengths whose columns are drawn by (30 + rank) to the power of -0.8."""
     ends = np.cumsum(np.arange(31.0, width + 31) ** -0.8)
     names = rng.permutation(width).astype(np.int32)

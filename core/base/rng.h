@@ -22,7 +22,8 @@ enum class Stream : std::uint64_t {
     sampler,
     ranker,
     input_rounding,
-    rounding
+    rounding,
+    ranker_rounding
 };
 
 // Finaliser of SplitMix64 (Steele, Lea & Flood 2014): a bijection in which every input bit reaches every output bit.

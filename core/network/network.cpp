@@ -336,7 +336,8 @@ void Network::update_ranker(const CsrInput& x, const CsrInput& y, int n_threads)
     const std::vector<Id> best = best_labels(x, k, n_threads);
     own_arrays();
     drop_screen();
-    hashslide::update_ranker(model_.ranker, x, y, best, settings);
+    const CounterRng rounding(config_.seed, Stream::ranker_rounding, static_cast<std::uint64_t>(step_));
+    hashslide::update_ranker(model_.ranker, x, y, best, settings, rounding);
 }
 
 void Network::grow(Index n_features, Index n_labels) {

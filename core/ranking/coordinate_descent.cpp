@@ -10,6 +10,11 @@
 #include "base/rng.h"
 
 namespace hashslide {
+namespace {
+
+constexpr Index pairs_per_poll = 64;  // to ask takes as long as to read a short row
+
+}  // namespace
 
 LabelWeights::OfLabel CoordinateDescent::solve(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs,
                                                float true_weight, const RankerSettings& settings, std::uint64_t seed) {
@@ -57,8 +62,9 @@ void CoordinateDescent::Rows::gather(const RankedExamples& examples, std::span<c
 float CoordinateDescent::sweep(const RankedExamples& examples, std::span<const HardPairs::Pair> pairs,
                                float true_weight, float cost) {
     float largest = 0;
+    Index done = 0;
     for (const Index i : order_) {
-        poll();
+        if (done++ % pairs_per_poll == 0) poll();
         const Index row = pairs[i].row();
         const float scale = examples.scale[row], y = pairs[i].is_true() ? 1.0f : -1.0f;
         const float c =

@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "ranking/associations.h"
+#include "simd/kernels.h"
 
 namespace hashslide {
 namespace {
@@ -92,26 +93,36 @@ Ranker learn_ranker(const CsrInput& x, const CsrInput& y, Index n_features, Inde
 }
 
 void update_ranker(Ranker& ranker, const CsrInput& x, const CsrInput& y, std::span<const Id> candidates,
-                   const RankerSettings& settings) {
+                   const RankerSettings& settings, const CounterRng& rounding) {
     LabelWeights& weights = ranker.weights;
     if (weights.empty() || y.n_rows() == 0) return;
     const Index k = std::ssize(candidates) / y.n_rows();
     const float slack = 0.5f / settings.cost;
     std::vector<Id> own;
     std::vector<float> values;
-    std::vector<std::pair<Index, float>> entries;  // of the label and the row's features, and the features' values
+    std::vector<Id> entries;     // places in the label's list of those of the row's features that are in it
+    std::vector<float> margins;  // of these
+    std::vector<float> x_of;     // values of the features
     const auto step = [&](Index row, float scale, Id label, float sign) {
         entries.clear();
-        float margin = 0;
+        margins.clear();
+        x_of.clear();
+        Bf16* stored = weights.margin.data() + weights.begin[label];
+        float sum = 0;
         x.each(row, [&](Id feature, Index i) {
             const Index entry = weights.find(label, feature);
             if (entry < 0 || weights.margin[entry] == 0) return;
-            entries.emplace_back(entry, x.value(i) * scale);
-            margin += weights.margin[entry] * entries.back().second;
+            entries.push_back(static_cast<Id>(entry - weights.begin[label]));
+            margins.push_back(widened(weights.margin[entry]));
+            x_of.push_back(x.value(i) * scale);
+            sum += margins.back() * x_of.back();
         });
-        const float loss = 1.0f - sign * margin;
+        const float loss = 1.0f - sign * sum;
         if (loss <= 0) return;
-        for (const auto& [entry, value] : entries) weights.margin[entry] += sign * value * loss / (1.0f + slack);
+        const Index n = std::ssize(entries);
+        kernels().axpy(n, sign * loss / (1.0f + slack), x_of.data(), margins.data());
+        const auto pair = static_cast<std::uint64_t>(row * weights.n_labels() + label);
+        kernels().narrow_entries_randomly(n, entries.data(), margins.data(), rounding.bits(pair), stored);
     };
     for (Index row = 0; row < y.n_rows(); ++row) {
         poll();

@@ -1,6 +1,7 @@
 // A ranker from training data and the network's candidates.
 #pragma once
 
+#include "base/rng.h"
 #include "layers/ranker.h"
 #include "ranking/coordinate_descent.h"
 
@@ -15,9 +16,10 @@ Ranker learn_ranker(const CsrInput& x, const CsrInput& y, Index n_features, Inde
                     const RankerSettings& settings, std::uint64_t seed, int n_threads);
 
 // One step of the same descent for each pair of further examples, which is the passive-aggressive update PA-II (Crammer
-// et al., JMLR 2006): the margins that there are change, pairs of a feature and a label do not join. O(pairs * entries
-// of a row * log of a list's length).
+// et al., JMLR 2006): the margins that there are change, pairs of a feature and a label do not join. Small changes of
+// large margins add up, as they are rounded at random (weights/weights.h); rounding: one number for each pair.
+// O(pairs * entries of a row * log of a list's length).
 void update_ranker(Ranker& ranker, const CsrInput& x, const CsrInput& y, std::span<const Id> candidates,
-                   const RankerSettings& settings);
+                   const RankerSettings& settings, const CounterRng& rounding);
 
 }  // namespace hashslide

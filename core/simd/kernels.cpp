@@ -72,13 +72,13 @@ void narrow_entries_randomly(Index n, const Id* ids, const float* x, std::uint64
     for (Index i = 0; i < n; ++i) out[ids[i]] = narrowed(x[i], random_half(key, ids[i]));
 }
 
-void sparse_dots(Index n, const Id* __restrict ids, const float* __restrict a, const float* __restrict b,
+void sparse_dots(Index n, const Id* __restrict ids, const Bf16* __restrict a, const Bf16* __restrict b,
                  const float* __restrict x, float* __restrict sum_a, float* __restrict sum_b) {
     float of_a = 0, of_b = 0;
     for (Index i = 0; i < n; ++i) {
         const float value = x[ids[i]];
-        of_a += a[i] * value;
-        of_b += b[i] * (value < 0 ? -value : value);
+        of_a += widened_bits(a[i]) * value;
+        of_b += widened_bits(b[i]) * (value < 0 ? -value : value);
     }
     *sum_a = of_a;
     *sum_b = of_b;

@@ -41,7 +41,7 @@ struct Kernels {
     void (*narrow_entries_randomly)(Index n, const Id* ids, const float* x, std::uint64_t key, Bf16* out);
     const Bf16Unit* (*bf16_unit)();  // null: this instruction set multiplies no bfloat16 numbers
     // Two sums over the same entries of x: of a x[ids] and of b |x[ids]|.
-    void (*sparse_dots)(Index n, const Id* ids, const float* a, const float* b, const float* x, float* sum_a,
+    void (*sparse_dots)(Index n, const Id* ids, const Bf16* a, const Bf16* b, const float* x, float* sum_a,
                         float* sum_b);
     // x = scale q + error with |q| <= limit; the length of the error. Vectors that are not finite have the scale 0.
     Quantised (*quantise)(Index n, const float* x, float limit, std::int8_t* q);

@@ -36,15 +36,15 @@ LabelWeights::LabelWeights(std::vector<OfLabel>&& margins, std::vector<OfLabel>&
     }
     const Index n = begin[n_labels()];
     features = Array<Id>(n);
-    margin = Array<float>(n);
-    association = Array<float>(n);
-    Index entry = 0;
+    margin = Array<Bf16>(n);
+    association = Array<Bf16>(n);
     for (std::size_t label = 0; label < margins.size(); ++label) {
         poll();
+        Index entry = begin[label];
         merge(margins[label], associations[label], [&](Id feature, float of_margin, float of_association) {
             features[entry] = feature;
-            margin[entry] = of_margin;
-            association[entry++] = of_association;
+            kernels().narrow(1, &of_margin, &margin[entry]);
+            kernels().narrow(1, &of_association, &association[entry++]);
         });
         OfLabel().swap(margins[label]);
         OfLabel().swap(associations[label]);
@@ -93,14 +93,14 @@ void LabelWeights::sums(std::span<const Id> wanted, std::span<const Id> ids, con
         if (i + 1 < wanted.size()) fetch(wanted[i + 1]);
         const Index first = begin[wanted[i]], n = begin[wanted[i] + 1] - first;
         const Id* of_list = features.data() + first;
-        const float *of_margins = margin.data() + first, *of_associations = association.data() + first;
+        const Bf16 *of_margins = margin.data() + first, *of_associations = association.data() + first;
         margins[i] = associations[i] = 0;
         if (is_searched(n)) {
             search(n, of_list, ids, places.data());
             for (std::size_t j = 0; j < ids.size(); ++j) {
                 if (of_list[places[j]] != ids[j]) continue;
-                margins[i] += of_margins[places[j]] * x[ids[j]];
-                associations[i] += of_associations[places[j]] * std::abs(x[ids[j]]);
+                margins[i] += widened(of_margins[places[j]]) * x[ids[j]];
+                associations[i] += widened(of_associations[places[j]]) * std::abs(x[ids[j]]);
             }
         } else {
             kernels().sparse_dots(n, of_list, of_margins, of_associations, x, &margins[i], &associations[i]);
@@ -115,8 +115,8 @@ void LabelWeights::grow(Index n_new) {
 }
 
 // In place: what is kept moves towards the front.
-void LabelWeights::drop(Array<float>& dropped) {
-    Array<float>& other = &dropped == &margin ? association : margin;
+void LabelWeights::drop(Array<Bf16>& dropped) {
+    Array<Bf16>& other = &dropped == &margin ? association : margin;
     Index n_kept = 0, entry = 0;
     for (Index label = 0; label < n_labels(); ++label) {
         poll();
@@ -129,7 +129,7 @@ void LabelWeights::drop(Array<float>& dropped) {
     }
     features.resize(n_kept);
     other.resize(n_kept);
-    dropped = Array<float>(n_kept);
+    dropped = Array<Bf16>(n_kept);
 }
 
 }  // namespace hashslide

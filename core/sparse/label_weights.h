@@ -1,4 +1,5 @@
 // For pairs of a label and a feature, the margin's weight and the association: for each label the list of its features.
+// Both are stored as bfloat16, whatever the precision of the layers: an entry has 8 bytes instead of 12.
 #pragma once
 
 #include <span>
@@ -7,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/types.h"
+#include "simd/bf16.h"
 
 namespace hashslide {
 
@@ -14,7 +16,7 @@ struct LabelWeights {
     using OfLabel = std::vector<std::pair<Id, float>>;  // (feature, weight), features ascending
 
     explicit LabelWeights(Index n_labels = 0) : begin(n_labels + 1) {}
-    // Lists that are copied are freed. A pair may have one of the two alone.
+    // Rounds to the nearest. Lists that are copied are freed. A pair may have one of the two alone.
     LabelWeights(std::vector<OfLabel>&& margins, std::vector<OfLabel>&& associations);
 
     Index n_labels() const { return begin.size() - 1; }
@@ -31,12 +33,12 @@ struct LabelWeights {
     // New labels have empty lists.
     void grow(Index n_labels);
     // Forgets the margins or the associations, and the pairs that have no other. O(entries).
-    void drop(Array<float>& dropped);
+    void drop(Array<Bf16>& dropped);
 
-    Array<Index> begin;        // (labels + 1,): the list of label l is begin[l] .. begin[l + 1]
-    Array<Id> features;        // of each entry; ascending within a list
-    Array<float> margin;       // of each entry; 0: none
-    Array<float> association;  // of each entry; 0: none
+    Array<Index> begin;       // (labels + 1,): the list of label l is begin[l] .. begin[l + 1]
+    Array<Id> features;       // of each entry; ascending within a list
+    Array<Bf16> margin;       // of each entry; 0: none
+    Array<Bf16> association;  // of each entry; 0: none
 };
 
 }  // namespace hashslide

@@ -7,6 +7,7 @@ from scipy import sparse
 from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.network import Network
+from hashslide.precision import to_float32
 from hashslide.ranking import Blend
 from hashslide.settings import NetworkConfig
 
@@ -38,7 +39,7 @@ def ranker_of(network, made, blend=ALL):
 
 def matrix_of(kept, name, n_features):
     """Margins or associations, (labels, features)."""
-    lists = tuple(kept[f"ranker.{of}"] for of in (name, "features", "begin"))
+    lists = to_float32(kept[f"ranker.{name}"]), kept["ranker.features"], kept["ranker.begin"]
     matrix = sparse.csr_matrix(lists, shape=(len(lists[2]) - 1, n_features), copy=True)
     matrix.eliminate_zeros()
     return matrix
@@ -186,9 +187,9 @@ def test_a_label_keeps_its_largest_associations(trained):
         of_label = associations[label]
         together = np.asarray(has[own[:, [label]].toarray().ravel() != 0].sum(axis=0)).ravel()
         cosine = together / np.sqrt(np.maximum(has.sum(axis=0).A1, 1) * own[:, [label]].sum())
-        np.testing.assert_allclose(of_label.data, cosine[of_label.indices], rtol=1e-5)
+        np.testing.assert_allclose(of_label.data, cosine[of_label.indices], rtol=2**-8)
         dropped = np.delete(cosine, of_label.indices)
-        assert dropped.max() <= of_label.data.min() * (1 + 1e-5)
+        assert dropped.max() <= of_label.data.min() * (1 + 2**-8)
 
 
 @pytest.mark.parametrize("kind", ["signs", "stored zeros"])

@@ -257,7 +257,7 @@ DAMAGES = {
     ),
     "weight's size": (
         with_array("ranker.margin", np.zeros(2, np.float32)),
-        "'ranker.margin' is float32 of shape .2,.; this network needs float32 of shape",
+        "'ranker.margin' is float32 of shape .2,.; this network needs bfloat16 of shape",
     ),
 }
 

@@ -12,6 +12,7 @@ import hashslide
 from hashslide import _core
 from hashslide.csr import as_csr, as_pattern
 from hashslide.network import Network
+from hashslide.precision import is_bfloat16
 from hashslide.ranking import Blend
 from hashslide.settings import Dense, NetworkConfig
 
@@ -131,6 +132,7 @@ def network_with(weights, n_labels, width, ranker=False, precision="float32"):
     if precision == "bfloat16":
         for name in ("input.weight", "output.weight"):
             state[name] = (state[name].view(np.uint32) >> 16).astype(np.uint16)
+    state = {name: a.view(np.uint16) if is_bfloat16(a) else a for name, a in state.items()}
     network._core = _core.Network.from_state(config.to_core(), state, True)  # users cannot set infinity
     return network
 

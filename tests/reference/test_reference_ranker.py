@@ -8,11 +8,13 @@ from scipy import sparse
 from hashslide import _core, reference
 from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.network import CandidateSettings, Network
+from hashslide.precision import BFLOAT16, to_float32
 from hashslide.ranking import Blend
 from hashslide.reference.ranker import RANKED
 
 N, D = 90, 40
 FEW, MANY = 30, 130  # labels: all of an example get a margin, or only the best
+OF_16_BITS = ("ranker.margin", "ranker.association")  # arrays of bfloat16
 ALL = Blend(0.2, 1.5, -0.05, -0.2, 0.02, 0.3, -0.1, 0.5, 0.1)  # every part counts
 
 
@@ -54,7 +56,13 @@ def assert_same_ranker(core, specification):
     for name in found:
         if name.endswith((".begin", ".features")):
             np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
-        np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-4, err_msg=name)
+        if name in OF_16_BITS:  # sums in another order may be rounded to the neighbour
+            found[name] = to_float32(found[name].view(BFLOAT16))
+            expected[name] = to_float32(expected[name])
+            np.testing.assert_allclose(found[name], expected[name], rtol=2**-7, atol=1e-4, err_msg=name)
+            assert (found[name] != expected[name]).sum() <= 0.03 * len(found[name]), name
+        else:
+            np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-4, err_msg=name)
     return found
 
 
@@ -96,20 +104,20 @@ def test_rows_that_are_too_many_to_copy_are_read_in_place():
     best = np.tile([0, 1], (n, 1))
     expected = reference.ranker.Ranker.learn(x, y, best, network.config.seed, 64)
     state = network.state()
-    lists = tuple(state[f"ranker.{name}"] for name in ("margin", "features", "begin"))
+    lists = to_float32(state["ranker.margin"]), state["ranker.features"], state["ranker.begin"]
     found = sparse.csr_matrix(lists, shape=(2, n_features)).toarray().T
     assert x.nnz > 2**22
-    np.testing.assert_allclose(found, expected.margins, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found, expected.margins, rtol=2**-7, atol=1e-3)
 
 
 def test_weights_of_examples_change_what_is_learned():
     arrays = arrays_of(FEW)
     weights = np.linspace(0.1, 4, N).astype(np.float32)
     plain, weighted = (
-        with_rankers([networks_of(FEW, arrays)[0]], arrays, w)[0].state()["ranker.margin"]
+        with_rankers([networks_of(FEW, arrays)[0]], arrays, w)[0].state()["ranker.margin"].view(BFLOAT16)
         for w in (None, weights)
     )
-    assert plain.shape != weighted.shape or not np.allclose(plain, weighted)
+    assert plain.shape != weighted.shape or not np.allclose(to_float32(plain), to_float32(weighted))
 
 
 @pytest.mark.parametrize("settings", [{"loss": "softmax"}, {"input_scale": 2.5}], ids=["softmax", "scaled"])
@@ -138,9 +146,10 @@ def test_a_restored_ranker_says_the_same(n_labels):
     arrays = arrays_of(n_labels)
     core, specification = with_rankers(networks_of(n_labels, arrays), arrays)
     state = {name: np.array(array) for name, array in core.state().items()}
+    named = state | {name: state[name].view(BFLOAT16) for name in OF_16_BITS}
     twins = (
         _core.Network.from_state(specification.config.to_core(), state, True),
-        reference.Network.from_state(specification.config, state),
+        reference.Network.from_state(specification.config, named),
     )
     assert_same_ranker(*twins)
     np.testing.assert_array_equal(twins[0].logits(*arrays[:3], 1), core.logits(*arrays[:3], 1))

@@ -32,17 +32,20 @@ from hashslide.estimator._new_labels import (
     place_labels,
     with_new_labels,
 )
-from hashslide.estimator.auto import Decided
+from hashslide.estimator.auto import Decided, Problem, decide
 from hashslide.estimator.parameters import check_parameters, left_at_default
 from hashslide.estimator.preparing import (
+    decidable,
     decide_settings,
     draw_seed,
     label_counts,
     label_weights,
+    network_config,
     training_data,
 )
 from hashslide.network import Network, effective_threads
-from hashslide.ranking import FEWEST_HELD_OUT, RankerReport, held_out_rows, weigh
+from hashslide.planning import Planned, Shape, Sizes
+from hashslide.ranking import FEWEST_HELD_OUT, RankerReport, held_out_rows, n_held_out, weigh
 from hashslide.recommendation import both_ways
 from hashslide.settings import ChosenSettings, Constant, Setting
 from hashslide.targets import LabelNames, Target
@@ -143,6 +146,28 @@ def tuning_task(
     task = Task.cut(make, data, multilabel, held_out, monitor, label_counts(data), seed, clock)
     values = vars(settings) | {"label_weight": model.label_weight}
     return task, Space(values, frozenset(free), data.x.n_columns, multilabel, task.judge.monitor)
+
+
+def planned(model: "SlideClassifier", x: Csr, y: Csr, multilabel: bool, **totals: int | None) -> Planned:
+    """Return what follows from the parameters and from data of which x and y are all or a sample."""
+    given = check_parameters(model)
+    data, _ = both_ways(given["both_ways"], training_data(x, y), LabelNames(y.n_columns), None, multilabel)
+    shape = Shape.of(x, y, **totals, is_both_ways=data.is_both_ways)
+    problem = Problem(
+        n_examples=shape.n_learned,
+        n_features=shape.n_features,
+        n_labels=shape.n_labels,
+        multilabel=multilabel,
+        is_both_ways=data.is_both_ways,
+    )
+    settings = decide(problem, decidable(given))
+    fixed = {name: getattr(settings, name) for name in _BY_SIZE if name != "epochs"}
+    fixed |= {"early_stopping": False, "random_state": 0}
+    if is_auto(given["ranker"]):
+        fixed["ranker"] = _wants_ranker(given) and n_held_out(shape.n_examples) > 0
+    sizes = Sizes(lambda n_features, n_labels: network_config(settings, n_features, n_labels))
+    width = settings.hidden[-1].width if settings.hidden else shape.n_features
+    return Planned(shape=shape, epochs=settings.epochs, width=width, sizes=sizes, fixed=fixed)
 
 
 def take_note(model: "SlideClassifier", report: TuningReport, gains: Mapping[str, Gain]) -> None:

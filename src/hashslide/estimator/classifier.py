@@ -31,6 +31,7 @@ from hashslide.estimator._fitting import (
     of_calls,
     place_new_labels,
     plan_of,
+    planned,
     run,
     take_note,
     tell_the_end,
@@ -52,6 +53,7 @@ from hashslide.estimator.preparing import (
     training_data,
 )
 from hashslide.network import effective_threads
+from hashslide.planning import Estimate, estimate
 from hashslide.ranking import Explanation, RankerReport, explain
 from hashslide.recommendation import both_ways
 from hashslide.settings import Layer, Negatives, Optimizer, Sampler, Schedule
@@ -410,6 +412,47 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         report = found.report(task.judge.monitor, task.n_held_out, budget.elapsed)
         unbroken(self._lock, lambda: take_note(self, report, found.gains))
         return self
+
+    def estimate(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        total_examples: int | None = None,
+        total_features: int | None = None,
+        total_labels: int | None = None,
+        seconds: float = 2.0,
+    ) -> Estimate:
+        """Estimate the time and the memory that `fit` and predictions need on this machine.
+
+        Some of the examples are trained on for `seconds`; the model itself is unchanged. What the whole
+        training costs is worked out from that and from the shapes (docs/how/planning.md).
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`: all the data, or a random sample of them.
+        total_examples, total_features, total_labels : int, optional
+            Of all the data, where X and y are a sample. Of features and labels beyond those of the sample all
+            are taken to occur.
+        seconds : float
+            For the short trainings, about.
+
+        Returns
+        -------
+        hashslide.planning.Estimate
+
+        Raises
+        ------
+        InputError
+            As in `fit`, or a number is smaller than that of the sample.
+        """
+        x, target, _ = check_examples(self, X, y, None)
+        encoded = LabelNames.learn(target, None).encode(target, None)
+        totals = {"examples": total_examples, "features": total_features, "labels": total_labels}
+        totals = {f"total_{name}": total for name, total in totals.items()}
+        found = planned(self, x, encoded, target.multilabel, **totals)
+        return estimate(self, found, x, encoded, target.multilabel, seconds)
 
     @training
     def partial_fit(

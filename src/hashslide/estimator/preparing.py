@@ -4,7 +4,7 @@ For those who train by themselves, step by step, what a classifier would train.
 """
 
 from collections.abc import Mapping, Sized
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Prepared",
     "check_examples",
+    "decidable",
     "decide_settings",
     "draw_seed",
     "encode",
     "explain_settings",
     "label_counts",
     "label_weights",
+    "network_config",
     "new_network",
     "prepare",
     "training_data",
@@ -148,7 +150,7 @@ def decide_settings(given: Mapping[str, Any], data: TrainingData, multilabel: bo
     data : TrainingData
     multilabel : bool
     """
-    return decide(_problem(data, multilabel), _decidable(given))
+    return decide(_problem(data, multilabel), decidable(given))
 
 
 def explain_settings(
@@ -172,7 +174,7 @@ def explain_settings(
     settings : Decided
     """
     defaults = left_at_default(model)
-    found = explain(_problem(data, multilabel), _decidable(given), settings, defaults)
+    found = explain(_problem(data, multilabel), decidable(given), settings, defaults)
     if isinstance(model.label_weight, str | None):  # an array would be too long
         reason = "it is the default" if "label_weight" in defaults else "it was given"
         found = found.replaced(label_weight=Setting(model.label_weight, reason))
@@ -181,6 +183,7 @@ def explain_settings(
 
 
 def _problem(data: TrainingData, multilabel: bool) -> Problem:
+    """Return what the "auto" settings depend on."""
     return Problem(
         n_examples=len(data.rows),
         n_features=data.x.n_columns,
@@ -190,13 +193,24 @@ def _problem(data: TrainingData, multilabel: bool) -> Problem:
     )
 
 
-def _decidable(given: Mapping[str, Any]) -> dict[str, Any]:
+def decidable(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the parameters that may be "auto"."""
     return {field.name: given[field.name] for field in fields(Decided)}
 
 
 def draw_seed(random_state: Any) -> int:
     """Return the seed of everything random in one model."""
     return int(random_generator(random_state).randint(2**31 - 1))
+
+
+def network_config(settings: Decided, n_features: int, n_labels: int) -> NetworkConfig:
+    """Return the settings of a network."""
+    return NetworkConfig(
+        n_features=n_features,
+        n_labels=n_labels,
+        input_init=INPUT_INIT,
+        **{name: getattr(settings, name) for name in _NETWORK},
+    )
 
 
 def new_network(
@@ -217,15 +231,8 @@ def new_network(
     n_threads : int
     """
     warn_of_outlier(data)
-    config = NetworkConfig(
-        n_features=data.x.n_columns,
-        n_labels=data.y.n_columns,
-        input_init=INPUT_INIT,
-        input_scale=unit_scale(data),
-        seed=seed,
-        **{name: getattr(settings, name) for name in _NETWORK},
-    )
-    network = Network(config)
+    config = network_config(settings, data.x.n_columns, data.y.n_columns)
+    network = Network(replace(config, input_scale=unit_scale(data), seed=seed))
     counts = label_counts(data)
     network.set_label_prior(counts, len(data.rows))
     weight = label_weights(label_weight, counts, len(data.rows), settings.loss)

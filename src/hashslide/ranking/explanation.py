@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from hashslide.csr import Csr
 from hashslide.network import Network
+from hashslide.precision import to_float32
 
 __all__ = ["Explanation", "explain"]
 
@@ -126,6 +127,7 @@ def _amounts(ranker: dict[str, NDArray[Any]], x: Csr, row: int, label: int) -> l
     common, own, of_list = np.intersect1d(
         x.indices[part], features[of_label], assume_unique=True, return_indices=True
     )
-    amounts = factor * weight[of_label][of_list] * values[own] / np.sqrt(values @ values)
+    margins = to_float32(weight[of_label][of_list])
+    amounts = factor * margins * values[own] / np.sqrt(values @ values)
     with_margin = ((f, a) for f, a in zip(common.tolist(), amounts.tolist(), strict=True) if a)
     return sorted(with_margin, key=lambda pair: (-abs(pair[1]), pair[0]))

@@ -251,7 +251,7 @@ class Network:
         """Let its weights learn from further examples."""
         x, y = self._examples(x_indptr, x_indices, x_data, y_indptr, y_indices)
         best = self.predict_topk(x_indptr, x_indices, x_data, min(CANDIDATES, self.config.n_labels))[0]
-        self.ranker.update(x, y, best)
+        self.ranker.update(x, y, best, self.config.seed, self.step)
 
     def _examples(
         self,

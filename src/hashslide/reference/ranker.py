@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from hashslide.precision import to_float32
 from hashslide.reference.rng import CounterRng, mix
+from hashslide.reference.rounding import RandomRounding, bfloat16_bits, nearest
 
 __all__ = ["CANDIDATES", "Ranker", "cosines", "learn_label"]
 
@@ -62,6 +64,7 @@ class Ranker:
                 _unit_rows(x[rows]), own[rows, label], COST * row_weight[rows], of_label, n_weights
             )
             ranker.associations[:, label] = cosines(x.toarray() != 0, own[:, label], row_weight, longest)
+        ranker.margins, ranker.associations = nearest(ranker.margins), nearest(ranker.associations)
         return ranker
 
     def weigh(self, blend: tuple[float, ...], log_frequency: NDArray[Any]) -> None:
@@ -95,16 +98,24 @@ class Ranker:
         np.put_along_axis(z, best, np.take_along_axis(z + added - self.usual, best, axis=1), axis=1)
         return z
 
-    def update(self, x: sparse.csr_matrix, y: sparse.csr_matrix, best: NDArray[np.int64]) -> None:
-        """One passive-aggressive step for each pair, on the weights that there are."""
+    def update(
+        self, x: sparse.csr_matrix, y: sparse.csr_matrix, best: NDArray[np.int64], seed: int, step: int
+    ) -> None:
+        """One passive-aggressive step for each pair, on the weights that there are, rounded at random."""
         x, own, slack = _unit_rows(x), y.toarray() != 0, 0.5 / COST
+        rounded = RandomRounding(seed, "ranker_rounding")
         for row in range(len(own)):
             others = [label for label in best[row] if not own[row, label]]
             for label in [*np.flatnonzero(own[row]), *others]:
                 sign = 1 if own[row, label] else -1
-                values = np.where(self.margins[:, label] != 0, x[row], 0)
-                loss = max(0.0, float(1 - sign * (values @ self.margins[:, label])))
-                self.margins[:, label] += sign * loss / (1 + slack) * values
+                listed = self._has_any()[:, label]
+                old = self.margins[listed, label]
+                values = np.where(old != 0, x[row, listed], np.float32(0))
+                loss = float(1 - sign * (values @ old))
+                if loss > 0:
+                    new = old + np.float32(sign * loss / (1 + slack)) * values
+                    new = rounded(new[None], np.array([row * own.shape[1] + label]), step)[0]
+                    self.margins[listed, label] = np.where(values != 0, new, old)
 
     def grow(self, n_features: int, n_labels: int, log_frequency: NDArray[Any]) -> None:
         """New features and labels have no weights."""
@@ -125,12 +136,15 @@ class Ranker:
             "ranker.association_factor": self.association_factor,
             "ranker.blend": self.blend,
         }
-        has_any = ((self.margins != 0) | (self.associations != 0)).T
+        has_any = self._has_any().T
         found["ranker.begin"] = np.append(0, np.cumsum(has_any.sum(axis=1)))
         found["ranker.features"] = np.nonzero(has_any)[1].astype(np.int32)
-        found["ranker.margin"] = self.margins.T[has_any]
-        found["ranker.association"] = self.associations.T[has_any]
+        found["ranker.margin"] = bfloat16_bits(self.margins.T[has_any])
+        found["ranker.association"] = bfloat16_bits(self.associations.T[has_any])
         return found
+
+    def _has_any(self) -> NDArray[np.bool_]:
+        return (self.margins != 0) | (self.associations != 0)
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Take its part of a state."""
@@ -142,8 +156,8 @@ class Ranker:
             np.repeat(np.arange(n_labels), np.diff(state["ranker.begin"])),
         )
         self.margins, self.associations = np.zeros((2, n_features, n_labels), np.float32)
-        self.margins[features, labels] = state["ranker.margin"]
-        self.associations[features, labels] = state["ranker.association"]
+        self.margins[features, labels] = to_float32(state["ranker.margin"])
+        self.associations[features, labels] = to_float32(state["ranker.association"])
         for name in ("offset", "usual", "margin_factor", "association_factor", "blend"):
             setattr(self, name, state[f"ranker.{name}"].copy())
 

@@ -26,6 +26,7 @@ STREAMS = {
     "ranker": 10,
     "input_rounding": 11,
     "rounding": 12,
+    "ranker_rounding": 13,
 }
 
 

@@ -1,0 +1,72 @@
+"""``hashslide plan``: what a training will cost, before it is begun."""
+
+from typing import Annotated, Any
+
+import typer
+
+from hashslide.cli import _options as opt
+from hashslide.cli.inputs.reader import Reader, reads_data
+
+__all__ = ["plan"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _read_count(text: str) -> int:
+    try:
+        number = float(text.replace("_", "").replace(",", ""))
+    except ValueError:
+        number = -1.0
+    if not (1 <= number < 2**63 and number.is_integer()):
+        raise typer.BadParameter(f"{text!r} is not a number such as 50000000 or 5e7.")
+    return int(number)
+
+
+def _count(help: str) -> Any:
+    return typer.Option(metavar="N", parser=_read_count, help=help)
+
+
+@reads_data
+def plan(
+    context: typer.Context,
+    source: opt.DataArgument,
+    total_examples: Annotated[int | None, _count("Examples that there are, if DATA is a sample.")] = None,
+    total_features: Annotated[int | None, _count("Features that there are.")] = None,
+    total_labels: Annotated[int | None, _count("Labels that there are.")] = None,
+    seconds: Annotated[float, typer.Option(metavar="X", help="For short trainings, about.")] = 2.0,
+    hidden: opt.Hidden = "256",
+    epochs: opt.Epochs = "auto",
+    hash: opt.Hash = "none",
+    active: opt.ActiveAdvanced = "per_batch",
+    ranker: opt.Ranker = "auto",
+    both_ways: opt.BothWays = "auto",
+    approximate: opt.Approximate = "auto",
+    batch_size: opt.BatchSize = "auto",
+    loss: opt.Loss = "auto",
+    optimizer: opt.Optimizer = "adagrad",
+    precision: opt.Precision = "auto",
+    negatives: opt.Negatives = "auto",
+    sampler: opt.Sampler = "auto",
+    jobs: opt.Jobs = None,
+    json: opt.Json = False,
+    help_advanced: opt.HelpAdvanced = False,
+    *,
+    reader: Reader,
+) -> None:
+    """Estimate time, memory and disk of a training and of predictions.
+
+    A part of DATA is trained on for some seconds on this machine, and the whole
+    is worked out from that. DATA may be a random sample of what you have.
+
+    [bold]Examples[/bold]
+
+    \b
+        hashslide plan pubmed-mesh
+        hashslide plan sample.txt.gz --total-examples 5e7 --total-labels 1e7
+        hashslide plan train.svm --hidden 512 --epochs 10
+    """
+    from hashslide.cli.actions.plan import run  # not before: --help need not wait for it
+
+    run(context.params, reader)
