@@ -10,13 +10,23 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+import hashslide
 from hashslide import model_file
 from hashslide._os_errors import StrPath, as_path
 from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 from hashslide.model_file import ModelSummary
-from hashslide.serve._models.queries import FeaturesById, Query, QueryReader, TextReader, WordsByName, matrix
+from hashslide.serve._models.queries import (
+    FeaturesById,
+    Query,
+    QueryReader,
+    Text,
+    TextReader,
+    WordsByName,
+    matrix,
+)
+from hashslide.serve._models.texts import TextColumns
 
 __all__ = ["Options", "Prediction", "ServedModel"]
 
@@ -118,11 +128,27 @@ class ServedModel:
         """
         summary = model_file.inspect(as_path(path))
         verify = summary.checksums is not None
+        if summary.metadata.get("text") is not None:
+            return cls.of_text(summary, hashslide.SlideTextClassifier.load(path, verify=verify), jobs)  # type: ignore[attr-defined,unused-ignore]
         classifier = SlideClassifier.load(path, verify=verify).set_params(n_jobs=jobs)
         names = getattr(classifier, "feature_names_in_", None)
         n_features = int(classifier.n_features_in_)
         texts: TextReader = FeaturesById(n_features) if names is None else WordsByName(names, n_features)
         return cls(summary, classifier, texts)
+
+    @classmethod
+    def of_text(cls, summary: ModelSummary, model: Any, jobs: int | None = None) -> Self:
+        """Return a model that was trained on texts.
+
+        Parameters
+        ----------
+        summary : ModelSummary
+        model : SlideTextClassifier
+        jobs : int, optional
+        """
+        model.classifier_.set_params(n_jobs=jobs)
+        columns = tuple(getattr(model.features_, "columns_", None) or ())
+        return cls(summary, model.classifier_, TextColumns(model, columns), model)
 
     def warm(self) -> None:
         """Prepare what the first predictions would have to prepare, on this thread alone.
@@ -150,7 +176,7 @@ class ServedModel:
     @property
     def keeps_examples(self) -> bool:
         """Whether the model has training texts to show for its labels."""
-        return False
+        return bool(getattr(self.text_model, "keep_examples", 0))
 
     def _empty_rows(self, n: int) -> Csr:
         return matrix([{}] * n, int(self.classifier.n_features_in_))
@@ -203,12 +229,21 @@ class ServedModel:
             ]
             answers.append(Prediction(found, counts[row], unknown[row]))
             if options.explain and found:
-                self._explain(x.block(row, row + 1), found, options.explain)
+                self._explain(queries[row], x.block(row, row + 1), found, options.explain)
+            if options.examples and found and self.keeps_examples:
+                kept = self.text_model.examples_of([each["label"] for each in found])
+                for each, texts in zip(found, kept, strict=True):
+                    each["examples"] = list(texts[: options.examples])
         return answers
 
-    def _explain(self, row: Csr, found: list[dict[str, Any]], n: int) -> None:
+    def _explain(self, query: Query, row: Csr, found: list[dict[str, Any]], n: int) -> None:
         """Tell which features spoke for each label."""
-        explained = self.classifier.explain(row, labels=[each["label"] for each in found])[0]
+        labels = [each["label"] for each in found]
+        texts = self.reader.texts
+        if isinstance(query, Text) and isinstance(texts, TextColumns):
+            (explained,) = self.text_model.explain(texts.documents([query.text]), labels=labels)
+        else:
+            (explained,) = self.classifier.explain(row, labels=labels)
         for each, parts in zip(found, explained, strict=True):
             for_it = [(feature, amount) for feature, amount in parts.features if amount > 0]
             each["why"] = [{"feature": str(f), "amount": amount} for f, amount in for_it[:n]]
