@@ -16,9 +16,9 @@ from hashslide.csr import Csr
 
 from .._pairs import checked_pair
 from .._repairs import fault
-from .._rows import check_count
+from .._rows import NamedData, check_count
 from ..sources import open_regular
-from .options import Columns, NamedData, checked, import_pyarrow
+from .options import Columns, checked, import_pyarrow
 
 if TYPE_CHECKING:
     from .columns import Table
@@ -87,7 +87,7 @@ def load_parquet(
     OSError
         The file cannot be opened.
     """
-    data = read_parquet(
+    (data,) = read_parquet(
         path,
         features=features,
         values=values,
@@ -102,8 +102,8 @@ def load_parquet(
     return data.X, data.Y
 
 
-def read_parquet(path: StrPath, **settings: Any) -> NamedData:
-    """Read a data set as `load_parquet` does, with the names that it holds.
+def read_parquet(path: StrPath, *, limit: int | None = None, **settings: Any) -> Iterator[NamedData]:
+    """Yield the blocks of a data set that `load_parquet` reads, with the names that it holds; see `read_table`.
 
     `settings` are those of `Columns`.
     """
@@ -119,7 +119,7 @@ def read_parquet(path: StrPath, **settings: Any) -> NamedData:
         given: dict[str, Any] = {
             name: width for name, width in noted.items() if getattr(columns, name) is None
         }
-        return read_table(table, columns._replace(**given))
+        yield from read_table(table, columns._replace(**given), limit)
 
 
 def save_parquet(path: StrPath, X: Any, Y: Any) -> None:
