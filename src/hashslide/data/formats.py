@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from hashslide._interface import setting
 from hashslide._os_errors import StrPath, as_path
+from hashslide._validation import blocks
 from hashslide.errors import InputError
 
 from ._foreign import TEXT_LATER
@@ -39,6 +40,26 @@ def __dir__() -> list[str]:
     return __all__
 
 
+def load_pack(path: StrPath, *, lenient: bool = False) -> tuple[csr_matrix, csr_matrix]:
+    """Read all of a pack into memory, in its order; for data that fit there."""
+    ((X, Y, *_),) = read_pack(path)
+    return X, Y
+
+
+def read_pack(path: StrPath, *, limit: int | None = None, lenient: bool = False) -> Iterator[NamedData]:
+    """Yield the examples of a pack in blocks of about `limit` ids; None: all in one."""
+    from .pack import Pack  # which reads the other formats
+
+    pack = Pack.open(path)
+    pack.verify()
+    n_items = pack.x.nnz + pack.y.nnz
+    n_rows = len(pack) if limit is None else max(1, limit * len(pack) // max(1, n_items))
+    for first, last in blocks(len(pack), n_rows):
+        x, y = (part.to_scipy().copy() for part in pack.examples(first, last))
+        names = (pack.feature_names, pack.label_names) if last == len(pack) else (None, None)
+        yield NamedData(x, y, *names)
+
+
 class Format(NamedTuple):
     """A format, and the functions that read and write it."""
 
@@ -65,6 +86,7 @@ FORMATS = (
         names=True,
     ),
     Format("csv", (".csv", ".tsv"), load_csv, read_csv, None, True, names=True),
+    Format("pack", (".pack",), load_pack, read_pack, None, False),
 )
 _RAW_TEXT = (".json", ".jsonl")
 _OWN = ("path", "X", "Y", "lenient")  # arguments of the readers and writers that are no options
@@ -84,6 +106,7 @@ def load(
     "npz"         ``.npz``                                               `load_npz`
     "parquet"     ``.parquet``, ``.pq``, ``.arrow``, ``.feather``        `load_parquet`
     "csv"         ``.csv``, ``.tsv``, also with ``.gz``                  `load_csv`
+    "pack"        ``.pack``                                              `Pack.open`
     ============  =====================================================  ===============
 
     Parameters
@@ -181,7 +204,7 @@ def read_blocks(
 
 
 def save(path: StrPath, X: Any, Y: Any, *, format: str | None = None, **options: Any) -> None:
-    """Write a data set; the suffix of the name chooses the format as in `load`. Atomic. CSV is only read.
+    """Write a data set; the suffix of the name chooses the format as in `load`. Atomic. CSV and packs are only read.
 
     Parameters
     ----------
@@ -303,7 +326,8 @@ def writable_format_of(path: StrPath, format: str | None = None) -> Format:
     found = format_of(path, format)
     if found.save is None:
         raise InputError(
-            f"{os.fspath(path)}: CSV is read but not written. Write .txt, .svm, .npz or .parquet instead."
+            f"{os.fspath(path)}: {found.name} is read but not written here. "
+            "Write .txt, .svm, .npz or .parquet instead; Pack.build and hashslide data pack write packs."
         )
     return found
 

@@ -1,5 +1,6 @@
 """`fit(..., resume_from=...)`: from a checkpoint to the model of the undisturbed fit."""
 
+import numbers
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from hashslide.callbacks.checkpoint import Checkpoint, checkpoint_files
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator.auto import Decided
 from hashslide.estimator.parameters import check_parameters
-from hashslide.estimator.preparing import decide_settings, label_counts, label_weights, unit_scale
+from hashslide.estimator.preparing import decide_settings, draw_seed, label_counts, label_weights, unit_scale
 from hashslide.network import Network
 from hashslide.settings import CustomHash
 from hashslide.targets import LabelNames
@@ -73,6 +74,11 @@ def open_checkpoint(
         raise InputError(
             f"{named} lacks the state of the optimiser, without which the training would take "
             f"another course. Save models to go on from with {setting('optimizer_state', True)}."
+        )
+    state = model.random_state
+    if isinstance(state, numbers.Integral) and draw_seed(state) != source._seed:
+        raise InputError(
+            f"{named} was not trained with {setting('random_state', state)}. Give both the same settings."
         )
     return source
 

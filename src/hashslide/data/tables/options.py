@@ -9,7 +9,6 @@ from hashslide.errors import InputError
 
 from .._rows import check_count
 
-
 __all__ = ["Columns", "checked", "import_pyarrow"]
 
 
