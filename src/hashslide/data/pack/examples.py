@@ -43,7 +43,7 @@ def read_examples(
             raise InputError(
                 f"item {number} of sources is no pair (features, labels) or (X, Y): {item!r:.80}."
             )
-        if getattr(item[0], "ndim", 1) == 2:
+        if isinstance(item[0], Csr) or getattr(item[0], "ndim", 1) == 2:
             yield from rows.take()
             yield _block(number, item[0], item[1], feature_names, label_names)
         else:
@@ -55,7 +55,7 @@ def read_examples(
 
 def _block(number: int, X: Any, Y: Any, feature_names: Names, label_names: Names) -> tuple[Csr, Csr, bool]:
     where = f"block {number} of sources"
-    x, target = as_csr(X, name=f"X of {where}"), parse_target(Y)
+    x, target = as_csr(X, name=f"X of {where}"), parse_target(Y.to_scipy() if isinstance(Y, Csr) else Y)
     if x.n_rows != target.n_rows:
         raise InputError(
             f"{where} has {x.n_rows} rows of X but {target.n_rows} of Y. Give both the same rows."
