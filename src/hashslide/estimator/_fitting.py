@@ -1,7 +1,7 @@
 """What happens in `SlideClassifier.fit` and `partial_fit`, step by step; `model` is the classifier."""
 
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -96,6 +96,17 @@ def hold_out(model: "SlideClassifier", data: Examples, seed: int) -> tuple[Examp
         raise InputError(f"{share} of n_samples={n} leaves none to train on. Lower it, or {other}.")
     kept, x, y = data.held_out(min(n_held_out, len(data.sample().rows)), seed)
     return kept, Evaluation(x, y, effective_threads(model.n_jobs))
+
+
+def blocks_of(stream: Iterator[Any], y: Any, sample_weight: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the blocks of a stream, each of which has to be a pair."""
+    for name, value in (("y", y), ("sample_weight", sample_weight)):
+        if value is not None:
+            raise InputError(f"{name} is given beside a stream, which yields pairs (X, y). Leave {name} out.")
+    for number, block in enumerate(stream):
+        if not isinstance(block, tuple | list) or len(block) != 2:
+            raise InputError(f"block {number} of the stream is a {type(block).__name__}; accepted are pairs (X, y).")
+        yield block[0], block[1]
 
 
 def examples_of(

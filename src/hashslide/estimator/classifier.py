@@ -1,6 +1,6 @@
 """SlideClassifier: the network as a scikit-learn estimator."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self, SupportsIndex
 
 import numpy as np
@@ -21,6 +21,7 @@ from hashslide.data.pack import Pack
 from hashslide.errors import InputError
 from hashslide.estimator._features import check_features, check_known_features, feature_names
 from hashslide.estimator._fitting import (
+    blocks_of,
     check_eval_set,
     commit,
     examples_of,
@@ -435,7 +436,11 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     @training
     def partial_fit(
-        self, X: Any, y: Any, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+        self,
+        X: Any,
+        y: Any = None,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Train for one more epoch, on these data, with the constant learning rate.
 
@@ -448,8 +453,10 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         Parameters
         ----------
-        X : sparse matrix, array-like or data frame of shape (n, n_features or more)
-        y : as in `fit`
+        X : sparse matrix, array-like or data frame of shape (n, n_features or more), or iterator
+            An iterator yields blocks ``(X, y)`` of a stream, of which one is held at a time, as
+            `hashslide.data.Pack.blocks` does; it is as if there were a call for each.
+        y : as in `fit`; left out for a stream
             An indicator has one column for each label of the model, and more for new ones. Nested lists are
             read as the model has learned them: after label lists as such, also if they hold only 0 and 1.
         classes : array-like, optional
@@ -468,6 +475,10 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         KeyboardInterrupt
             On Ctrl-C; the model is usable.
         """
+        if isinstance(X, Iterator):
+            for block in blocks_of(X, y, sample_weight):
+                self.partial_fit(*block, classes=classes)
+            return self
         given = check_parameters(self)
         lists = self._labels.from_lists if self.__sklearn_is_fitted__() else None
         x, target, weight = check_examples(self, X, y, sample_weight, lists, classes)

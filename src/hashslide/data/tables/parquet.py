@@ -31,7 +31,8 @@ def __dir__() -> list[str]:
 
 
 _METADATA = b"hashslide"
-_ROWS_PER_BATCH = 1 << 16
+_ROWS_PER_BATCH = 1 << 16  # that are written together
+_ROWS_READ = 1 << 13  # together
 
 
 def load_parquet(
@@ -175,7 +176,7 @@ def open_parquet(arrow: ModuleType, path: StrPath, columns: Columns) -> Iterator
         if is_arrow:
             batches = _arrow_batches(source, used)
         else:
-            batches = source.iter_batches(batch_size=_ROWS_PER_BATCH, columns=used)
+            batches = source.iter_batches(batch_size=_ROWS_READ, columns=used)
         yield Table(path, schema, _readable(arrow, path, batches), text=False)
 
 
@@ -183,7 +184,8 @@ def _arrow_batches(source: Any, columns: list[str]) -> Iterator[Any]:
     for i in range(source.num_record_batches):
         batch = source.get_batch(i).select(columns)
         batch.validate(full=True)  # offsets of a damaged file would lead out of its memory
-        yield batch
+        for first in range(0, batch.num_rows, _ROWS_READ):
+            yield batch.slice(first, _ROWS_READ)
 
 
 def _readable(arrow: ModuleType, path: StrPath, batches: Iterator[Any]) -> Iterator[Any]:
