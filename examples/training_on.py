@@ -30,20 +30,20 @@ def main() -> None:
     mesh = data.builtin("pubmed-mesh")
     X, tags = mesh.X_train[:ROWS], data.label_lists(mesh.Y_train[:ROWS], mesh.label_names)
     with tempfile.TemporaryDirectory() as folder:
-        interrupted(X, tags, Path(folder) / "checkpoint.hashslide")
+        interrupted(X, tags, Path(folder))
     new_labels(X, tags)
 
 
-def interrupted(X, tags, path: Path) -> None:
-    """Interrupt a training, load its last checkpoint and finish it."""
+def interrupted(X, tags, states: Path) -> None:
+    """Interrupt a training, and finish it from its last checkpoint."""
     whole = SlideClassifier(64, epochs=4, random_state=0).fit(X, tags)
-    model = SlideClassifier(64, epochs=4, random_state=0, callbacks=[Checkpoint(path), Interruption(2)])
+    model = SlideClassifier(64, epochs=4, random_state=0, callbacks=[Checkpoint(states, "1 epoch"), Interruption(2)])
     try:
         model.fit(X, tags)
     except KeyboardInterrupt:
         print(f"interrupted after {model.n_iter_} epochs")
 
-    model = SlideClassifier(64, epochs=4, random_state=0).fit(X, tags, resume_from=path)
+    model = SlideClassifier(64, epochs=4, random_state=0).fit(X, tags, resume_from=states)
     same = np.array_equal(model.predict_topk(X[:500])[1], whole.predict_topk(X[:500])[1])
     print(f"{model.n_iter_} epochs; the same scores as without interruption? {same}")
 

@@ -3,6 +3,10 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <span>
+
 #include "bind/arrays.h"
 #include "bind/released.h"
 #include "data/xmc_reader.h"
@@ -42,11 +46,33 @@ void feed(XmcParser& parser, const Bytes& chunk) {
 nb::tuple take(XmcParser& parser) {
     auto& x = parser.features();
     auto& y = parser.labels();
+    const Index n_rows = parser.n_held();
     const nb::tuple arrays = nb::make_tuple(hand_over(x.indptr), hand_over(x.indices), hand_over(x.data),
                                             hand_over(y.indptr), hand_over(y.indices));
-    x.indptr.push_back(0);
-    y.indptr.push_back(0);
+    parser.forget_rows(n_rows);
     return arrays;
+}
+
+// The items of some rows, one row after the other. Items are any of 4 bytes.
+Output<std::uint32_t> gather_rows(const Input<Index>& indptr, const Input<std::uint32_t>& items,
+                                  const Input<Index>& rows) {
+    const Index n_rows = static_cast<Index>(indptr.size()) - 1, n_items = static_cast<Index>(items.size());
+    std::size_t size = 0;
+    for (const Index row : std::span(rows.data(), rows.size())) {
+        if (row < 0 || row >= n_rows) throw nb::index_error("there is no such row");
+        const Index first = indptr.data()[row], last = indptr.data()[row + 1];
+        if (first < 0 || first > last || last > n_items) throw nb::value_error("offsets that do not rise");
+        size += static_cast<std::size_t>(last - first);
+    }
+    auto* out = static_cast<std::uint32_t*>(std::malloc(std::max<std::size_t>(size, 1) * sizeof(std::uint32_t)));
+    if (out == nullptr) throw std::bad_alloc();
+    const nb::capsule owner(out, [](void* p) noexcept { std::free(p); });
+    hashslide::released([&] {
+        std::uint32_t* to = out;
+        for (const Index row : std::span(rows.data(), rows.size()))
+            to = std::copy(items.data() + indptr.data()[row], items.data() + indptr.data()[row + 1], to);
+    });
+    return Output<std::uint32_t>(out, {size}, owner);
 }
 
 nb::list repairs(const XmcParser& parser) {
@@ -97,12 +123,15 @@ void bind_data(nb::module_& m) {
         .def("feed", &feed, "chunk"_a, "Parse the next piece of the file (bytes, any length).")
         .def(
             "finish", [](XmcParser& parser) { hashslide::released([&] { parser.finish(); }); }, "The file ends here.")
-        .def("take", &take, "Hand over (x_indptr, x_indices, x_data, y_indptr, y_indices) of the rows so far.")
-        .def_prop_ro("n_rows", &XmcParser::n_rows)
+        .def("take", &take, "Hand over (x_indptr, x_indices, x_data, y_indptr, y_indices) of the rows since the last time.")
+        .def_prop_ro("n_rows", &XmcParser::n_rows, "Rows of the file so far.")
+        .def_prop_ro("n_entries", &XmcParser::n_entries, "Labels and features of the rows that are not handed over.")
         .def_prop_ro("n_rows_promised", &XmcParser::n_rows_promised)
         .def_prop_ro("n_features", &XmcParser::n_features)
         .def_prop_ro("n_labels", &XmcParser::n_labels)
         .def_prop_ro("repairs", &repairs, "List of (kind, number of lines, first line).");
+    m.def("gather_rows", &gather_rows, "indptr"_a, "items"_a, "rows"_a,
+          "The items of some rows of a sparse matrix, one row after the other; the items have 4 bytes each.");
     m.def("format_rows", &format_rows, "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "begin"_a,
           "end"_a, "feature_base"_a = 0, "Lines [begin, end) of the XMC or svmlight text format, as bytes.");
 }

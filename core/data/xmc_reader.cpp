@@ -57,8 +57,17 @@ void merge_repeated(std::span<std::pair<Id, float>> row, XmcSide& side) {
 XmcParser::XmcParser(const XmcOptions& options) : options_(options) {
     features_.size = options.n_features >= 0 ? options.n_features : max_ids;
     labels_.size = options.n_labels >= 0 ? options.n_labels : options.labels ? max_ids : 0;
-    labels_.indptr.push_back(0);
-    features_.indptr.push_back(0);
+    forget_rows(0);
+}
+
+void XmcParser::forget_rows(Index n_rows) {
+    n_forgotten_ += n_rows;
+    for (XmcSide* side : {&labels_, &features_}) {
+        side->indptr.truncate(0);
+        side->indptr.push_back(0);
+        side->indices.truncate(0);
+        side->data.truncate(0);
+    }
 }
 
 void XmcParser::feed(std::string_view chunk) {

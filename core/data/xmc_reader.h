@@ -62,7 +62,12 @@ public:
     // The file ends here: parses a last line without line feed and checks the header's promise.
     void finish();
 
-    Index n_rows() const { return labels_.indptr.size() - 1; }
+    // Somebody else has got the arrays of the rows so far: go on with new ones.
+    void forget_rows(Index n_rows);
+
+    Index n_rows() const { return n_forgotten_ + n_held(); }  // of the file so far
+    Index n_held() const { return labels_.indptr.size() - 1; }
+    Index n_entries() const { return features_.indices.size() + labels_.indices.size(); }  // of the rows that are held
     Index n_rows_promised() const { return n_rows_promised_; }  // -1 without a header
     Index n_features() const { return features_.size; }
     Index n_labels() const { return labels_.size; }
@@ -94,6 +99,7 @@ private:
     Index line_ = 0;    // number of the line being parsed
     Index blank_line_ = 0;
     Index n_rows_promised_ = -1;
+    Index n_forgotten_ = 0;
     bool labels_ascend_ = true;  // of the row being parsed
     bool features_ascend_ = true;
     XmcSide labels_;

@@ -72,6 +72,21 @@ class Csr:
         if not _is_canonical(self.indptr, self.indices):
             raise InputError("a row of a Csr is not sorted, or names a column twice. Use as_csr(X).")
 
+    @classmethod
+    def trusted(
+        cls, indptr: NDArray[Any], indices: NDArray[Any], data: NDArray[Any] | None, n_columns: int
+    ) -> "Csr":
+        """Return a matrix around arrays that are known to be in order, or that the core checks as it reads them."""
+        csr = object.__new__(cls)
+        for name, value in (
+            ("indptr", indptr),
+            ("indices", indices),
+            ("data", data),
+            ("n_columns", n_columns),
+        ):
+            object.__setattr__(csr, name, value)
+        return csr
+
     @property
     def n_rows(self) -> int:
         """Number of rows."""
@@ -108,7 +123,7 @@ class Csr:
         indptr = self.indptr[first : last + 1]
         items = slice(indptr[0], indptr[-1])
         data = None if self.data is None else self.data[items]
-        return _trusted(indptr - indptr[0], self.indices[items], data, self.n_columns)
+        return Csr.trusted(indptr - indptr[0], self.indices[items], data, self.n_columns)
 
     def take(self, rows: NDArray[np.int64]) -> "Csr":
         """Return a copy of the given rows."""
@@ -126,7 +141,7 @@ class Csr:
             indices[start:end] = self.indices[items]
             if data is not None and self.data is not None:
                 data[start:end] = self.data[items]
-        return _trusted(indptr, indices, data, self.n_columns)
+        return Csr.trusted(indptr, indices, data, self.n_columns)
 
     def row_of(self, item: int) -> int:
         """Return the row that owns an item."""
@@ -206,15 +221,7 @@ def as_pattern(Y: Any, *, name: str = "Y") -> Csr:
         As `as_csr`.
     """
     csr = as_csr(Y, name=name, dtype=None)
-    return _trusted(csr.indptr, csr.indices, None, csr.n_columns)
-
-
-def _trusted(indptr: NDArray[Any], indices: NDArray[Any], data: NDArray[Any] | None, n_columns: int) -> Csr:
-    """Return a Csr of arrays that are known to be in order."""
-    csr = object.__new__(Csr)
-    for name, value in (("indptr", indptr), ("indices", indices), ("data", data), ("n_columns", n_columns)):
-        object.__setattr__(csr, name, value)
-    return csr
+    return Csr.trusted(csr.indptr, csr.indices, None, csr.n_columns)
 
 
 def _from_sparse(X: Any, name: str) -> Csr:
@@ -232,7 +239,7 @@ def _from_sparse(X: Any, name: str) -> Csr:
         copy.has_sorted_indices = copy.has_canonical_format = False
         copy.sum_duplicates()
         indptr, indices, data = copy.indptr, copy.indices, copy.data
-    return _trusted(
+    return Csr.trusted(
         np.ascontiguousarray(indptr, np.int64),
         np.ascontiguousarray(indices, np.int32),
         np.ascontiguousarray(data),
@@ -376,7 +383,7 @@ def _from_dense(X: Any, name: str, dtype: DTypeLike | None) -> Csr:
         ids.append(column.astype(np.int32))
         values.append(_cast(block[row, column], dtype, name))
     indptr = np.cumsum(np.concatenate(counts))
-    return _trusted(indptr, np.concatenate(ids), np.concatenate(values), array.shape[1])
+    return Csr.trusted(indptr, np.concatenate(ids), np.concatenate(values), array.shape[1])
 
 
 def _check_width(n_columns: int, name: str) -> None:
@@ -391,7 +398,7 @@ def _with_dtype(csr: Csr, dtype: DTypeLike | None, name: str) -> Csr:
         data = None if dtype is None else np.ones(csr.nnz, dtype)
     else:
         data = _cast(csr.data, dtype, name)
-    return csr if data is csr.data else _trusted(csr.indptr, csr.indices, data, csr.n_columns)
+    return csr if data is csr.data else Csr.trusted(csr.indptr, csr.indices, data, csr.n_columns)
 
 
 def _cast(data: NDArray[Any], dtype: DTypeLike | None, name: str) -> NDArray[Any]:
@@ -405,7 +412,7 @@ def _without_zeros(csr: Csr) -> Csr:
         return csr
     kept = csr.data != 0
     indptr = csr.indptr - np.searchsorted(np.flatnonzero(~kept), csr.indptr)
-    return _trusted(indptr, csr.indices[kept], csr.data[kept], csr.n_columns)
+    return Csr.trusted(indptr, csr.indices[kept], csr.data[kept], csr.n_columns)
 
 
 def _check_finite(csr: Csr, name: str) -> None:

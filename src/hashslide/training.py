@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -24,7 +24,9 @@ __all__ = [
     "Batch",
     "BatchSource",
     "Evaluation",
+    "Examples",
     "Plan",
+    "Position",
     "Trainable",
     "TrainingContext",
     "TrainingData",
@@ -40,6 +42,8 @@ def __dir__() -> list[str]:
 
 METRIC_RANKS = (1, 3, 5)
 _MEMORY_FILE = "/proc/self/statm"
+_ROWS_PER_BLOCK = 1024
+_ITEMS_PER_BLOCK = 1 << 18
 _EVALUATION_ROWS = 2048  # rows between two chances to interrupt an evaluation
 
 
@@ -84,14 +88,57 @@ class Batch(NamedTuple):
 
 
 class BatchSource(Protocol):
-    """What `train` can train on: data in memory, or a stream."""
+    """What `train` can train on: data in memory, on disk, or a stream."""
 
     def n_batches(self, batch_size: int) -> int:
         """Return the number of batches of an epoch; of a stream, about: schedules and progress go by it."""
         ...
 
-    def batches(self, epoch: int, batch_size: int, seed: int) -> Iterable[Batch]:
-        """Yield the batches of an epoch, which is counted from 0."""
+    def batches(self, epoch: int, batch_size: int, seed: int, first: int = 0) -> Iterable[Batch]:
+        """Yield the batches of an epoch, which is counted from 0, without the `first` ones.
+
+        Their order depends on these numbers alone, so that a training goes on wherever it was broken off.
+        """
+        ...
+
+
+class Examples(BatchSource, Protocol):
+    """What `SlideClassifier.fit` trains on: `TrainingData`, or the examples of a pack."""
+
+    @property
+    def x(self) -> Csr:
+        """Features; those of `rows` are used."""
+        ...
+
+    @property
+    def y(self) -> Csr:
+        """Labels of the same rows."""
+        ...
+
+    @property
+    def rows(self) -> Sized:
+        """The examples to use."""
+        ...
+
+    @property
+    def is_both_ways(self) -> bool:
+        """Whether each example is there a second time with features and labels exchanged."""
+        ...
+
+    def held_out(self, n: int, seed: int) -> "tuple[Examples, Csr, Csr]":
+        """Return the data without `n` random examples, and features and labels of these."""
+        ...
+
+    def sample(self) -> "TrainingData":
+        """Return the examples that the stages after the training learn from."""
+        ...
+
+    def label_counts(self) -> NDArray[np.int64]:
+        """Return how many of the examples carry each label."""
+        ...
+
+    def sum_of_squares(self) -> float:
+        """Return the sum of the squares of all features' values."""
         ...
 
 
@@ -120,15 +167,51 @@ class TrainingData:
         """Return the number of batches of an epoch."""
         return math.ceil(len(self.rows) / batch_size)
 
-    def batches(self, epoch: int, batch_size: int, seed: int) -> Iterator[Batch]:
+    def batches(self, epoch: int, batch_size: int, seed: int, first: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch, in an order that depends on its number and the seed alone."""
         order = self.rows[np.random.default_rng([seed, epoch]).permutation(len(self.rows))]
-        for first, last in blocks(len(order), batch_size):
-            yield Batch(self.x, self.y, order[first:last], self.sample_weight)
+        order = order[first * batch_size :]
+        for begin, end in blocks(len(order), batch_size):
+            yield Batch(self.x, self.y, order[begin:end], self.sample_weight)
 
     def chosen(self) -> NDArray[np.int64] | None:
         """Return the rows to use, or None where those are all."""
         return None if len(self.rows) == self.x.n_rows else self.rows
+
+    def held_out(self, n: int, seed: int) -> tuple["TrainingData", Csr, Csr]:
+        """Return the data without `n` random examples, and features and labels of these."""
+        rows = np.sort(np.random.default_rng([seed, len(self.rows)]).choice(self.rows, n, replace=False))
+        kept = self.rows[~np.isin(self.rows, rows, assume_unique=True)]
+        return replace(self, rows=kept), self.x.take(rows), self.y.take(rows)
+
+    def sample(self) -> "TrainingData":
+        """Return the examples that the stages after the training learn from: all of them."""
+        return self
+
+    def label_counts(self) -> NDArray[np.int64]:
+        """Return how many of the examples carry each label."""
+        y, counts = self.y, np.zeros(self.y.n_columns, np.int64)
+        block = max(_ITEMS_PER_BLOCK, y.n_columns)  # of which NumPy makes a copy with wider numbers
+        if self.chosen() is None:
+            parts = (y.indices[first:last] for first, last in blocks(y.nnz, block))
+        else:
+            n_rows = max(1, block * y.n_rows // max(1, y.nnz))
+            parts = (y.take(self.rows[first:last]).indices for first, last in blocks(len(self.rows), n_rows))
+        for part in parts:
+            counts += np.bincount(part, minlength=y.n_columns)
+        return counts
+
+    def sum_of_squares(self) -> float:
+        """Return the sum of the squares of all features' values.
+
+        O(nnz), by blocks of rows, so that examples that are left out change nothing, not even rounding.
+        """
+        x, squares = self.x, 0.0
+        is_whole = len(self.rows) == x.n_rows
+        for first, last in blocks(len(self.rows), _ROWS_PER_BLOCK):
+            block = x.block(first, last) if is_whole else x.take(self.rows[first:last])
+            squares += float(np.square(block.values, dtype=np.float64).sum())
+        return squares
 
     def without_labels(self, labels: NDArray[np.int32]) -> "TrainingData":
         """Return the same data without some labels, and without the examples that have no others."""
@@ -137,6 +220,28 @@ class TrainingData:
         had, has = np.diff(self.y.indptr)[self.rows], np.diff(indptr)[self.rows]
         y = Csr(indptr, self.y.indices[kept], None, self.y.n_columns)
         return replace(self, y=y, rows=self.rows[(has > 0) | (had == 0)])
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far an epoch has come, and what its record is made of so far.
+
+    Attributes
+    ----------
+    batch : int
+        Batches done.
+    examples : int
+        Examples in them.
+    loss, active : float, int
+        Sums over these examples, and of the sizes of the active sets of these batches.
+    seconds : float
+    """
+
+    batch: int = 0
+    examples: int = 0
+    loss: float = 0.0
+    active: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,13 +254,15 @@ class Plan:
         Epochs of the learning-rate schedule.
     first_epoch, last_epoch : int
         Epochs to run now: first_epoch .. last_epoch - 1, counted from 0. An epoch's order of the examples and
-        its learning rates depend on its number alone, so a training can stop after any epoch and go on later.
+        its learning rates depend on its number alone, so a training can stop anywhere and go on later.
     batch_size : int
     learning_rate : float
         At the top of the schedule.
     schedule : Schedule
     seed : int
     n_threads : int
+    position : Position
+        Where the first epoch begins.
     """
 
     n_epochs: int
@@ -166,6 +273,7 @@ class Plan:
     schedule: Schedule = field(default_factory=Constant)
     seed: int = 0
     n_threads: int = 1
+    position: Position = field(default_factory=Position)
 
 
 @dataclass
@@ -180,17 +288,15 @@ class TrainingContext:
         Batches of an epoch.
     epoch : int
         Number of the current epoch, counted from 0 over all calls of `fit` and `partial_fit`.
-    batch : int
-        Batches done in this epoch.
     history : list of dict
         One record for each finished epoch: "epoch" (from 1), "loss" (mean of an example), "learning_rate" (of
         the last step), "active" (mean size of the active set), "seconds", "examples_per_second",
         "memory_bytes" (resident set) and, with an evaluation set, "val_P@1", "val_P@3", "val_P@5" and
         "val_nDCG@5".
-    loss : float
-        Mean loss of the examples of this epoch so far.
-    active : float
-        Mean size of the active set in this epoch so far.
+    position : Position
+        The same, and the sums of this epoch so far. Between two epochs it is at the beginning of the next.
+    best_state : mapping of str to array, or None
+        The network of the best epoch, where early stopping keeps it.
     """
 
     network: Trainable
@@ -198,9 +304,25 @@ class TrainingContext:
     n_batches: int
     history: list[dict[str, Any]]
     epoch: int = 0
-    batch: int = 0
-    loss: float = math.nan
-    active: float = math.nan
+    position: Position = field(default_factory=Position)
+    best_state: Mapping[str, NDArray[Any]] | None = None
+
+    @property
+    def batch(self) -> int:
+        """Batches done in this epoch."""
+        return self.position.batch
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of the examples of this epoch so far."""
+        done = self.position
+        return done.loss / done.examples if done.examples else math.nan
+
+    @property
+    def active(self) -> float:
+        """Mean size of the active set in this epoch so far."""
+        done = self.position
+        return done.active / done.batch if done.batch else math.nan
 
     @property
     def logs(self) -> dict[str, Any]:
@@ -244,6 +366,7 @@ def train(
     evaluate: Evaluation | None = None,
     callbacks: "Sequence[Callback]" = (),
     estimator: Any = None,
+    best_state: Mapping[str, NDArray[Any]] | None = None,
 ) -> None:
     """Train a network in place.
 
@@ -262,6 +385,8 @@ def train(
         If any `on_epoch_end` returns True, training ends there. `teardown` is called whatever happens.
     estimator : object
         Passed on to the callbacks.
+    best_state : mapping of str to array, optional
+        The network of the best epoch of the training that is resumed.
 
     Raises
     ------
@@ -271,15 +396,25 @@ def train(
         From Ctrl-C: the network is whole, with all batches so far. A batch that takes more than a moment may
         be broken off, with some rows of the weights updated.
     """
-    context = TrainingContext(network, plan, data.n_batches(plan.batch_size), history, epoch=plan.first_epoch)
+    context = TrainingContext(
+        network,
+        plan,
+        data.n_batches(plan.batch_size),
+        history,
+        epoch=plan.first_epoch,
+        position=plan.position,
+        best_state=best_state,
+    )
     started: list[Callback] = []
     try:
+        is_done = False
         for callback in callbacks:
             started.append(callback)
-            callback.setup(estimator, context)
-        for context.epoch in range(plan.first_epoch, plan.last_epoch):
+            is_done |= callback.setup(estimator, context) is True
+        for context.epoch in range(plan.first_epoch, plan.first_epoch if is_done else plan.last_epoch):
             _notify(callbacks, "on_epoch_begin", estimator, context)
             record = _train_epoch(context, data, callbacks, estimator)
+            context.position = Position()
             history.append(record | (evaluate(network) if evaluate else {}))
             if _notify(callbacks, "on_epoch_end", estimator, context):
                 break
@@ -291,36 +426,42 @@ def train(
 def _train_epoch(
     context: TrainingContext, data: BatchSource, callbacks: "Sequence[Callback]", estimator: Any
 ) -> dict[str, Any]:
-    plan, loss_sum, active_sum, seen, rate = context.plan, 0.0, 0, 0, 0.0
-    started = time.perf_counter()
-    batches = data.batches(context.epoch, plan.batch_size, plan.seed)
-    for context.batch, batch in enumerate(batches, start=1):
-        rate = learning_rate_at(
-            plan, context.epoch * context.n_batches + context.batch - 1, context.n_batches
-        )
+    """Train from the position of the context to the end of its epoch; return the record of the epoch."""
+    plan, done = context.plan, context.position
+    started = time.perf_counter() - done.seconds
+    rate = _rate_of(context, done.batch - 1) if done.batch else 0.0
+    for batch in data.batches(context.epoch, plan.batch_size, plan.seed, done.batch):
+        rate = _rate_of(context, done.batch)
         loss, active = context.network.train_batch(
             batch.x, batch.y, batch.rows, rate, batch.sample_weight, plan.n_threads
         )
-        seen += len(batch.rows)
         if not math.isfinite(loss):
             raise InputError(
-                f"the loss became {loss} in epoch {context.epoch + 1}, batch {context.batch}, "
+                f"the loss became {loss} in epoch {context.epoch + 1}, batch {done.batch + 1}, "
                 "at the learning rate "
                 f"{rate:g}. Lower learning_rate, or scale the features to about 1. The model cannot be used."
             )
-        loss_sum, active_sum = loss_sum + loss, active_sum + active
-        context.loss, context.active = loss_sum / seen, active_sum / context.batch
+        context.position = done = Position(
+            done.batch + 1,
+            done.examples + len(batch.rows),
+            done.loss + loss,
+            done.active + active,
+            time.perf_counter() - started,
+        )
         _notify(callbacks, "on_batch_end", estimator, context)
-    seconds = time.perf_counter() - started
     return {
         "epoch": context.epoch + 1,
         "loss": context.loss,
         "learning_rate": rate,
         "active": context.active,
-        "seconds": seconds,
-        "examples_per_second": seen / max(seconds, 1e-9),
+        "seconds": done.seconds,
+        "examples_per_second": done.examples / max(done.seconds, 1e-9),
         "memory_bytes": resident_bytes(),
     }
+
+
+def _rate_of(context: TrainingContext, batch: int) -> float:
+    return learning_rate_at(context.plan, context.epoch * context.n_batches + batch, context.n_batches)
 
 
 def _notify(callbacks: "Sequence[Callback]", hook: str, estimator: Any, context: TrainingContext) -> bool:

@@ -82,7 +82,7 @@ WRONG = """
     sampler foo | sampler top | learning-rate -1 | batch-size 0 | epochs none | epochs yes | loss foo
     optimizer foo | optimizer sgd(momentum=3) | schedule foo | input-dropout 1 | active foo | update foo
     negatives foo | ranker maybe | both-ways maybe | example-power -1 | label-weight foo
-    approximate maybe | validation-fraction 2 | resume TRAINED
+    approximate maybe | validation-fraction 2 | checkpoint STATES --checkpoint-every 5x
 """
 FAILING = [
     *(f"train DATA -o MODEL --zero-based --{option.strip()}" for option in re.split(r"[|\n]", WRONG.strip())),

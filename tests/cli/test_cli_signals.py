@@ -11,16 +11,17 @@ import pytest
 from commands import run, start
 
 from hashslide import data
+from hashslide.callbacks.checkpoint import checkpoint_files
 from hashslide.estimator import SlideClassifier
 
 ENDINGS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
 def start_training(folder, path, *options):
-    """Start to train for very long; return the process once the file has been saved."""
+    """Start to train for very long; return the process once a checkpoint has been saved."""
     child = start("train", folder, "-o", path, "--epochs", "100000", "--hidden", "8", *options)
     deadline = time.monotonic() + 120
-    while "--save-every" in options and not path.exists():
+    while "--checkpoint" in options and not list(path.parent.glob("states/*")):
         assert child.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     return child
@@ -29,24 +30,29 @@ def start_training(folder, path, *options):
 @pytest.mark.parametrize(("number", "code"), ENDINGS.items(), ids=[s.name for s in ENDINGS])
 def test_training_ends_in_order(folder, tmp_path, number, code):
     path = tmp_path / "m.hashslide"
-    with start_training(folder, path, "--save-every", "1", "--quiet") as child:
+    with start_training(
+        folder, path, "--checkpoint", tmp_path / "states", "--checkpoint-every", "1 epoch", "--quiet"
+    ) as child:
         child.send_signal(number)
         _, errors = child.communicate(timeout=600)
     assert child.returncode == code
-    assert f"Interrupted: {path} holds epoch" in errors and "Traceback" not in errors
-    assert os.listdir(tmp_path) == [path.name]
-    assert SlideClassifier.load(path, verify=True).n_iter_ > 0
+    assert "with --resume goes on from" in errors and "Traceback" not in errors
+    assert os.listdir(tmp_path) == ["states"]
+    assert SlideClassifier.load(checkpoint_files(tmp_path / "states")[0], verify=True).n_iter_ > 0
 
 
 def test_a_second_signal_ends_at_once_and_leaves_nothing(folder, tmp_path):
     path = tmp_path / "m.hashslide"
-    with start_training(folder, path, "--save-every", "1", "--quiet") as child:
+    with start_training(
+        folder, path, "--checkpoint", tmp_path / "states", "--checkpoint-every", "1 epoch", "--quiet"
+    ) as child:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
             child.send_signal(number)
         _, errors = child.communicate(timeout=600)
     assert child.returncode in (143, 130, -signal.SIGINT, -signal.SIGTERM) and "Traceback" not in errors
-    assert os.listdir(tmp_path) == [path.name]
-    SlideClassifier.load(path, verify=True)
+    assert os.listdir(tmp_path) == ["states"]
+    for state in checkpoint_files(tmp_path / "states"):
+        SlideClassifier.load(state, verify=True)
 
 
 def test_ignored_signals_stay_ignored(folder, tmp_path):

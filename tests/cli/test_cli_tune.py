@@ -94,7 +94,8 @@ def test_settings_have_the_defaults_of_train():
         "early_stopping",
         "validation_fraction",
         "patience",
-        "save_every",
+        "checkpoint",
+        "checkpoint_every",
         "resume",
         "plot",
     }

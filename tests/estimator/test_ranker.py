@@ -6,6 +6,7 @@ from estimator_helpers import assert_equal_models, fast
 
 from hashslide import SlideClassifier
 from hashslide.callbacks import Callback, Checkpoint
+from hashslide.callbacks.checkpoint import checkpoint_name
 from hashslide.csr import as_csr
 from hashslide.estimator.approximate import untuned
 
@@ -75,8 +76,8 @@ def test_an_interrupted_fit_that_goes_on_gives_the_same_model(fitted, examples):
 
 
 def test_a_resumed_fit_gives_the_same_model(fitted, examples, tmp_path):
-    fast(batch_size=256, approximate=True, callbacks=[Checkpoint(tmp_path / "e{epoch}")]).fit(*examples)
-    for source in (tmp_path / "e1", interrupted(examples, 2)):
+    fast(batch_size=256, approximate=True, callbacks=[Checkpoint(tmp_path, 1, keep=None)]).fit(*examples)
+    for source in (tmp_path / checkpoint_name(1, 0), interrupted(examples, 2)):
         model = fast(batch_size=256, approximate=True, n_jobs=2).fit(*examples, resume_from=source)
         assert_equal_models(model, fitted)
         assert model.ranker_ == fitted.ranker_

@@ -7,7 +7,7 @@ from scipy import sparse
 from hashslide import SlideClassifier, metrics
 from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.network import Network
-from hashslide.ranking import Blend, RankerReport, held_out_rows, weigh
+from hashslide.ranking import Blend, RankerReport, n_held_out, weigh
 from hashslide.ranking.weighing import (
     _added,
     _largest_within_error,
@@ -18,6 +18,7 @@ from hashslide.ranking.weighing import (
     _temperature,
 )
 from hashslide.settings import NetworkConfig
+from hashslide.training import TrainingData
 
 N, D, L = 600, 40, 30
 
@@ -36,13 +37,15 @@ def task(seed=0):
 
 
 def test_rows_that_are_held_out():
-    rows = np.arange(10_000) * 3
-    held_out = held_out_rows(rows, 5)
-    assert len(held_out) == 400 and np.isin(held_out, rows).all() and (np.diff(held_out) > 0).all()
-    np.testing.assert_array_equal(held_out, held_out_rows(rows, 5))
-    assert len(np.intersect1d(held_out, held_out_rows(rows, 6))) < 60
-    assert len(held_out_rows(np.arange(10**6), 0)) == 1000
-    assert len(held_out_rows(np.arange(2_000), 0)) == 0
+    x = as_csr(np.arange(1, 30_001, dtype=np.float32)[:, None])
+    data = TrainingData(x=x, y=as_pattern(np.ones((30_000, 1))), rows=np.arange(10_000) * 3)
+    kept, held_out, _ = data.held_out(400, 5)
+    rows = held_out.values.astype(int) - 1
+    assert len(rows) == 400 and np.isin(rows, data.rows).all() and (np.diff(rows) > 0).all()
+    np.testing.assert_array_equal(np.sort(np.r_[rows, kept.rows]), data.rows)
+    np.testing.assert_array_equal(held_out.values, data.held_out(400, 5)[1].values)
+    assert len(np.intersect1d(held_out.values, data.held_out(400, 6)[1].values)) < 60
+    assert [n_held_out(n) for n in (10_000, 10**6, 2_000)] == [400, 1000, 0]
 
 
 def test_a_ranker_that_knows_the_labels_counts_and_finds_them():

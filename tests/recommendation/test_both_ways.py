@@ -6,6 +6,7 @@ from scipy import sparse
 
 from hashslide import SlideClassifier, metrics
 from hashslide.callbacks import Callback, Checkpoint
+from hashslide.callbacks.checkpoint import checkpoint_name
 from hashslide.csr import as_csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.recommendation import both_ways, with_reversed
@@ -171,12 +172,12 @@ def test_interrupted_and_resumed_trainings_give_the_same_model(items, tmp_path):
     def model(**settings):
         return SlideClassifier(hidden=16, epochs=3, random_state=0, n_jobs=2, **settings)
 
-    whole = model(callbacks=[Checkpoint(tmp_path / "e{epoch}")]).fit(*items)
+    whole = model(callbacks=[Checkpoint(tmp_path, 1, keep=None)]).fit(*items)
     interrupted = model(callbacks=[Stop()])
     with pytest.raises(KeyboardInterrupt):
         interrupted.fit(*items)
     interrupted.partial_fit(*items)
-    resumed = model().fit(*items, resume_from=tmp_path / "e1")
+    resumed = model().fit(*items, resume_from=tmp_path / checkpoint_name(1, 0))
     expected = whole.network_.snapshot()
     for other in (interrupted, resumed):
         for name, array in other.network_.snapshot().items():

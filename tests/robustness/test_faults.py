@@ -95,9 +95,10 @@ elif action.startswith("load"):
 elif action == "checkpoint":
     def check(error, before):
         assert error is None or isinstance(error, HashslideError), repr(error)
-        assert os.listdir(folder) == ["m"]
-        SlideClassifier.load(path, verify=True)
-    every_call(lambda: model().set_params(callbacks=[Checkpoint(path)]).fit(X, Y), check)
+        for state in (Path(folder) / "states").glob("*"):
+            SlideClassifier.load(state, verify=True)
+    states = Checkpoint(Path(folder) / "states", 1)
+    every_call(lambda: model().set_params(callbacks=[states]).fit(X, Y), check)
 elif action == "train":
     def check(error, before):
         assert isinstance(error, MemoryError), repr(error)

@@ -8,8 +8,9 @@ from rich.console import Console
 from sklearn.base import clone
 
 from hashslide.callbacks import Callback, Checkpoint, EarlyStopping, History, Progress
+from hashslide.callbacks.checkpoint import checkpoint_files, checkpoint_name
 from hashslide.callbacks.progress import describe
-from hashslide.errors import InputError, ModelFileError
+from hashslide.errors import InputError, OutputError
 from hashslide.estimator import SlideClassifier
 
 
@@ -110,38 +111,49 @@ def test_early_stopping_holds_no_weights_afterwards(data):
 
 def test_a_figure_that_is_not_recorded_is_refused(data):
     X, Y, _ = data
-    for callback in (EarlyStopping("val_P@9"), Checkpoint("model", monitor="val_P@1")):
-        model = SlideClassifier(hidden=8, epochs=2, callbacks=[callback])
-        with pytest.raises(
-            InputError, match=r"monitors 'val_P@\d', but an epoch's record holds .*'loss'.*eval_set"
-        ):
-            model.fit(X, Y)
+    model = SlideClassifier(hidden=8, epochs=2, callbacks=[EarlyStopping("val_P@9")])
+    with pytest.raises(
+        InputError, match="monitors 'val_P@9', but an epoch's record holds .*'loss'.*eval_set"
+    ):
+        model.fit(X, Y)
 
 
 def test_checkpoints_hold_the_model_of_their_epoch(data, tmp_path):
     script = Script("unused", [0] * 4)
-    fit(data, script, Checkpoint(tmp_path / "model-{epoch}", every=2))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model-2", "model-4"]
-    for epoch in (2, 4):
-        model = SlideClassifier.load(tmp_path / f"model-{epoch}")
+    fit(data, script, Checkpoint(tmp_path, every=2))
+    files = {epoch: tmp_path / checkpoint_name(epoch, 0) for epoch in (2, 4)}
+    assert sorted(tmp_path.iterdir()) == list(files.values())
+    for epoch, path in files.items():
+        model = SlideClassifier.load(path)
         np.testing.assert_array_equal(weights(model), script.weights[epoch - 1])
         assert model.n_iter_ == epoch
 
 
-def test_the_best_checkpoint_is_kept(data, tmp_path):
-    script = Script("val_P@1", [1, 3, 2, 3])
-    fit(data, script, Checkpoint(tmp_path / "best", monitor="val_P@1", optimizer_state=False))
-    model = SlideClassifier.load(tmp_path / "best")
-    np.testing.assert_array_equal(weights(model), script.weights[1])
-    assert (model.network_.state()["output.weight.adagrad"] == 0).all()
+def test_checkpoints_are_written_after_so_many_examples(data, tmp_path):
+    fit(data, Checkpoint(tmp_path, "250 examples", keep=None))
+    n = 4 * len(range(0, data[0].shape[0], 100))
+    batches = n // 4
+    due = [((batch - 1) // batches, (batch - 1) % batches + 1) for batch in range(3, n, 3)] + [(4, 0)]
+    assert [path.name for path in reversed(checkpoint_files(tmp_path))] == [
+        checkpoint_name(*at) for at in due
+    ]
+    fit(data, Checkpoint(tmp_path, "250 examples", keep=3))
+    assert len(checkpoint_files(tmp_path)) == 3
+
+
+def test_checkpoints_are_written_when_time_has_passed(data, tmp_path, monkeypatch):
+    hours = iter(range(10**6))
+    monkeypatch.setattr("hashslide.callbacks.checkpoint.time.monotonic", lambda: 3600.0 * next(hours))
+    fit(data, Checkpoint(tmp_path, "1h", keep=None), epochs=2)
+    assert len(checkpoint_files(tmp_path)) > 2
 
 
 def test_training_goes_on_from_a_checkpoint_as_if_never_interrupted(data, tmp_path):
     X, Y, _ = data
     whole = fit(data)
     with pytest.raises(KeyboardInterrupt):
-        fit(data, Checkpoint(tmp_path / "model"), Interrupt(2, 2))
-    model = SlideClassifier.load(tmp_path / "model")
+        fit(data, Checkpoint(tmp_path, 1), Interrupt(2, 2))
+    model = SlideClassifier.load(checkpoint_files(tmp_path)[0])
     for _ in range(2):
         model.partial_fit(X, Y)
     assert model.n_iter_ == 4
@@ -152,8 +164,9 @@ def test_training_goes_on_from_a_checkpoint_as_if_never_interrupted(data, tmp_pa
 
 def test_a_checkpoint_that_cannot_be_written_fails_before_the_training(data, tmp_path):
     history = History()
-    with pytest.raises(ModelFileError, match="there is no folder"):
-        fit(data, history, Checkpoint(tmp_path / "missing" / "model"))
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot make the folder"):
+        fit(data, history, Checkpoint(tmp_path / "file" / "states"))
     assert history.records == []
 
 
@@ -228,6 +241,10 @@ def test_bad_callbacks_are_refused(callbacks, message, data):
         (lambda: EarlyStopping(patience=0), "patience is 0"),
         (lambda: EarlyStopping(min_delta=-1), "min_delta is -1"),
         (lambda: Checkpoint("m", every=0), "every is 0"),
+        (lambda: Checkpoint("m", every="5 minutes"), "every is '5 minutes'; accepted are a time"),
+        (lambda: Checkpoint("m", every="0 examples"), "every is '0 examples'"),
+        (lambda: Checkpoint("m", every="1.5 epochs"), "every is '1.5 epochs'"),
+        (lambda: Checkpoint("m", keep=0), "keep is 0"),
     ],
 )
 def test_bad_settings_are_refused(make, message):

@@ -26,8 +26,8 @@ class Callback:
     `hashslide.training.TrainingContext` for the whole training.
     """
 
-    def setup(self, estimator: Any, context: TrainingContext) -> None:
-        """Prepare; called before the first epoch."""
+    def setup(self, estimator: Any, context: TrainingContext) -> bool | None:
+        """Prepare; called before the first epoch. Return True if there is nothing to train."""
 
     def on_epoch_begin(self, estimator: Any, context: TrainingContext) -> None:
         """Called before each epoch."""

@@ -69,30 +69,32 @@ class EarlyStopping(Callback):
     def _forget(self) -> None:
         self.best_epoch_: int | None = None
         self.best_value_ = -math.inf
-        self._best_state: Mapping[str, NDArray[Any]] | None = None
 
-    def setup(self, estimator: Any, context: TrainingContext) -> None:
-        """Start afresh, or with the epochs of the checkpoint that a fit resumes."""
+    def setup(self, estimator: Any, context: TrainingContext) -> bool:
+        """Start afresh, or with the epochs of the checkpoint that a fit resumes, which may have been the last."""
         self._forget()
         if not (context.plan.n_epochs and context.history):
-            return
+            return False
         for record in context.history:
             is_best = self._is_best(estimator, record)
-        if is_best:
-            self._best_state = _restorable(context).snapshot()
-        else:
+        if is_best and not context.position.batch:
+            context.best_state = _restorable(context).snapshot()
+        elif context.best_state is None:
             warnings.warn(
                 f"The best epoch before the checkpoint was {self.best_epoch_}, whose weights the checkpoint "
-                f"of epoch {record['epoch']} does not hold. Unless a later epoch is better, the model will "
-                "have those of the last one.",
+                f"does not hold. Unless a later epoch is better, the model will have those of the last one.",
                 stacklevel=2,
             )
+        return not context.position.batch and self._is_at_its_end(context)
 
     def on_epoch_end(self, estimator: Any, context: TrainingContext) -> bool:
         """Keep the state if it is the best so far; tell whether patience is at its end."""
         if self._is_best(estimator, context.logs):
-            self._best_state = None  # before the next one takes as much memory
-            self._best_state = _restorable(context).snapshot()
+            context.best_state = None  # before the next one takes as much memory
+            context.best_state = _restorable(context).snapshot()
+        return self._is_at_its_end(context)
+
+    def _is_at_its_end(self, context: TrainingContext) -> bool:
         assert self.best_epoch_ is not None
         return context.logs["epoch"] - self.best_epoch_ >= self.patience
 
@@ -109,6 +111,6 @@ class EarlyStopping(Callback):
 
     def teardown(self, estimator: Any, context: TrainingContext) -> None:
         """Restore the best state."""
-        if self._best_state is not None and self.best_epoch_ != context.epoch + 1:
-            _restorable(context).restore(self._best_state)
-        self._best_state = None
+        if context.best_state is not None and self.best_epoch_ != context.epoch + 1:
+            _restorable(context).restore(context.best_state)
+        context.best_state = None

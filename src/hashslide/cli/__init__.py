@@ -77,6 +77,7 @@ for _name, _function, _summary in (
     ("list", "list_sets", "List the built-in data sets."),
     ("describe", "describe", "Print facts about a data file: counts, the tail of rare labels, memory."),
     ("convert", "convert", "Convert a data file to another format; the suffixes choose the formats."),
+    ("pack", "pack", "Write training data to a pack, from which a model is trained in bounded memory."),
 ):
     add_command(data_app, f"hashslide.cli.data_commands:{_function}", _name, _summary)
-app.add_typer(data_app, name="data", help="List, describe and convert data sets.")
+app.add_typer(data_app, name="data", help="List, describe, convert and pack data sets.")

@@ -12,7 +12,6 @@ from hashslide._interface import command_line
 from hashslide.errors import InputError
 
 OUTPUTS = ("output", "target", "plot")  # the parameters that name a file to write
-CONTINUED = ("resume",)  # and those that name a file which its own successor may replace
 
 RENAMED = {  # Python arguments: the parameters of the commands that stand for them
     "n_jobs": "jobs",
@@ -59,9 +58,10 @@ def check_outputs(values: dict[str, Any], names: dict[str, str]) -> None:
             raise InputError(f"{names[first]} and {names[second]} are both {path}. Give two names.")
     for name, path in outputs.items():
         for source, value in values.items():
-            if source in (*OUTPUTS, *CONTINUED) or not isinstance(value, str | Path):
+            if source in OUTPUTS or not isinstance(value, str | Path | list):
                 continue
-            if any(_is_same(path, read) for read in files_of(str(value))):
+            named = value if isinstance(value, list) else [value]
+            if any(_is_same(path, read) for one in named for read in files_of(str(one))):
                 raise InputError(
                     f"{names[name]} is {path}, which {names[source]} ({value}) reads: it would be lost. "
                     "Give another name."

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from hashslide.cli._options import DataArgument, Json, data_argument
+from hashslide.cli._options import DataArgument, Json, Seed, data_argument
 from hashslide.cli.inputs.reader import Reader, reads_data
 
-__all__ = ["PartName", "convert", "describe", "list_sets"]
+__all__ = ["PartName", "convert", "describe", "list_sets", "pack"]
 
 
 def __dir__() -> list[str]:
@@ -83,3 +83,35 @@ def convert(
     from hashslide.cli.actions.data import convert
 
     convert(source, target, json, reader)
+
+
+@reads_data
+def pack(
+    sources: Annotated[
+        list[str], data_argument("SOURCES...", "Files, folders or built-in sets; - is standard input.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="PACK", help="The file to write.")],
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="What may be held in memory meanwhile.")
+    ] = "2GB",
+    window: Annotated[str, typer.Option(metavar="SIZE", help="What a training will hold at once.")] = "256MB",
+    seed: Seed = 0,
+    json: Json = False,
+    *,
+    reader: Reader,
+) -> None:
+    """Write training data to a pack, from which a model is trained in bounded memory.
+
+    The examples of all sources are shuffled, so that their order does not matter.
+    Of folders and built-in sets, the training part is packed.
+
+    [bold]Examples[/bold]
+
+    \b
+        hashslide data pack day1.parquet day2.parquet -o train.pack
+        zcat logs.svm.gz | hashslide data pack - --format svmlight -o train.pack
+        hashslide train train.pack -o m.hashslide
+    """
+    from hashslide.cli.actions.data import pack
+
+    pack(sources, output, {"memory": memory, "window": window, "seed": seed}, json, reader)

@@ -53,14 +53,17 @@ def train(
     example_power: opt.ExamplePower = "auto",
     label_names: opt.LabelNamesFile = None,
     feature_names: opt.FeatureNamesFile = None,
-    save_every: Annotated[
-        int | None,
-        opt.advanced(metavar="N", min=1, help="Also save MODEL after every N epochs.", panel=opt.FILES),
-    ] = None,
-    resume: Annotated[
+    checkpoint: Annotated[
         Path | None,
-        typer.Option(metavar="MODEL", help="Go on from a file of --save-every, with its settings."),
+        typer.Option(metavar="FOLDER", help="Save the state of the training there now and then."),
     ] = None,
+    checkpoint_every: Annotated[
+        str,
+        opt.advanced(metavar="TIME", help="How often: 5min, '100000 examples', '1 epoch'.", panel=opt.FILES),
+    ] = "5min",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last state in --checkpoint, if there is one.")
+    ] = False,
     optimizer_state: opt.OptimizerState = False,
     plot: Annotated[
         Path | None,
@@ -86,8 +89,7 @@ def train(
         hashslide train train.txt.gz --test test.txt.gz -o m.hashslide
         hashslide train train.svm -o m.hashslide --early-stopping --epochs 20
         hashslide train train.npz -o m.hashslide --json > log.jsonl
-        hashslide train train.txt.gz -o m.hashslide --save-every 1
-        hashslide train train.txt.gz -o m.hashslide --resume m.hashslide
+        hashslide train train.pack -o m.hashslide --checkpoint states --resume
     """
     from hashslide.cli.actions.train import run  # not before: --help need not wait for it
 

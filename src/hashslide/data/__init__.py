@@ -6,6 +6,7 @@ from .formats import convert, load, load_named, save
 from .labels import label_lists, label_matrix
 from .names import load_names, save_names
 from .npz import load_npz, save_npz
+from .pack import Pack
 from .summary import describe, train_validation_split
 from .svmlight import load_svmlight, save_svmlight
 from .tables.csv import load_csv
@@ -15,6 +16,7 @@ from .xmc import load_pairs, load_xmc, save_xmc
 
 __all__ = [
     "Dataset",
+    "Pack",
     "RepairWarning",
     "builtin",
     "builtin_names",

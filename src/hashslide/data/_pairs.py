@@ -1,5 +1,7 @@
 """Features and labels of some examples: out of a parser's arrays, and clean on their way to a file."""
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,30 @@ def pair_from_rows(rows: tuple[Any, ...], n_features: int, n_labels: int) -> tup
     x = _clean_csr(x_data, x_indices, x_indptr, (n_rows, n_features))
     ones = np.ones(len(y_indices), dtype=np.float32)
     return x, _clean_csr(ones, y_indices, y_indptr, (n_rows, n_labels))
+
+
+def of_equal_rows(
+    X: Iterator[csr_matrix], Y: Iterator[csr_matrix]
+) -> Iterator[tuple[csr_matrix, csr_matrix]]:
+    """Yield blocks of both with the same rows, until one comes to its end; then what is left of the other is read.
+
+    A single block on each side is passed on as it is.
+    """
+    x, y = next(X), next(Y)
+    while True:
+        n = min(x.shape[0], y.shape[0])
+        if x.shape[0] == y.shape[0]:
+            yield x, y
+            x, y = next(X, None), next(Y, None)
+        else:
+            yield x[:n], y[:n]
+            x, y = x[n:], y[n:]
+            x = x if x.shape[0] else next(X, None)
+            y = y if y.shape[0] else next(Y, None)
+        if x is None or y is None:
+            for _ in chain(X, Y):
+                pass
+            return
 
 
 def checked_pair(

@@ -31,6 +31,15 @@ class RepairWarning(UserWarning):
     """Something in a data file was repaired, as the caller allowed it to be."""
 
 
+def joined(repairs: Repairs) -> Repairs:
+    """Return the repairs of several blocks of one file, each kind once."""
+    kinds: dict[str, tuple[int, int]] = {}
+    for kind, count, first in repairs:
+        before, earliest = kinds.get(kind, (0, first))
+        kinds[kind] = before + count, earliest
+    return [(kind, *counts) for kind, counts in kinds.items()]
+
+
 def warn_repairs(path: StrPath, repairs: Repairs, unit: str) -> None:
     """One warning for all `repairs`, at the line that called this package; `unit` is "line" or "row"."""
     if not repairs:

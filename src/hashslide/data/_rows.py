@@ -1,6 +1,6 @@
 """Checks and repairs of widths and of CSR arrays from a file (text is checked while it is parsed)."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,15 @@ from hashslide.settings.limits import MAX_IDS
 from ._repairs import Repairs, fault, id_range, or_lenient
 
 
+class NamedData(NamedTuple):
+    """X and Y, and the names of their columns where the data hold names instead of ids, else None."""
+
+    X: csr_matrix
+    Y: csr_matrix
+    feature_names: NDArray[np.object_] | None
+    label_names: NDArray[np.object_] | None
+
+
 def checked_matrix(
     path: StrPath,
     name: str,
@@ -21,26 +30,27 @@ def checked_matrix(
     n_columns: int,
     lenient: bool,
     repairs: Repairs,
+    first_row: int = 0,
 ) -> csr_matrix:
-    """A clean float32 CSR matrix from ``(data, indices, indptr)`` of a file; rows are named 0-based.
+    """A clean float32 CSR matrix from ``(data, indices, indptr)`` of a file; rows are named from `first_row` on.
 
     `name` is "feature" or "label". Repairs are appended to `repairs`. Data is finite in the result, ids
     ascend.
     """
     data, indices, indptr = arrays
     _check_offsets(path, name, indptr, len(indices), len(data))
-    _check_ids(path, name, indices, indptr, n_columns)
+    _check_ids(path, name, indices, indptr, n_columns, first_row)
     data = _as_float32(data)
-    _check_finite(path, name, data, indptr)
+    _check_finite(path, name, data, indptr, first_row)
     falls = _falls(indices, indptr)
     if len(falls) and not lenient:
-        raise _order_fault(path, name, indices, indptr, falls[0])
+        raise _order_fault(path, name, indices, indptr, falls[0], first_row)
     matrix = csr_matrix(
         (data, indices.astype(np.int32, copy=False), indptr), shape=(len(indptr) - 1, n_columns)
     )
     if len(falls):
-        _merge(matrix, name, falls, repairs)
-        _check_finite(path, name, matrix.data, matrix.indptr)
+        _merge(matrix, name, falls, repairs, first_row)
+        _check_finite(path, name, matrix.data, matrix.indptr, first_row)
     matrix.has_canonical_format = True
     return matrix
 
@@ -102,19 +112,26 @@ def _check_offsets(path: StrPath, name: str, indptr: NDArray[Any], n_indices: in
         raise fault(path, "", found, "write the file again, for example with save_npz")
 
 
-def _check_ids(path: StrPath, name: str, indices: NDArray[Any], indptr: NDArray[Any], n_columns: int) -> None:
+def _check_ids(
+    path: StrPath,
+    name: str,
+    indices: NDArray[Any],
+    indptr: NDArray[Any],
+    n_columns: int,
+    first_row: int,
+) -> None:
     bad = np.flatnonzero((indices < 0) | (indices >= n_columns))
     if len(bad):
         found = f"{name} id {indices[bad[0]]} is out of range; accepted is {id_range(n_columns)}"
         remedy = f"correct the id, or give a larger number of {name}s"
-        raise fault(path, f"row {row_of(indptr, bad[0])}", found, remedy)
+        raise fault(path, f"row {first_row + row_of(indptr, bad[0])}", found, remedy)
 
 
-def _check_finite(path: StrPath, name: str, data: NDArray[Any], indptr: NDArray[Any]) -> None:
+def _check_finite(path: StrPath, name: str, data: NDArray[Any], indptr: NDArray[Any], first_row: int) -> None:
     bad = np.flatnonzero(~np.isfinite(data))
     if len(bad):
         found = f"a {name} value is NaN, infinite or beyond the range of float32"
-        raise fault(path, f"row {row_of(indptr, bad[0])}", found, "replace or drop it")
+        raise fault(path, f"row {first_row + row_of(indptr, bad[0])}", found, "replace or drop it")
 
 
 def _falls(indices: NDArray[Any], indptr: NDArray[Any]) -> NDArray[Any]:
@@ -124,15 +141,20 @@ def _falls(indices: NDArray[Any], indptr: NDArray[Any]) -> NDArray[Any]:
 
 
 def _order_fault(
-    path: StrPath, name: str, indices: NDArray[Any], indptr: NDArray[Any], position: int
+    path: StrPath,
+    name: str,
+    indices: NDArray[Any],
+    indptr: NDArray[Any],
+    position: int,
+    first_row: int,
 ) -> DataFileError:
     repeated = indices[position] == indices[position - 1]
     found = f"{name} id {indices[position]} {'is repeated' if repeated else 'follows a larger one'}"
     remedy = f"sort the {name} ids of each row and give each one once, {or_lenient()}"
-    return fault(path, f"row {row_of(indptr, position)}", found, remedy)
+    return fault(path, f"row {first_row + row_of(indptr, position)}", found, remedy)
 
 
-def _merge(matrix: csr_matrix, name: str, falls: NDArray[Any], repairs: Repairs) -> None:
+def _merge(matrix: csr_matrix, name: str, falls: NDArray[Any], repairs: Repairs, first_row: int) -> None:
     """Sort the rows of `matrix` and sum repeated ids, in place."""
     rows = np.searchsorted(matrix.indptr, falls, side="right") - 1
     unsorted = np.unique(rows[matrix.indices[falls] < matrix.indices[falls - 1]])
@@ -141,4 +163,4 @@ def _merge(matrix: csr_matrix, name: str, falls: NDArray[Any], repairs: Repairs)
     repeated = np.flatnonzero(np.diff(matrix.indptr) < np.diff(before))
     for kind, found in ((f"unsorted-{name}s", unsorted), (f"repeated-{name}", repeated)):
         if len(found):
-            repairs.append((kind, len(found), int(found[0])))
+            repairs.append((kind, len(found), first_row + int(found[0])))

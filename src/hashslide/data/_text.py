@@ -19,8 +19,8 @@ from hashslide.settings.limits import MAX_IDS
 
 from ._foreign import check_raw_text
 from ._pairs import checked_pair, pair_from_rows
-from ._repairs import fault, id_range, or_lenient, warn_repairs
-from ._rows import pattern
+from ._repairs import Repairs, fault, id_range, joined, or_lenient, warn_repairs
+from ._rows import NamedData, pattern
 from .sources import open_text
 
 _ROWS_PER_PIECE = 4096
@@ -101,41 +101,61 @@ _FAULTS = {
 }
 
 
-def read_text(path: StrPath, **options: Any) -> tuple[csr_matrix, csr_matrix]:
-    """Read X and Y from a text file; `options` are those of ``XmcParser``."""
-    parser = _parse(path, "feature", options)
-    warn_repairs(path, parser.repairs, "line")
-    return pair_from_rows(parser.take(), parser.n_features, parser.n_labels)
+def read_text(path: StrPath, limit: int | None = None, **options: Any) -> Iterator[NamedData]:
+    """Yield X and Y of a text file, in blocks; `options` are those of ``XmcParser``.
 
-
-def read_matrix(path: StrPath, entry: str, lenient: bool) -> csr_matrix:
-    """Read one matrix: a header ``rows columns``, then ``column:value`` for each value of a row.
-
-    `entry` is "feature" or "label"; labels become ones.
+    limit: about the number of ids in a block; None: all in one. Only the last block has the final widths.
     """
-    parser = _parse(path, entry, {"labels": False, "lenient": lenient})
-    renamed = ((kind.replace("feature", entry), *rest) for kind, *rest in parser.repairs)
-    repairs = [(kind, count, first) for kind, count, first in renamed]
-    matrix, _ = pair_from_rows(parser.take(), parser.n_features, 0)
-    if entry == "label":
-        matrix = pattern(path, matrix, lenient, repairs, "line", 2)
-    warn_repairs(path, repairs, "line")
-    return matrix
-
-
-def _parse(path: StrPath, entry: str, options: dict[str, Any]) -> XmcParser:
     parser = XmcParser(**options)
+    for rows in _parse(parser, path, "feature", options, limit):
+        yield NamedData(*pair_from_rows(rows, *_widths(rows)), None, None)
+    warn_repairs(path, parser.repairs, "line")
+    yield NamedData(*pair_from_rows(parser.take(), parser.n_features, parser.n_labels), None, None)
+
+
+def read_matrix(path: StrPath, entry: str, lenient: bool, limit: int | None = None) -> Iterator[csr_matrix]:
+    """Yield one matrix in blocks: a header ``rows columns``, then ``column:value`` for each value of a row.
+
+    `entry` is "feature" or "label"; labels become ones. limit: as in `read_text`.
+    """
+    options = {"labels": False, "lenient": lenient}
+    parser, first = XmcParser(**options), 2
+    of_labels: Repairs = []
+
+    def block(rows: tuple[Any, ...]) -> csr_matrix:
+        matrix, _ = pair_from_rows(rows, parser.n_features, 0)
+        return pattern(path, matrix, lenient, of_labels, "line", first) if entry == "label" else matrix
+
+    for rows in _parse(parser, path, entry, options, limit):
+        yield block(rows)
+        first += len(rows[0]) - 1
+    last = block(parser.take())
+    repairs = [(kind.replace("feature", entry), n, line) for kind, n, line in parser.repairs]
+    warn_repairs(path, repairs + joined(of_labels), "line")
+    yield last
+
+
+def _parse(
+    parser: XmcParser, path: StrPath, entry: str, options: dict[str, Any], limit: int | None
+) -> Iterator[tuple[Any, ...]]:
+    """Parse a file; yield the rows so far whenever there are enough. What is left in the end stays there."""
     head = b""
     try:
         with open_text(path) as source:
             for piece in source.pieces():
                 head = head or bytes(piece[:100])
                 parser.feed(piece)  # type: ignore[arg-type]  # nanobind takes any buffer
+                if limit is not None and parser.n_entries >= limit:
+                    yield parser.take()
         parser.finish()
     except XmcError as error:
         check_raw_text(path, head)
         raise _explain(path, parser, entry, options, *error.args) from None
-    return parser
+
+
+def _widths(rows: tuple[Any, ...]) -> tuple[int, int]:
+    """Return how many features and labels there are at least."""
+    return int(rows[1].max(initial=-1)) + 1, int(rows[4].max(initial=-1)) + 1
 
 
 def write_text(path: StrPath, X: Any, Y: Any, header: bool, feature_base: int) -> None:

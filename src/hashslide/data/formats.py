@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,15 +10,16 @@ from scipy.sparse import csr_matrix
 
 from hashslide._interface import setting
 from hashslide._os_errors import StrPath, as_path
+from hashslide._validation import blocks
 from hashslide.errors import InputError
 
 from ._foreign import TEXT_LATER
-from .npz import load_npz, save_npz
-from .svmlight import load_svmlight, save_svmlight
+from ._rows import NamedData
+from .npz import load_npz, read_npz, save_npz
+from .svmlight import load_svmlight, read_svmlight, save_svmlight
 from .tables.csv import load_csv, read_csv
-from .tables.options import NamedData
 from .tables.parquet import load_parquet, read_parquet, save_parquet
-from .xmc import labels_path, load_xmc, save_xmc
+from .xmc import labels_path, load_xmc, read_xmc, save_xmc
 
 __all__ = [
     "FORMATS",
@@ -28,6 +29,7 @@ __all__ = [
     "format_of",
     "load",
     "load_named",
+    "read_blocks",
     "save",
     "suffixes",
     "writable_format_of",
@@ -38,25 +40,53 @@ def __dir__() -> list[str]:
     return __all__
 
 
+def load_pack(path: StrPath, *, lenient: bool = False) -> tuple[csr_matrix, csr_matrix]:
+    """Read all of a pack into memory, in its order; for data that fit there."""
+    ((X, Y, *_),) = read_pack(path)
+    return X, Y
+
+
+def read_pack(path: StrPath, *, limit: int | None = None, lenient: bool = False) -> Iterator[NamedData]:
+    """Yield the examples of a pack in blocks of about `limit` ids; None: all in one."""
+    from .pack import Pack  # which reads the other formats
+
+    pack = Pack.open(path)
+    pack.verify()
+    n_items = pack.x.nnz + pack.y.nnz
+    n_rows = len(pack) if limit is None else max(1, limit * len(pack) // max(1, n_items))
+    for first, last in blocks(len(pack), n_rows):
+        x, y = (part.to_scipy().copy() for part in pack.examples(first, last))
+        names = (pack.feature_names, pack.label_names) if last == len(pack) else (None, None)
+        yield NamedData(x, y, *names)
+
+
 class Format(NamedTuple):
     """A format, and the functions that read and write it."""
 
     name: str
     suffixes: tuple[str, ...]
     load: Callable[..., tuple[csr_matrix, csr_matrix]]
+    read: Callable[..., Iterator[NamedData]]  # in blocks
     save: Callable[..., None] | None
     text: bool  # may be compressed
-    read: Callable[..., NamedData] | None = None  # reads names too
+    names: bool = False  # may hold names instead of ids
 
 
 FORMATS = (
-    Format("xmc", (".txt", ".xmc"), load_xmc, save_xmc, True),
-    Format("svmlight", (".svm", ".svmlight", ".libsvm"), load_svmlight, save_svmlight, True),
-    Format("npz", (".npz",), load_npz, save_npz, False),
+    Format("xmc", (".txt", ".xmc"), load_xmc, read_xmc, save_xmc, True),
+    Format("svmlight", (".svm", ".svmlight", ".libsvm"), load_svmlight, read_svmlight, save_svmlight, True),
+    Format("npz", (".npz",), load_npz, read_npz, save_npz, False),
     Format(
-        "parquet", (".parquet", ".pq", ".arrow", ".feather"), load_parquet, save_parquet, False, read_parquet
+        "parquet",
+        (".parquet", ".pq", ".arrow", ".feather"),
+        load_parquet,
+        read_parquet,
+        save_parquet,
+        False,
+        names=True,
     ),
-    Format("csv", (".csv", ".tsv"), load_csv, None, True, read_csv),
+    Format("csv", (".csv", ".tsv"), load_csv, read_csv, None, True, names=True),
+    Format("pack", (".pack",), load_pack, read_pack, None, False),
 )
 _RAW_TEXT = (".json", ".jsonl")
 _OWN = ("path", "X", "Y", "lenient")  # arguments of the readers and writers that are no options
@@ -76,6 +106,7 @@ def load(
     "npz"         ``.npz``                                               `load_npz`
     "parquet"     ``.parquet``, ``.pq``, ``.arrow``, ``.feather``        `load_parquet`
     "csv"         ``.csv``, ``.tsv``, also with ``.gz``                  `load_csv`
+    "pack"        ``.pack``                                              `Pack.open`
     ============  =====================================================  ===============
 
     Parameters
@@ -131,15 +162,49 @@ def load_named(
     InputError, DataFileError, OSError
         As in `load`.
     """
+    (data,) = read_blocks(path, None, format=format, lenient=lenient, **options)
+    return data
+
+
+def read_blocks(
+    path: StrPath,
+    limit: int | None,
+    *,
+    format: str | None = None,
+    lenient: bool = False,
+    known_names: Mapping[str, dict[str, int]] | None = None,
+    **options: Any,
+) -> Iterator[NamedData]:
+    """Yield the blocks of a data set that `load_named` reads, in memory that does not grow with their number.
+
+    Parameters
+    ----------
+    path, format, lenient, **options
+        As in `load`.
+    limit : int or None
+        About the number of ids in a block; None: all in one.
+    known_names : mapping of str to dict, optional
+        Ids of names of a "feature" and of a "label" that were read before. New names are added to them.
+
+    Yields
+    ------
+    NamedData
+        Blocks may grow wider from one to the next. Only the last one has the names, and the final widths.
+
+    Raises
+    ------
+    InputError, DataFileError, OSError
+        As in `load`.
+    """
     reader = format_of(path, format)
     check_options(path, reader, reader.load, options)
-    if reader.read is None:
-        return NamedData(*reader.load(path, lenient=lenient, **options), None, None)
-    return reader.read(path, lenient=lenient, collect_names=True, **options)
+    if reader.names:
+        options |= {"collect_names": True, "known_names": known_names}
+    return reader.read(path, limit=limit, lenient=lenient, **options)
 
 
 def save(path: StrPath, X: Any, Y: Any, *, format: str | None = None, **options: Any) -> None:
-    """Write a data set; the suffix of the name chooses the format as in `load`. Atomic. CSV is only read.
+    """Write a data set; the suffix of the name chooses the format as in `load`. Atomic. CSV and packs are only read.
 
     Parameters
     ----------
@@ -261,7 +326,8 @@ def writable_format_of(path: StrPath, format: str | None = None) -> Format:
     found = format_of(path, format)
     if found.save is None:
         raise InputError(
-            f"{os.fspath(path)}: CSV is read but not written. Write .txt, .svm, .npz or .parquet instead."
+            f"{os.fspath(path)}: {found.name} is read but not written here. "
+            "Write .txt, .svm, .npz or .parquet instead; Pack.build and hashslide data pack write packs."
         )
     return found
 

@@ -1,15 +1,16 @@
 """Multi-label svmlight (LIBSVM) files: ``l1,l2,... f:v f:v ...`` without a header, ``#`` starts a comment."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from scipy.sparse import csr_matrix
 
 from hashslide._os_errors import StrPath
 
-from ._rows import check_count
+from ._rows import NamedData, check_count
 from ._text import read_text, write_text
 
-__all__ = ["load_svmlight", "save_svmlight"]
+__all__ = ["load_svmlight", "read_svmlight", "save_svmlight"]
 
 
 def __dir__() -> list[str]:
@@ -53,8 +54,27 @@ def load_svmlight(
     OSError
         The file cannot be opened.
     """
-    return read_text(
+    widths = {"n_features": n_features, "n_labels": n_labels}
+    ((X, Y, *_),) = read_svmlight(path, zero_based=zero_based, lenient=lenient, **widths)
+    return X, Y
+
+
+def read_svmlight(
+    path: StrPath,
+    *,
+    zero_based: bool = False,
+    n_features: int | None = None,
+    n_labels: int | None = None,
+    lenient: bool = False,
+    limit: int | None = None,
+) -> Iterator[NamedData]:
+    """Yield the blocks of a data set that `load_svmlight` reads.
+
+    limit: about the number of ids in a block; None: all in one.
+    """
+    yield from read_text(
         path,
+        limit,
         header=False,
         lenient=lenient,
         feature_base=0 if zero_based else 1,

@@ -9,6 +9,7 @@ classification repository".
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from scipy.sparse import csr_matrix
 
 from hashslide._os_errors import StrPath, as_path
 
+from ._pairs import of_equal_rows
 from ._repairs import fault, id_range
+from ._rows import NamedData
 from ._text import read_matrix, read_text, write_matrices, write_text
 from .sources import open_text
 
-__all__ = ["labels_path", "load_pairs", "load_xmc", "save_xmc"]
+__all__ = ["labels_path", "load_pairs", "load_xmc", "read_xmc", "save_xmc"]
 
 
 def __dir__() -> list[str]:
@@ -70,14 +73,39 @@ def load_xmc(
     A last line without line feed is accepted if the header's number of rows is reached: whether its last
     number lost digits cannot be seen.
     """
+    ((X, Y, *_),) = read_xmc(path, labels_file=labels_file, lenient=lenient)
+    return X, Y
+
+
+def read_xmc(
+    path: StrPath,
+    *,
+    labels_file: StrPath | None = None,
+    lenient: bool = False,
+    limit: int | None = None,
+) -> Iterator[NamedData]:
+    """Yield the blocks of a data set that `load_xmc` reads.
+
+    limit: about the number of ids in a block; None: all in one.
+    """
     labels_file = labels_path(path) if labels_file is None else labels_file
     if labels_file is None:
-        return read_text(path, lenient=lenient)
-    X, Y = read_matrix(path, "feature", lenient), read_matrix(labels_file, "label", lenient)
-    if X.shape[0] != Y.shape[0]:
-        found = f"{X.shape[0]} rows of features, but {Y.shape[0]} rows of labels in {os.fspath(labels_file)}"
+        yield from read_text(path, limit, lenient=lenient)
+        return
+    counts = [0, 0]
+    X = _counted(read_matrix(path, "feature", lenient, limit), counts, 0)
+    Y = _counted(read_matrix(labels_file, "label", lenient, limit), counts, 1)
+    for x, y in of_equal_rows(X, Y):
+        yield NamedData(x, y, None, None)
+    if counts[0] != counts[1]:
+        found = f"{counts[0]} rows of features, but {counts[1]} rows of labels in {os.fspath(labels_file)}"
         raise fault(path, "", found, "give two files with one row for each example")
-    return X, Y
+
+
+def _counted(blocks: Iterator[csr_matrix], counts: list[int], place: int) -> Iterator[csr_matrix]:
+    for block in blocks:
+        counts[place] += block.shape[0]
+        yield block
 
 
 def save_xmc(path: StrPath, X: Any, Y: Any, *, labels_file: StrPath | None = None) -> None:

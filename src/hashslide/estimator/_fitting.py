@@ -1,7 +1,7 @@
 """What happens in `SlideClassifier.fit` and `partial_fit`, step by step; `model` is the classifier."""
 
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,11 @@ from hashslide._checks import is_auto
 from hashslide._interface import setting, wording
 from hashslide._locks import unbroken
 from hashslide._validation import check_same_rows
-from hashslide.callbacks import EarlyStopping, Progress
+from hashslide.callbacks import Callback, EarlyStopping, Progress
 from hashslide.callbacks.progress import DECIDED_LAST
 from hashslide.csr import Csr, as_pattern
+from hashslide.data.pack import Pack
+from hashslide.data.pack.order import PackedExamples
 from hashslide.errors import InputError
 from hashslide.estimator import approximate
 from hashslide.estimator._features import (
@@ -45,11 +47,20 @@ from hashslide.estimator.preparing import (
 )
 from hashslide.network import Network, effective_threads
 from hashslide.planning import Planned, Shape, Sizes
-from hashslide.ranking import FEWEST_HELD_OUT, RankerReport, held_out_rows, n_held_out, weigh
+from hashslide.ranking import FEWEST_HELD_OUT, RankerReport, n_held_out, weigh
 from hashslide.recommendation import both_ways
 from hashslide.settings import ChosenSettings, Constant, Setting
-from hashslide.targets import LabelNames, Target
-from hashslide.training import Evaluation, Plan, TrainingData, train
+from hashslide.targets import LabelNames, Target, check_classes
+from hashslide.training import (
+    BatchSource,
+    Evaluation,
+    Examples,
+    Plan,
+    Position,
+    TrainingContext,
+    TrainingData,
+    train,
+)
 from hashslide.tuning import Gain, Space, Task, TuningReport
 
 if TYPE_CHECKING:
@@ -78,7 +89,7 @@ def check_eval_set(
     return Evaluation(x, labels.encode(target, drop_unknown=True), effective_threads(model.n_jobs))
 
 
-def hold_out(model: "SlideClassifier", data: TrainingData, seed: int) -> tuple[TrainingData, Evaluation]:
+def hold_out(model: "SlideClassifier", data: Examples, seed: int) -> tuple[Examples, Evaluation]:
     """Return the training data without a random part, and the evaluation of that part."""
     n = len(data.rows)
     n_held_out = max(1, round(model.validation_fraction * n))
@@ -86,33 +97,97 @@ def hold_out(model: "SlideClassifier", data: TrainingData, seed: int) -> tuple[T
         share = setting("validation_fraction", model.validation_fraction)
         other = wording("pass an eval_set", "give other data with --validation")
         raise InputError(f"{share} of n_samples={n} leaves none to train on. Lower it, or {other}.")
-    rows = data.rows[np.random.default_rng([seed, n]).permutation(n)]
-    held_out, kept = np.sort(rows[:n_held_out]), np.sort(rows[n_held_out:])
-    evaluate = Evaluation(data.x.take(held_out), data.y.take(held_out), effective_threads(model.n_jobs))
-    return TrainingData(x=data.x, y=data.y, rows=kept, sample_weight=data.sample_weight), evaluate
+    kept, x, y = data.held_out(min(n_held_out, len(data.sample().rows)), seed)
+    return kept, Evaluation(x, y, effective_threads(model.n_jobs))
+
+
+def blocks_of(stream: Iterator[Any], y: Any, sample_weight: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the blocks of a stream, each of which has to be a pair."""
+    for name, value in (("y", y), ("sample_weight", sample_weight)):
+        if value is not None:
+            raise InputError(f"{name} is given beside a stream, which yields pairs (X, y). Leave {name} out.")
+    for number, block in enumerate(stream):
+        if not isinstance(block, tuple | list) or len(block) != 2:
+            raise InputError(
+                f"block {number} of the stream is a {type(block).__name__}; accepted are pairs (X, y)."
+            )
+        yield block[0], block[1]
+
+
+def examples_of(
+    pack: Pack, y: Any, sample_weight: Any, classes: ArrayLike | None
+) -> tuple[PackedExamples, LabelNames]:
+    """Return the examples of a pack that is whole, and its labels."""
+    for name, value in (("y", y), ("sample_weight", sample_weight)):
+        if value is not None:
+            raise InputError(f"{name} is given beside a pack, which holds the labels. Leave {name} out.")
+    if pack.n_labels == 0 or pack.n_features == 0:
+        raise InputError(f"{pack.path} has {pack.n_features} features and {pack.n_labels} labels. Add some.")
+    pack.verify()
+    names = pack.label_names if classes is None else check_classes(classes)
+    if (
+        names is not None
+        and names is not pack.label_names
+        and (pack.label_names is not None or len(names) != pack.n_labels)
+    ):
+        raise InputError(
+            f"classes holds {len(names)} names, but the pack has {pack.n_labels} labels"
+            f"{'' if pack.label_names is None else ' with names of their own'}. "
+            "Name labels without names, one for each."
+        )
+    return PackedExamples(pack, pack.n_rows), LabelNames(pack.n_labels, names, pack.label_names is not None)
+
+
+def not_both_ways(wanted: bool | str) -> Setting:
+    """Return the setting of `both_ways` for a pack."""
+    if not is_auto(wanted) and wanted:
+        raise InputError(
+            f"{setting('both_ways', True)} needs X and y in memory; a pack is learned one way only. "
+            "Leave it out, or pack each example the other way round as well."
+        )
+    return Setting(False, "it was given" if not is_auto(wanted) else "a pack is learned one way only")
+
+
+def note_sample(model: "SlideClassifier", n_sampled: int, n_examples: int) -> None:
+    """Say in the settings what the stages after the training have learned from."""
+    if n_sampled == n_examples:
+        return
+    part = f"learned from {n_sampled:,} of {n_examples:,} examples, which fit the window of the pack"
+    settings = {
+        name: Setting(model.settings_[name].value, f"{model.settings_[name].reason} ({part})")
+        for name in ("ranker", "approximate")
+    }
+    unbroken(model._lock, lambda: _replace_settings(model, **settings))
 
 
 def commit(
     model: "SlideClassifier",
     X: Any,
     labels: LabelNames,
-    target: Target,
     network: Network,
     seed: int,
     planned: int,
     history: list[dict[str, Any]],
     settings: ChosenSettings,
+    multilabel: bool,
+    dense_dtype: np.dtype[Any] | None = None,
 ) -> None:
     """Make the network that is to be trained that of the model; after this only the training may fail."""
     network.share_lock(model._lock)
     for name in ("n_features_in_", "feature_names_in_", "approximate_", "best_epoch_", "ranker_", "tuning_"):
         model.__dict__.pop(name, None)
-    validate_data(model, X, reset=True, skip_check_array=True)
-    model._labels, model._dense_dtype, model._seed = labels, target.dense_dtype, seed
+    if isinstance(X, Pack):
+        model.n_features_in_ = X.n_features
+        if X.feature_names is not None:
+            model.feature_names_in_ = X.feature_names
+    else:
+        validate_data(model, X, reset=True, skip_check_array=True)
+    model._labels, model._dense_dtype, model._seed = labels, dense_dtype, seed
     model.classes_ = labels.array()
-    model.multilabel_ = target.multilabel
+    model.multilabel_ = multilabel
     model.history_, model._planned_epochs, model._moments = history, planned, None
     model._has_optimizer_state = True
+    model._position, model._data_key = Position(), X.key if isinstance(X, Pack) else None
     model.settings_ = settings
     model.network_ = network
 
@@ -191,8 +266,8 @@ def of_calls(settings: ChosenSettings) -> ChosenSettings:
 
 
 def hold_out_for_ranker(
-    given: Mapping[str, Any], data: TrainingData, evaluate: Evaluation | None, seed: int
-) -> tuple[TrainingData, Judges | None]:
+    given: Mapping[str, Any], data: Examples, evaluate: Evaluation | None, seed: int
+) -> tuple[Examples, Judges | None]:
     """Return the training data without the examples that decide how much a ranker counts, and these.
 
     Early stopping has examples of its own, which can decide that too. None: no ranker is wanted, or it counts
@@ -202,11 +277,11 @@ def hold_out_for_ranker(
         return data, None
     if given["early_stopping"] and evaluate is not None:
         return data, (evaluate.x, as_pattern(evaluate.y)) if evaluate.x.n_rows >= FEWEST_HELD_OUT else None
-    rows = held_out_rows(data.rows, seed)
-    if len(rows) == 0:
+    n = n_held_out(len(data.rows))
+    if n == 0:
         return data, None
-    kept = data.rows[~np.isin(data.rows, rows, assume_unique=True)]
-    return replace(data, rows=kept), (data.x.take(rows), data.y.take(rows))
+    kept, x, y = data.held_out(n, seed)
+    return kept, (x, y)
 
 
 def _wants_ranker(given: Mapping[str, Any]) -> bool:
@@ -279,8 +354,8 @@ def grow(
     data = training_data(x, labels.encode(target, classes), weight)
     network = model.network_
     if model.n_iter_ < model._planned_epochs and labels.n == network.config.n_labels:
-        kept, judges = hold_out_for_ranker(given, data, None, model._seed)
-        kept, _ = both_ways(given["both_ways"], kept, labels, feature_names(X), model.multilabel_)
+        whole, judges = hold_out_for_ranker(given, data, None, model._seed)
+        kept, _ = both_ways(given["both_ways"], whole.sample(), labels, feature_names(X), model.multilabel_)
         if _is_known(network, kept):
             weight = label_weights(  # a loaded network has lost them
                 model.label_weight, network.label_counts, len(kept.rows), network.config.loss
@@ -383,7 +458,12 @@ def tune_approximate(model: "SlideClassifier", evaluate: Evaluation | None) -> N
 
 
 def plan_of(
-    model: "SlideClassifier", settings: Decided, n_epochs: int, first_epoch: int, last_epoch: int
+    model: "SlideClassifier",
+    settings: Decided,
+    n_epochs: int,
+    first_epoch: int,
+    last_epoch: int,
+    position: Position | None = None,
 ) -> Plan:
     """Return the plan of some epochs of a schedule of `n_epochs`; 0: of the constant rate."""
     return Plan(
@@ -395,18 +475,28 @@ def plan_of(
         schedule=settings.schedule if n_epochs else Constant(),
         seed=model._seed,
         n_threads=effective_threads(model.n_jobs),
+        position=position or Position(),
     )
+
+
+class _Whereabouts(Callback):
+    """Keeps how far an epoch has come when the training is broken off, so that it can go on there."""
+
+    def teardown(self, estimator: Any, context: TrainingContext) -> None:
+        """Take note."""
+        estimator._position = context.position
 
 
 def run(
     model: "SlideClassifier",
     given: Mapping[str, Any],
-    data: TrainingData,
+    data: BatchSource,
     plan: Plan,
     evaluate: Evaluation | None = None,
+    best_state: Mapping[str, NDArray[Any]] | None = None,
 ) -> None:
     """Train with the callbacks that the parameters ask for."""
-    callbacks, stopping = list(given["callbacks"]), None
+    callbacks, stopping = [*given["callbacks"], _Whereabouts()], None
     if given["early_stopping"] and evaluate is not None:
         wanted = given["early_stopping"]
         stopping = EarlyStopping() if wanted is True else copy(wanted)
@@ -422,6 +512,7 @@ def run(
             evaluate=evaluate,
             callbacks=callbacks,
             estimator=model,
+            best_state=best_state,
         )
     finally:
         if stopping is not None and stopping.best_epoch_ is not None:

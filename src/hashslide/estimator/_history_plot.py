@@ -18,6 +18,10 @@ def draw_history(history: list[dict[str, Any]], x: str, y: str | Sequence[str] |
     if ax is not None and not hasattr(ax, "plot"):
         raise InputError(f"ax is {ax!r}; accepted are axes of matplotlib, or None for a new figure.")
     axes = _new_axes() if ax is None else ax
+    if x == "seconds" and any("seconds" not in record for record in history):
+        raise InputError(
+            "a model file holds no times: they would differ between equal trainings. Use x='epoch'."
+        )
     places = list(accumulate(record["seconds"] for record in history)) if x == "seconds" else None
     for name in names:
         drawn = [

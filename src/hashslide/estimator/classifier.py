@@ -1,6 +1,6 @@
 """SlideClassifier: the network as a scikit-learn estimator."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self, SupportsIndex
 
 import numpy as np
@@ -17,17 +17,22 @@ from hashslide._os_errors import StrPath
 from hashslide._validation import check_same_rows, check_sample_weight
 from hashslide.callbacks import Callback, EarlyStopping
 from hashslide.csr import Csr
+from hashslide.data.pack import Pack
 from hashslide.errors import InputError
 from hashslide.estimator._features import check_features, check_known_features, feature_names
 from hashslide.estimator._fitting import (
+    blocks_of,
     check_eval_set,
     commit,
+    examples_of,
     grow,
     hold_out,
     hold_out_for_ranker,
     learn_approximate,
     learn_moments,
     learn_ranker,
+    not_both_ways,
+    note_sample,
     of_calls,
     place_new_labels,
     plan_of,
@@ -40,7 +45,7 @@ from hashslide.estimator._fitting import (
 )
 from hashslide.estimator._history_plot import draw_history
 from hashslide.estimator._predicting import Predictor, check_dense
-from hashslide.estimator._resuming import check_same_fit, open_checkpoint, take_over
+from hashslide.estimator._resuming import Start, check_same_fit, open_checkpoint, take_over
 from hashslide.estimator.approximate import CandidateReport, tune, untuned, use
 from hashslide.estimator.parameters import check_parameters
 from hashslide.estimator.preparing import (
@@ -58,6 +63,7 @@ from hashslide.ranking import Explanation, RankerReport, explain
 from hashslide.recommendation import both_ways
 from hashslide.settings import Layer, Negatives, Optimizer, Sampler, Schedule
 from hashslide.targets import LabelNames, excluded_labels
+from hashslide.training import Examples, Position, TrainingContext, TrainingData
 from hashslide.tuning import Budget, Halves, search, slices, teller
 
 __all__ = ["SlideClassifier"]
@@ -260,7 +266,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: ArrayLike | None = None,
         eval_set: tuple[Any, Any] | None = None,
         *,
@@ -271,12 +277,12 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         Parameters
         ----------
-        X : sparse matrix, array-like or data frame of shape (n, n_features)
+        X : sparse matrix, array-like or data frame of shape (n, n_features), or `hashslide.data.Pack`
             Finite numbers. CSR with sorted int32 indices and float32 data is used in place, other forms are
-            converted.
+            converted. A pack stays on the disk, and is trained on in memory that does not depend on its size.
         y : sparse matrix, array-like or list of length n
             A sparse 0/1 indicator (n x labels), a dense one, a vector of classes (integers or strings), or a
-            list of lists or sets of label names.
+            list of lists or sets of label names. Left out with a pack, which holds the labels.
         sample_weight : array-like of shape (n,), optional
             Weight of each example in the loss, 0 or more; examples of weight 0 are left out. Only the ratios
             of the weights matter.
@@ -286,9 +292,10 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         classes : array-like, optional
             Names of the columns of an indicator, or all classes in the wanted order.
         resume_from : path-like or SlideClassifier, optional
-            A model that `hashslide.callbacks.Checkpoint` saved at the end of an epoch of a fit with the same
-            parameters and data. The missing epochs are trained, on any number of threads, and give the model
-            that the undisturbed fit would have given, bit for bit.
+            The folder, or a file in it, that `hashslide.callbacks.Checkpoint` wrote in a fit with the same
+            parameters and data; or a model of a fit that was interrupted. What is missing is trained, on any number
+            of threads, and gives the model that the undisturbed fit would have given, bit for bit. Of a folder, the
+            last file that is whole is used; the folder of a `Checkpoint` in `callbacks` may still be empty.
 
         Returns
         -------
@@ -305,38 +312,54 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             On Ctrl-C; the model is usable.
         """
         given = check_parameters(self)
-        checkpoint = None if resume_from is None else open_checkpoint(self, resume_from)
-        x, target, weight = check_examples(self, X, y, sample_weight)
-        labels = LabelNames.learn(target, classes)
-        data = training_data(x, labels.encode(target, classes), weight)
-        evaluate = check_eval_set(self, eval_set, labels, x.n_columns)
+        checkpoint = None
+        if resume_from is not None:
+            checkpoint = open_checkpoint(self, resume_from, given["callbacks"])
+        data: Examples
+        if isinstance(X, Pack):
+            data, labels = examples_of(X, y, sample_weight, classes)
+            multilabel, dense_dtype = X.multilabel, None
+        else:
+            x, target, weight = check_examples(self, X, y, sample_weight)
+            labels = LabelNames.learn(target, classes)
+            data = training_data(x, labels.encode(target, classes), weight)
+            multilabel, dense_dtype = target.multilabel, target.dense_dtype
+        evaluate = check_eval_set(self, eval_set, labels, data.x.n_columns)
         seed = draw_seed(self.random_state) if checkpoint is None else checkpoint._seed
         if self.early_stopping and evaluate is None:
             data, evaluate = hold_out(self, data, seed)
         data, judges = hold_out_for_ranker(given, data, evaluate, seed)
-        data, reversal = both_ways(given["both_ways"], data, labels, feature_names(X), target.multilabel)
-        settings = decide_settings(given, data, target.multilabel)
-        history: list[dict[str, Any]] = []
+        if isinstance(data, TrainingData):
+            data, reversal = both_ways(given["both_ways"], data, labels, feature_names(X), multilabel)
+        else:
+            reversal = not_both_ways(given["both_ways"])
+        settings = decide_settings(given, data, multilabel)
+        start = Start()
         if checkpoint is None:
             network = new_network(settings, data, seed, self.label_weight, given["n_jobs"])
         else:
-            check_same_fit(checkpoint, settings, data, labels, target.multilabel)
-            network, history = take_over(checkpoint, data, self.label_weight, settings.loss)
+            key = X.key if isinstance(X, Pack) else None
+            check_same_fit(checkpoint, settings, data, labels, multilabel, key)
+            network, start = take_over(checkpoint, data, self.label_weight, settings.loss)
 
-        epochs = settings.epochs
-        chosen = explain_settings(self, given, settings, data, target.multilabel)
+        epochs, history = settings.epochs, start.history
+        chosen = explain_settings(self, given, settings, data, multilabel)
         chosen = chosen.replaced(both_ways=reversal)
-        unbroken(self._lock, lambda: commit(self, X, labels, target, network, seed, epochs, history, chosen))
+        kind = multilabel, dense_dtype
+        unbroken(self._lock, lambda: commit(self, X, labels, network, seed, epochs, history, chosen, *kind))
+        plan = plan_of(self, settings, epochs, len(history), epochs, start.position)
         try:
-            run(self, given, data, plan_of(self, settings, epochs, len(history), epochs), evaluate)
+            run(self, given, data, plan, evaluate, start.best_state)
         except BaseException:
             if self.early_stopping:  # has gone back to the best epoch: there is nothing to go on from
-                self._planned_epochs = 0
+                self._planned_epochs, self._position = 0, Position()
             raise
         self._planned_epochs = 0
-        learn_approximate(self, data)
-        learn_ranker(self, given, data, judges)
-        learn_moments(self, data, data)
+        sample = data.sample()
+        learn_approximate(self, sample)
+        learn_ranker(self, given, sample, judges)
+        learn_moments(self, sample, sample)
+        note_sample(self, len(sample.rows), len(data.rows))
         tune_approximate(self, evaluate)
         tell_the_end(self, given)
         return self
@@ -456,7 +479,11 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     @training
     def partial_fit(
-        self, X: Any, y: Any, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+        self,
+        X: Any,
+        y: Any = None,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Train for one more epoch, on these data, with the constant learning rate.
 
@@ -469,8 +496,10 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         Parameters
         ----------
-        X : sparse matrix, array-like or data frame of shape (n, n_features or more)
-        y : as in `fit`
+        X : sparse matrix, array-like or data frame of shape (n, n_features or more), or iterator
+            An iterator yields blocks ``(X, y)`` of a stream, of which one is held at a time, as
+            `hashslide.data.Pack.blocks` does; it is as if there were a call for each.
+        y : as in `fit`; left out for a stream
             An indicator has one column for each label of the model, and more for new ones. Nested lists are
             read as the model has learned them: after label lists as such, also if they hold only 0 and 1.
         classes : array-like, optional
@@ -489,6 +518,10 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         KeyboardInterrupt
             On Ctrl-C; the model is usable.
         """
+        if isinstance(X, Iterator):
+            for block in blocks_of(X, y, sample_weight):
+                self.partial_fit(*block, classes=classes)
+            return self
         given = check_parameters(self)
         lists = self._labels.from_lists if self.__sklearn_is_fitted__() else None
         x, target, weight = check_examples(self, X, y, sample_weight, lists, classes)
@@ -504,7 +537,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             network = new_network(settings, data, seed, self.label_weight, given["n_jobs"])
             planned, judges = 0, None
             chosen = of_calls(explain_settings(self, given, settings, data, target.multilabel))
-            unbroken(self._lock, lambda: commit(self, X, labels, target, network, seed, planned, [], chosen))
+            kind = target.multilabel, target.dense_dtype
+            unbroken(self._lock, lambda: commit(self, X, labels, network, seed, planned, [], chosen, *kind))
         if len(taught.rows):
             run(self, given, taught, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
         if planned == self.n_iter_:
@@ -828,6 +862,25 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """
         check_is_fitted(self)
         save_classifier(self, path, optimizer_state)
+
+    @reading
+    def save_checkpoint(self, path: StrPath, context: TrainingContext) -> None:
+        """Write the state of a training that goes on, for `fit(..., resume_from=path)`.
+
+        `hashslide.callbacks.Checkpoint` calls it. The file is a model file too.
+
+        Parameters
+        ----------
+        path : path-like
+        context : `hashslide.training.TrainingContext`
+            As the hooks of callbacks get it.
+
+        Raises
+        ------
+        ModelFileError
+            The file cannot be written.
+        """
+        save_classifier(self, path, optimizer_state=True, context=context)
 
     @classmethod
     def load(cls, path: StrPath, mmap: bool = True, hash: Any = None, verify: bool = False) -> Self:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hashslide import metrics
 from hashslide._checks import random_generator
-from hashslide._validation import blocks, check_same_rows, check_sample_weight
+from hashslide._validation import check_same_rows, check_sample_weight
 from hashslide.csr import Csr, as_csr
 from hashslide.estimator._features import check_features, feature_names
 from hashslide.estimator._outliers import warn_of_outlier
@@ -22,7 +22,7 @@ from hashslide.network import Network, check_label_weight
 from hashslide.recommendation import both_ways
 from hashslide.settings import ChosenSettings, NetworkConfig, Setting
 from hashslide.targets import LabelNames, Target, parse_target
-from hashslide.training import TrainingData
+from hashslide.training import Examples, TrainingData
 
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
@@ -51,8 +51,6 @@ def __dir__() -> list[str]:
 
 _NETWORK: tuple[str, ...] = ("hidden", "loss", "optimizer", "input_dropout", "active", "update", "negatives")
 _NETWORK += ("hash", "sampler", "example_power", "precision")
-_ROWS_PER_BLOCK = 1024
-_ITEMS_PER_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,14 +138,14 @@ def training_data(x: Csr, y: Csr, weight: NDArray[np.float32] | None = None) -> 
     return TrainingData(x=x, y=y, rows=rows, sample_weight=weight)
 
 
-def decide_settings(given: Mapping[str, Any], data: TrainingData, multilabel: bool) -> Decided:
+def decide_settings(given: Mapping[str, Any], data: Examples, multilabel: bool) -> Decided:
     """Return the settings of a training on some data, with every "auto" decided.
 
     Parameters
     ----------
     given : mapping
         The parameters of a classifier as `check_parameters` returns them.
-    data : TrainingData
+    data : Examples
     multilabel : bool
     """
     return decide(_problem(data, multilabel), decidable(given))
@@ -157,7 +155,7 @@ def explain_settings(
     model: "SlideClassifier",
     given: Mapping[str, Any],
     settings: Decided,
-    data: TrainingData,
+    data: Examples,
     multilabel: bool,
 ) -> ChosenSettings:
     """Return the settings that `decide_settings` found with the reason for each.
@@ -182,7 +180,7 @@ def explain_settings(
     return found.replaced(ranker=later, approximate=later)
 
 
-def _problem(data: TrainingData, multilabel: bool) -> Problem:
+def _problem(data: Examples, multilabel: bool) -> Problem:
     """Return what the "auto" settings depend on."""
     return Problem(
         n_examples=len(data.rows),
@@ -215,7 +213,7 @@ def network_config(settings: Decided, n_features: int, n_labels: int) -> Network
 
 def new_network(
     settings: Decided,
-    data: TrainingData,
+    data: Examples,
     seed: int,
     label_weight: str | ArrayLike | None = None,
     n_threads: int = 1,
@@ -225,12 +223,12 @@ def new_network(
     Parameters
     ----------
     settings : Decided
-    data : TrainingData
+    data : Examples
     seed : int
     label_weight : None, "propensity" or array of shape (n_labels,)
     n_threads : int
     """
-    warn_of_outlier(data)
+    warn_of_outlier(data.sample())
     config = network_config(settings, data.x.n_columns, data.y.n_columns)
     network = Network(replace(config, input_scale=unit_scale(data), seed=seed))
     counts = label_counts(data)
@@ -241,33 +239,19 @@ def new_network(
     return network
 
 
-def unit_scale(data: TrainingData) -> float:
+def unit_scale(data: Examples) -> float:
     """Return the factor that gives the examples the root mean square length 1: rates are tuned for that.
 
-    It and its inverse are normal numbers of float32; it is 1 if all values are 0. O(nnz), by blocks of rows,
-    so that examples that are left out change nothing, not even rounding.
+    It and its inverse are normal numbers of float32; it is 1 if all values are 0.
     """
-    x, squares = data.x, 0.0
-    is_whole = len(data.rows) == x.n_rows
-    for first, last in blocks(len(data.rows), _ROWS_PER_BLOCK):
-        block = x.block(first, last) if is_whole else x.take(data.rows[first:last])
-        squares += float(np.square(block.values, dtype=np.float64).sum())
+    squares = data.sum_of_squares()
     smallest = float(np.finfo(np.float32).tiny)
     return float(np.clip(np.sqrt(len(data.rows) / squares), smallest, 1 / smallest)) if squares > 0 else 1.0
 
 
-def label_counts(data: TrainingData) -> NDArray[np.int64]:
+def label_counts(data: Examples) -> NDArray[np.int64]:
     """Return how many of the training examples carry each label."""
-    y, counts = data.y, np.zeros(data.y.n_columns, np.int64)
-    block = max(_ITEMS_PER_BLOCK, y.n_columns)  # of which NumPy makes a copy with wider numbers
-    if data.chosen() is None:
-        parts = (y.indices[first:last] for first, last in blocks(y.nnz, block))
-    else:
-        n_rows = max(1, block * y.n_rows // max(1, y.nnz))
-        parts = (y.take(data.rows[first:last]).indices for first, last in blocks(len(data.rows), n_rows))
-    for part in parts:
-        counts += np.bincount(part, minlength=y.n_columns)
-    return counts
+    return data.label_counts()
 
 
 def label_weights(

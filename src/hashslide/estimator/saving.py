@@ -25,6 +25,7 @@ from hashslide.settings import ChosenSettings, CustomHash, HashFamily, Setting
 from hashslide.settings.hash_families import check_own_family
 from hashslide.settings.plain import config_from_plain, config_to_plain, from_plain, to_plain
 from hashslide.targets import LabelNames
+from hashslide.training import Position, TrainingContext
 
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
@@ -40,17 +41,23 @@ Classifier = TypeVar("Classifier", bound="SlideClassifier")
 
 KIND = "SlideClassifier"
 NETWORK = "network."  # prefix of the network's arrays
+BEST = "best."  # prefix of the arrays of the best epoch's network, in a checkpoint
 _STOPPING = ("monitor", "patience", "min_delta")
+_TIMES = ("seconds", "examples_per_second", "memory_bytes")  # in which equal trainings differ
 
 
 def save_classifier(
     classifier: "SlideClassifier",
     path: StrPath,
     optimizer_state: bool,
+    context: TrainingContext | None = None,
     more_arrays: Mapping[str, NDArray[Any]] | None = None,
     more_metadata: dict[str, Any] | None = None,
 ) -> None:
-    """Write a fitted classifier to a model file, with more that `load_classifier` passes over."""
+    """Write a fitted classifier to a model file; with the context of its training to a checkpoint.
+
+    `load_classifier` passes over `more_arrays` and `more_metadata`.
+    """
     roles = [role for role in ROLES if optimizer_state or role != "optimizer"]
     arrays = {NETWORK + name: array for name, array in classifier.network_.state(*roles).items()}
     names = classifier._labels.names
@@ -63,11 +70,18 @@ def save_classifier(
         arrays["activations.covariance"] = classifier._moments.covariance
     if isinstance(classifier.label_weight, list | tuple | np.ndarray):
         arrays["label_weight"] = np.asarray(classifier.label_weight, np.float32)
+    if context is not None and context.best_state is not None:
+        arrays |= {BEST + name: array for name, array in context.best_state.items()}
     arrays |= more_arrays or {}
-    model_file.save_model(path, arrays, _metadata(classifier, optimizer_state) | (more_metadata or {}))
+    metadata = _metadata(classifier, optimizer_state, context)
+    model_file.save_model(path, arrays, metadata | (more_metadata or {}))
 
 
-def _metadata(classifier: "SlideClassifier", optimizer_state: bool) -> dict[str, Any]:
+def _metadata(
+    classifier: "SlideClassifier", optimizer_state: bool, context: TrainingContext | None
+) -> dict[str, Any]:
+    left_out = _TIMES if context is None else ()
+    position = classifier._position if context is None else context.position
     names, dense_dtype = classifier._labels.names, classifier._dense_dtype
     return {
         "kind": KIND,
@@ -87,7 +101,12 @@ def _metadata(classifier: "SlideClassifier", optimizer_state: bool) -> dict[str,
             "examples": 0 if classifier._moments is None else classifier._moments.n_examples,
             "score": 0.0 if classifier._moments is None else classifier._moments.score,
             "settings": _plain_settings(classifier.settings_),
-            "history": [_finite(record) for record in classifier.history_],
+            "history": [
+                _finite({name: value for name, value in record.items() if name not in left_out})
+                for record in classifier.history_
+            ],
+            "position": asdict(position),
+            "data": classifier._data_key,
         },
         "versions": {
             "hashslide": _core.build_info()["version"],
@@ -269,6 +288,10 @@ def _restore(
     classifier.settings_ = _restore_settings(training["settings"], family)
     classifier.history_ = [_restore_record(record) for record in training["history"]]
     classifier._has_optimizer_state = check_bool("optimizer_state", training["optimizer_state"])
+    classifier._position = _restore_position(training["position"])
+    classifier._data_key = None if training["data"] is None else str(training["data"])
+    best = {name.removeprefix(BEST): array for name, array in arrays.items() if name.startswith(BEST)}
+    classifier._best_state = best or None
     if training["best_epoch"] is not None:
         classifier.best_epoch_ = check_int("the best epoch", training["best_epoch"], 1, 2**31)
     classifier._moments = _restore_moments(arrays, training, config.width)
@@ -313,6 +336,14 @@ def _restore_record(record: dict[str, float | None]) -> dict[str, float]:
         if isinstance(value, bool) or not isinstance(value, float | int | None):
             raise InputError(f"its history has {value!r} as {name}; accepted are numbers and null")
     return {name: math.nan if value is None else value for name, value in record.items()}
+
+
+def _restore_position(position: dict[str, Any]) -> Position:
+    for name in ("batch", "examples", "active"):
+        check_int(name, position[name], 0, 2**63 - 1)
+    for name in ("loss", "seconds"):
+        check_float(name, position[name], -math.inf, math.inf, "()")
+    return Position(**position)
 
 
 def _restore_ranker(report: dict[str, Any]) -> RankerReport:

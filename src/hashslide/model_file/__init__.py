@@ -9,12 +9,15 @@ import itertools
 import os
 import stat
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from io import BufferedReader
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hashslide import _atomic
 from hashslide._atomic import atomic_write
@@ -31,7 +34,15 @@ from hashslide.model_file._header import (
     read_summary,
 )
 
-__all__ = ["ModelSummary", "TensorInfo", "check_writable", "inspect", "load_model", "save_model"]
+__all__ = [
+    "ModelSummary",
+    "StreamedArray",
+    "TensorInfo",
+    "check_writable",
+    "inspect",
+    "load_model",
+    "save_model",
+]
 
 
 def __dir__() -> list[str]:
@@ -41,7 +52,31 @@ def __dir__() -> list[str]:
 _BLOCK_BYTES = 16 * 1024 * 1024
 
 
-def save_model(path: StrPath, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
+@dataclass(frozen=True)
+class StreamedArray:
+    """An array that `save_model` writes piece by piece and that is never in memory as a whole.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+    shape : tuple of int
+    pieces : callable
+        Called once; returns arrays of this dtype which have the elements in C order.
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    pieces: Callable[[], Iterable[NDArray[Any]]]
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return prod(self.shape) * self.dtype.itemsize
+
+
+def save_model(
+    path: StrPath, arrays: Mapping[str, np.ndarray | StreamedArray], metadata: Mapping[str, Any]
+) -> None:
     """Write arrays and metadata to one file, atomically.
 
     The data go to a temporary file in the same folder, reach the disk, and then replace `path` in one step:
@@ -55,7 +90,7 @@ def save_model(path: StrPath, arrays: Mapping[str, np.ndarray], metadata: Mappin
         Target; replaced if it is a regular file. A symbolic link is followed.
     arrays : mapping of str to ndarray
         Integer or floating arrays of any shape, and one-dimensional arrays of ``str`` (dtype object or
-        ``U``).
+        ``U``). A `StreamedArray` stands for one that is made while it is written.
     metadata : mapping of str to JSON value
         Small things only (the header holds 16 MiB); NumPy scalars become Python numbers.
 
@@ -74,9 +109,13 @@ def save_model(path: StrPath, arrays: Mapping[str, np.ndarray], metadata: Mappin
     with atomic_write(path, ModelFileError) as file:
         file.write(header)
         for name, array in ordered:
+            n_bytes = 0
             for block in _byte_blocks(array):
                 file.write(block)
                 checksums[name] = zlib.crc32(block, checksums[name])
+                n_bytes += len(block)
+            if n_bytes != array.nbytes:
+                raise InputError(f"array {name!r} came in pieces of {n_bytes:,} bytes, not {array.nbytes:,}.")
         file.seek(0)
         file.write(encode_header(ordered, tables, metadata, checksums))  # of the same length
 
@@ -164,17 +203,19 @@ def check_writable(path: StrPath) -> None:
     _atomic.check_writable(path, ModelFileError)
 
 
-def _split_string_tables(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
+def _split_string_tables(
+    arrays: Mapping[str, np.ndarray | StreamedArray],
+) -> tuple[dict[str, np.ndarray | StreamedArray], list[str]]:
     """Return the numeric tensors by name, and the names of the string tables among the arrays."""
-    tensors: dict[str, np.ndarray] = {}
+    tensors: dict[str, np.ndarray | StreamedArray] = {}
     tables = []
     for name, array in arrays.items():
         if not isinstance(name, str) or not name or name == "__metadata__":
             raise InputError(f"array name {name!r} cannot be stored. Use a string other than '__metadata__'.")
-        if not isinstance(array, np.ndarray | np.generic):
+        if not isinstance(array, np.ndarray | np.generic | StreamedArray):
             found = f"array {name!r} is a {type(array).__name__}"
             raise InputError(f"{found}; accepted are NumPy arrays: pass np.asarray(...).")
-        if array.dtype.kind in "UO":
+        if not isinstance(array, StreamedArray) and array.dtype.kind in "UO":
             tables.append(name)
             utf8, offsets = _encode_strings(name, array)
             _add_tensor(tensors, f"{name}.utf8", utf8)
@@ -186,14 +227,16 @@ def _split_string_tables(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np
     return tensors, tables
 
 
-def _add_tensor(tensors: dict[str, np.ndarray], name: str, array: np.ndarray) -> None:
+def _add_tensor(
+    tensors: dict[str, np.ndarray | StreamedArray], name: str, array: np.ndarray | StreamedArray
+) -> None:
     if array.dtype.newbyteorder("<") not in DTYPE_CODES:
         raise InputError(
             f"array {name!r} has dtype {array.dtype}, which a model file does not hold. "
             f"Accepted: integers and floats of 8 to 64 bits, and one-dimensional arrays of str."
         )
-    if array.ndim > MAX_DIMENSIONS:
-        raise InputError(f"array {name!r} has {array.ndim} dimensions; accepted are {MAX_DIMENSIONS}.")
+    if len(array.shape) > MAX_DIMENSIONS:
+        raise InputError(f"array {name!r} has {len(array.shape)} dimensions; accepted are {MAX_DIMENSIONS}.")
     if name in tensors:
         raise InputError(f"two arrays would be stored as {name!r}. Rename one of them.")
     tensors[name] = array
@@ -225,8 +268,12 @@ def _size_alignment(nbytes: int) -> int:
     return min(nbytes & -nbytes, DATA_ALIGNMENT) or DATA_ALIGNMENT
 
 
-def _byte_blocks(array: np.ndarray) -> Iterator[memoryview]:
+def _byte_blocks(array: np.ndarray | StreamedArray) -> Iterator[memoryview]:
     """Yield the elements in C order as little-endian bytes, in blocks of about 16 MiB."""
+    if isinstance(array, StreamedArray):
+        for piece in array.pieces():
+            yield from _byte_blocks(piece.astype(array.dtype, copy=False))
+        return
     if array.nbytes == 0:
         return
     if array.ndim == 0 or array.flags.c_contiguous:

@@ -126,7 +126,7 @@ class ModelSummary:
 
 
 def encode_header(
-    ordered: list[tuple[str, np.ndarray]],
+    ordered: list[tuple[str, Any]],
     tables: list[str],
     metadata: Mapping[str, Any],
     checksums: Mapping[str, int],

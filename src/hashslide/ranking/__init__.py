@@ -1,18 +1,9 @@
 """Sparse classifiers beside the network: how they are weighed, and what they say (docs/how/ranker.md)."""
 
 from hashslide.ranking.explanation import Explanation, explain
-from hashslide.ranking.weighing import FEWEST_HELD_OUT, Blend, RankerReport, held_out_rows, n_held_out, weigh
+from hashslide.ranking.weighing import FEWEST_HELD_OUT, Blend, RankerReport, n_held_out, weigh
 
-__all__ = [
-    "FEWEST_HELD_OUT",
-    "Blend",
-    "Explanation",
-    "RankerReport",
-    "explain",
-    "held_out_rows",
-    "n_held_out",
-    "weigh",
-]
+__all__ = ["FEWEST_HELD_OUT", "Blend", "Explanation", "RankerReport", "explain", "n_held_out", "weigh"]
 
 
 def __dir__() -> list[str]:

@@ -23,7 +23,7 @@ from hashslide import _core
 from hashslide.csr import Csr
 from hashslide.network import Network
 
-__all__ = ["CANDIDATES", "FEWEST_HELD_OUT", "Blend", "RankerReport", "held_out_rows", "n_held_out", "weigh"]
+__all__ = ["CANDIDATES", "FEWEST_HELD_OUT", "Blend", "RankerReport", "n_held_out", "weigh"]
 
 
 def __dir__() -> list[str]:
@@ -126,18 +126,6 @@ def n_held_out(n_examples: int) -> int:
     """Return how many of the training examples decide how much a ranker counts; 0 of few."""
     n = min(MOST_HELD_OUT, round(HELD_OUT_SHARE * n_examples))
     return n if n >= FEWEST_HELD_OUT else 0
-
-
-def held_out_rows(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Return which of the training examples decide how much a ranker counts, ascending; none of few.
-
-    Parameters
-    ----------
-    rows : int64 array of shape (n,)
-    seed : int
-    """
-    n = n_held_out(len(rows))
-    return np.sort(np.random.default_rng([seed, len(rows)]).choice(rows, n, replace=False))
 
 
 def weigh(network: Network, ranker: _core.Ranker, x: Csr, y: Csr, seed: int, n_threads: int) -> RankerReport:

@@ -234,7 +234,9 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.keep_examples:
             arrays |= {f"{_EXAMPLES}.{name}": array for name, array in self._kept.arrays().items()}
         recipe = metadata_of(self.features_) | {"keep_examples": self.keep_examples}
-        save_classifier(self.classifier_, path, optimizer_state, arrays, {FEATURES: recipe})
+        save_classifier(
+            self.classifier_, path, optimizer_state, more_arrays=arrays, more_metadata={FEATURES: recipe}
+        )
 
     @classmethod
     def load(cls, path: StrPath, mmap: bool = True, verify: bool = False) -> Self:

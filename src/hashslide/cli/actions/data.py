@@ -9,7 +9,7 @@ from hashslide.cli._console import note, print_facts, print_json, print_table, r
 from hashslide.cli.inputs.reader import Reader
 from hashslide.cli.inputs.sources import part_path
 
-__all__ = ["convert", "describe", "list_sets"]
+__all__ = ["convert", "describe", "list_sets", "pack"]
 
 
 def __dir__() -> list[str]:
@@ -48,6 +48,20 @@ def convert(source: str, target: Path, json: bool, reader: Reader) -> None:
     else:
         counts = f"{X.shape[0]:,} examples, {X.shape[1]:,} features, {Y.shape[1]:,} labels"
         note(f"Wrote {target}: {counts}, {readable_bytes(facts['bytes'])}.")
+
+
+def pack(sources: list[str], output: Path, settings: dict[str, Any], json: bool, reader: Reader) -> None:
+    """Write a pack."""
+    paths = [Path("/dev/stdin") if source == "-" else part_path(source, "train") for source in sources]
+    options = reader.options() | {"format": reader.format, "lenient": reader.lenient}
+    packed = data.Pack.build(paths, output, **settings, **options)
+    facts: dict[str, Any] = {"file": str(output), "bytes": output.stat().st_size}
+    facts |= {"examples": len(packed), "features": packed.n_features, "labels": packed.n_labels}
+    if json:
+        print_json(facts | {"values": packed.x.nnz})
+    else:
+        counts = f"{len(packed):,} examples, {packed.n_features:,} features, {packed.n_labels:,} labels"
+        note(f"Wrote {output}: {counts}, {readable_bytes(facts['bytes'])}.")
 
 
 def _built_in_facts(name: str, part: str) -> dict[str, Any]:

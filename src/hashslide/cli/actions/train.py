@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 
 from hashslide import data, model_file
 from hashslide.callbacks import Callback, Checkpoint, EarlyStopping, Progress
+from hashslide.callbacks.checkpoint import checkpoint_files
 from hashslide.cli._console import note, print_json, readable_bytes
 from hashslide.cli._options import RANKS, parse_ranks
 from hashslide.cli._signals import exit_code
@@ -29,16 +30,16 @@ __all__ = [
     "JsonProgress",
     "announce",
     "callbacks",
+    "checkpoint_folder",
     "draw",
-    "file_identity",
     "fit",
-    "load_checkpoint",
     "load_parts",
     "next_steps",
     "parameters",
     "question",
     "report",
     "run",
+    "within",
 ]
 
 
@@ -69,13 +70,7 @@ def run(context: typer.Context, reader: Reader) -> None:
     """Train and save; the options are in the context of the command, those of data files in the reader."""
     options = context.params
     output, plot, seed = options["output"], options["plot"], options["seed"]
-    resume = options["resume"]
-    checkpoint = None if resume is None else load_checkpoint(context, resume)
-    if checkpoint is None:
-        given = parameters(options)
-    else:
-        given = checkpoint.get_params()
-        seed = given["random_state"]
+    given, folder = parameters(options), checkpoint_folder(context)
     model_file.check_writable(output)
     if plot is not None:
         plots.check_plot_path(plot)
@@ -88,21 +83,26 @@ def run(context: typer.Context, reader: Reader) -> None:
     classifier = SlideClassifier(
         **given | {"callbacks": callbacks(options, names), "n_jobs": options["jobs"]}
     )
-    fit(classifier, parts, classes, output, checkpoint)
+    fit(classifier, parts, classes, options["checkpoint"], folder)
     classifier.save(output, options["optimizer_state"])
     if plot is not None:
         draw(classifier, plot, part.path.name)
     report(options, classifier, parts)
 
 
-def load_checkpoint(context: typer.Context, path: Path) -> SlideClassifier:
-    """Return the model to go on from, which brings its own settings: none may be given beside it."""
-    for name in (*PARAMETERS.keys() - {"validation_fraction"}, "patience", "seed"):
-        given_by = context.get_parameter_source(name)
-        if given_by is not None and given_by.name == "COMMANDLINE":
-            option = name.replace("_", "-")
-            raise typer.BadParameter(f"--resume takes the settings of {path}. Leave out --{option}.")
-    return SlideClassifier.load(path)
+def checkpoint_folder(context: typer.Context) -> Path | None:
+    """Return the folder to go on from, if the training is to be resumed."""
+    folder: Path | None = context.params["checkpoint"]
+    every = context.get_parameter_source("checkpoint_every")
+    for option, is_given in (
+        ("--resume", context.params["resume"]),
+        ("--checkpoint-every", every is not None and every.name == "COMMANDLINE"),
+    ):
+        if is_given and folder is None:
+            raise typer.BadParameter(
+                f"{option} needs the folder of the checkpoints. Add --checkpoint FOLDER."
+            )
+    return folder if context.params["resume"] else None
 
 
 def load_parts(options: dict[str, Any], seed: int, reader: Reader) -> dict[str, Part]:
@@ -117,19 +117,40 @@ def load_parts(options: dict[str, Any], seed: int, reader: Reader) -> dict[str, 
         "validation": None if validation is None else part_path(validation, "test"),
         "test": sibling_test_path(source) if test is None else part_path(test, "test"),
     }
-    loaded = {name: reader.load_examples(path) for name, path in paths.items() if path is not None}
-    parts = same_columns(loaded, reader.drop_unknown)
+    read = {"train": reader.load_training}
+    loaded = {
+        name: read.get(name, reader.load_examples)(path) for name, path in paths.items() if path is not None
+    }
+    pack = loaded["train"].pack
+    parts = same_columns(loaded, reader.drop_unknown or pack is not None)
+    if pack is not None:
+        parts = {name: within(part, pack.n_labels) for name, part in parts.items()}
     if fraction is not None:
+        if pack is not None:
+            raise typer.BadParameter(
+                "--validation-fraction needs data in memory, and this is a pack. Give --validation, or leave it "
+                "out: --early-stopping holds a part of the pack out."
+            )
         whole = parts["train"]
         X, X_held, Y, Y_held = data.train_validation_split(whole.X, whole.Y, fraction, seed)
         parts |= {"train": whole._replace(X=X, Y=Y), "validation": whole._replace(X=X_held, Y=Y_held)}
     return parts
 
 
+def within(part: Part, n_labels: int) -> Part:
+    """Return a part without the labels that a pack lacks: its model will not have them."""
+    unknown = part.Y.shape[1] - n_labels
+    if unknown <= 0:
+        return part
+    note(f"Warning: {unknown:,} labels of {part.path} are not in the pack and are left out.")
+    names = None if part.label_names is None else part.label_names[:n_labels]
+    return part._replace(Y=part.Y[:, :n_labels], label_names=names)
+
+
 def announce(parts: dict[str, Part], has_label_names: bool, has_feature_names: bool) -> None:
     """Say what is trained on."""
     for name, part in parts.items():
-        n, (n_features, n_labels) = part.X.shape[0], (part.X.shape[1], part.Y.shape[1])
+        n, (n_features, n_labels) = part.n_examples, (part.X.shape[1], part.Y.shape[1])
         note(f"{name}: {n:,} examples, {n_features:,} features, {n_labels:,} labels from {part.path}")
     found = [name for name, has in (("labels", has_label_names), ("features", has_feature_names)) if has]
     note(f"names of {' and '.join(found)}: found" if found else "names: none found, ids are used")
@@ -153,8 +174,8 @@ def callbacks(options: dict[str, Any], names: NDArray[np.object_] | None) -> lis
     wanted: list[Callback] = []
     if names is not None:
         wanted.append(FeatureNames(names))
-    if options["save_every"] is not None:
-        wanted.append(Checkpoint(options["output"], options["save_every"]))
+    if options["checkpoint"] is not None:
+        wanted.append(Checkpoint(options["checkpoint"], options["checkpoint_every"]))
     if options["json"]:
         wanted.append(JsonProgress())
     elif not options["quiet"]:
@@ -166,22 +187,20 @@ def fit(
     classifier: SlideClassifier,
     parts: dict[str, Part],
     classes: NDArray[np.object_] | None,
-    output: Path,
-    checkpoint: SlideClassifier | None,
+    states: Path | None,
+    resume_from: Path | None,
 ) -> None:
     """Train; on Ctrl-C say what is left and end."""
-    held_out = parts.get("validation")
+    part, held_out = parts["train"], parts.get("validation")
     eval_set = None if held_out is None else (held_out.X, held_out.Y)
-    before = file_identity(output)
+    named = classes if part.pack is None or part.label_names is None else None
+    x, y = (part.X, part.Y) if part.pack is None else (part.pack, None)
     try:
-        classifier.fit(
-            parts["train"].X, parts["train"].Y, eval_set=eval_set, classes=classes, resume_from=checkpoint
-        )
+        classifier.fit(x, y, eval_set=eval_set, classes=named, resume_from=resume_from)
     except KeyboardInterrupt as error:
-        kept = f"{output} is not written (see --save-every)"
-        if file_identity(output) != before:
-            epoch = len(model_file.inspect(output).metadata["training"]["history"])
-            kept = f"{output} holds epoch {epoch}; --resume {output} goes on from there"
+        kept = "nothing is written (see --checkpoint)"
+        if states is not None and states.is_dir() and checkpoint_files(states):
+            kept = f"the same command with --resume goes on from {checkpoint_files(states)[0]}"
         note(f"Interrupted: {kept}.")
         raise typer.Exit(exit_code(error)) from None
 
@@ -197,14 +216,6 @@ def draw(classifier: SlideClassifier, path: Path, source: str) -> None:
     table = plots.Table("epochs", list(records[0]), [list(record.values()) for record in records])
     plots.save_plot(path, figure, f"Training on {source}", tables=[table])
     note(f"Wrote {path}.")
-
-
-def file_identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from the one that is written over it."""
-    if not path.exists():
-        return None
-    facts = path.stat()
-    return facts.st_ino, facts.st_mtime_ns
 
 
 def report(options: dict[str, Any], classifier: SlideClassifier, parts: dict[str, Part]) -> None:

@@ -23,6 +23,7 @@ from hashslide.cli.actions.train import (
 from hashslide.cli.inputs.part import Part
 from hashslide.cli.inputs.reader import Reader
 from hashslide.cli.inputs.sources import find_names
+from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.parameters import PARAMETERS
 from hashslide.settings.expressions import write_setting
@@ -48,6 +49,10 @@ def run(context: typer.Context, reader: Reader) -> None:
     model_file.check_writable(output)
     parts = load_parts(options | {"validation": options["evaluation"]}, options["seed"], reader)
     part, held_out = parts["train"], parts.get("validation")
+    if part.pack is not None:
+        raise InputError(
+            f"{part.path} is a pack. Search settings on a part of the data that fits into memory."
+        )
     names = find_names(options["feature_names"], part, "features")
     classes = find_names(options["label_names"], part, "labels")
     if not is_quiet:

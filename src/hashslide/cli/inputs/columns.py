@@ -62,7 +62,7 @@ def same_columns(parts: dict[str, Part], drop_unknown: bool) -> dict[str, Part]:
                 f"Warning: {name} data have {known:,} features and {part.Y.shape[1]:,} labels; "
                 f"widened to {n_features:,} and {n_labels:,}, the most of all parts."
             )
-        fitted[name] = Part(part.path, X, Y, x_names, y_names)
+        fitted[name] = part._replace(X=X, Y=Y, feature_names=x_names, label_names=y_names)
     return fitted
 
 

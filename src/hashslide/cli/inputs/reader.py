@@ -34,6 +34,7 @@ class DataFormat(StrEnum):
     npz = "npz"
     parquet = "parquet"
     csv = "csv"
+    pack = "pack"
 
 
 class LineForm(StrEnum):
@@ -88,6 +89,14 @@ class Reader(NamedTuple):
         if part.X.shape[0] == 0:
             raise DataFileError(f"{path}: there are no examples in it. Give a file with one at least.")
         return part
+
+    def load_training(self, path: Path) -> "Part":
+        """Read a data file that has to hold examples; those of a pack stay there."""
+        from hashslide import data
+        from hashslide.cli.inputs.part import Part
+        from hashslide.data.pack import is_pack
+
+        return Part.of_pack(data.Pack.open(path)) if is_pack(path) else self.load_examples(path)
 
     def convert(self, source: Path, target: Path) -> "tuple[csr_matrix, csr_matrix]":
         """Read a data file and write another."""

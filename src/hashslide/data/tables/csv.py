@@ -14,8 +14,9 @@ from hashslide._os_errors import StrPath, as_path
 from hashslide.errors import InputError
 
 from .._repairs import fault
+from .._rows import NamedData
 from ..sources import open_text
-from .options import Columns, NamedData, checked, import_pyarrow
+from .options import Columns, checked, import_pyarrow
 
 if TYPE_CHECKING:
     from .columns import Table
@@ -79,7 +80,7 @@ def load_csv(
     --------
     ``load_csv("plants.csv", features=["height", "width"], labels="species", label_names=names)``
     """
-    data = read_csv(
+    (data,) = read_csv(
         path,
         features=features,
         values=values,
@@ -95,8 +96,10 @@ def load_csv(
     return data.X, data.Y
 
 
-def read_csv(path: StrPath, *, delimiter: str | None = None, **settings: Any) -> NamedData:
-    """Read a data set as `load_csv` does, with the names that it holds.
+def read_csv(
+    path: StrPath, *, limit: int | None = None, delimiter: str | None = None, **settings: Any
+) -> Iterator[NamedData]:
+    """Yield the blocks of a data set that `load_csv` reads, with the names that it holds; see `read_table`.
 
     `settings` are those of `Columns`.
     """
@@ -105,7 +108,7 @@ def read_csv(path: StrPath, *, delimiter: str | None = None, **settings: Any) ->
 
     columns = checked(Columns(**settings))
     with open_csv(arrow, path, columns, delimiter) as table:
-        return read_table(table, columns)
+        yield from read_table(table, columns, limit)
 
 
 @contextmanager

@@ -39,12 +39,16 @@ class NameList:
         Name i has id i. None: every name that is looked up gets an id.
     argument : str
         What messages call the names.
+    known : dict from str to int, optional
+        Ids of names from elsewhere, which grows by those that are looked up.
     """
 
-    def __init__(self, names: Sequence[str] | None, argument: str) -> None:
+    def __init__(
+        self, names: Sequence[str] | None, argument: str, known: dict[str, int] | None = None
+    ) -> None:
         self.is_given = names is not None
         given = [str(name) for name in names] if names is not None else []
-        self._ids = {name: i for i, name in enumerate(given)}
+        self._ids = {name: i for i, name in enumerate(given)} if self.is_given or known is None else known
         if len(self._ids) < len(given):
             raise InputError(f"{setting(argument)} holds a name twice. Give every id a name of its own.")
 
@@ -83,8 +87,9 @@ class ListColumn:
         self._n: int | None = getattr(columns, f"n_{kind}s")
         given = getattr(columns, f"{kind}_names")
         is_named = given is not None or columns.collect_names
-        self._names = NameList(given, f"{kind}_names") if is_named else None
-        self._rows = RowCollector(table.path)
+        known = None if columns.known_names is None else columns.known_names[kind]
+        self._names = NameList(given, f"{kind}_names", known) if is_named else None
+        self._rows, self._largest = RowCollector(table.path), -1
         self._check_type(table.schema.field(self._column).type)
 
     def add(self, column: pa.Array, values: pa.Array | None) -> None:
@@ -97,16 +102,26 @@ class ListColumn:
             ids, data, lengths = self._drop_unknown(ids, data, lengths)
         self._rows.extend(ids, data, lengths)
 
+    @property
+    def n_items(self) -> int:
+        """Ids of the rows that `matrix` has not returned yet."""
+        return self._rows.n_items
+
     def matrix(self, repairs: Repairs) -> csr_matrix:
-        """Return the CSR matrix of all rows; what was repaired is appended to `repairs`."""
-        data, ids, indptr = self._rows.finish(repairs)
+        """Return the CSR matrix of the rows since the last time, as wide as all rows so far ask for.
+
+        What was repaired is appended to `repairs`.
+        """
+        data, ids, indptr, first_row = self._rows.take(repairs)
+        self._largest = max(self._largest, int(ids.max(initial=-1)))
         n = self._n if self._names is None else len(self._names)
-        n = int(ids.max(initial=-1)) + 1 if n is None else n
+        n = self._largest + 1 if n is None else n
         if self._names is not None:  # the order of names in a row means nothing
             by_name = csr_matrix((data, ids, indptr), shape=(len(indptr) - 1, n))
             by_name.sort_indices()
             data, ids, indptr = by_name.data, by_name.indices, by_name.indptr
-        matrix = checked_matrix(self._path, self._kind, (data, ids, indptr), n, self._lenient, repairs)
+        arrays = data, ids, indptr
+        matrix = checked_matrix(self._path, self._kind, arrays, n, self._lenient, repairs, first_row)
         if self._kind == "label":
             matrix.data[:] = 1
         return matrix

@@ -54,10 +54,16 @@ class NumberColumns:
         lengths = np.bincount(rows, minlength=batch.num_rows)
         self._rows.extend(ids, table[rows, ids], lengths)
 
+    @property
+    def n_items(self) -> int:
+        """Ids of the rows that `matrix` has not returned yet."""
+        return self._rows.n_items
+
     def matrix(self, repairs: Repairs) -> csr_matrix:
-        """Return the CSR matrix of all rows; what was repaired is appended to `repairs`."""
-        arrays = self._rows.finish(repairs)
-        return checked_matrix(self._path, "feature", arrays, len(self._columns), self._lenient, repairs)
+        """Return the CSR matrix of the rows since the last time; what was repaired is appended to `repairs`."""
+        data, ids, indptr, first_row = self._rows.take(repairs)
+        arrays, width = (data, ids, indptr), len(self._columns)
+        return checked_matrix(self._path, "feature", arrays, width, self._lenient, repairs, first_row)
 
     def _numbers(self, column: pa.Array, name: str) -> NDArray[Any]:
         missing = null_rows(column)

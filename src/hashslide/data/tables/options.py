@@ -1,29 +1,15 @@
 """Settings and result of the readers of tables, and pyarrow, which they need."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from hashslide._interface import setting
 from hashslide.errors import InputError
 
 from .._rows import check_count
 
-
-class NamedData(NamedTuple):
-    """X and Y, and the names of their columns where the data hold names instead of ids, else None."""
-
-    X: csr_matrix
-    Y: csr_matrix
-    feature_names: NDArray[np.object_] | None
-    label_names: NDArray[np.object_] | None
-
-
-__all__ = ["Columns", "NamedData", "checked", "import_pyarrow"]
+__all__ = ["Columns", "checked", "import_pyarrow"]
 
 
 def __dir__() -> list[str]:
@@ -42,6 +28,7 @@ class Columns(NamedTuple):
     feature_names: Sequence[str] | None = None
     label_names: Sequence[str] | None = None
     collect_names: bool = False
+    known_names: Mapping[str, dict[str, int]] | None = None
     lenient: bool = False
 
 

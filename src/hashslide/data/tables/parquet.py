@@ -16,9 +16,9 @@ from hashslide.csr import Csr
 
 from .._pairs import checked_pair
 from .._repairs import fault
-from .._rows import check_count
+from .._rows import NamedData, check_count
 from ..sources import open_regular
-from .options import Columns, NamedData, checked, import_pyarrow
+from .options import Columns, checked, import_pyarrow
 
 if TYPE_CHECKING:
     from .columns import Table
@@ -31,7 +31,8 @@ def __dir__() -> list[str]:
 
 
 _METADATA = b"hashslide"
-_ROWS_PER_BATCH = 1 << 16
+_ROWS_PER_BATCH = 1 << 16  # that are written together
+_ROWS_READ = 1 << 13  # together
 
 
 def load_parquet(
@@ -87,7 +88,7 @@ def load_parquet(
     OSError
         The file cannot be opened.
     """
-    data = read_parquet(
+    (data,) = read_parquet(
         path,
         features=features,
         values=values,
@@ -102,8 +103,8 @@ def load_parquet(
     return data.X, data.Y
 
 
-def read_parquet(path: StrPath, **settings: Any) -> NamedData:
-    """Read a data set as `load_parquet` does, with the names that it holds.
+def read_parquet(path: StrPath, *, limit: int | None = None, **settings: Any) -> Iterator[NamedData]:
+    """Yield the blocks of a data set that `load_parquet` reads, with the names that it holds; see `read_table`.
 
     `settings` are those of `Columns`.
     """
@@ -119,7 +120,7 @@ def read_parquet(path: StrPath, **settings: Any) -> NamedData:
         given: dict[str, Any] = {
             name: width for name, width in noted.items() if getattr(columns, name) is None
         }
-        return read_table(table, columns._replace(**given))
+        yield from read_table(table, columns._replace(**given), limit)
 
 
 def save_parquet(path: StrPath, X: Any, Y: Any) -> None:
@@ -175,7 +176,7 @@ def open_parquet(arrow: ModuleType, path: StrPath, columns: Columns) -> Iterator
         if is_arrow:
             batches = _arrow_batches(source, used)
         else:
-            batches = source.iter_batches(batch_size=_ROWS_PER_BATCH, columns=used)
+            batches = source.iter_batches(batch_size=_ROWS_READ, columns=used)
         yield Table(path, schema, _readable(arrow, path, batches), text=False)
 
 
@@ -183,7 +184,8 @@ def _arrow_batches(source: Any, columns: list[str]) -> Iterator[Any]:
     for i in range(source.num_record_batches):
         batch = source.get_batch(i).select(columns)
         batch.validate(full=True)  # offsets of a damaged file would lead out of its memory
-        yield batch
+        for first in range(0, batch.num_rows, _ROWS_READ):
+            yield batch.slice(first, _ROWS_READ)
 
 
 def _readable(arrow: ModuleType, path: StrPath, batches: Iterator[Any]) -> Iterator[Any]:

@@ -46,15 +46,26 @@ class RowCollector:
     ----------
     path : str or path
         Where the rows come from, for messages.
+
+    Attributes
+    ----------
+    n_rows : int
+        Of the whole table so far.
+    n_items : int
+        Ids that were not taken yet.
     """
 
     def __init__(self, path: StrPath) -> None:
         self.path = path
-        self.n_rows = 0
+        self.n_rows = self.first_row = 0
+        self._repairs: dict[str, tuple[int, int]] = {}
+        self._start()
+
+    def _start(self) -> None:
+        self.n_items = 0
         self._ids = GrowingArray(np.int32)
         self._data = GrowingArray(np.float32)
         self._lengths = GrowingArray(np.int64)
-        self._repairs: dict[str, tuple[int, int]] = {}
 
     def extend(self, ids: NDArray[Any], data: NDArray[Any], lengths: NDArray[Any]) -> None:
         """Append the rows of one batch."""
@@ -62,6 +73,7 @@ class RowCollector:
         self._data.extend(data)
         self._lengths.extend(lengths)
         self.n_rows += len(lengths)
+        self.n_items += len(ids)
 
     def note(self, kind: str, rows: NDArray[Any]) -> None:
         """Remember a repair in rows of the batch that is being read."""
@@ -73,8 +85,15 @@ class RowCollector:
         """Return the exception for a fault in a row of the batch that is being read."""
         return fault(self.path, f"row {self.n_rows + int(row)}", found, remedy)
 
-    def finish(self, repairs: Repairs) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Return values, ids and offsets of all rows; what was repaired is appended to `repairs`."""
+    def take(self, repairs: Repairs) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], int]:
+        """Return values, ids and offsets of the rows since the last time, and the number of the first one.
+
+        What was repaired is appended to `repairs`.
+        """
         repairs.extend((kind, *counts) for kind, counts in self._repairs.items())
+        self._repairs.clear()
         indptr = np.concatenate([[0], np.cumsum(self._lengths.finish())])
-        return self._data.finish(), self._ids.finish(), indptr
+        arrays = self._data.finish(), self._ids.finish(), indptr, self.first_row
+        self._start()
+        self.first_row = self.n_rows
+        return arrays

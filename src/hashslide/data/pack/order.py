@@ -1,0 +1,130 @@
+"""The examples of a pack as a training sees them: window by window, in an order that a few integers decide.
+
+The blocks of the pack are permuted for each epoch; a window is some of them that follow each other in that
+order, and its examples are permuted again. As the pack is in random order itself, windows are fair samples. All
+permutations depend on the seed, the epoch and the number of the window alone: to go on in the middle of an epoch
+takes no more than these numbers and that of the batch.
+"""
+
+import math
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashslide.csr import Csr
+from hashslide.training import Batch, TrainingData
+
+from .pack import BLOCK_BYTES, Pack
+
+__all__ = ["PackedExamples"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+BYTES_PER_SAMPLED = 256  # that the stages after the training hold of each of their examples
+
+
+@dataclass(frozen=True)
+class PackedExamples:
+    """What is trained on: the first `n_rows` examples of a pack.
+
+    It has the attributes of `hashslide.training.TrainingData`; x and y lie in the pack's file.
+    """
+
+    pack: Pack
+    n_rows: int
+    sample_weight: None = None
+    is_both_ways: bool = False
+
+    @property
+    def x(self) -> Csr:
+        """Features of all examples of the pack."""
+        return self.pack.x
+
+    @property
+    def y(self) -> Csr:
+        """Labels of all examples of the pack."""
+        return self.pack.y
+
+    @property
+    def rows(self) -> range:
+        """The examples to use."""
+        return range(self.n_rows)
+
+    def n_batches(self, batch_size: int) -> int:
+        """Return the number of batches of an epoch."""
+        return math.ceil(self.n_rows / batch_size)
+
+    def batches(self, epoch: int, batch_size: int, seed: int, first: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch from number `first` on."""
+        skipped = first * batch_size
+        waiting = np.empty(0, np.int64)
+        for rows in self._windows(epoch, seed, skipped):
+            rows = np.concatenate([waiting, rows])
+            n_whole = len(rows) - len(rows) % batch_size
+            for begin in range(0, n_whole, batch_size):
+                yield Batch(self.x, self.y, rows[begin : begin + batch_size])
+            waiting = rows[n_whole:]
+        if len(waiting):
+            yield Batch(self.x, self.y, waiting)
+
+    def _windows(self, epoch: int, seed: int, skipped: int) -> Iterator[NDArray[np.int64]]:
+        """Yield the rows of each window in their order, without the first `skipped` rows of the epoch.
+
+        The system is asked for the next window while this one is used, and told when one is done with.
+        """
+        size = self.pack.block_rows
+        order = np.random.default_rng([seed, epoch]).permutation(math.ceil(self.n_rows / size))
+        per_window = max(1, self.pack.window_bytes // BLOCK_BYTES)
+        windows = [order[at : at + per_window] for at in range(0, len(order), per_window)]
+        for number, blocks in enumerate(windows):
+            bounds = [(int(b) * size, min((int(b) + 1) * size, self.n_rows)) for b in blocks]
+            n = sum(end - begin for begin, end in bounds)
+            if skipped >= n:
+                skipped -= n
+                continue
+            if number + 1 < len(windows):
+                for block in windows[number + 1]:
+                    end = min((int(block) + 1) * size, self.n_rows)
+                    self.pack.advise(int(block) * size, end, mmap.MADV_WILLNEED)
+            rows = np.concatenate([np.arange(begin, end) for begin, end in bounds])
+            rows = rows[np.random.default_rng([seed, epoch, number]).permutation(n)]
+            yield rows[skipped:]
+            skipped = 0
+            for begin, end in bounds:
+                self.pack.advise(begin, end, mmap.MADV_DONTNEED)
+
+    def held_out(self, n: int, seed: int) -> tuple["PackedExamples", Csr, Csr]:
+        """Return the examples without the last `n`, and features and labels of these: their order is random."""
+        first = self.n_rows - n
+        return replace(self, n_rows=first), *self.pack.examples(first, self.n_rows)
+
+    @property
+    def n_sampled(self) -> int:
+        """How many examples `sample` returns: what fits the window where each takes some memory of its own."""
+        return min(self.n_rows, max(1, self.pack.window_bytes // BYTES_PER_SAMPLED))
+
+    def sample(self) -> TrainingData:
+        """Return some examples: the first ones, as the order is random."""
+        x, y = self.pack.examples(0, self.n_sampled)
+        return TrainingData(x=x, y=y, rows=np.arange(x.n_rows))
+
+    def label_counts(self) -> NDArray[np.int64]:
+        """Return how many of the examples carry each label."""
+        counts = np.array(self.pack.label_counts)
+        ids, missing = np.unique(self._left_out()[1].indices, return_counts=True)
+        counts[ids] -= missing
+        return counts
+
+    def sum_of_squares(self) -> float:
+        """Return the sum of the squares of all features' values."""
+        missing = self._left_out()[0].values.astype(np.float64)
+        return max(0.0, self.pack.sum_of_squares - float(np.dot(missing, missing)))
+
+    def _left_out(self) -> tuple[Csr, Csr]:
+        return self.pack.examples(self.n_rows, self.pack.n_rows)
