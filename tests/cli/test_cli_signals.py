@@ -30,7 +30,9 @@ def start_training(folder, path, *options):
 @pytest.mark.parametrize(("number", "code"), ENDINGS.items(), ids=[s.name for s in ENDINGS])
 def test_training_ends_in_order(folder, tmp_path, number, code):
     path = tmp_path / "m.hashslide"
-    with start_training(folder, path, "--checkpoint", tmp_path / "states", "--checkpoint-every", "1 epoch", "--quiet") as child:
+    with start_training(
+        folder, path, "--checkpoint", tmp_path / "states", "--checkpoint-every", "1 epoch", "--quiet"
+    ) as child:
         child.send_signal(number)
         _, errors = child.communicate(timeout=600)
     assert child.returncode == code
@@ -41,7 +43,9 @@ def test_training_ends_in_order(folder, tmp_path, number, code):
 
 def test_a_second_signal_ends_at_once_and_leaves_nothing(folder, tmp_path):
     path = tmp_path / "m.hashslide"
-    with start_training(folder, path, "--checkpoint", tmp_path / "states", "--checkpoint-every", "1 epoch", "--quiet") as child:
+    with start_training(
+        folder, path, "--checkpoint", tmp_path / "states", "--checkpoint-every", "1 epoch", "--quiet"
+    ) as child:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
             child.send_signal(number)
         _, errors = child.communicate(timeout=600)

@@ -112,7 +112,9 @@ def test_early_stopping_holds_no_weights_afterwards(data):
 def test_a_figure_that_is_not_recorded_is_refused(data):
     X, Y, _ = data
     model = SlideClassifier(hidden=8, epochs=2, callbacks=[EarlyStopping("val_P@9")])
-    with pytest.raises(InputError, match="monitors 'val_P@9', but an epoch's record holds .*'loss'.*eval_set"):
+    with pytest.raises(
+        InputError, match=r"monitors 'val_P@9', but an epoch's record holds .*'loss'.*eval_set"
+    ):
         model.fit(X, Y)
 
 
@@ -132,7 +134,9 @@ def test_checkpoints_are_written_after_so_many_examples(data, tmp_path):
     n = 4 * len(range(0, data[0].shape[0], 100))
     batches = n // 4
     due = [((batch - 1) // batches, (batch - 1) % batches + 1) for batch in range(3, n, 3)] + [(4, 0)]
-    assert [path.name for path in reversed(checkpoint_files(tmp_path))] == [checkpoint_name(*at) for at in due]
+    assert [path.name for path in reversed(checkpoint_files(tmp_path))] == [
+        checkpoint_name(*at) for at in due
+    ]
     fit(data, Checkpoint(tmp_path, "250 examples", keep=3))
     assert len(checkpoint_files(tmp_path)) == 3
 

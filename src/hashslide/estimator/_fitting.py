@@ -105,7 +105,9 @@ def blocks_of(stream: Iterator[Any], y: Any, sample_weight: Any) -> Iterator[tup
             raise InputError(f"{name} is given beside a stream, which yields pairs (X, y). Leave {name} out.")
     for number, block in enumerate(stream):
         if not isinstance(block, tuple | list) or len(block) != 2:
-            raise InputError(f"block {number} of the stream is a {type(block).__name__}; accepted are pairs (X, y).")
+            raise InputError(
+                f"block {number} of the stream is a {type(block).__name__}; accepted are pairs (X, y)."
+            )
         yield block[0], block[1]
 
 

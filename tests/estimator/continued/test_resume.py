@@ -73,13 +73,17 @@ def test_a_broken_checkpoint_is_skipped(small, tmp_path):
     damaged = bytearray(before.read_bytes())
     damaged[-1000] ^= 1
     before.write_bytes(damaged)
-    with pytest.warns(UserWarning, match="A checkpoint is skipped: .*0004.* is truncated"), pytest.warns(
-        UserWarning, match="A checkpoint is skipped: .*0003.* has the checksum"
+    with (
+        pytest.warns(UserWarning, match=r"A checkpoint is skipped: .*0004.* is truncated"),
+        pytest.warns(UserWarning, match=r"A checkpoint is skipped: .*0003.* has the checksum"),
     ):
         assert_equal_models(model().fit(*small, resume_from=tmp_path), whole)
     for path in checkpoint_files(tmp_path):
         path.write_bytes(b"")
-    with pytest.warns(UserWarning, match="skipped"), pytest.raises(InputError, match="no checkpoint in .* can be"):
+    with (
+        pytest.warns(UserWarning, match="skipped"),
+        pytest.raises(InputError, match=r"no checkpoint in .* can be"),
+    ):
         model().fit(*small, resume_from=tmp_path)
 
 
@@ -121,9 +125,7 @@ def test_weights_of_the_best_epoch_are_kept(small, tmp_path):
     X, Y = small
     settings = {"epochs": 6, "early_stopping": EarlyStopping("learning_rate", patience=9)}  # falls: 1 is best
     whole = model(callbacks=[Checkpoint(tmp_path, 1, keep=None)], **settings).fit(X, Y, eval_set=(X, Y))
-    assert_equal_models(
-        model(**settings).fit(X, Y, eval_set=(X, Y), resume_from=at(tmp_path, 3)), whole
-    )
+    assert_equal_models(model(**settings).fit(X, Y, eval_set=(X, Y), resume_from=at(tmp_path, 3)), whole)
     SlideClassifier.load(at(tmp_path, 3)).save(tmp_path / "without")
     with pytest.warns(UserWarning, match="best epoch before the checkpoint was 1"):
         resumed = model(**settings).fit(X, Y, eval_set=(X, Y), resume_from=tmp_path / "without")
@@ -145,9 +147,7 @@ def test_other_settings_are_refused(small, checkpoint):
 def test_another_seed_is_refused(small, checkpoint):
     with pytest.raises(InputError, match="was not trained with random_state=4"):
         model(random_state=4).fit(*small, resume_from=checkpoint)
-    assert_equal_models(
-        model(random_state=None).fit(*small, resume_from=checkpoint), model().fit(*small)
-    )
+    assert_equal_models(model(random_state=None).fit(*small, resume_from=checkpoint), model().fit(*small))
 
 
 def test_another_pack_is_refused(small, tmp_path):
