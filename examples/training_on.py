@@ -37,7 +37,9 @@ def main() -> None:
 def interrupted(X, tags, states: Path) -> None:
     """Interrupt a training, and finish it from its last checkpoint."""
     whole = SlideClassifier(64, epochs=4, random_state=0).fit(X, tags)
-    model = SlideClassifier(64, epochs=4, random_state=0, callbacks=[Checkpoint(states, "1 epoch"), Interruption(2)])
+    model = SlideClassifier(
+        64, epochs=4, random_state=0, callbacks=[Checkpoint(states, "1 epoch"), Interruption(2)]
+    )
     try:
         model.fit(X, tags)
     except KeyboardInterrupt:

@@ -20,7 +20,8 @@ from hashslide.callbacks import Callback, Checkpoint
 
 def train(folder: Path) -> float:
     d = data.builtin("pubmed-mesh")
-    model = SlideClassifier(hidden=64, epochs=3, random_state=0, callbacks=[Checkpoint(folder / "states", "1 epoch")])
+    checkpoint = Checkpoint(folder / "states", "1 epoch")
+    model = SlideClassifier(hidden=64, epochs=3, random_state=0, callbacks=[checkpoint])
     model.fit(d.X_train, d.Y_train, classes=d.label_names)
     labels, scores = model.predict_topk(d.X_test, k=5)
     model.save(folder / "m.hashslide")

@@ -3,11 +3,11 @@
     python -m benchmarks.speed.packs figures npm-deps-2016 --seeds 5
     python -m benchmarks.speed.packs memory --rows 50000000 --limit 300MB --plot docs/_static/packs.svg
 
-"figures": the time of packing beside that of reading, the speed of an epoch (warm, and with the pack dropped from the
-system's cache before each epoch), P@1 of fits in memory, from a pack, and from a pack of a file that is sorted by its
-labels, and what checkpoints cost. "memory": generated examples of 5 features and a label each are packed and then
-trained on, in a process of its own, whose memory is limited by a control group (root only); the curve is that of its
-anonymous memory.
+"figures": the time of packing beside that of reading, the speed of an epoch (warm, and with the pack dropped
+from the system's cache before each epoch), P@1 of fits in memory, from a pack, and from a pack of a file that is
+sorted by its labels, and what checkpoints cost. "memory": generated examples of 5 features and a label each are
+packed and then trained on, in a process of its own, whose memory is limited by a control group (root only); the
+curve is that of its anonymous memory.
 """
 
 from __future__ import annotations
@@ -70,16 +70,15 @@ def examples_per_second(model: SlideClassifier) -> float:
 
 def figures(source: str, seeds: int, repeats: int, epochs: int | None, threads: int) -> None:
     """Print the figures of one data set."""
-    if source in data.builtin_names():
-        folder = data.builtin_path(source)
-    else:
-        folder = Path(source)
+    folder = data.builtin_path(source) if source in data.builtin_names() else Path(source)
     X, Y = data.load(part_file(folder, "train"))
     X_test, Y_test = data.load(part_file(folder, "test"))
     with tempfile.TemporaryDirectory(dir=".") as name:
         scratch = Path(name)
         plain, by_label = scratch / "train.txt", scratch / "sorted.txt"
-        first = np.array([Y.indices[a] if b > a else -1 for a, b in zip(Y.indptr, Y.indptr[1:], strict=False)])
+        first = np.array(
+            [Y.indices[a] if b > a else -1 for a, b in zip(Y.indptr, Y.indptr[1:], strict=False)]
+        )
         order = np.argsort(first, kind="stable")
         data.save(plain, X, Y)
         data.save(by_label, X[order], Y[order])
@@ -87,7 +86,10 @@ def figures(source: str, seeds: int, repeats: int, epochs: int | None, threads: 
         for _ in range(repeats):
             read.append(seconds_of(lambda: data.load(plain)))
             packed.append(seconds_of(lambda: Pack.build(plain, scratch / "train.pack")))
-        print(f"packing / load: {statistics.median(np.divide(packed, read)):.2f} ({statistics.median(read):.2f} s)")
+        print(
+            f"packing / load: {statistics.median(np.divide(packed, read)):.2f} "
+            f"({statistics.median(read):.2f} s)"
+        )
         pack = Pack.open(scratch / "train.pack")
         of_sorted = Pack.build(by_label, scratch / "sorted.pack", memory="10MB")
         settings: dict[str, Any] = {"n_jobs": threads} | ({} if epochs is None else {"epochs": epochs})
@@ -121,7 +123,8 @@ def figures(source: str, seeds: int, repeats: int, epochs: int | None, threads: 
 def generated(n: int) -> Iterator[tuple[Csr, Csr]]:
     """Yield blocks of examples whose labels are skewed (rank by the cube of a uniform number).
 
-    A label has 8 features of its own, of which an example has two, and shares 200 of each of three kinds with others.
+    A label has 8 features of its own, of which an example has two, and shares 200 of each of three kinds
+    with others.
     """
     for number in range(n // BLOCK):
         rng = np.random.default_rng([0, number])
@@ -175,7 +178,7 @@ def one_run(path: Path, rows: int, stage: str, memory: str, window: str) -> None
 
 
 def limited(command: list[str], limit: int | None) -> dict[str, Any]:
-    """Run a command with a limit of memory, the system's cache of its files included; return what it prints."""
+    """Run a command with a limit of memory, the cache of its files included; return what it prints."""
     group, prefix = None, ""
     if limit is not None:
         version_1 = (GROUPS / "memory").is_dir()
@@ -185,7 +188,9 @@ def limited(command: list[str], limit: int | None) -> dict[str, Any]:
         prefix = f"echo $$ > {group}/cgroup.procs; "
     try:
         shell = prefix + 'exec "$@"'
-        done = subprocess.run(["sh", "-c", shell, "sh", *command], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["sh", "-c", shell, "sh", *command], capture_output=True, text=True, check=False
+        )
     finally:
         if group is not None:
             group.rmdir()
@@ -195,7 +200,9 @@ def limited(command: list[str], limit: int | None) -> dict[str, Any]:
     return result
 
 
-def memory_of(rows: int, limit: int | None, folder: Path, memory: str, window: str, plot: Path | None) -> None:
+def memory_of(
+    rows: int, limit: int | None, folder: Path, memory: str, window: str, plot: Path | None
+) -> None:
     """Pack and train in limited memory; print the peaks and draw the curves."""
     path = folder / "generated.pack"
     results = {}
@@ -206,15 +213,24 @@ def memory_of(rows: int, limit: int | None, folder: Path, memory: str, window: s
         curve = results[stage]["curve"]
         peak = max(point[1] for point in curve)
         base = results[stage]["base"]
-        print(f"{stage}: {curve[-1][0]:.0f} s, anonymous peak {peak:.0f} MB, of which {base:.0f} MB before it began")
+        print(
+            f"{stage}: {curve[-1][0]:.0f} s, anonymous peak {peak:.0f} MB, "
+            f"of which {base:.0f} MB before it began"
+        )
     pack = Pack.open(path)
     size = path.stat().st_size / 1e6
     trained = results["train"]
     peak = max(point[1] for point in trained["curve"]) - trained["base"]
     allowed = trained["model"] + parse_bytes("window", window) / 1e6
-    print(f"pack: {len(pack):,} examples, {pack.x.nnz:,} values, {size:.0f} MB; limit {limit and limit / 1e6} MB")
+    print(
+        f"pack: {len(pack):,} examples, {pack.x.nnz:,} values, {size:.0f} MB; "
+        f"limit {limit and limit / 1e6} MB"
+    )
     print(f"model {trained['model']:.0f} MB; peak above the start / (model + window): {peak / allowed:.2f}")
-    print(f"loss {trained['loss']:.4f}, {rows / trained['seconds']:,.0f} examples/s; ranker: {trained['settings']}")
+    print(
+        f"loss {trained['loss']:.4f}, {rows / trained['seconds']:,.0f} examples/s; "
+        f"ranker: {trained['settings']}"
+    )
     if plot is not None:
         draw(plot, results, limit, size)
     path.unlink()
@@ -264,9 +280,7 @@ def main() -> None:
         figures(arguments.data, arguments.seeds, arguments.repeats, arguments.epochs, arguments.threads)
     elif arguments.what == "memory":
         limit = None if arguments.limit is None else parse_bytes("limit", arguments.limit)
-        memory_of(
-            arguments.rows, limit, arguments.folder, arguments.memory, arguments.window, arguments.plot
-        )
+        memory_of(arguments.rows, limit, arguments.folder, arguments.memory, arguments.window, arguments.plot)
     else:
         path = arguments.folder / "generated.pack"
         one_run(path, arguments.rows, arguments.stage, arguments.memory, arguments.window)

@@ -76,7 +76,7 @@ class Csr:
     def trusted(
         cls, indptr: NDArray[Any], indices: NDArray[Any], data: NDArray[Any] | None, n_columns: int
     ) -> "Csr":
-        """Return a matrix around arrays that are known to be in order, or that the core checks as it reads them."""
+        """Return a matrix of arrays that are known to be in order, or are checked as the core reads them."""
         csr = object.__new__(cls)
         for name, value in (
             ("indptr", indptr),

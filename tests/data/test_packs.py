@@ -170,12 +170,12 @@ def pack(tmp_path, examples):
 def test_what_is_damaged_is_refused(pack, tmp_path):
     whole = pack.path.read_bytes()
     pack.path.write_bytes(whole[:-10])
-    with pytest.raises(DataFileError, match="not a usable pack.*truncated.*pack the data again"):
+    with pytest.raises(DataFileError, match=r"not a usable pack.*truncated.*pack the data again"):
         Pack.open(pack.path)
     damaged = bytearray(whole)
     damaged[-50] ^= 1
     pack.path.write_bytes(damaged)
-    with pytest.raises(DataFileError, match="has the checksum .*pack the data again"):
+    with pytest.raises(DataFileError, match=r"has the checksum .*pack the data again"):
         SlideClassifier(4).fit(Pack.open(pack.path))
     model_file.save_model(tmp_path / "other", {}, {"kind": "SlideClassifier"})
     with pytest.raises(DataFileError, match="it holds a SlideClassifier, not a pack"):
@@ -223,7 +223,7 @@ def test_an_epoch_has_every_example_once_in_an_order_of_its_own(pack, monkeypatc
         return [batch.rows.tolist() for batch in part.batches(epoch, 32, 1, first)]
 
     whole = rows(0)
-    assert sorted(sum(whole, [])) == list(range(N - 100)) and len(whole) == part.n_batches(32)
+    assert sorted(itertools.chain(*whole)) == list(range(N - 100)) and len(whole) == part.n_batches(32)
     assert whole != rows(1) and whole == rows(0)
     for first in (1, 7, 40, len(whole) - 1, len(whole)):
         assert rows(0, first) == whole[first:]

@@ -7,8 +7,8 @@ killed; half of the rounds write as on file systems that know no files without n
 docs/how/robustness.md.
 
 Then a training from a pack with a checkpoint after every few batches is killed about twice an epoch, and
-resumed, until it has been killed so often. The file of its model must be that of an undisturbed training, byte for
-byte.
+resumed, until it has been killed so often. The file of its model must be that of an undisturbed training,
+byte for byte.
 """
 
 import argparse
@@ -99,7 +99,7 @@ def run(rounds: int, seed: int) -> str:
 
 
 def train(folder: Path, number: int) -> None:
-    """Train from the last checkpoint to the end, and save the model; the number decides how files are written."""
+    """Train from the last checkpoint to the end, and save the model; the number decides how."""
     if number % 2:
         _atomic._Temporary._open_unnamed = lambda self, mode: None
     states = folder / "states"

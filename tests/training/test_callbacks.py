@@ -113,7 +113,7 @@ def test_a_figure_that_is_not_recorded_is_refused(data):
     X, Y, _ = data
     model = SlideClassifier(hidden=8, epochs=2, callbacks=[EarlyStopping("val_P@9")])
     with pytest.raises(
-        InputError, match="monitors 'val_P@9', but an epoch's record holds .*'loss'.*eval_set"
+        InputError, match=r"monitors 'val_P@9', but an epoch's record holds .*'loss'.*eval_set"
     ):
         model.fit(X, Y)
 

@@ -37,8 +37,8 @@ class Stream:
         return 4
 
     def batches(self, epoch, batch_size, seed, first=0):
-        for first in range(first * batch_size, 10, batch_size):
-            x, y = X.block(first, min(first + batch_size, 10)), Y.block(first, min(first + batch_size, 10))
+        for begin in range(first * batch_size, 10, batch_size):
+            x, y = X.block(begin, min(begin + batch_size, 10)), Y.block(begin, min(begin + batch_size, 10))
             yield Batch(x, y, np.arange(x.n_rows))
 
 

@@ -29,17 +29,17 @@ _NAME = re.compile(r"epoch-([0-9]+)-batch-([0-9]+)\.hashslide")
 class Checkpoint(Callback):
     """Save the whole state of a training now and then, and at its end.
 
-    ``fit(X, y, resume_from=folder)`` with the same data and parameters goes on from the last file, in the middle
-    of an epoch too, and gives the model of the undisturbed training, bit for bit. Each file is a model file, and
-    is there whole or not at all.
+    ``fit(X, y, resume_from=folder)`` with the same data and parameters goes on from the last file, in the
+    middle of an epoch too, and gives the model of the undisturbed training, bit for bit. Each file is a
+    model file, and is there whole or not at all.
 
     Parameters
     ----------
     folder : path-like
         Where the files are; it is made if it is missing.
     every : str or int, default "5min"
-        When to save: after a time ("30s", "5min", "2h"), after so many examples ("100000 examples") or after so
-        many epochs ("1 epoch", or the number alone).
+        When to save: after a time ("30s", "5min", "2h"), after so many examples ("100000 examples") or after
+        so many epochs ("1 epoch", or the number alone).
     keep : int or None, default 2
         How many of the last files are kept; None: all of them.
 

@@ -71,7 +71,7 @@ class EarlyStopping(Callback):
         self.best_value_ = -math.inf
 
     def setup(self, estimator: Any, context: TrainingContext) -> bool:
-        """Start afresh, or with the epochs of the checkpoint that a fit resumes, which may have been the last."""
+        """Start afresh, or with the epochs of a checkpoint, which may have been the last."""
         self._forget()
         if not (context.plan.n_epochs and context.history):
             return False

@@ -28,7 +28,7 @@ def pair_from_rows(rows: tuple[Any, ...], n_features: int, n_labels: int) -> tup
 def of_equal_rows(
     X: Iterator[csr_matrix], Y: Iterator[csr_matrix]
 ) -> Iterator[tuple[csr_matrix, csr_matrix]]:
-    """Yield blocks of both with the same rows, until one comes to its end; then what is left of the other is read.
+    """Yield blocks of both with the same rows, until one ends; then what is left of the other is read.
 
     A single block on each side is passed on as it is.
     """

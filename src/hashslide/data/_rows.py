@@ -32,7 +32,7 @@ def checked_matrix(
     repairs: Repairs,
     first_row: int = 0,
 ) -> csr_matrix:
-    """A clean float32 CSR matrix from ``(data, indices, indptr)`` of a file; rows are named from `first_row` on.
+    """A clean float32 CSR matrix from ``(data, indices, indptr)`` of a file. Rows are named from `first_row`.
 
     `name` is "feature" or "label". Repairs are appended to `repairs`. Data is finite in the result, ids
     ascend.

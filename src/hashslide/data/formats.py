@@ -29,7 +29,9 @@ __all__ = [
     "format_of",
     "load",
     "load_named",
+    "load_pack",
     "read_blocks",
+    "read_pack",
     "save",
     "suffixes",
     "writable_format_of",
@@ -204,7 +206,7 @@ def read_blocks(
 
 
 def save(path: StrPath, X: Any, Y: Any, *, format: str | None = None, **options: Any) -> None:
-    """Write a data set; the suffix of the name chooses the format as in `load`. Atomic. CSV and packs are only read.
+    """Write a data set; the suffix of the name chooses the format as in `load`. Atomic. CSV is only read.
 
     Parameters
     ----------

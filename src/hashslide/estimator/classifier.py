@@ -293,9 +293,10 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             Names of the columns of an indicator, or all classes in the wanted order.
         resume_from : path-like or SlideClassifier, optional
             The folder, or a file in it, that `hashslide.callbacks.Checkpoint` wrote in a fit with the same
-            parameters and data; or a model of a fit that was interrupted. What is missing is trained, on any number
-            of threads, and gives the model that the undisturbed fit would have given, bit for bit. Of a folder, the
-            last file that is whole is used; the folder of a `Checkpoint` in `callbacks` may still be empty.
+            parameters and data; or a model of a fit that was interrupted. What is missing is trained, on any
+            number of threads, and gives the model that the undisturbed fit would have given, bit for bit. Of
+            a folder, the last file that is whole is used; the folder of a `Checkpoint` in `callbacks` may
+            still be empty.
 
         Returns
         -------

@@ -74,15 +74,15 @@ def test_a_broken_checkpoint_is_skipped(small, tmp_path):
     damaged[-1000] ^= 1
     before.write_bytes(damaged)
     with (
-        pytest.warns(UserWarning, match="A checkpoint is skipped: .*0004.* is truncated"),
-        pytest.warns(UserWarning, match="A checkpoint is skipped: .*0003.* has the checksum"),
+        pytest.warns(UserWarning, match=r"A checkpoint is skipped: .*0004.* is truncated"),
+        pytest.warns(UserWarning, match=r"A checkpoint is skipped: .*0003.* has the checksum"),
     ):
         assert_equal_models(model().fit(*small, resume_from=tmp_path), whole)
     for path in checkpoint_files(tmp_path):
         path.write_bytes(b"")
     with (
         pytest.warns(UserWarning, match="skipped"),
-        pytest.raises(InputError, match="no checkpoint in .* can be"),
+        pytest.raises(InputError, match=r"no checkpoint in .* can be"),
     ):
         model().fit(*small, resume_from=tmp_path)
 

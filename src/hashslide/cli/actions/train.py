@@ -128,8 +128,8 @@ def load_parts(options: dict[str, Any], seed: int, reader: Reader) -> dict[str, 
     if fraction is not None:
         if pack is not None:
             raise typer.BadParameter(
-                "--validation-fraction needs data in memory, and this is a pack. Give --validation, or leave it "
-                "out: --early-stopping holds a part of the pack out."
+                "--validation-fraction needs data in memory, and this is a pack. Give --validation, "
+                "or leave it out: --early-stopping holds a part of the pack out."
             )
         whole = parts["train"]
         X, X_held, Y, Y_held = data.train_validation_split(whole.X, whole.Y, fraction, seed)

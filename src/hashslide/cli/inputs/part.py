@@ -29,7 +29,7 @@ class Part(NamedTuple):
 
     @classmethod
     def of_pack(cls, pack: "Pack") -> "Part":
-        """Return a pack as a part whose examples stay on the disk: the matrices have its columns, and no rows."""
+        """Return a pack as a part whose examples stay on the disk: its matrices have columns, and no rows."""
         X, Y = (csr_matrix((0, width), dtype=np.float32) for width in (pack.n_features, pack.n_labels))
         return cls(pack.path, X, Y, pack.feature_names, pack.label_names, pack)
 

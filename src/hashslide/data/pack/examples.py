@@ -25,7 +25,8 @@ def read_examples(
 ) -> Iterator[tuple[Csr, Csr, bool]]:
     """Yield X, Y and whether an example may have several labels, block by block.
 
-    sources: an iterable of rows or of blocks, see `Pack.build`. limit: about the number of ids in a block of rows.
+    sources: an iterable of rows or of blocks, see `Pack.build`. limit: about the number of ids in a block of
+    rows.
 
     Raises
     ------
@@ -93,8 +94,8 @@ class _Rows:
         """Take one example."""
         if isinstance(features, str) or not isinstance(features, Iterable):
             raise InputError(
-                f"{where} has features of the type {type(features).__name__}; accepted are a mapping from names "
-                "or ids to values, or a list of names or ids."
+                f"{where} has features of the type {type(features).__name__}; accepted are a mapping "
+                "from names or ids to values, or a list of names or ids."
             )
         if isinstance(labels, str) or not isinstance(labels, Iterable):
             labels = [labels]

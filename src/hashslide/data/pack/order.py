@@ -1,9 +1,9 @@
 """The examples of a pack as a training sees them: window by window, in an order that a few integers decide.
 
 The blocks of the pack are permuted for each epoch; a window is some of them that follow each other in that
-order, and its examples are permuted again. As the pack is in random order itself, windows are fair samples. All
-permutations depend on the seed, the epoch and the number of the window alone: to go on in the middle of an epoch
-takes no more than these numbers and that of the batch.
+order, and its examples are permuted again. As the pack is in random order itself, windows are fair samples.
+All permutations depend on the seed, the epoch and the number of the window alone: to go on in the middle of
+an epoch takes no more than these numbers and that of the batch.
 """
 
 import math
@@ -100,13 +100,13 @@ class PackedExamples:
                 self.pack.advise(begin, end, mmap.MADV_DONTNEED)
 
     def held_out(self, n: int, seed: int) -> tuple["PackedExamples", Csr, Csr]:
-        """Return the examples without the last `n`, and features and labels of these: their order is random."""
+        """Return the examples without the last `n`, and features and labels of these."""
         first = self.n_rows - n
         return replace(self, n_rows=first), *self.pack.examples(first, self.n_rows)
 
     @property
     def n_sampled(self) -> int:
-        """How many examples `sample` returns: what fits the window where each takes some memory of its own."""
+        """How many examples `sample` returns: each may take some memory of its own, all of them a window."""
         return min(self.n_rows, max(1, self.pack.window_bytes // BYTES_PER_SAMPLED))
 
     def sample(self) -> TrainingData:

@@ -109,9 +109,10 @@ class Pack:
         ----------
         sources : path-like, sequence of path-like, or iterable
             Files in any format of `hashslide.data.load`, whose examples become one set; pipes and
-            ``/dev/stdin`` too, where the format is a text. Or rows ``(features, labels)``: features are a mapping
-            from names or ids to values, or a list of names or ids; labels a list of names or ids. Or blocks
-            ``(X, Y)``, as `SlideClassifier.fit` takes them. Names get ids in the order in which they occur.
+            ``/dev/stdin`` too, where the format is a text. Or rows ``(features, labels)``: features are a
+            mapping from names or ids to values, or a list of names or ids; labels a list of names or ids. Or
+            blocks ``(X, Y)``, as `SlideClassifier.fit` takes them. Names get ids in the order in which they
+            occur.
         path : path-like
             Replaced when the pack is whole.
         memory : str or int, default "2GB"
@@ -167,8 +168,8 @@ class Pack:
             raise _damaged(named, f"its header is not that of a pack ({error!r})") from error
         if changed := changed_origins(pack.origins):
             warnings.warn(
-                f"{named} was made from {changed[0]}, which has changed since. Pack the data again, if you want "
-                "to train on the changed data.",
+                f"{named} was made from {changed[0]}, which has changed since. Pack the data again, "
+                "if you want to train on the changed data.",
                 stacklevel=2,
             )
         return pack
@@ -199,7 +200,7 @@ class Pack:
         return max(1, BLOCK_BYTES * self.n_rows // max(1, n_bytes))
 
     def examples(self, first: int, last: int) -> tuple[Csr, Csr]:
-        """Return features and labels of the examples `first` .. `last` - 1; what they hold stays in the file."""
+        """Return features and labels of the examples `first` .. `last` - 1; their items stay in the file."""
         return self.x.block(first, last), self.y.block(first, last)
 
     def blocks(self, n_rows: int = 10_000) -> Iterator[tuple[Any, Any]]:

@@ -60,7 +60,7 @@ class NumberColumns:
         return self._rows.n_items
 
     def matrix(self, repairs: Repairs) -> csr_matrix:
-        """Return the CSR matrix of the rows since the last time; what was repaired is appended to `repairs`."""
+        """Return the CSR matrix of the rows since the last time; repairs are appended to `repairs`."""
         data, ids, indptr, first_row = self._rows.take(repairs)
         arrays, width = (data, ids, indptr), len(self._columns)
         return checked_matrix(self._path, "feature", arrays, width, self._lenient, repairs, first_row)

@@ -104,7 +104,7 @@ def load_parquet(
 
 
 def read_parquet(path: StrPath, *, limit: int | None = None, **settings: Any) -> Iterator[NamedData]:
-    """Yield the blocks of a data set that `load_parquet` reads, with the names that it holds; see `read_table`.
+    """Yield the blocks of a data set that `load_parquet` reads, with its names; see `read_table`.
 
     `settings` are those of `Columns`.
     """
