@@ -1,12 +1,14 @@
 """Give the points of debian-depends their texts back: its features are words, without order and number.
 
-    python -m benchmarks.sets.debian_descriptions SET FOLDER --packages Packages --descriptions Translation-en ...
+    python -m benchmarks.sets.debian_descriptions SET FOLDER \\
+        --packages Packages ... --descriptions Translation-en ...
 
-SET is debian-depends in the XMC text format, with the names of its ids, features.txt.gz and labels.txt.gz. Packages
-and Translation-en are files of these names of Debian's releases, plain or gzipped; the set was made of several
-releases, and each can be given. A point is found again if exactly its words and its labels are those of a package.
-FOLDER gets the points that were found, as train.tsv and test.tsv, with columns name, description and depends (separated
-by spaces), and the same points, in the same order, as train.txt and test.txt in the XMC text format.
+SET is debian-depends in the XMC text format, with the names of its ids, features.txt.gz and labels.txt.gz.
+Packages and Translation-en are files of these names of Debian's releases, plain or gzipped; the set was made
+of several releases, and each can be given. A point is found again if exactly its words and its labels are
+those of a package. FOLDER gets the points that were found, as train.tsv and test.tsv, with columns name,
+description and depends (separated by spaces), and the same points, in the same order, as train.txt and
+test.txt in the XMC text format.
 """
 
 from __future__ import annotations
@@ -58,7 +60,9 @@ def bag(text: Text, known: dict[str, int]) -> frozenset[int]:
 
 def texts(packages: list[Path], descriptions: list[Path], features: list[str], labels: list[str]) -> dict:
     """Return the text of each pair of labels and features, of the first package that has it."""
-    full = {item["Description-md5"]: item["Description-en"] for path in descriptions for item in stanzas(path)}
+    full = {
+        item["Description-md5"]: item["Description-en"] for path in descriptions for item in stanzas(path)
+    }
     feature_ids = {name: i for i, name in enumerate(features)}
     label_ids = {name: i for i, name in enumerate(labels)}
     found: dict[tuple[frozenset[int], frozenset[int]], Text] = {}
