@@ -61,7 +61,7 @@ def _root(
 
 
 for _name, _summary in (
-    ("plan", "Estimate time, memory and disk of a training and of predictions."),
+    ("commands.plan", "Estimate time, memory and disk of a training and of predictions."),
     ("advise", "Find out whether hashing pays on your data, before a long training."),
     ("train", "Train a model on a data file and save it."),
     ("tune", "Search settings that fit the data, train with the best ones and save the model."),
@@ -70,7 +70,8 @@ for _name, _summary in (
     ("inspect", "Show what a model file holds: settings and tensors."),
     ("info", "Show how hashslide was built and what it runs on."),
 ):
-    add_command(app, f"hashslide.cli.{_name}:{_name}", _name, _summary)
+    _command = _name.rpartition(".")[2]
+    add_command(app, f"hashslide.cli.{_name}:{_command}", _command, _summary)
 for _name, _function, _summary in (
     ("list", "list_sets", "List the built-in data sets."),
     ("describe", "describe", "Print facts about a data file: counts, the tail of rare labels, memory."),
