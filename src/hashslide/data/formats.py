@@ -12,7 +12,7 @@ from hashslide._interface import setting
 from hashslide._os_errors import StrPath, as_path
 from hashslide.errors import InputError
 
-from ._foreign import TEXT_LATER
+from ._foreign import text_remedy
 from .npz import load_npz, save_npz
 from .svmlight import load_svmlight, save_svmlight
 from .tables.csv import load_csv, read_csv
@@ -58,7 +58,7 @@ FORMATS = (
     ),
     Format("csv", (".csv", ".tsv"), load_csv, None, True, read_csv),
 )
-_RAW_TEXT = (".json", ".jsonl")
+_RAW_TEXT = (".json", ".jsonl", ".ndjson", ".ft", ".fasttext")
 _OWN = ("path", "X", "Y", "lenient")  # arguments of the readers and writers that are no options
 
 
@@ -242,7 +242,7 @@ def format_of(path: StrPath, format: str | None = None) -> Format:
         if (name.removesuffix(".gz") if form.text else name).endswith(form.suffixes):
             return form
     if name.removesuffix(".gz").endswith(_RAW_TEXT):
-        raise InputError(f"{os.fspath(path)}: this is the raw text of a data set. {TEXT_LATER}.")
+        raise InputError(f"{os.fspath(path)}: this is the raw text of a data set. Remedy: {text_remedy()}.")
     known = ", ".join(s + ("[.gz]" if form.text else "") for form in FORMATS for s in form.suffixes)
     raise InputError(
         f"{os.fspath(path)}: unknown suffix. Known are {known}. "
