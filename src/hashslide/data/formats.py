@@ -59,6 +59,7 @@ FORMATS = (
     Format("csv", (".csv", ".tsv"), load_csv, None, True, read_csv),
 )
 _RAW_TEXT = (".json", ".jsonl", ".ndjson", ".ft", ".fasttext")
+_OF_TEXTS = ("jsonl", "fasttext")  # formats that `load_texts` reads
 _OWN = ("path", "X", "Y", "lenient")  # arguments of the readers and writers that are no options
 
 
@@ -235,7 +236,8 @@ def format_of(path: StrPath, format: str | None = None) -> Format:
         found = next((form for form in FORMATS if form.name == format), None)
         if found is None:
             accepted = ", ".join(form.name for form in FORMATS)
-            raise InputError(f"{setting('format')} is {format!r}; accepted are {accepted}.")
+            known = f"{setting('format')} is {format!r}; accepted are {accepted}."
+            raise InputError(f"{known} Of texts: {text_remedy()}." if format in _OF_TEXTS else known)
         return found
     name = as_path(path).name.lower()
     for form in FORMATS:

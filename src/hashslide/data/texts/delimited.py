@@ -107,9 +107,7 @@ def _rows(parser: Iterator[list[str]], lines: _Lines, rows: TextRows) -> Iterato
         if lines.undecoded is None:
             yield first, cells
         else:
-            found = (
-                f"line {lines.undecoded} is not UTF-8 text" if lines.undecoded > first else "not UTF-8 text"
-            )
+            found = f"what stands in line {lines.undecoded} is not UTF-8 text"
             lines.undecoded = None
             rows.refuse("not-utf8", first, found, "convert the file to UTF-8")
 
