@@ -18,6 +18,7 @@ from hashslide.cli import app
 from hashslide.cli._lazy import import_command
 from hashslide.cli.inputs.reader import DataFormat, Reader
 from hashslide.data.formats import FORMATS
+from hashslide.data.texts.reading import TEXT_FORMATS
 from hashslide.settings import CustomHash, Layer, Top
 
 READING = ["advise", "evaluate", "inspect", "predict", "train", "describe", "convert"]
@@ -38,7 +39,8 @@ def test_every_command_that_reads_data_has_every_option_of_a_reader(name):
 
 
 def test_every_format_is_a_choice():
-    assert [form.name for form in FORMATS] == [form.value for form in DataFormat]
+    names = [form.name for form in (*FORMATS, *TEXT_FORMATS)]
+    assert list(dict.fromkeys(names)) == [form.value for form in DataFormat]
 
 
 def test_messages_name_what_the_interface_has():

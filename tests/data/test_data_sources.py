@@ -222,7 +222,7 @@ def test_archives_given_as_text(tmp_path, form, kind, pubmed_small):
 
 @pytest.mark.parametrize("name", ["trn.json.gz", "lbl.json", "tst.jsonl"])
 def test_raw_text_is_announced_for_later(tmp_path, name):
-    with pytest.raises(InputError, match=r"raw text of a data set\. Training on raw text comes with a later"):
+    with pytest.raises(InputError, match=r"raw text of a data set\. Remedy: read texts with load_texts"):
         data.load(tmp_path / name)
 
 
@@ -236,7 +236,7 @@ def test_raw_text_is_announced_for_later(tmp_path, name):
 @pytest.mark.parametrize("form", ["xmc", "svmlight"])
 def test_raw_text_is_recognised_by_content(tmp_path, form, content, message):
     (tmp_path / "a").write_bytes(content)
-    with pytest.raises(DataFileError, match=f"{message}.*comes with a later version"):
+    with pytest.raises(DataFileError, match=f"{message}.*read texts with load_texts"):
         data.load(tmp_path / "a", format=form)
 
 

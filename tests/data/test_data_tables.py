@@ -251,7 +251,7 @@ def test_refused(tmp_path, case):
 
 def test_text_as_features_in_parquet_says_that_it_comes_later(tmp_path):
     pq.write_table(pa.table({"title": ["a b"], "labels": [[0]]}), tmp_path / "a.parquet")
-    with pytest.raises(DataFileError, match=r"'title' holds string.*raw text comes with a later version"):
+    with pytest.raises(DataFileError, match=r"'title' holds string.*read texts with load_texts"):
         data.load(tmp_path / "a.parquet", features=["title"])
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from hashslide import SlideClassifier, SlideTextClassifier, TextFeatures, model_file
+from hashslide.callbacks import Callback, Checkpoint
 from hashslide.data import label_lists
 from hashslide.errors import InputError, ModelFileError
 
@@ -232,3 +233,21 @@ def test_a_damaged_recipe_is_refused(trained, tmp_path, damage, message):
     model_file.save_model(tmp_path / "damaged", arrays, metadata)
     with pytest.raises(ModelFileError, match=message):
         SlideTextClassifier.load(tmp_path / "damaged")
+
+
+def test_an_interrupted_training_goes_on_to_the_same_model(texts, tmp_path):
+    class Stop(Callback):
+        def on_epoch_end(self, estimator, context):
+            if context.epoch == 0:
+                raise KeyboardInterrupt
+
+    def model(*callbacks):
+        return SlideTextClassifier(SlideClassifier(hidden=16, random_state=0, callbacks=list(callbacks)))
+
+    some = texts[0][:800], texts[1][:800]
+    undisturbed = model().fit(*some)
+    with pytest.raises(KeyboardInterrupt):
+        model(Checkpoint(tmp_path, "1 epoch"), Stop()).fit(*some)
+    resumed = model().fit(*some, resume_from=tmp_path)
+    for a, b in zip(resumed.predict_topk(texts[2]), undisturbed.predict_topk(texts[2]), strict=True):
+        np.testing.assert_array_equal(a, b)

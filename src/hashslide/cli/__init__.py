@@ -67,6 +67,7 @@ for _name, _summary in (
     ("tune", "Search settings that fit the data, train with the best ones and save the model."),
     ("evaluate", "Measure a model on labelled data."),
     ("predict", "Print the best labels of each example, best first, with probabilities."),
+    ("commands.ask", "Ask a model of texts, question by question."),
     ("commands.serve", "Answer over HTTP from a model, with a page to search with."),
     ("inspect", "Show what a model file holds: settings and tensors."),
     ("commands.info", "Show how hashslide was built and what it runs on."),

@@ -120,6 +120,19 @@ def parse_ranks(text: str) -> list[int]:
 
 
 STANDARD_INPUT = "-"
+Text = Annotated[
+    list[str] | None,
+    typer.Option("--text", metavar="COLUMN", help="Learn from texts: their column in DATA; repeatable."),
+]
+TextOfModel = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text",
+        metavar="COLUMN",
+        help="Of a model of texts: the columns of DATA, in the model's order; else those of its training.",
+    ),
+]
+Why = Annotated[bool, typer.Option("--why", help="Say which words spoke for each label.")]
 DATA_HELP = (
     "A data file (.txt, .svm, .npz, .parquet; text also .gz), a folder with train.* and test.* files, "
     "or a built-in set such as pubmed-mesh."

@@ -24,6 +24,7 @@ def evaluate(
     propensity_a: Annotated[float, typer.Option(metavar="X", help="Constant A of the propensities.")] = 0.55,
     propensity_b: Annotated[float, typer.Option(metavar="X", help="Constant B of the propensities.")] = 1.5,
     exclude: opt.Exclude = None,
+    text: opt.TextOfModel = None,
     approximate: opt.ApproximatePrediction = "auto",
     label_names: opt.LabelNamesFile = None,
     feature_names: opt.FeatureNamesFile = None,
@@ -46,9 +47,23 @@ def evaluate(
         hashslide evaluate deps.hashslide npm-deps/test.txt.gz -k 1,10 --json
         hashslide evaluate titles.hashslide test.txt --exclude filter_labels_test.txt
         hashslide evaluate items.hashslide baskets.txt --exclude input
+        hashslide evaluate products.hashslide test.tsv --labels tags
     """
-    from hashslide.cli.actions.evaluate import Names, run  # not before: --help need not wait for it
+    # Not before: --help need not wait for it.
+    from hashslide.cli.actions.evaluate import Names, run
 
     parsed = cast("list[int]", ranks)  # as the parser of -k left them
     names = Names(label_names, feature_names)
-    run(model, source, parsed, (propensity_a, propensity_b), exclude, approximate, names, jobs, json, reader)
+    run(
+        model,
+        source,
+        parsed,
+        (propensity_a, propensity_b),
+        exclude,
+        approximate,
+        names,
+        text,
+        jobs,
+        json,
+        reader,
+    )

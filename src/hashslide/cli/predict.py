@@ -23,6 +23,12 @@ def predict(
             "DATA", f"{opt.DATA_HELP} With --by-name or --lines: a text file, or - for standard input."
         ),
     ] = opt.STANDARD_INPUT,
+    query: Annotated[
+        list[str] | None,
+        typer.Option("--query", metavar="TEXT", help="Ask a model of texts this instead; repeatable."),
+    ] = None,
+    text: opt.TextOfModel = None,
+    why: opt.Why = False,
     k: Annotated[int, typer.Option("-k", metavar="K", min=1, help="How many labels for each example.")] = 5,
     by_name: Annotated[
         bool,
@@ -61,10 +67,18 @@ def predict(
         echo "insulin glucose rats" | hashslide predict mesh.hashslide --by-name
         echo "17:0.6 204:0.8" | hashslide predict mesh.hashslide --json
         hashslide predict mesh.hashslide questions.txt --by-name --logits
+        hashslide predict products.hashslide --query "red shoes" --why
         hashslide predict items.hashslide baskets.txt --exclude input -k 10
     """
-    from hashslide.cli.actions.predict import Answers, run  # not before: --help need not wait for it
+    # Not before: --help need not wait for it.
+    from hashslide.cli.actions import predict_text
+    from hashslide.cli.actions.predict import Answers, run
 
     form = LineForm.names if by_name else lines
+    asked = predict_text.Asked(source, query, text, form, why)
+    if predict_text.is_wanted(model, asked, reader):
+        told = predict_text.TextAnswers(k, not logits, approximate, why, json)
+        predict_text.run(model, asked, block, told, jobs, reader)
+        return
     answers = Answers(k, probabilities=not logits, approximate=approximate, json=json)
     run(model, source, form, normalize, block, feature_names, exclude, answers, jobs, reader)

@@ -20,6 +20,7 @@ def train(
     context: typer.Context,
     source: opt.DataArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The file to write.")],
+    text: opt.Text = None,
     test: Annotated[
         str | None,
         opt.data_option("Measure on this afterwards; else on DATA's own."),
@@ -64,6 +65,10 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last state in --checkpoint, if there is one.")
     ] = False,
+    keep_examples: Annotated[
+        int,
+        opt.advanced(metavar="N", min=0, help="Of texts: keep N of each label in MODEL.", panel=opt.FILES),
+    ] = 0,
     optimizer_state: opt.OptimizerState = False,
     plot: Annotated[
         Path | None,
@@ -88,9 +93,12 @@ def train(
         hashslide train pubmed-mesh -o mesh.hashslide
         hashslide train train.txt.gz --test test.txt.gz -o m.hashslide
         hashslide train train.svm -o m.hashslide --early-stopping --epochs 20
+        hashslide train shop.tsv --text title --labels tags -o m.hashslide
         hashslide train train.npz -o m.hashslide --json > log.jsonl
         hashslide train train.pack -o m.hashslide --checkpoint states --resume
     """
-    from hashslide.cli.actions.train import run  # not before: --help need not wait for it
+    # Not before: --help need not wait for it.
+    from hashslide.cli.actions import train, train_text
 
-    run(context, reader)
+    action = train_text if train_text.is_wanted(text, source, reader) else train
+    action.run(context, reader)

@@ -12,12 +12,15 @@ from .svmlight import load_svmlight, save_svmlight
 from .tables.csv import load_csv
 from .tables.names import table_names
 from .tables.parquet import load_parquet, save_parquet
+from .texts.reading import load_texts
+from .texts.rows import TextTable
 from .xmc import load_pairs, load_xmc, save_xmc
 
 __all__ = [
     "Dataset",
     "Pack",
     "RepairWarning",
+    "TextTable",
     "builtin",
     "builtin_names",
     "builtin_path",
@@ -33,6 +36,7 @@ __all__ = [
     "load_pairs",
     "load_parquet",
     "load_svmlight",
+    "load_texts",
     "load_xmc",
     "save",
     "save_names",

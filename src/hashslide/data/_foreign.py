@@ -22,10 +22,14 @@ _ARCHIVES = {
     b"ARROW1": "an Arrow file",
     b"\x89HDF": "an HDF5 file",
 }
-TEXT_LATER = (
-    "Training on raw text comes with a later version: turn the text into numbers first, for example with "
-    "scikit-learn's TfidfVectorizer"
-)
+
+
+def text_remedy() -> str:
+    """Return what to do with texts that were given as numbers."""
+    return wording(
+        "read texts with load_texts, and train a SlideTextClassifier on them",
+        "train on texts by naming their columns with --text, or give --format fasttext",
+    )
 
 
 def check_foreign(path: StrPath, head: bytes, text: bool = True) -> None:
@@ -83,4 +87,4 @@ def check_raw_text(path: StrPath, head: bytes) -> None:
     """
     for pattern, kind in ((_RAW_JSON, "JSON, the raw text of a data set"), (_FASTTEXT, "fastText's format")):
         if pattern.match(head):
-            raise fault(path, "", f"the file is {kind}", TEXT_LATER[0].lower() + TEXT_LATER[1:])
+            raise fault(path, "", f"the file is {kind}", text_remedy())

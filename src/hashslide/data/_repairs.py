@@ -23,6 +23,14 @@ _REPAIRS = {
     "row-count": ("a wrong number of rows in the header", "number taken from the rows"),
     "missing-number": ("missing numbers", "taken as 0"),
     "null-list": ("lists that are null", "read as empty"),
+    "field-count": ("a wrong number of fields", "row skipped"),
+    "broken-quoting": ("broken quoting", "row skipped"),
+    "not-utf8": ("bytes that are not UTF-8", "row skipped"),
+    "no-object": ("something else than a JSON object", "row skipped"),
+    "no-text": ("something else than a text", "row skipped"),
+    "null-text": ("texts that are null or missing", "read as empty"),
+    "no-label": ("no labels", "row skipped"),
+    "bad-label": ("something else than labels", "row skipped"),
     "unknown-name": ("names that are not in the given list", "dropped"),
 }
 

@@ -13,7 +13,7 @@ from hashslide._os_errors import StrPath, as_path
 from hashslide._validation import blocks
 from hashslide.errors import InputError
 
-from ._foreign import TEXT_LATER
+from ._foreign import text_remedy
 from ._rows import NamedData
 from .npz import load_npz, read_npz, save_npz
 from .svmlight import load_svmlight, read_svmlight, save_svmlight
@@ -90,7 +90,8 @@ FORMATS = (
     Format("csv", (".csv", ".tsv"), load_csv, read_csv, None, True, names=True),
     Format("pack", (".pack",), load_pack, read_pack, None, False),
 )
-_RAW_TEXT = (".json", ".jsonl")
+_RAW_TEXT = (".json", ".jsonl", ".ndjson", ".ft", ".fasttext")
+_OF_TEXTS = ("jsonl", "fasttext")  # formats that `load_texts` reads
 _OWN = ("path", "X", "Y", "lenient")  # arguments of the readers and writers that are no options
 
 
@@ -302,14 +303,15 @@ def format_of(path: StrPath, format: str | None = None) -> Format:
         found = next((form for form in FORMATS if form.name == format), None)
         if found is None:
             accepted = ", ".join(form.name for form in FORMATS)
-            raise InputError(f"{setting('format')} is {format!r}; accepted are {accepted}.")
+            known = f"{setting('format')} is {format!r}; accepted are {accepted}."
+            raise InputError(f"{known} Of texts: {text_remedy()}." if format in _OF_TEXTS else known)
         return found
     name = as_path(path).name.lower()
     for form in FORMATS:
         if (name.removesuffix(".gz") if form.text else name).endswith(form.suffixes):
             return form
     if name.removesuffix(".gz").endswith(_RAW_TEXT):
-        raise InputError(f"{os.fspath(path)}: this is the raw text of a data set. {TEXT_LATER}.")
+        raise InputError(f"{os.fspath(path)}: this is the raw text of a data set. Remedy: {text_remedy()}.")
     known = ", ".join(s + ("[.gz]" if form.text else "") for form in FORMATS for s in form.suffixes)
     raise InputError(
         f"{os.fspath(path)}: unknown suffix. Known are {known}. "

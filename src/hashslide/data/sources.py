@@ -98,6 +98,10 @@ class TextSource:
                 number += len(lines) - 1
                 yield from lines[:-1] if lines[-1] == "" else lines
 
+    def utf8_file(self) -> "io.BufferedReader":
+        """Return the text of `pieces` as a file that is open for reading."""
+        return io.BufferedReader(_Pieces(self.pieces()))
+
     def text(self) -> str:
         """Return the whole text, line ends as line feeds.
 
@@ -199,6 +203,28 @@ class _Joined(io.RawIOBase):
         self._head = self._head[len(piece) :]
         buffer[: len(piece)] = piece
         return len(piece)
+
+
+class _Pieces(io.RawIOBase):
+    """A binary file of pieces."""
+
+    def __init__(self, pieces: Iterator[bytes | memoryview]) -> None:
+        self._pieces = pieces
+        self._piece = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._piece:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._piece = memoryview(piece)
+        size = min(len(buffer), len(self._piece))
+        buffer[:size] = self._piece[:size]
+        self._piece = self._piece[size:]
+        return size
 
 
 def _split_magic(file: io.BufferedIOBase, magics: tuple[bytes, ...]) -> tuple[bytes, io.BufferedReader]:

@@ -81,6 +81,7 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         eval_set: tuple[Any, Any] | None = None,
         *,
         classes: ArrayLike | None = None,
+        resume_from: Any = None,
     ) -> Self:
         """Learn the terms of the texts, and train the network.
 
@@ -92,6 +93,9 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             As in `SlideClassifier.fit`.
         eval_set : (documents, y), optional
             Data whose metrics are recorded after each epoch.
+        resume_from : path-like, optional
+            The folder of a `hashslide.callbacks.Checkpoint` of ``classifier``, as in `SlideClassifier.fit`;
+            the documents are the same.
 
         Raises
         ------
@@ -101,7 +105,7 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classifier, features, texts = *self._parts(), read_documents(documents)
         X = features.fit_transform(texts)
         given = None if eval_set is None else _features_of_pair(features, eval_set)
-        classifier.fit(X, y, sample_weight, given, classes=classes)
+        classifier.fit(X, y, sample_weight, given, classes=classes, resume_from=resume_from)
         self._take(classifier, features, texts, y, classes)
         return self
 

@@ -19,6 +19,8 @@ from hashslide.cli.inputs.models import (
 )
 from hashslide.cli.inputs.reader import Reader
 from hashslide.cli.inputs.sources import find_names, part_path
+from hashslide.cli.inputs.texts import is_text_model, is_text_table, load_text_model, load_text_part
+from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 from hashslide.network import effective_threads
 
@@ -44,13 +46,19 @@ def run(
     exclude: str | None,
     approximate: bool | str,
     names: Names,
+    text: list[str] | None,
     jobs: int | None,
     json: bool,
     reader: Reader,
 ) -> None:
     """Print the metrics; the parameters are those of the command."""
     classifier = load_classifier(model, jobs)
-    part = reader.load_examples(part_path(source, "test"))
+    if text and not is_text_model(model):
+        raise InputError(f"--text goes with a model of texts, but {model} takes features. Leave it out.")
+    if text or (is_text_model(model) and is_text_table(source, reader)):
+        part = load_text_part(source, load_text_model(model, jobs), text, reader)
+    else:
+        part = reader.load_examples(part_path(source, "test"))
     label_names = find_names(names.labels, part, "labels")
     X = fit_features(part, classifier, names.features, reader.drop_unknown)
     Y = fit_labels(part.Y, label_names, part, classifier)

@@ -22,7 +22,7 @@ from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 from hashslide.targets.exclusion import INPUT
 
-__all__ = ["Answers", "run"]
+__all__ = ["Answers", "open_lines", "run"]
 
 
 def __dir__() -> list[str]:
@@ -128,7 +128,7 @@ def _examples_of_file(
 
 
 def _examples_of_lines(source: str, reader: LineReader, block: int) -> Iterator[csr_matrix]:
-    with _open_lines(source) as file:
+    with open_lines(source) as file:
         if source == STANDARD_INPUT and sys.stdin.isatty():
             note("Write one example per line; Ctrl-D ends.")
             block = 1
@@ -140,7 +140,8 @@ def _examples_of_lines(source: str, reader: LineReader, block: int) -> Iterator[
 
 
 @contextmanager
-def _open_lines(source: str) -> Iterator[TextSource]:
+def open_lines(source: str) -> Iterator[TextSource]:
+    """Open standard input or a text file."""
     if source == STANDARD_INPUT:
         if sys.stdin is None:
             raise InputError("standard input is closed. Pipe lines into the command, or name a file.")

@@ -33,6 +33,7 @@ __all__ = [
     "checkpoint_folder",
     "draw",
     "fit",
+    "interrupted",
     "load_parts",
     "next_steps",
     "parameters",
@@ -198,11 +199,16 @@ def fit(
     try:
         classifier.fit(x, y, eval_set=eval_set, classes=named, resume_from=resume_from)
     except KeyboardInterrupt as error:
-        kept = "nothing is written (see --checkpoint)"
-        if states is not None and states.is_dir() and checkpoint_files(states):
-            kept = f"the same command with --resume goes on from {checkpoint_files(states)[0]}"
-        note(f"Interrupted: {kept}.")
-        raise typer.Exit(exit_code(error)) from None
+        raise interrupted(error, states) from None
+
+
+def interrupted(error: KeyboardInterrupt, states: Path | None) -> typer.Exit:
+    """Say what is left of a training that was interrupted; return the end of the command."""
+    kept = "nothing is written (see --checkpoint)"
+    if states is not None and states.is_dir() and checkpoint_files(states):
+        kept = f"the same command with --resume goes on from {checkpoint_files(states)[0]}"
+    note(f"Interrupted: {kept}.")
+    return typer.Exit(exit_code(error))
 
 
 def draw(classifier: SlideClassifier, path: Path, source: str) -> None:

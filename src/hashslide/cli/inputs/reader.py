@@ -27,7 +27,7 @@ PANEL = "Reading data"
 
 
 class DataFormat(StrEnum):
-    """The formats of ``hashslide.data.formats``."""
+    """The formats of ``hashslide.data.formats``, and those of texts."""
 
     xmc = "xmc"
     svmlight = "svmlight"
@@ -35,14 +35,17 @@ class DataFormat(StrEnum):
     parquet = "parquet"
     csv = "csv"
     pack = "pack"
+    jsonl = "jsonl"
+    fasttext = "fasttext"
 
 
 class LineForm(StrEnum):
-    """How a line of text names its features."""
+    """How a line of text names its features, or that it is a text itself, for a model of texts."""
 
     xmc = "xmc"
     svmlight = "svmlight"
     names = "names"
+    text = "text"
 
 
 class Reader(NamedTuple):

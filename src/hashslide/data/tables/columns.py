@@ -8,8 +8,7 @@ import pyarrow as pa
 from hashslide._interface import setting
 from hashslide._os_errors import StrPath
 
-from .._repairs import fault
-from .options import Columns
+from .options import Columns, check_columns
 
 __all__ = ["ALL", "Columns", "Table", "feature_columns", "used_columns"]
 
@@ -48,14 +47,10 @@ def used_columns(path: StrPath, columns: Columns, names: Sequence[str]) -> list[
     dense = feature_columns(columns, names)
     values = [] if columns.values is None or dense is not None else [columns.values]
     wanted = list(dict.fromkeys([*([columns.features] if dense is None else dense), *values, columns.labels]))
-    for column in wanted:
-        if names.count(column) != 1:
-            found = f"{'no column' if column not in names else 'two columns'} {column!r}"
-            options = ", ".join(setting(name) for name in ("features", "values", "labels"))
-            ones = setting("values", None)
-            remedy = (
-                f"name the columns with {options} ({ones}: every value is 1; "
-                f"{setting('features', ALL)}: each other column is a feature)"
-            )
-            raise fault(path, "", f"{found}; there are: {', '.join(names)}", remedy)
+    options = ", ".join(setting(name) for name in ("features", "values", "labels"))
+    remedy = (
+        f"name the columns with {options} ({setting('values', None)}: every value is 1; "
+        f"{setting('features', ALL)}: each other column is a feature)"
+    )
+    check_columns(path, wanted, names, remedy)
     return wanted

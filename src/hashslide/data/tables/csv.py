@@ -21,7 +21,7 @@ from .options import Columns, checked, import_pyarrow
 if TYPE_CHECKING:
     from .columns import Table
 
-__all__ = ["load_csv", "open_csv", "read_csv"]
+__all__ = ["checked_delimiter", "load_csv", "open_csv", "read_csv"]
 
 
 def __dir__() -> list[str]:
@@ -116,9 +116,9 @@ def open_csv(arrow: ModuleType, path: StrPath, columns: Columns, delimiter: str 
     """Open a file; the columns that are used must be there."""
     from .columns import Table, feature_columns, used_columns
 
-    delimiter = _checked_delimiter(path, delimiter)
+    delimiter = checked_delimiter(path, delimiter)
     with open_text(path) as source:
-        body = io.BufferedReader(_Pieces(source.pieces()))
+        body = source.utf8_file()
         header = _header(path, body.readline(), delimiter)
         used = used_columns(path, columns, header)
         dense = feature_columns(columns, header) or ()
@@ -128,29 +128,14 @@ def open_csv(arrow: ModuleType, path: StrPath, columns: Columns, delimiter: str 
         )
 
 
-class _Pieces(io.RawIOBase):
-    """A binary file of pieces."""
+def checked_delimiter(path: StrPath, delimiter: str | None) -> str:
+    """Return what stands between two cells: by default what the name of the file says.
 
-    def __init__(self, pieces: Iterator[bytes | memoryview]) -> None:
-        self._pieces = pieces
-        self._piece = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._piece:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._piece = memoryview(piece)
-        size = min(len(buffer), len(self._piece))
-        buffer[:size] = self._piece[:size]
-        self._piece = self._piece[size:]
-        return size
-
-
-def _checked_delimiter(path: StrPath, delimiter: str | None) -> str:
+    Raises
+    ------
+    InputError
+        It is not one character that can.
+    """
     if delimiter is None:
         return "\t" if as_path(path).name.lower().removesuffix(".gz").endswith(".tsv") else ","
     if (
@@ -180,7 +165,7 @@ def _header(path: StrPath, line: bytes, delimiter: str) -> list[str]:
 def _batches(
     arrow: ModuleType,
     path: StrPath,
-    body: "io.BufferedReader[_Pieces]",
+    body: io.BufferedReader,
     header: list[str],
     types: dict[str, Any],
     delimiter: str,

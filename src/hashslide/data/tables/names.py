@@ -1,5 +1,7 @@
 """The names that occur in one column of a table."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,10 +50,14 @@ def table_names(
     """
     arrow = import_pyarrow()
     from .arrow_types import as_strings, item_kind, split_lists
+    from .columns import used_columns
 
     columns = checked(Columns(features=column, values=None, labels=column, separator=separator))
     is_csv = as_path(path).name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
-    opened = open_csv(arrow, path, columns, delimiter) if is_csv else open_parquet(arrow, path, columns)
+    if is_csv:
+        opened = open_csv(arrow, path, columns, delimiter)
+    else:
+        opened = open_parquet(arrow, path, partial(used_columns, path, columns))
     names: set[str] = set()
     with opened as table:
         column_type = table.schema.field(column).type

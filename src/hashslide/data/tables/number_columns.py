@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 
 from hashslide._os_errors import StrPath
 
-from .._foreign import TEXT_LATER
+from .._foreign import text_remedy
 from .._repairs import Repairs, fault, or_lenient
 from .._rows import checked_matrix
 from .arrow_types import as_numbers, is_list, item_kind, null_rows, plain
@@ -42,7 +42,9 @@ class NumberColumns:
             kind = item_kind(column_type)
             if is_list(column_type) or kind not in ("numbers", "truth values", "nothing"):
                 found = f"column {column!r} holds {column_type}, not one number in each row"
-                remedy = f"leave it out of the features. {TEXT_LATER}" if kind == "names" else "leave it out"
+                remedy = (
+                    f"leave it out of the features, or {text_remedy()}" if kind == "names" else "leave it out"
+                )
                 raise fault(path, "", found, remedy)
 
     def add(self, batch: pa.RecordBatch) -> None:

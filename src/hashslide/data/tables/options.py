@@ -5,11 +5,13 @@ from types import ModuleType
 from typing import NamedTuple
 
 from hashslide._interface import setting
+from hashslide._os_errors import StrPath
 from hashslide.errors import InputError
 
+from .._repairs import fault
 from .._rows import check_count
 
-__all__ = ["Columns", "checked", "import_pyarrow"]
+__all__ = ["Columns", "check_columns", "checked", "import_pyarrow"]
 
 
 def __dir__() -> list[str]:
@@ -49,6 +51,20 @@ def import_pyarrow() -> ModuleType:
             "Parquet, Arrow and CSV files need pyarrow, which is missing. Run: pip install 'hashslide[arrow]'"
         ) from None
     return pyarrow
+
+
+def check_columns(path: StrPath, wanted: Sequence[str], names: Sequence[str], remedy: str) -> None:
+    """Look whether a table has all columns that are wanted.
+
+    Raises
+    ------
+    DataFileError
+        A column is missing, or two bear the same name.
+    """
+    for column in wanted:
+        if names.count(column) != 1:
+            found = f"{'no column' if column not in names else 'two columns'} {column!r}"
+            raise fault(path, "", f"{found}; there are: {', '.join(names)}", remedy)
 
 
 def checked(columns: Columns) -> Columns:

@@ -2,8 +2,9 @@
 
 import json
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -109,11 +110,11 @@ def read_parquet(path: StrPath, *, limit: int | None = None, **settings: Any) ->
     `settings` are those of `Columns`.
     """
     arrow = import_pyarrow()
-    from .columns import feature_columns
+    from .columns import feature_columns, used_columns
     from .reading import read_table
 
     columns = checked(Columns(**settings))
-    with open_parquet(arrow, path, columns) as table:
+    with open_parquet(arrow, path, partial(used_columns, path, columns)) as table:
         noted = _noted_widths(path, table.schema)
         if feature_columns(columns, table.schema.names) is not None:
             noted.pop("n_features", None)
@@ -152,9 +153,11 @@ def save_parquet(path: StrPath, X: Any, Y: Any) -> None:
 
 
 @contextmanager
-def open_parquet(arrow: ModuleType, path: StrPath, columns: Columns) -> Iterator["Table"]:
-    """Open a file; the columns that are used must be there."""
-    from .columns import Table, used_columns
+def open_parquet(
+    arrow: ModuleType, path: StrPath, choose: Callable[[list[str]], list[str]]
+) -> Iterator["Table"]:
+    """Open a file; `choose` returns those of its columns that are read, or refuses the file."""
+    from .columns import Table
 
     with open_regular(path) as file:
         is_arrow = file.read(6) == b"ARROW1"
@@ -172,7 +175,7 @@ def open_parquet(arrow: ModuleType, path: StrPath, columns: Columns) -> Iterator
             pass_on_system_errors(error)
             found = f"neither a Parquet nor an Arrow file ({error})"
             raise fault(path, "", found, "write the file again") from None
-        used = used_columns(path, columns, names)
+        used = choose(names)
         if is_arrow:
             batches = _arrow_batches(source, used)
         else:
