@@ -3,11 +3,11 @@
     python -m benchmarks.speed.packs figures npm-deps-2016 --seeds 5
     python -m benchmarks.speed.packs memory --rows 50000000 --limit 300MB --plot docs/_static/packs.svg
 
-"figures": the time of packing beside that of reading, the speed of an epoch (warm, and with the pack dropped
-from the system's cache before each epoch), P@1 of fits in memory, from a pack, and from a pack of a file that is
-sorted by its labels, and what checkpoints cost. "memory": generated examples of 5 features and a label each are
-packed and then trained on, in a process of its own, whose memory is limited by a control group (root only); the
-curve is that of its anonymous memory.
+"figures": the time of packing beside that of reading, the speed of an epoch (warm, and with the pack
+dropped from the system's cache before each epoch), P@1 of fits in memory, from a pack, and from a pack
+of a file that is sorted by its labels, and what checkpoints cost. "memory": generated examples of 5
+features and a label each are packed and then trained on, in a process of its own, whose memory is
+limited by a control group (root only); the curve is that of its anonymous memory.
 """
 
 from __future__ import annotations

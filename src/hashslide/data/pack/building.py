@@ -35,6 +35,7 @@ def __dir__() -> list[str]:
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([KMGT]?B|)\s*", re.IGNORECASE)
 _LEAST_MEMORY = 10**6
+_ITEMS = 1 << 16  # of a temporary array, which stays in the cache
 _BYTES_PER_ID = 16  # of a block while it is read: ids, values, and a text or a copy of them
 
 
@@ -60,9 +61,13 @@ class _Facts:
         self.widths = {"x": max(self.widths["x"], x.n_columns), "y": max(self.widths["y"], y.n_columns)}
         if len(self.label_counts) < self.widths["y"]:
             self.label_counts = np.pad(self.label_counts, (0, self.widths["y"] - len(self.label_counts)))
-        ids, counts = np.unique(y.indices, return_counts=True)
-        self.label_counts[ids] += counts
-        self.sum_of_squares += float(np.dot(x.values.astype(np.float64), x.values))
+        if y.nnz > y.n_columns:
+            self.label_counts[: y.n_columns] += np.bincount(y.indices, minlength=y.n_columns)
+        else:  # without a look at all labels
+            ids, counts = np.unique(y.indices, return_counts=True)
+            self.label_counts[ids] += counts
+        for begin in range(0, x.nnz, _ITEMS):
+            self.sum_of_squares += float(np.square(x.values[begin : begin + _ITEMS], dtype=np.float64).sum())
         if x.n_rows:
             self.multilabel = block.multilabel or bool(self.multilabel)
 
