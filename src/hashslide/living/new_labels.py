@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hashslide.csr import Csr
 from hashslide.network import Network
+from hashslide.precision import is_bfloat16
 from hashslide.training import TrainingData
 
 SAMPLE = 2048  # examples behind the moments of a call
@@ -86,9 +87,9 @@ class ActivationMoments:
         return np.linalg.solve(self.covariance + ridge * np.eye(len(self.mean)), centred.T).T
 
 
-def spread(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return at most `SAMPLE` of the rows, evenly spread."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.int64))]
+def spread(rows: NDArray[np.int64], most: int = SAMPLE) -> NDArray[np.int64]:
+    """Return at most so many of the rows, evenly spread."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64))]
 
 
 def with_new_labels(data: TrainingData, n_old: int) -> tuple[Csr, Csr]:
@@ -144,3 +145,64 @@ def place_labels(
     length = np.where((reach > 0) & (goal > bias), (goal - bias) / np.where(reach > 0, reach, 1), 0)
     weight = length[:, None] * w
     network.set_label_rows(labels, weight, bias - weight @ moments.mean)
+
+
+def place_described(
+    network: Network,
+    x: Csr,
+    labels: NDArray[np.int32],
+    moments: ActivationMoments | None,
+    n_threads: int,
+) -> Network:
+    """Return the network with the rows of labels that no example has, but each of them a description.
+
+    A description is taken for the only example of its label. What a label's features say of it directly is
+    its description, of length 1, as the associations of the ranker: with an example of length 1 they add up
+    to the cosine of both.
+
+    Parameters
+    ----------
+    network : Network
+        Grown already.
+    x : Csr
+        The descriptions.
+    labels : int32 array
+        The last labels of the network; row i of x describes labels[i].
+    moments : ActivationMoments or None
+        Of all examples.
+    n_threads : int
+    """
+    if moments is None:
+        rows = TrainingData(x=x, y=Csr(np.zeros(x.n_rows + 1, np.int64), np.empty(0, np.int32), None, 1),
+                            rows=np.arange(x.n_rows))
+        moments = ActivationMoments.of(network, rows, n_threads)
+    y = Csr(np.arange(x.n_rows + 1), labels, None, network.config.n_labels)
+    place_labels(network, x, y, labels, moments, n_threads)
+    return with_associations(network, x, labels)
+
+
+def with_associations(network: Network, x: Csr, labels: NDArray[np.int32]) -> Network:
+    """Return the network whose ranker associates each of these labels with the features of its row."""
+    state = network.state()
+    if "ranker.begin" not in state:
+        return network
+    begin = state["ranker.begin"]
+    begin = np.concatenate([begin[: labels[0] + 1], begin[labels[0]] + x.indptr[1:]])
+    lengths = np.sqrt(np.add.reduceat(np.append(x.values**2, 0), x.indptr[:-1]) * (np.diff(x.indptr) > 0))
+    unit = np.abs(x.values) / np.repeat(np.where(lengths > 0, lengths, 1), np.diff(x.indptr))
+    added = {"features": x.indices, "margin": np.zeros(x.nnz), "association": unit}
+    changed = {"ranker.begin": begin}
+    for name, values in added.items():
+        old = state[f"ranker.{name}"]
+        changed[f"ranker.{name}"] = np.concatenate([old, _like(values, old)])
+    grown = Network.from_state(network.config, state | changed, copy=False)
+    if network.label_weight is not None:
+        grown.set_label_weight(network.label_weight)
+    return grown
+
+
+def _like(values: NDArray[Any], old: NDArray[Any]) -> NDArray[Any]:
+    """Return the values in the dtype of an array of the ranker."""
+    if not is_bfloat16(old):
+        return values.astype(old.dtype)
+    return (values.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16).view(old.dtype)
