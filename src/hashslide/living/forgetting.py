@@ -58,11 +58,12 @@ def _ranker(state: Mapping[str, NDArray[Any]], kept: NDArray[np.int64]) -> State
     if "ranker.begin" not in state:
         return {}
     begin = state["ranker.begin"]
-    lengths = np.diff(begin)[kept]
-    first = np.concatenate([[0], np.cumsum(lengths)])
-    entries = np.repeat(begin[kept] - first[:-1], lengths) + np.arange(first[-1])
+    first = np.concatenate([[0], np.cumsum(np.diff(begin)[kept])])
+    runs = np.split(kept, np.flatnonzero(np.diff(kept) > 1) + 1)  # labels whose entries follow each other
     found = {f"ranker.{name}": state[f"ranker.{name}"][kept] for name in _OF_LABELS}
-    found |= {f"ranker.{name}": state[f"ranker.{name}"][entries] for name in _OF_ENTRIES}
+    for name in _OF_ENTRIES:
+        entries = state[f"ranker.{name}"]
+        found[f"ranker.{name}"] = np.concatenate([entries[begin[run[0]] : begin[run[-1] + 1]] for run in runs])
     return found | {"ranker.begin": first}
 
 

@@ -24,6 +24,7 @@ from hashslide.training import TrainingData
 SAMPLE = 2048  # examples behind the moments of a call
 MAX_WIDTH = 1024  # of the last hidden layer, for a covariance; beyond, activations are only centred
 FEW_EXAMPLES = 32  # a new label with more of them is trained like any other
+DESCRIBED_RIDGE = 4.0  # in mean variances: a description resembles an example less than another example does
 SOFTMAX_MARGIN = 4.0  # above that score, where labels share one probability
 
 
@@ -78,13 +79,13 @@ class ActivationMoments:
         best = np.maximum.reduceat(logits, y.indptr[has_labels])
         return replace(self, score=float(best.mean(dtype=np.float64)))
 
-    def direction(self, u: NDArray[Any]) -> NDArray[np.float64]:
-        """Return (C + lambda I)^-1 (u - m) for each row u; lambda is the mean variance."""
+    def direction(self, u: NDArray[Any], ridge: float = 1.0) -> NDArray[np.float64]:
+        """Return (C + lambda I)^-1 (u - m) for each row u; lambda is `ridge` times the mean variance."""
         centred = (u - self.mean).astype(np.float64)
         if not self.covariance.any():
             return centred
-        ridge = np.trace(self.covariance) / len(self.mean)
-        return np.linalg.solve(self.covariance + ridge * np.eye(len(self.mean)), centred.T).T
+        added = ridge * np.trace(self.covariance) / len(self.mean)
+        return np.linalg.solve(self.covariance + added * np.eye(len(self.mean)), centred.T).T
 
 
 def spread(rows: NDArray[np.int64], most: int = SAMPLE) -> NDArray[np.int64]:
@@ -106,7 +107,13 @@ def labels_to_place(y: Csr, n_old: int) -> NDArray[np.int32]:
 
 
 def place_labels(
-    network: Network, x: Csr, y: Csr, labels: NDArray[np.int32], moments: ActivationMoments, n_threads: int
+    network: Network,
+    x: Csr,
+    y: Csr,
+    labels: NDArray[np.int32],
+    moments: ActivationMoments,
+    n_threads: int,
+    ridge: float = 1.0,
 ) -> None:
     """Set the output rows of labels from their examples.
 
@@ -121,6 +128,8 @@ def place_labels(
     moments : ActivationMoments
         Of all examples.
     n_threads : int
+    ridge : float
+        Of `ActivationMoments.direction`.
     """
     if len(labels) == 0:
         return
@@ -136,15 +145,22 @@ def place_labels(
         return (sums.T / n_examples).T
 
     u = mean_of(network.hidden(examples, n_threads))
-    is_softmax = network.config.loss == "softmax"
-    goal = moments.score + (SOFTMAX_MARGIN if is_softmax else 0.0)
-    frequency = (n_examples + 0.5) / (network.n_examples_seen + 1)
-    bias = np.log(frequency) if is_softmax else np.log(frequency / (1 - frequency))
-    w = moments.direction(u)
+    bias, goal = usual_and_own_score(network, moments, n_examples)
+    w = moments.direction(u, ridge)
     reach = ((u - moments.mean) * w).sum(axis=1)
     length = np.where((reach > 0) & (goal > bias), (goal - bias) / np.where(reach > 0, reach, 1), 0)
     weight = length[:, None] * w
     network.set_label_rows(labels, weight, bias - weight @ moments.mean)
+
+
+def usual_and_own_score(
+    network: Network, moments: ActivationMoments, n_examples: NDArray[Any]
+) -> tuple[NDArray[np.float64], float]:
+    """Return the logits that labels of so many examples should get from an ordinary and from their own example."""
+    is_softmax = network.config.loss == "softmax"
+    frequency = (n_examples + 0.5) / (network.n_examples_seen + 1)
+    usual = np.log(frequency) if is_softmax else np.log(frequency / (1 - frequency))
+    return usual, moments.score + (SOFTMAX_MARGIN if is_softmax else 0.0)
 
 
 def place_described(
@@ -156,9 +172,9 @@ def place_described(
 ) -> Network:
     """Return the network with the rows of labels that no example has, but each of them a description.
 
-    A description is taken for the only example of its label. What a label's features say of it directly is
-    its description, of length 1, as the associations of the ranker: with an example of length 1 they add up
-    to the cosine of both.
+    A description is taken for the only example of its label. Where there is a ranker, the cosine between it
+    and an example also counts directly, as much as the hidden layer does: a description that is the example
+    adds what the example's activations add.
 
     Parameters
     ----------
@@ -177,21 +193,27 @@ def place_described(
                             rows=np.arange(x.n_rows))
         moments = ActivationMoments.of(network, rows, n_threads)
     y = Csr(np.arange(x.n_rows + 1), labels, None, network.config.n_labels)
-    place_labels(network, x, y, labels, moments, n_threads)
-    return with_associations(network, x, labels)
+    place_labels(network, x, y, labels, moments, n_threads, DESCRIBED_RIDGE)
+    usual, own = usual_and_own_score(network, moments, np.ones(1))
+    return with_margins(network, x, labels, max(0.0, own - float(usual[0])))
 
 
-def with_associations(network: Network, x: Csr, labels: NDArray[np.int32]) -> Network:
-    """Return the network whose ranker associates each of these labels with the features of its row."""
+def with_margins(network: Network, x: Csr, labels: NDArray[np.int32], gain: float) -> Network:
+    """Return the network whose ranker adds `gain` times the cosine of an example and its row to a label."""
     state = network.state()
     if "ranker.begin" not in state:
         return network
     begin = state["ranker.begin"]
     begin = np.concatenate([begin[: labels[0] + 1], begin[labels[0]] + x.indptr[1:]])
     lengths = np.sqrt(np.add.reduceat(np.append(x.values**2, 0), x.indptr[:-1]) * (np.diff(x.indptr) > 0))
-    unit = np.abs(x.values) / np.repeat(np.where(lengths > 0, lengths, 1), np.diff(x.indptr))
-    added = {"features": x.indices, "margin": np.zeros(x.nnz), "association": unit}
-    changed = {"ranker.begin": begin}
+    factor = state["ranker.margin_factor"][labels]
+    scale = np.where((lengths > 0) & (factor > 0), gain, 0) / np.maximum(lengths * factor, 1e-9)
+    margin = x.values * np.repeat(scale, np.diff(x.indptr))
+    added = {"features": x.indices, "margin": margin, "association": np.zeros(x.nnz)}
+    offset, usual = state["ranker.offset"].copy(), state["ranker.usual"].copy()
+    offset[labels] -= usual[labels]  # what a description usually adds is nothing
+    usual[labels] = 0
+    changed = {"ranker.begin": begin, "ranker.offset": offset, "ranker.usual": usual}
     for name, values in added.items():
         old = state[f"ranker.{name}"]
         changed[f"ranker.{name}"] = np.concatenate([old, _like(values, old)])
