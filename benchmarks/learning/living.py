@@ -163,7 +163,9 @@ def describe(options: argparse.Namespace) -> None:
     idf = np.log((X.shape[0] + 1) / (np.bincount(X.indices, minlength=X.shape[1]) + 1)) + 1
     rows = np.repeat(np.arange(len(new)), [len(words[label]) for label in new])
     columns = np.concatenate([sorted(words[label]) for label in new])
-    D = normalize(csr_matrix((idf[columns], (rows, columns)), shape=(len(new), X.shape[1]))).astype(np.float32)
+    D = normalize(csr_matrix((idf[columns], (rows, columns)), shape=(len(new), X.shape[1]))).astype(
+        np.float32
+    )
     asked = rows_with(Y_held, new)
     X_held, Y_held = X_held[asked], Y_held[asked][:, new]
     cosine = np.argsort(-(normalize(X_held) @ D.T).toarray(), axis=1, kind="stable")[:, :5]

@@ -67,10 +67,18 @@ for _name, _summary in (
     ("tune", "Search settings that fit the data, train with the best ones and save the model."),
     ("evaluate", "Measure a model on labelled data."),
     ("predict", "Print the best labels of each example, best first, with probabilities."),
+    ("update", "Let a model learn from new examples, and write a new file."),
+    ("drift", "Show how well each update was foreseen, and whether that has become worse."),
     ("inspect", "Show what a model file holds: settings and tensors."),
     ("info", "Show how hashslide was built and what it runs on."),
 ):
     add_command(app, f"hashslide.cli.{_name}:{_name}", _name, _summary)
+for _name, _summary in (
+    ("add", "Add labels that have no example yet, and write a new file."),
+    ("hide", "Leave labels out of predictions, or let them in again, and write a new file."),
+    ("forget", "Remove labels and everything that is theirs, and write a new file."),
+):
+    add_command(app, f"hashslide.cli.labels:{_name}", _name, _summary)
 for _name, _function, _summary in (
     ("list", "list_sets", "List the built-in data sets."),
     ("describe", "describe", "Print facts about a data file: counts, the tail of rare labels, memory."),

@@ -62,6 +62,12 @@ def train(
         typer.Option(metavar="MODEL", help="Go on from a file of --save-every, with its settings."),
     ] = None,
     optimizer_state: opt.OptimizerState = False,
+    reservoir: Annotated[
+        int,
+        opt.advanced(
+            metavar="N", min=0, help="Keep N examples in MODEL for 'hashslide update'.", panel=opt.FILES
+        ),
+    ] = 0,
     plot: Annotated[
         Path | None,
         opt.advanced(metavar="FILE", help="Draw the training to FILE.png or FILE.html.", panel=opt.FILES),

@@ -26,12 +26,6 @@ from hashslide.estimator._features import (
     check_known_features,
     feature_names,
 )
-from hashslide.living.new_labels import (
-    ActivationMoments,
-    labels_to_place,
-    place_labels,
-    with_new_labels,
-)
 from hashslide.estimator._living import observe
 from hashslide.estimator.auto import Decided, Problem, decide
 from hashslide.estimator.parameters import check_parameters, left_at_default
@@ -43,6 +37,12 @@ from hashslide.estimator.preparing import (
     label_weights,
     network_config,
     training_data,
+)
+from hashslide.living.new_labels import (
+    ActivationMoments,
+    labels_to_place,
+    place_labels,
+    with_new_labels,
 )
 from hashslide.network import Network, effective_threads
 from hashslide.planning import Planned, Shape, Sizes
@@ -107,7 +107,13 @@ def commit(
     """Make the network that is to be trained that of the model; after this only the training may fail."""
     network.share_lock(model._lock)
     for name in (
-        "n_features_in_", "feature_names_in_", "approximate_", "best_epoch_", "ranker_", "tuning_", "drift_"
+        "n_features_in_",
+        "feature_names_in_",
+        "approximate_",
+        "best_epoch_",
+        "ranker_",
+        "tuning_",
+        "drift_",
     ):
         model.__dict__.pop(name, None)
     model._hidden_labels, model._reservoir = np.empty(0, np.int64), None

@@ -103,6 +103,7 @@ def add(model: "SlideClassifier", names: list[Any], x: Csr) -> None:
     unbroken(model._lock, change)
     placed = place_described(network, x, np.arange(n_old, labels.n, dtype=np.int32), model._moments, threads)
     if placed is not network:
+
         def use_placed() -> None:
             placed.share_lock(model._lock)
             model.network_ = placed

@@ -90,7 +90,10 @@ class Predictor:
         """Return the excluded labels of some rows and the hidden ones. O(rows * hidden labels)."""
         n_hidden = len(self.hidden)
         hidden = Csr(
-            np.arange(n_rows + 1) * n_hidden, np.tile(self.hidden.astype(np.int32), n_rows), None, self.n_labels
+            np.arange(n_rows + 1) * n_hidden,
+            np.tile(self.hidden.astype(np.int32), n_rows),
+            None,
+            self.n_labels,
         )
         return hidden if exclude is None else as_pattern(hidden.to_scipy() + exclude.to_scipy())
 

@@ -57,8 +57,16 @@ def save_classifier(classifier: "SlideClassifier", path: StrPath, optimizer_stat
         arrays["hidden_labels"] = classifier._hidden_labels
     reservoir = classifier._reservoir
     if reservoir is not None:
-        parts = {"x.indptr": reservoir.x.indptr, "x.indices": reservoir.x.indices, "x.data": reservoir.x.values}
-        parts |= {"y.indptr": reservoir.y.indptr, "y.indices": reservoir.y.indices, "tickets": reservoir.tickets}
+        parts = {
+            "x.indptr": reservoir.x.indptr,
+            "x.indices": reservoir.x.indices,
+            "x.data": reservoir.x.values,
+        }
+        parts |= {
+            "y.indptr": reservoir.y.indptr,
+            "y.indices": reservoir.y.indices,
+            "tickets": reservoir.tickets,
+        }
         arrays |= {RESERVOIR + name: array for name, array in parts.items()}
     model_file.save_model(path, arrays, _metadata(classifier, optimizer_state))
 
@@ -98,7 +106,9 @@ def _plain_living(classifier: "SlideClassifier") -> dict[str, Any]:
     """Return what belongs to the kept examples, and the record of drift."""
     kept = classifier._reservoir
     return {
-        "reservoir": None if kept is None else {"size": kept.size, "seen": kept.n_seen, "bound": list(kept.bound)},
+        "reservoir": None
+        if kept is None
+        else {"size": kept.size, "seen": kept.n_seen, "bound": list(kept.bound)},
         "drift": classifier.drift_.to_plain() if hasattr(classifier, "drift_") else None,
     }
 

@@ -176,8 +176,8 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     ranker_ : `hashslide.ranking.RankerReport`
         Only after a `fit` with a ranker: how much it counts, and what it gained where that was decided.
     drift_ : `hashslide.living.Drift`
-        Only after `partial_fit` of a model that was there before: how well each call's examples were predicted
-        before they were learned, and whether that has become worse.
+        Only after `partial_fit` of a model that was there before: how well each call's examples were
+        predicted before they were learned, and whether that has become worse.
     hidden_labels_ : array
         Names of the labels that `hide_labels` has hidden.
     approximate_ : `hashslide.estimator.CandidateReport`
@@ -585,7 +585,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         bare = np.flatnonzero(np.diff(x.indptr) == 0)
         if len(bare):
             raise InputError(
-                f"X has no feature for the label {wanted[bare[0]]!r}, so that nothing tells where it belongs. "
+                f"X has no feature for the label {wanted[bare[0]]!r}, so nothing tells where it belongs. "
                 "Describe it, or leave it out until it has examples."
             )
         add(self, wanted, x)

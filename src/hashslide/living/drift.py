@@ -76,7 +76,9 @@ class Drift:
         found = []
         for record in records:
             numbers = {name: record[name] for name in _NUMBERS}
-            wrong = [v for v in numbers.values() if isinstance(v, bool) or not isinstance(v, int | float | None)]
+            wrong = [
+                v for v in numbers.values() if isinstance(v, bool) or not isinstance(v, int | float | None)
+            ]
             if wrong or not isinstance(record["alarm"], bool) or not isinstance(numbers["examples"], int):
                 raise InputError(f"its record of drift holds {record!r}")
             numbers = {name: math.nan if value is None else value for name, value in numbers.items()}

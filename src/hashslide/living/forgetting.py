@@ -1,4 +1,4 @@
-"""A network without some of its labels, as if they had never had a neuron: one pass over what each label owns."""
+"""A network without some of its labels, in one pass over what each label owns."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -63,7 +63,9 @@ def _ranker(state: Mapping[str, NDArray[Any]], kept: NDArray[np.int64]) -> State
     found = {f"ranker.{name}": state[f"ranker.{name}"][kept] for name in _OF_LABELS}
     for name in _OF_ENTRIES:
         entries = state[f"ranker.{name}"]
-        found[f"ranker.{name}"] = np.concatenate([entries[begin[run[0]] : begin[run[-1] + 1]] for run in runs])
+        found[f"ranker.{name}"] = np.concatenate(
+            [entries[begin[run[0]] : begin[run[-1] + 1]] for run in runs]
+        )
     return found | {"ranker.begin": first}
 
 

@@ -156,7 +156,7 @@ def place_labels(
 def usual_and_own_score(
     network: Network, moments: ActivationMoments, n_examples: NDArray[Any]
 ) -> tuple[NDArray[np.float64], float]:
-    """Return the logits that labels of so many examples should get from an ordinary and from their own example."""
+    """Return the logits that a label of so many examples should get from an ordinary and from its own one."""
     is_softmax = network.config.loss == "softmax"
     frequency = (n_examples + 0.5) / (network.n_examples_seen + 1)
     usual = np.log(frequency) if is_softmax else np.log(frequency / (1 - frequency))
@@ -189,8 +189,11 @@ def place_described(
     n_threads : int
     """
     if moments is None:
-        rows = TrainingData(x=x, y=Csr(np.zeros(x.n_rows + 1, np.int64), np.empty(0, np.int32), None, 1),
-                            rows=np.arange(x.n_rows))
+        rows = TrainingData(
+            x=x,
+            y=Csr(np.zeros(x.n_rows + 1, np.int64), np.empty(0, np.int32), None, 1),
+            rows=np.arange(x.n_rows),
+        )
         moments = ActivationMoments.of(network, rows, n_threads)
     y = Csr(np.arange(x.n_rows + 1), labels, None, network.config.n_labels)
     place_labels(network, x, y, labels, moments, n_threads, DESCRIBED_RIDGE)

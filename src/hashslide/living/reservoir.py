@@ -60,7 +60,9 @@ class Reservoir:
     def empty(cls, size: int, n_features: int, n_labels: int) -> "Reservoir":
         """Return one without examples."""
         none, values = np.empty(0, np.int32), np.empty(0, np.float32)
-        x, y = (Csr(np.zeros(1, np.int64), none, data, n) for data, n in ((values, n_features), (None, n_labels)))
+        x, y = (
+            Csr(np.zeros(1, np.int64), none, data, n) for data, n in ((values, n_features), (None, n_labels))
+        )
         return cls(size, x, y, np.empty(0, np.int64))
 
     def extended(self, x: Csr, y: Csr, rows: NDArray[np.int64], seed: int) -> "Reservoir":
@@ -75,9 +77,7 @@ class Reservoir:
 
     def widened(self, n_features: int, n_labels: int) -> "Reservoir":
         """Return the reservoir of a model that has grown to so many features and labels."""
-        return replace(
-            self, x=replace(self.x, n_columns=n_features), y=replace(self.y, n_columns=n_labels)
-        )
+        return replace(self, x=replace(self.x, n_columns=n_features), y=replace(self.y, n_columns=n_labels))
 
     def _with(self, x: Csr, y: Csr, seed: int) -> "Reservoir":
         places = np.arange(self.n_seen, self.n_seen + x.n_rows, dtype=np.uint64)
@@ -94,7 +94,12 @@ class Reservoir:
             bound = int(layer[out]), int(tickets[out])
             kept = np.sort(kept[order[: self.size]])
         return Reservoir(
-            self.size, stacked(self.x, x).take(kept), both.take(kept), tickets[kept], self.n_seen + x.n_rows, bound
+            self.size,
+            stacked(self.x, x).take(kept),
+            both.take(kept),
+            tickets[kept],
+            self.n_seen + x.n_rows,
+            bound,
         )
 
     def draw(self, n: int, seed: int, call: int) -> NDArray[np.int64]:
@@ -150,7 +155,11 @@ def only_columns(y: Csr, kept: NDArray[np.int64]) -> Csr:
 def check_reservoir(reservoir: Reservoir, n_features: int, n_labels: int) -> Reservoir:
     """Return a reservoir that comes from a file, if it fits the model."""
     n, shapes = len(reservoir.tickets), (reservoir.x.shape, reservoir.y.shape)
-    if shapes != ((n, n_features), (n, n_labels)) or n > reservoir.size or reservoir.tickets.dtype != np.int64:
+    if (
+        shapes != ((n, n_features), (n, n_labels))
+        or n > reservoir.size
+        or reservoir.tickets.dtype != np.int64
+    ):
         raise InputError(f"its kept examples have the shapes {shapes} for {n} tickets of {reservoir.size}")
     if reservoir.x.values.dtype != np.float32 or not np.isfinite(reservoir.x.values).all():
         raise InputError("its kept examples are not finite float32")

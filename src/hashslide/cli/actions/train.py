@@ -88,7 +88,7 @@ def run(context: typer.Context, reader: Reader) -> None:
     classifier = SlideClassifier(
         **given | {"callbacks": callbacks(options, names), "n_jobs": options["jobs"]}
     )
-    fit(classifier, parts, classes, output, checkpoint)
+    fit(classifier, parts, classes, output, checkpoint, options["reservoir"])
     classifier.save(output, options["optimizer_state"])
     if plot is not None:
         draw(classifier, plot, part.path.name)
@@ -168,6 +168,7 @@ def fit(
     classes: NDArray[np.object_] | None,
     output: Path,
     checkpoint: SlideClassifier | None,
+    reservoir: int,
 ) -> None:
     """Train; on Ctrl-C say what is left and end."""
     held_out = parts.get("validation")
@@ -175,7 +176,12 @@ def fit(
     before = file_identity(output)
     try:
         classifier.fit(
-            parts["train"].X, parts["train"].Y, eval_set=eval_set, classes=classes, resume_from=checkpoint
+            parts["train"].X,
+            parts["train"].Y,
+            eval_set=eval_set,
+            classes=classes,
+            resume_from=checkpoint,
+            reservoir=reservoir,
         )
     except KeyboardInterrupt as error:
         kept = f"{output} is not written (see --save-every)"
