@@ -369,6 +369,11 @@ class Network:
             raise InputError(f"counts must lie between 0 and the number of examples, {n_examples}.")
         self._core.set_label_prior(counts, n_examples, reset_bias)
 
+    @property
+    def label_weight(self) -> NDArray[np.float32] | None:
+        """Weight of each label's positive term in the loss; None: all 1."""
+        return self._label_weight
+
     @writing
     def set_label_weight(self, weight: ArrayLike) -> None:
         """Set the weight of each label's positive term in the loss, shape (n_labels,)."""

@@ -69,11 +69,19 @@ for _name, _summary in (
     ("predict", "Print the best labels of each example, best first, with probabilities."),
     ("commands.ask", "Ask a model of texts, question by question."),
     ("commands.serve", "Answer over HTTP from a model, with a page to search with."),
+    ("commands.update", "Let a model learn from new examples, and write a new file."),
+    ("commands.drift", "Show how well each update was foreseen, and whether that has become worse."),
     ("inspect", "Show what a model file holds: settings and tensors."),
     ("commands.info", "Show how hashslide was built and what it runs on."),
 ):
     _command = _name.rpartition(".")[2]
     add_command(app, f"hashslide.cli.{_name}:{_command}", _command, _summary)
+for _name, _summary in (
+    ("add", "Add labels that have no example yet, and write a new file."),
+    ("hide", "Leave labels out of predictions, or let them in again, and write a new file."),
+    ("forget", "Remove labels and everything that is theirs, and write a new file."),
+):
+    add_command(app, f"hashslide.cli.commands.labels:{_name}", _name, _summary)
 for _name, _function, _summary in (
     ("list", "list_sets", "List the built-in data sets."),
     ("describe", "describe", "Print facts about a data file: counts, the tail of rare labels, memory."),

@@ -139,6 +139,7 @@ DATA_HELP = (
 )
 DataArgument = Annotated[str, data_argument("DATA", DATA_HELP)]
 ModelArgument = Annotated[Path, argument("MODEL", "A model file that 'hashslide train' wrote.")]
+NewModel = Annotated[Path, typer.Option("--output", "-o", metavar="NEW", help="The file to write.")]
 Json = Annotated[bool, _flag("--json", help="Print JSON for machines.")]
 Jobs = Annotated[
     int | None,

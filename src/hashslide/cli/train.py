@@ -70,6 +70,12 @@ def train(
         opt.advanced(metavar="N", min=0, help="Of texts: keep N of each label in MODEL.", panel=opt.FILES),
     ] = 0,
     optimizer_state: opt.OptimizerState = False,
+    reservoir: Annotated[
+        int,
+        opt.advanced(
+            metavar="N", min=0, help="Keep N examples in MODEL for 'hashslide update'.", panel=opt.FILES
+        ),
+    ] = 0,
     plot: Annotated[
         Path | None,
         opt.advanced(metavar="FILE", help="Draw the training to FILE.png or FILE.html.", panel=opt.FILES),

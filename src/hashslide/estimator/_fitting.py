@@ -28,12 +28,7 @@ from hashslide.estimator._features import (
     check_known_features,
     feature_names,
 )
-from hashslide.estimator._new_labels import (
-    ActivationMoments,
-    labels_to_place,
-    place_labels,
-    with_new_labels,
-)
+from hashslide.estimator._living import observe
 from hashslide.estimator.auto import Decided, Problem, decide
 from hashslide.estimator.parameters import check_parameters, left_at_default
 from hashslide.estimator.preparing import (
@@ -44,6 +39,12 @@ from hashslide.estimator.preparing import (
     label_weights,
     network_config,
     training_data,
+)
+from hashslide.living.new_labels import (
+    ActivationMoments,
+    labels_to_place,
+    place_labels,
+    with_new_labels,
 )
 from hashslide.network import Network, effective_threads
 from hashslide.planning import Planned, Shape, Sizes
@@ -174,8 +175,17 @@ def commit(
 ) -> None:
     """Make the network that is to be trained that of the model; after this only the training may fail."""
     network.share_lock(model._lock)
-    for name in ("n_features_in_", "feature_names_in_", "approximate_", "best_epoch_", "ranker_", "tuning_"):
+    for name in (
+        "n_features_in_",
+        "feature_names_in_",
+        "approximate_",
+        "best_epoch_",
+        "ranker_",
+        "tuning_",
+        "drift_",
+    ):
         model.__dict__.pop(name, None)
+    model._hidden_labels, model._reservoir = np.empty(0, np.int64), None
     if isinstance(X, Pack):
         model.n_features_in_ = X.n_features
         if X.feature_names is not None:
@@ -329,6 +339,7 @@ def grow(
     target: Target,
     classes: ArrayLike | None,
     weight: NDArray[np.float32] | None,
+    decay: float = 0.0,
 ) -> tuple[TrainingData, Judges | None, int]:
     """Make room for what is new in the data.
 
@@ -363,9 +374,10 @@ def grow(
             if weight is not None:
                 network.set_label_weight(weight)
             return kept, judges, model._planned_epochs
+    drift = observe(model, data)
     counts = label_counts(data)
-    n_seen = network.n_examples_seen + len(data.rows)
-    counts[: network.config.n_labels] += network.label_counts
+    n_seen = int((1 - decay) * network.n_examples_seen) + len(data.rows)
+    counts[: network.config.n_labels] += ((1 - decay) * network.label_counts).astype(np.int64)
     weight = label_weights(model.label_weight, counts, n_seen, network.config.loss)
 
     def change() -> None:
@@ -376,6 +388,9 @@ def grow(
         if has_new_features:
             validate_data(model, X, reset=True, skip_check_array=True)
         model._labels, model.classes_, model._planned_epochs = labels, labels.array(), 0
+        model.drift_ = drift
+        if model._reservoir is not None:
+            model._reservoir = model._reservoir.widened(x.n_columns, labels.n)
 
     unbroken(model._lock, change)
     return data, None, 0
@@ -403,7 +418,7 @@ def place_new_labels(model: "SlideClassifier", data: TrainingData, n_old: int) -
 
 
 def learn_moments(model: "SlideClassifier", data: TrainingData, taught: TrainingData) -> None:
-    """Learn what tells the first examples of a new label from all others; see `_new_labels`.
+    """Learn what tells the first examples of a new label from all others; see `hashslide.living.new_labels`.
 
     What was placed says nothing of how high trained labels score, so that only `taught` is asked for that.
     """

@@ -1,6 +1,6 @@
 """Predictions of a fitted classifier, block by block where only a part of the logits is kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.special import expit, logsumexp
 
 from hashslide._validation import blocks
-from hashslide.csr import Csr
+from hashslide.csr import Csr, as_pattern
 from hashslide.errors import InputError
 from hashslide.network import Network
 
@@ -30,6 +30,8 @@ class Predictor:
     n_threads : int
     slope, intercept : float
         Of the calibration (`hashslide.ranking`): ``z = slope * logit + intercept``, in float32 everywhere.
+    hidden : int64 array
+        Labels that no example gets, ascending: their score is -infinity.
     """
 
     network: Network
@@ -37,6 +39,7 @@ class Predictor:
     n_threads: int
     slope: float = 1.0
     intercept: float = 0.0
+    hidden: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def n_labels(self) -> int:
@@ -62,11 +65,37 @@ class Predictor:
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return ids and scores of the k best labels that are not excluded, or of all if there are fewer."""
         k = min(k, self.n_labels)
-        ids, scores = self.network.predict_topk(x, k, self.n_threads, approximate, exclude)
+        ids, scores = self._best(x, k, approximate, exclude)
         scores = self._calibrated(scores)
         if probabilities:
             scores = self._probabilities(scores, self._normaliser(x)).astype(np.float32)
         return ids, scores
+
+    def _best(
+        self, x: Csr, k: int, approximate: bool, exclude: Csr | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return ids and logits of the k best labels that are neither excluded nor hidden."""
+        if not len(self.hidden):
+            return self.network.predict_topk(x, k, self.n_threads, approximate, exclude)
+        ids, logits = np.empty((x.n_rows, k), np.int64), np.empty((x.n_rows, k), np.float32)
+        for first, last in blocks(x.n_rows, max(1, _BLOCK_BYTES // (16 * len(self.hidden)))):
+            own = None if exclude is None else exclude.block(first, last)
+            left_out = self._with_hidden(own, last - first)
+            ids[first:last], logits[first:last] = self.network.predict_topk(
+                x.block(first, last), k, self.n_threads, approximate, left_out
+            )
+        return ids, logits
+
+    def _with_hidden(self, exclude: Csr | None, n_rows: int) -> Csr:
+        """Return the excluded labels of some rows and the hidden ones. O(rows * hidden labels)."""
+        n_hidden = len(self.hidden)
+        hidden = Csr(
+            np.arange(n_rows + 1) * n_hidden,
+            np.tile(self.hidden.astype(np.int32), n_rows),
+            None,
+            self.n_labels,
+        )
+        return hidden if exclude is None else as_pattern(hidden.to_scipy() + exclude.to_scipy())
 
     def decision_function(self, x: Csr) -> NDArray[np.float32]:
         """Return all scores, or their difference for two classes."""
@@ -114,7 +143,9 @@ class Predictor:
 
     def _scores(self, x: Csr) -> NDArray[np.float32]:
         """Return the scores of all labels."""
-        return self._calibrated(self.network.logits(x, self.n_threads))
+        scores = self._calibrated(self.network.logits(x, self.n_threads))
+        scores[:, self.hidden] = -np.inf
+        return scores
 
     def _calibrated(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn logits into scores, in place."""

@@ -44,6 +44,7 @@ from hashslide.estimator._fitting import (
     tuning_task,
 )
 from hashslide.estimator._history_plot import draw_history
+from hashslide.estimator._living import add, as_names, forget, hide, keep, unhide, with_replay
 from hashslide.estimator._predicting import Predictor, check_dense
 from hashslide.estimator._resuming import Start, check_same_fit, open_checkpoint, take_over
 from hashslide.estimator.approximate import CandidateReport, tune, untuned, use
@@ -62,6 +63,7 @@ from hashslide.planning import Estimate, estimate
 from hashslide.ranking import Explanation, RankerReport, explain
 from hashslide.recommendation import both_ways
 from hashslide.settings import Layer, Negatives, Optimizer, Sampler, Schedule
+from hashslide.settings.limits import MAX_IDS
 from hashslide.targets import LabelNames, excluded_labels
 from hashslide.training import Examples, Position, TrainingContext, TrainingData
 from hashslide.tuning import Budget, Halves, search, slices, teller
@@ -179,6 +181,11 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Only after early stopping: the epoch, counted from 1, whose weights the model has.
     ranker_ : `hashslide.ranking.RankerReport`
         Only after a `fit` with a ranker: how much it counts, and what it gained where that was decided.
+    drift_ : `hashslide.living.Drift`
+        Only after `partial_fit` of a model that was there before: how well each call's examples were
+        predicted before they were learned, and whether that has become worse.
+    hidden_labels_ : array
+        Names of the labels that `hide_labels` has hidden.
     approximate_ : `hashslide.estimator.CandidateReport`
         Only if there are candidates for approximate prediction: whether they are used, what they cost, and
         after tuning how much of exact prediction they keep.
@@ -272,6 +279,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         *,
         classes: ArrayLike | None = None,
         resume_from: "StrPath | SlideClassifier | None" = None,
+        reservoir: int = 0,
     ) -> Self:
         """Train a new model, or go on with a training from a checkpoint.
 
@@ -297,6 +305,10 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             number of threads, and gives the model that the undisturbed fit would have given, bit for bit. Of
             a folder, the last file that is whole is used; the folder of a `Checkpoint` in `callbacks` may
             still be empty.
+        reservoir : int, default 0
+            Training examples that the model keeps at most, for `partial_fit` to replay: a random sample that
+            holds as many examples of a rare label as of a frequent one (docs/how/living_models.md). They are
+            part of the model file.
 
         Returns
         -------
@@ -313,6 +325,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             On Ctrl-C; the model is usable.
         """
         given = check_parameters(self)
+        check_int("reservoir", reservoir, 0, MAX_IDS)
         checkpoint = None
         if resume_from is not None:
             checkpoint = open_checkpoint(self, resume_from, given["callbacks"])
@@ -330,6 +343,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         if self.early_stopping and evaluate is None:
             data, evaluate = hold_out(self, data, seed)
         data, judges = hold_out_for_ranker(given, data, evaluate, seed)
+        source = data
         if isinstance(data, TrainingData):
             data, reversal = both_ways(given["both_ways"], data, labels, feature_names(X), multilabel)
         else:
@@ -362,6 +376,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         learn_moments(self, sample, sample)
         note_sample(self, len(sample.rows), len(data.rows))
         tune_approximate(self, evaluate)
+        keep(self, source.sample(), reservoir)
         tell_the_end(self, given)
         return self
 
@@ -485,6 +500,10 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         y: Any = None,
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        *,
+        replay: float = 1.0,
+        decay: float = 0.0,
+        reservoir: int | None = None,
     ) -> Self:
         """Train for one more epoch, on these data, with the constant learning rate.
 
@@ -507,6 +526,14 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             Names of labels that may come up later, or of the columns of an indicator (in any order).
         sample_weight : array-like of shape (n,), optional
             Their mean within one call counts as 1.
+        replay : float >= 0, default 1.0
+            Kept examples that are learned once more for each new one, drawn at random, so that what is new
+            does not push out what is old. Only a model with a reservoir has any.
+        decay : float in [0, 1), default 0.0
+            Share of the labels' old counts that is forgotten in this call, so that the frequencies by which
+            negative examples are drawn follow the recent past.
+        reservoir : int, optional
+            Begin to keep up to so many examples, as in `fit`; 0: drop those that are kept.
 
         Returns
         -------
@@ -521,16 +548,22 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """
         if isinstance(X, Iterator):
             for block in blocks_of(X, y, sample_weight):
-                self.partial_fit(*block, classes=classes)
+                self.partial_fit(*block, classes=classes, replay=replay, decay=decay, reservoir=reservoir)
             return self
         given = check_parameters(self)
+        check_float("replay", replay, 0, 1000, "[]")
+        check_float("decay", decay, 0, 1, "[)")
+        if reservoir is not None:
+            check_int("reservoir", reservoir, 0, MAX_IDS)
         lists = self._labels.from_lists if self.__sklearn_is_fitted__() else None
         x, target, weight = check_examples(self, X, y, sample_weight, lists, classes)
         if self.__sklearn_is_fitted__():
             n_old = self._labels.n
-            data, judges, planned = grow(self, given, X, x, target, classes, weight)
+            data, judges, planned = grow(self, given, X, x, target, classes, weight, decay)
             settings = decide_settings(given, data, self.multilabel_)
             taught = place_new_labels(self, data, n_old)
+            if not planned:
+                taught = with_replay(self, taught, replay)
         else:
             labels = LabelNames.learn(target, classes)
             data = taught = training_data(x, labels.encode(target, classes), weight)
@@ -549,6 +582,116 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             learn_approximate(self, data)
             self.network_.update_ranker(data.x, data.y, given["n_jobs"], data.chosen())
         learn_moments(self, data, taught)
+        if planned in (0, self.n_iter_):
+            keep(self, data, reservoir)
+        return self
+
+    @training
+    def add_labels(self, names: Any, X: Any) -> Self:
+        """Add labels that have no example yet, from descriptions.
+
+        Each is placed as if its description were its only example; later calls of `partial_fit` train it like
+        any other. Approximate prediction finds it.
+
+        Parameters
+        ----------
+        names : sequence of label names
+            Of the kind of `classes_`, and not among them.
+        X : sparse matrix, array-like or data frame of shape (number of names, n_features)
+            What describes each label in the features of the examples, such as the tf-idf of the words of its
+            name.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            A name is known already or of another kind, there are not as many rows as names, or a description
+            is empty. The model is then unchanged.
+        """
+        x, wanted = self._features(X), as_names(names)
+        check_same_rows(x.n_rows, len(wanted), "X and names")
+        bare = np.flatnonzero(np.diff(x.indptr) == 0)
+        if len(bare):
+            raise InputError(
+                f"X has no feature for the label {wanted[bare[0]]!r}, so nothing tells where it belongs. "
+                "Describe it, or leave it out until it has examples."
+            )
+        add(self, wanted, x)
+        return self
+
+    def hide_labels(self, names: Any) -> Self:
+        """Leave labels out of every prediction from now on; they stay in the model, and go on learning.
+
+        Their score is negative infinity and their probability 0. A prediction costs the more, the more labels
+        are hidden: `forget_labels` is for those that do not come back.
+
+        Parameters
+        ----------
+        names : sequence of label names
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            One is not a label of the model, or none would be left.
+        """
+        check_is_fitted(self)
+        hide(self, self._labels.find(as_names(names)))
+        return self
+
+    def unhide_labels(self, names: Any = None) -> Self:
+        """Let hidden labels be predicted again.
+
+        Parameters
+        ----------
+        names : sequence of label names, optional
+            By default all that are hidden.
+
+        Returns
+        -------
+        self
+        """
+        check_is_fitted(self)
+        unhide(self, None if names is None else self._labels.find(as_names(names)))
+        return self
+
+    @property
+    def hidden_labels_(self) -> NDArray[Any]:
+        """Names of the labels that `hide_labels` has hidden."""
+        check_is_fitted(self)
+        return self.classes_[self._hidden_labels]
+
+    @training
+    def forget_labels(self, names: Any) -> Self:
+        """Remove labels and everything that is theirs.
+
+        Their weights, the state of the optimiser, names, counts, entries of the ranker and of the candidate
+        lists, and kept examples that have no other label are gone from the model and from every file that it
+        is saved to. The columns of the others move up: look at `classes_`. Labels without names keep their
+        old numbers as names. What the layers below and other labels have learned from the examples stays, and
+        so do features of the same name.
+
+        Parameters
+        ----------
+        names : sequence of label names
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            One is not a label of the model, or none would be left.
+        """
+        check_is_fitted(self)
+        forget(self, self._labels.find(as_names(names)))
         return self
 
     @training
@@ -998,4 +1141,5 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         check_is_fitted(self)
         report = getattr(self, "ranker_", None) or RankerReport.fixed()
         threads = effective_threads(self.n_jobs)
-        return Predictor(self.network_, self.multilabel_, threads, report.slope, report.intercept)
+        calibration = report.slope, report.intercept
+        return Predictor(self.network_, self.multilabel_, threads, *calibration, self._hidden_labels)

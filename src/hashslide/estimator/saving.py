@@ -14,11 +14,14 @@ from hashslide import _core, model_file
 from hashslide._checks import check_bool, check_float, check_int
 from hashslide._os_errors import StrPath, explain
 from hashslide.callbacks import EarlyStopping
+from hashslide.csr import Csr
 from hashslide.errors import InputError, ModelFileError
-from hashslide.estimator._new_labels import ActivationMoments
 from hashslide.estimator._numbers import check_finite, check_squares
 from hashslide.estimator.approximate import CandidateReport
 from hashslide.estimator.parameters import PARAMETERS, check_values
+from hashslide.living import Drift, Reservoir
+from hashslide.living.new_labels import ActivationMoments
+from hashslide.living.reservoir import check_reservoir
 from hashslide.network import ROLES, Network, check_label_weight
 from hashslide.ranking import Blend, RankerReport
 from hashslide.settings import ChosenSettings, CustomHash, HashFamily, Setting
@@ -42,6 +45,7 @@ Classifier = TypeVar("Classifier", bound="SlideClassifier")
 KIND = "SlideClassifier"
 NETWORK = "network."  # prefix of the network's arrays
 BEST = "best."  # prefix of the arrays of the best epoch's network, in a checkpoint
+RESERVOIR = "reservoir."  # of those of the kept examples
 _STOPPING = ("monitor", "patience", "min_delta")
 _TIMES = ("seconds", "examples_per_second", "memory_bytes")  # in which equal trainings differ
 
@@ -70,6 +74,21 @@ def save_classifier(
         arrays["activations.covariance"] = classifier._moments.covariance
     if isinstance(classifier.label_weight, list | tuple | np.ndarray):
         arrays["label_weight"] = np.asarray(classifier.label_weight, np.float32)
+    if len(classifier._hidden_labels):
+        arrays["hidden_labels"] = classifier._hidden_labels
+    reservoir = classifier._reservoir
+    if reservoir is not None:
+        parts = {
+            "x.indptr": reservoir.x.indptr,
+            "x.indices": reservoir.x.indices,
+            "x.data": reservoir.x.values,
+        }
+        parts |= {
+            "y.indptr": reservoir.y.indptr,
+            "y.indices": reservoir.y.indices,
+            "tickets": reservoir.tickets,
+        }
+        arrays |= {RESERVOIR + name: array for name, array in parts.items()}
     if context is not None and context.best_state is not None:
         arrays |= {BEST + name: array for name, array in context.best_state.items()}
     arrays |= more_arrays or {}
@@ -108,12 +127,48 @@ def _metadata(
             "position": asdict(position),
             "data": classifier._data_key,
         },
+        "living": _plain_living(classifier),
         "versions": {
             "hashslide": _core.build_info()["version"],
             "numpy": np.__version__,
             "scikit-learn": sklearn.__version__,
         },
     }
+
+
+def _plain_living(classifier: "SlideClassifier") -> dict[str, Any]:
+    """Return what belongs to the kept examples, and the record of drift."""
+    kept = classifier._reservoir
+    return {
+        "reservoir": None
+        if kept is None
+        else {"size": kept.size, "seen": kept.n_seen, "bound": list(kept.bound)},
+        "drift": classifier.drift_.to_plain() if hasattr(classifier, "drift_") else None,
+    }
+
+
+def _restore_living(
+    classifier: "SlideClassifier", arrays: dict[str, NDArray[Any]], metadata: dict[str, Any]
+) -> None:
+    """Set the hidden labels, the kept examples and the record of drift."""
+    n_labels = classifier._labels.n
+    hidden = np.array(arrays.get("hidden_labels", np.empty(0, np.int64)))
+    is_set = hidden.ndim == 1 and hidden.dtype == np.int64 and bool((np.diff(hidden) > 0).all())
+    if not is_set or (len(hidden) and (hidden[0] < 0 or hidden[-1] >= n_labels)) or len(hidden) >= n_labels:
+        raise InputError("its hidden labels are not some of its labels in ascending order")
+    classifier._hidden_labels, classifier._reservoir = hidden, None
+    living = metadata.get("living", {"reservoir": None, "drift": None})
+    if living["drift"] is not None:
+        classifier.drift_ = Drift.from_plain(living["drift"])
+    if living["reservoir"] is not None:
+        part = {name.removeprefix(RESERVOIR): a for name, a in arrays.items() if name.startswith(RESERVOIR)}
+        x = Csr(part["x.indptr"], part["x.indices"], part["x.data"], classifier.n_features_in_)
+        y = Csr(part["y.indptr"], part["y.indices"], None, n_labels)
+        numbers = living["reservoir"]
+        layer, ticket = (check_int("a bound", bound, 0, 2**63 - 1) for bound in numbers["bound"])
+        size, seen = (check_int(name, numbers[name], 0, 2**63 - 1) for name in ("size", "seen"))
+        kept = Reservoir(size, x, y, part["tickets"], seen, (layer, ticket))
+        classifier._reservoir = check_reservoir(kept, classifier.n_features_in_, n_labels)
 
 
 def _plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -304,6 +359,7 @@ def _restore(
         classifier.approximate_ = CandidateReport(**metadata["approximate"])
     if metadata["ranker"] is not None:
         classifier.ranker_ = _restore_ranker(metadata["ranker"])
+    _restore_living(classifier, arrays, metadata)
     network.share_lock(classifier._lock)
     classifier.network_ = network
     return classifier

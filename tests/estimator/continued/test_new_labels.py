@@ -9,8 +9,8 @@ from sklearn.datasets import load_digits
 from hashslide import SlideClassifier
 from hashslide.csr import as_csr
 from hashslide.errors import InputError
-from hashslide.estimator._new_labels import FEW_EXAMPLES, MAX_WIDTH, ActivationMoments, labels_to_place
 from hashslide.estimator.preparing import training_data
+from hashslide.living.new_labels import FEW_EXAMPLES, MAX_WIDTH, ActivationMoments, labels_to_place
 from hashslide.metrics import precision_at_k
 from hashslide.precision import to_float32
 

@@ -84,7 +84,7 @@ def run(context: typer.Context, reader: Reader) -> None:
     classifier = SlideClassifier(
         **given | {"callbacks": callbacks(options, names), "n_jobs": options["jobs"]}
     )
-    fit(classifier, parts, classes, options["checkpoint"], folder)
+    fit(classifier, parts, classes, options["checkpoint"], folder, options["reservoir"])
     classifier.save(output, options["optimizer_state"])
     if plot is not None:
         draw(classifier, plot, part.path.name)
@@ -190,6 +190,7 @@ def fit(
     classes: NDArray[np.object_] | None,
     states: Path | None,
     resume_from: Path | None,
+    reservoir: int = 0,
 ) -> None:
     """Train; on Ctrl-C say what is left and end."""
     part, held_out = parts["train"], parts.get("validation")
@@ -197,7 +198,7 @@ def fit(
     named = classes if part.pack is None or part.label_names is None else None
     x, y = (part.X, part.Y) if part.pack is None else (part.pack, None)
     try:
-        classifier.fit(x, y, eval_set=eval_set, classes=named, resume_from=resume_from)
+        classifier.fit(x, y, eval_set=eval_set, classes=named, resume_from=resume_from, reservoir=reservoir)
     except KeyboardInterrupt as error:
         raise interrupted(error, states) from None
 

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 from hashslide.csr import Csr
 from hashslide.network import Network
+from hashslide.precision import is_bfloat16
 from hashslide.training import TrainingData
 
 SAMPLE = 2048  # examples behind the moments of a call
 MAX_WIDTH = 1024  # of the last hidden layer, for a covariance; beyond, activations are only centred
 FEW_EXAMPLES = 32  # a new label with more of them is trained like any other
+DESCRIBED_RIDGE = 4.0  # in mean variances: a description resembles an example less than another example does
 SOFTMAX_MARGIN = 4.0  # above that score, where labels share one probability
 
 
@@ -77,18 +79,18 @@ class ActivationMoments:
         best = np.maximum.reduceat(logits, y.indptr[has_labels])
         return replace(self, score=float(best.mean(dtype=np.float64)))
 
-    def direction(self, u: NDArray[Any]) -> NDArray[np.float64]:
-        """Return (C + lambda I)^-1 (u - m) for each row u; lambda is the mean variance."""
+    def direction(self, u: NDArray[Any], ridge: float = 1.0) -> NDArray[np.float64]:
+        """Return (C + lambda I)^-1 (u - m) for each row u; lambda is `ridge` times the mean variance."""
         centred = (u - self.mean).astype(np.float64)
         if not self.covariance.any():
             return centred
-        ridge = np.trace(self.covariance) / len(self.mean)
-        return np.linalg.solve(self.covariance + ridge * np.eye(len(self.mean)), centred.T).T
+        added = ridge * np.trace(self.covariance) / len(self.mean)
+        return np.linalg.solve(self.covariance + added * np.eye(len(self.mean)), centred.T).T
 
 
-def spread(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return at most `SAMPLE` of the rows, evenly spread."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.int64))]
+def spread(rows: NDArray[np.int64], most: int = SAMPLE) -> NDArray[np.int64]:
+    """Return at most so many of the rows, evenly spread."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64))]
 
 
 def with_new_labels(data: TrainingData, n_old: int) -> tuple[Csr, Csr]:
@@ -105,7 +107,13 @@ def labels_to_place(y: Csr, n_old: int) -> NDArray[np.int32]:
 
 
 def place_labels(
-    network: Network, x: Csr, y: Csr, labels: NDArray[np.int32], moments: ActivationMoments, n_threads: int
+    network: Network,
+    x: Csr,
+    y: Csr,
+    labels: NDArray[np.int32],
+    moments: ActivationMoments,
+    n_threads: int,
+    ridge: float = 1.0,
 ) -> None:
     """Set the output rows of labels from their examples.
 
@@ -120,6 +128,8 @@ def place_labels(
     moments : ActivationMoments
         Of all examples.
     n_threads : int
+    ridge : float
+        Of `ActivationMoments.direction`.
     """
     if len(labels) == 0:
         return
@@ -135,12 +145,89 @@ def place_labels(
         return (sums.T / n_examples).T
 
     u = mean_of(network.hidden(examples, n_threads))
-    is_softmax = network.config.loss == "softmax"
-    goal = moments.score + (SOFTMAX_MARGIN if is_softmax else 0.0)
-    frequency = (n_examples + 0.5) / (network.n_examples_seen + 1)
-    bias = np.log(frequency) if is_softmax else np.log(frequency / (1 - frequency))
-    w = moments.direction(u)
+    bias, goal = usual_and_own_score(network, moments, n_examples)
+    w = moments.direction(u, ridge)
     reach = ((u - moments.mean) * w).sum(axis=1)
     length = np.where((reach > 0) & (goal > bias), (goal - bias) / np.where(reach > 0, reach, 1), 0)
     weight = length[:, None] * w
     network.set_label_rows(labels, weight, bias - weight @ moments.mean)
+
+
+def usual_and_own_score(
+    network: Network, moments: ActivationMoments, n_examples: NDArray[Any]
+) -> tuple[NDArray[np.float64], float]:
+    """Return the logits that a label of so many examples should get from an ordinary and from its own one."""
+    is_softmax = network.config.loss == "softmax"
+    frequency = (n_examples + 0.5) / (network.n_examples_seen + 1)
+    usual = np.log(frequency) if is_softmax else np.log(frequency / (1 - frequency))
+    return usual, moments.score + (SOFTMAX_MARGIN if is_softmax else 0.0)
+
+
+def place_described(
+    network: Network,
+    x: Csr,
+    labels: NDArray[np.int32],
+    moments: ActivationMoments | None,
+    n_threads: int,
+) -> Network:
+    """Return the network with the rows of labels that no example has, but each of them a description.
+
+    A description is taken for the only example of its label. Where there is a ranker, the cosine between it
+    and an example also counts directly, as much as the hidden layer does: a description that is the example
+    adds what the example's activations add.
+
+    Parameters
+    ----------
+    network : Network
+        Grown already.
+    x : Csr
+        The descriptions.
+    labels : int32 array
+        The last labels of the network; row i of x describes labels[i].
+    moments : ActivationMoments or None
+        Of all examples.
+    n_threads : int
+    """
+    if moments is None:
+        rows = TrainingData(
+            x=x,
+            y=Csr(np.zeros(x.n_rows + 1, np.int64), np.empty(0, np.int32), None, 1),
+            rows=np.arange(x.n_rows),
+        )
+        moments = ActivationMoments.of(network, rows, n_threads)
+    y = Csr(np.arange(x.n_rows + 1), labels, None, network.config.n_labels)
+    place_labels(network, x, y, labels, moments, n_threads, DESCRIBED_RIDGE)
+    usual, own = usual_and_own_score(network, moments, np.ones(1))
+    return with_margins(network, x, labels, max(0.0, own - float(usual[0])))
+
+
+def with_margins(network: Network, x: Csr, labels: NDArray[np.int32], gain: float) -> Network:
+    """Return the network whose ranker adds `gain` times the cosine of an example and its row to a label."""
+    state = network.state()
+    if "ranker.begin" not in state:
+        return network
+    begin = state["ranker.begin"]
+    begin = np.concatenate([begin[: labels[0] + 1], begin[labels[0]] + x.indptr[1:]])
+    lengths = np.sqrt(np.add.reduceat(np.append(x.values**2, 0), x.indptr[:-1]) * (np.diff(x.indptr) > 0))
+    factor = state["ranker.margin_factor"][labels]
+    scale = np.where((lengths > 0) & (factor > 0), gain, 0) / np.maximum(lengths * factor, 1e-9)
+    margin = x.values * np.repeat(scale, np.diff(x.indptr))
+    added = {"features": x.indices, "margin": margin, "association": np.zeros(x.nnz)}
+    offset, usual = state["ranker.offset"].copy(), state["ranker.usual"].copy()
+    offset[labels] -= usual[labels]  # what a description usually adds is nothing
+    usual[labels] = 0
+    changed = {"ranker.begin": begin, "ranker.offset": offset, "ranker.usual": usual}
+    for name, values in added.items():
+        old = state[f"ranker.{name}"]
+        changed[f"ranker.{name}"] = np.concatenate([old, _like(values, old)])
+    grown = Network.from_state(network.config, state | changed, copy=False)
+    if network.label_weight is not None:
+        grown.set_label_weight(network.label_weight)
+    return grown
+
+
+def _like(values: NDArray[Any], old: NDArray[Any]) -> NDArray[Any]:
+    """Return the values in the dtype of an array of the ranker."""
+    if not is_bfloat16(old):
+        return values.astype(old.dtype)
+    return (values.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16).view(old.dtype)
