@@ -251,3 +251,24 @@ def test_an_interrupted_training_goes_on_to_the_same_model(texts, tmp_path):
     resumed = model().fit(*some, resume_from=tmp_path)
     for a, b in zip(resumed.predict_topk(texts[2]), undisturbed.predict_topk(texts[2]), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_labels_of_texts_come_and_go(texts, tmp_path):
+    model = SlideTextClassifier(SlideClassifier(hidden=32, random_state=0), keep_examples=2)
+    model.fit(texts[0][:1500], texts[1][:1500], reservoir=200)
+    gone, hidden = model.classes_[3], model.classes_[5]
+    others = model.classes_[[0, 1, 9]]
+    kept = model.examples_of(others)
+    model.add_labels(["zymurgy"], ["zymurgy of beer and wine in rats"])
+    assert model.examples_of(["zymurgy"]) == [[]]
+    model.hide_labels([hidden]).forget_labels([gone])
+    model.partial_fit(texts[0][1500:1600], texts[1][1500:1600], replay=1.0)
+    model.save(tmp_path / "m")
+    loaded = SlideTextClassifier.load(tmp_path / "m")
+    for found in (model, loaded):
+        assert gone not in found.classes_ and "zymurgy" in found.classes_
+        assert found.hidden_labels_.tolist() == [hidden] and len(found.drift_.records) == 1
+        labels, _ = found.predict_topk(texts[2], 10)
+        assert not np.isin(labels, [gone, hidden]).any()
+        assert [row[:2] for row in found.examples_of(others)][0][: len(kept[0])] == kept[0]
+    assert loaded.unhide_labels().hidden_labels_.size == 0

@@ -17,6 +17,7 @@ from hashslide.csr import as_pattern
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.saving import restore_classifier, save_classifier
+from hashslide.living import Drift
 from hashslide.ranking import Explanation
 from hashslide.text.documents import Texts, read_documents
 from hashslide.text.examples import KeptExamples
@@ -63,6 +64,8 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ['shoes']
     """
 
+    _kept: KeptExamples
+
     def __init__(
         self,
         classifier: SlideClassifier | None = None,
@@ -82,6 +85,7 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         classes: ArrayLike | None = None,
         resume_from: Any = None,
+        reservoir: int = 0,
     ) -> Self:
         """Learn the terms of the texts, and train the network.
 
@@ -96,6 +100,8 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         resume_from : path-like, optional
             The folder of a `hashslide.callbacks.Checkpoint` of ``classifier``, as in `SlideClassifier.fit`;
             the documents are the same.
+        reservoir : int, default 0
+            Training examples that the model keeps at most, for `partial_fit` to replay.
 
         Raises
         ------
@@ -105,7 +111,9 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classifier, features, texts = *self._parts(), read_documents(documents)
         X = features.fit_transform(texts)
         given = None if eval_set is None else _features_of_pair(features, eval_set)
-        classifier.fit(X, y, sample_weight, given, classes=classes, resume_from=resume_from)
+        classifier.fit(
+            X, y, sample_weight, given, classes=classes, resume_from=resume_from, reservoir=reservoir
+        )
         self._take(classifier, features, texts, y, classes)
         return self
 
@@ -128,7 +136,15 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def partial_fit(
-        self, documents: Any, y: Any, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+        self,
+        documents: Any,
+        y: Any,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        replay: float = 1.0,
+        decay: float = 0.0,
+        reservoir: int | None = None,
     ) -> Self:
         """Train for one more epoch, on these data; the first call learns the terms.
 
@@ -138,7 +154,7 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         documents
             As in `fit`.
-        y, classes, sample_weight
+        y, classes, sample_weight, replay, decay, reservoir
             As in `SlideClassifier.partial_fit`.
         """
         is_first = not self.__sklearn_is_fitted__()
@@ -151,8 +167,45 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             classifier, features, kept = self.classifier_, self.features_, self._kept
             texts = read_documents(documents, features.columns_)
             X = features.transform(texts)
-        classifier.partial_fit(X, y, classes, sample_weight)
+        classifier.partial_fit(X, y, classes, sample_weight, replay=replay, decay=decay, reservoir=reservoir)
         self._take(classifier, features, texts, y, classes, kept)
+        return self
+
+    def add_labels(self, names: Any, documents: Any) -> Self:
+        """Add labels that have no example yet, from texts that describe them.
+
+        Parameters
+        ----------
+        names : sequence of label names
+        documents
+            As in `fit`: one for each name, such as the name itself.
+        """
+        self.classifier_.add_labels(names, self._features(documents))
+        self._kept = self._kept.grown(len(self.classes_))
+        return self
+
+    def hide_labels(self, names: Any) -> Self:
+        """Leave labels out of every prediction, as `SlideClassifier.hide_labels`."""
+        check_is_fitted(self, "classifier_")
+        self.classifier_.hide_labels(names)
+        return self
+
+    def unhide_labels(self, names: Any = None) -> Self:
+        """Let hidden labels be predicted again; by default all."""
+        check_is_fitted(self, "classifier_")
+        self.classifier_.unhide_labels(names)
+        return self
+
+    def forget_labels(self, names: Any) -> Self:
+        """Remove labels and everything that is theirs, as `SlideClassifier.forget_labels`, and their texts.
+
+        Terms of the texts stay, also if they are the name of a label.
+        """
+        check_is_fitted(self, "classifier_")
+        is_kept = np.ones(len(self.classes_), bool)
+        is_kept[self.classifier_.label_ids(names)] = False
+        self.classifier_.forget_labels(names)
+        self._kept = self._kept.of_labels(np.flatnonzero(is_kept))
         return self
 
     def predict_topk(
@@ -289,6 +342,16 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def classes_(self) -> NDArray[Any]:
         """The labels."""
         return self.classifier_.classes_
+
+    @property
+    def hidden_labels_(self) -> NDArray[Any]:
+        """Names of the labels that `hide_labels` has hidden."""
+        return self.classifier_.hidden_labels_
+
+    @property
+    def drift_(self) -> Drift:
+        """How well each call of `partial_fit` was foreseen."""
+        return self.classifier_.drift_
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "classifier_")

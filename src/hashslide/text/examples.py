@@ -79,6 +79,18 @@ class KeptExamples:
         kept_texts = StringTable.of(every[i] for i in order.tolist())
         return KeptExamples(begin.astype(np.int64), kept_texts)
 
+    def grown(self, n_labels: int) -> "KeptExamples":
+        """Return the same with further labels, which have no texts."""
+        more = np.full(n_labels + 1 - len(self.begin), self.begin[-1], np.int64)
+        return KeptExamples(np.concatenate([self.begin, more]), self.texts)
+
+    def of_labels(self, labels: NDArray[np.int64]) -> "KeptExamples":
+        """Return the texts of some labels, which get these numbers anew."""
+        begin = np.concatenate([[0], np.cumsum(np.diff(self.begin)[labels])])
+        return KeptExamples(
+            begin, StringTable.of(text for label in labels.tolist() for text in self.of(label))
+        )
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the parameters by name."""
         return {"begin": self.begin} | self.texts.arrays()

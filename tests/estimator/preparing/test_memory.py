@@ -12,10 +12,10 @@ import pytest
 from scipy import sparse
 
 from hashslide.csr import Csr, as_csr
-from hashslide.living.new_labels import with_new_labels
 from hashslide.estimator._outliers import warn_of_outlier
 from hashslide.estimator.approximate import list_entries, pays_off
 from hashslide.estimator.preparing import label_counts, training_data, unit_scale
+from hashslide.living.new_labels import with_new_labels
 from hashslide.network import Network
 from hashslide.settings import NetworkConfig
 

@@ -14,12 +14,27 @@ from hashslide.cli.inputs.models import fit_features, fit_labels, load_classifie
 from hashslide.cli.inputs.part import Part
 from hashslide.cli.inputs.reader import Reader
 from hashslide.cli.inputs.sources import find_names, part_path
+from hashslide.cli.inputs.texts import is_text_model, labels_of, load_documents, load_text_model
 from hashslide.data import load_names
 from hashslide.diagnostics import plots
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
+from hashslide.text import SlideTextClassifier
 
-__all__ = ["run_add", "run_drift", "run_forget", "run_hide", "run_update"]
+__all__ = [
+    "add_by_features",
+    "add_described",
+    "check_no_texts",
+    "chosen",
+    "described",
+    "labels_and_names",
+    "open_model",
+    "run_add",
+    "run_drift",
+    "run_forget",
+    "run_hide",
+    "run_update",
+]
 
 
 def __dir__() -> list[str]:
@@ -33,14 +48,20 @@ def run_update(options: dict[str, Any], reader: Reader) -> None:
     """Learn from a data file; the options are those of the command."""
     output = options["output"]
     model_file.check_writable(output)
-    classifier = load_classifier(options["model"], options["jobs"])
-    part = reader.load_examples(part_path(options["source"], "train"))
-    X = fit_features(part, classifier, options["feature_names"], reader.drop_unknown)
-    names = find_names(options["label_names"], part, "labels")
-    Y, classes = labels_and_names(part, names, classifier)
-    n_old = len(classifier.classes_)
     given = {name: options[name] for name in ("replay", "decay", "reservoir")}
-    classifier.partial_fit(X, Y, classes, **given)
+    classifier = open_model(options["model"], options["jobs"])
+    n_old = len(classifier.classes_)
+    if isinstance(classifier, SlideTextClassifier):
+        documents, labels = described(options, classifier, reader)
+        classifier.partial_fit(documents, labels, **given)
+        n = len(labels)
+    else:
+        check_no_texts(options)
+        part = reader.load_examples(part_path(options["source"], "train"))
+        X = fit_features(part, classifier, options["feature_names"], reader.drop_unknown)
+        names = find_names(options["label_names"], part, "labels")
+        classifier.partial_fit(X, *labels_and_names(part, names, classifier), **given)
+        n = X.shape[0]
     classifier.save(output)
     record = classifier.drift_.records[-1]
     n_new = len(classifier.classes_) - n_old
@@ -50,8 +71,31 @@ def run_update(options: dict[str, Any], reader: Reader) -> None:
         return
     print_table("", COLUMNS, [[record[name] for name in COLUMNS]])
     if not options["quiet"]:
-        said = f"learned {X.shape[0]:,} examples, {n_new:,} new labels"
+        said = f"learned {n:,} examples, {n_new:,} new labels"
         note(f"\nSaved {output} ({readable_bytes(output.stat().st_size)}): {said}.")
+
+
+def open_model(path: Path, jobs: int | None = None) -> SlideClassifier | SlideTextClassifier:
+    """Return the model of a file, of features or of texts."""
+    return load_text_model(path, jobs) if is_text_model(path) else load_classifier(path, jobs)
+
+
+def check_no_texts(options: dict[str, Any]) -> None:
+    """Refuse columns of texts for a model that takes features."""
+    if options["text"]:
+        raise InputError(f"--text goes with a model of texts, but {options['model']} takes features.")
+
+
+def described(
+    options: dict[str, Any], model: SlideTextClassifier, reader: Reader
+) -> tuple[Any, list[list[str]]]:
+    """Return the texts of a table in the form of a model, and their labels."""
+    source = options["source"]
+    if not Path(source).is_file():
+        raise InputError(f"{source} is no file. Give a table of texts.")
+    table = load_documents(source, model, options["text"], labels_of(source, reader), reader)
+    documents: Any = table.documents if model.features_.columns_ else next(iter(table.documents.values()))
+    return documents, table.labels or []
 
 
 def labels_and_names(
@@ -87,7 +131,9 @@ def _number(name: Any) -> int:
         ) from None
 
 
-def chosen(classifier: SlideClassifier, given: list[str], file: Path | None) -> list[Any]:
+def chosen(
+    classifier: SlideClassifier | SlideTextClassifier, given: list[str], file: Path | None
+) -> list[Any]:
     """Return the labels that a user has named by options and in a file."""
     names = [*given, *([] if file is None else load_names(file).tolist())]
     if not names:
@@ -98,7 +144,7 @@ def chosen(classifier: SlideClassifier, given: list[str], file: Path | None) -> 
 def run_forget(model: Path, output: Path, given: list[str], file: Path | None) -> None:
     """Remove labels."""
     model_file.check_writable(output)
-    classifier = SlideClassifier.load(model)
+    classifier = open_model(model)
     names = chosen(classifier, given, file)
     classifier.forget_labels(names)
     classifier.save(output)
@@ -108,7 +154,7 @@ def run_forget(model: Path, output: Path, given: list[str], file: Path | None) -
 def run_hide(model: Path, output: Path, given: list[str], file: Path | None, undo: bool) -> None:
     """Hide labels, or show them again; `undo` without names: all."""
     model_file.check_writable(output)
-    classifier = SlideClassifier.load(model)
+    classifier = open_model(model)
     if undo:
         is_all = not given and file is None
         classifier.unhide_labels(None if is_all else chosen(classifier, given, file))
@@ -123,7 +169,30 @@ def run_add(options: dict[str, Any], reader: Reader) -> None:
     """Add labels of a data file whose lines describe them."""
     output = options["output"]
     model_file.check_writable(output)
-    classifier = load_classifier(options["model"], options["jobs"])
+    classifier = open_model(options["model"], options["jobs"])
+    if isinstance(classifier, SlideTextClassifier):
+        n_labels = add_described(options, classifier, reader)
+    else:
+        check_no_texts(options)
+        n_labels = add_by_features(options, classifier, reader)
+    classifier.save(output)
+    note(f"Saved {output}: {n_labels:,} labels added, {len(classifier.classes_):,} in all.")
+
+
+def add_described(options: dict[str, Any], model: SlideTextClassifier, reader: Reader) -> int:
+    """Add labels that texts describe; return how many."""
+    documents, labels = described(options, model, reader)
+    for i, row in enumerate(labels):
+        if len(row) != 1:
+            raise InputError(
+                f"text {i} of {options['source']} has {len(row)} labels; accepted is one, which it describes."
+            )
+    model.add_labels([row[0] for row in labels], documents)
+    return len(labels)
+
+
+def add_by_features(options: dict[str, Any], classifier: SlideClassifier, reader: Reader) -> int:
+    """Add labels that rows of features describe; return how many."""
     part = reader.load_examples(part_path(options["source"], "train"))
     several = np.flatnonzero(np.diff(part.Y.indptr) != 1)
     if len(several):
@@ -141,15 +210,14 @@ def run_add(options: dict[str, Any], reader: Reader) -> None:
             f"the model's labels have names, those of {part.path} have none. Give --label-names."
         )
     classifier.add_labels(labels, X)
-    classifier.save(output)
-    note(f"Saved {output}: {len(labels):,} labels added, {len(classifier.classes_):,} in all.")
+    return len(labels)
 
 
 def run_drift(model: Path, plot: Path | None, json: bool) -> None:
     """Print the record of drift, and draw it."""
     if plot is not None:
         plots.check_plot_path(plot)
-    classifier = SlideClassifier.load(model)
+    classifier = open_model(model)
     if not hasattr(classifier, "drift_"):
         raise InputError(f"{model} has not been updated yet. Use hashslide update first.")
     found = classifier.drift_

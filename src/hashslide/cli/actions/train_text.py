@@ -71,7 +71,14 @@ def run(context: typer.Context, reader: Reader) -> None:
         eval_set = tables["validation"].documents, Y["validation"]
     try:
         documents = tables["train"].documents
-        model.fit(documents, Y["train"], eval_set=eval_set, classes=classes, resume_from=folder)
+        model.fit(
+            documents,
+            Y["train"],
+            eval_set=eval_set,
+            classes=classes,
+            resume_from=folder,
+            reservoir=options["reservoir"],
+        )
     except KeyboardInterrupt as error:
         raise interrupted(error, options["checkpoint"]) from None
     model.save(output, options["optimizer_state"])

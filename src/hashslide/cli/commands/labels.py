@@ -68,6 +68,7 @@ def add(
     model: opt.ModelArgument,
     source: opt.DataArgument,
     output: opt.NewModel,
+    text: opt.TextOfModel = None,
     label_names: opt.LabelNamesFile = None,
     feature_names: opt.FeatureNamesFile = None,
     jobs: opt.Jobs = None,
@@ -83,6 +84,7 @@ def add(
 
     \b
         hashslide add m.hashslide descriptions.svm -o new.hashslide
+        hashslide add m.hashslide new.tsv --text title --labels name -o new.hashslide
     """
     from hashslide.cli.actions.living import run_add  # not before: --help need not wait for it
 

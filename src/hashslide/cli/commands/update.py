@@ -20,6 +20,7 @@ def update(
     model: opt.ModelArgument,
     source: opt.DataArgument,
     output: opt.NewModel,
+    text: opt.TextOfModel = None,
     replay: Annotated[
         float, typer.Option(metavar="X", min=0, help="Kept examples learned once more per new one.")
     ] = 1.0,
