@@ -100,7 +100,6 @@ def train(
         hashslide train train.txt.gz --test test.txt.gz -o m.hashslide
         hashslide train train.svm -o m.hashslide --early-stopping --epochs 20
         hashslide train shop.tsv --text title --labels tags -o m.hashslide
-        hashslide train train.npz -o m.hashslide --json > log.jsonl
         hashslide train train.pack -o m.hashslide --checkpoint states --resume
     """
     # Not before: --help need not wait for it.

@@ -8,7 +8,7 @@ from pathlib import Path
 from hashslide.cli._console import note
 from hashslide.cli._options import STANDARD_INPUT
 from hashslide.cli.actions.predict_text import TextAnswers, open_lines
-from hashslide.cli.inputs.texts import load_text_model
+from hashslide.cli.inputs.texts import as_documents, load_text_model
 
 __all__ = ["run"]
 
@@ -24,8 +24,8 @@ def run(model: Path, k: int, why: bool, approximate: bool | str, jobs: int | Non
     """Answer each line of standard input; the parameters are those of the command."""
     loaded = load_text_model(model, jobs)
     answers = TextAnswers(k, True, approximate, why, json=False).within(loaded)
-    for number, question in enumerate(_questions(len(loaded.classes_))):
-        answers.write(loaded, [question], number)
+    for question in _questions(len(loaded.classes_)):
+        answers.write(loaded, as_documents([question], loaded), None)
 
 
 def _questions(n_labels: int) -> Iterator[str]:

@@ -12,7 +12,13 @@ from hashslide.cli._options import STANDARD_INPUT
 from hashslide.cli.actions.predict import open_lines
 from hashslide.cli.inputs.models import row_blocks
 from hashslide.cli.inputs.reader import LineForm, Reader
-from hashslide.cli.inputs.texts import is_text_model, is_text_table, load_documents, load_text_model
+from hashslide.cli.inputs.texts import (
+    as_documents,
+    is_text_model,
+    is_text_table,
+    load_documents,
+    load_text_model,
+)
 from hashslide.errors import InputError
 from hashslide.text import SlideTextClassifier
 
@@ -68,18 +74,16 @@ class TextAnswers:
         note(f"Note: the model has {n_labels:,} labels, so that -k {self.k} prints all of them.")
         return replace(self, k=n_labels)
 
-    def write(self, model: SlideTextClassifier, documents: Any, number: int) -> int:
-        """Print the answers to texts, the first of which has the given number; return that of the next."""
+    def write(self, model: SlideTextClassifier, documents: Any, number: int | None) -> None:
+        """Print the answers to texts; the first of them has the given number, None: they bear no number."""
         topk = model.predict_topk(documents, self.k, self.probabilities, self.approximate)
         missing = {None} if model.classes_.dtype.kind not in "iu" else {None, -1}
         for i, (labels, scores) in enumerate(zip(*topk, strict=True)):
             known = [j for j, label in enumerate(labels.tolist()) if label not in missing]
             names = labels[known].tolist()
             words = _words(model, _document(documents, i), names) if self.why and names else None
-            _print(number, names, scores[known].tolist(), words, self.json)
-            number += 1
+            _print(None if number is None else number + i, names, scores[known].tolist(), words, self.json)
         sys.stdout.flush()
-        return number
 
 
 def _document(documents: Any, i: int) -> Any:
@@ -89,24 +93,30 @@ def _document(documents: Any, i: int) -> Any:
 
 
 def _words(model: SlideTextClassifier, document: Any, labels: list[Any]) -> list[dict[str, float]]:
-    """Return the words that spoke most for each label, and how much each added to its score."""
-    by_label = {told.label: told.features for told in model.explain(document, [labels], len(labels))[0]}
-    return [{str(word): float(value) for word, value in by_label[label] if value > 0} for label in labels]
+    """Return what spoke for each label, most first, words before equal characters, and how loud."""
+    by_label = {told.label: told.features for told in model.explain(document, labels)[0]}
+    spoke = [[(str(name), float(value)) for name, value in by_label[label] if value > 0] for label in labels]
+    return [dict(sorted(words, key=lambda told: (-told[1], '"' in told[0], told[0]))) for words in spoke]
 
 
 def _print(
-    number: int, labels: list[Any], scores: list[float], words: list[dict[str, float]] | None, json: bool
+    number: int | None,
+    labels: list[Any],
+    scores: list[float],
+    words: list[dict[str, float]] | None,
+    json: bool,
 ) -> None:
     if json:
         answer = {"example": number, "labels": labels, "scores": scores}
         print_json(answer if words is None else answer | {"words": words})
         return
-    sys.stdout.write(f"example {number}\n")
+    if number is not None:
+        sys.stdout.write(f"example {number}\n")
     for i, (label, score) in enumerate(zip(labels, scores, strict=True)):
         sys.stdout.write(f"  {score:8.4f}  {visible(str(label))}\n")
         if words is not None:
             spoke = ", ".join(f"{word} {value:+.2f}" for word, value in islice(words[i].items(), WORDS))
-            sys.stdout.write(f"            {visible(spoke or 'no single word spoke for it')}\n")
+            sys.stdout.write(f"            {visible(spoke or 'the network as a whole, no single word')}\n")
 
 
 def is_wanted(model: Path, asked: Asked, reader: Reader) -> bool:
@@ -148,12 +158,13 @@ def run(
     loaded = load_text_model(model, jobs)
     answers, number = answers.within(loaded), 0
     for documents in _documents(loaded, asked, block, reader):
-        number = answers.write(loaded, documents, number)
+        answers.write(loaded, documents, number)
+        number += len(next(iter(documents.values())) if isinstance(documents, dict) else documents)
 
 
 def _documents(model: SlideTextClassifier, asked: Asked, block: int, reader: Reader) -> Iterator[Any]:
     if asked.queries:
-        yield asked.queries
+        yield as_documents(asked.queries, model)
     elif asked.form == LineForm.text or asked.source == STANDARD_INPUT:
         with open_lines(asked.source) as source:
             if asked.source == STANDARD_INPUT and sys.stdin.isatty():
@@ -161,7 +172,7 @@ def _documents(model: SlideTextClassifier, asked: Asked, block: int, reader: Rea
                 block = 1
             lines = source.lines()
             while chunk := list(islice(lines, block)):
-                yield chunk
+                yield as_documents(chunk, model)
     else:
         table = load_documents(asked.source, model, asked.columns, None, reader)
         n = len(next(iter(table.documents.values())))
