@@ -9,7 +9,7 @@ import pytest
 from commands import SMALL, all_commands, run
 
 from hashslide import data
-from hashslide.cli._outputs import CONTINUED, OUTPUTS, Command
+from hashslide.cli._outputs import OUTPUTS, Command
 from hashslide.errors import InputError
 
 READ = {
@@ -98,4 +98,4 @@ def test_every_parameter_that_is_a_path_is_known_to_be_read_or_written():
         assert isinstance(command, Command), f"{command.name} is not checked"
         for name, hint in get_type_hints(command.callback).items():
             if Path in (hint, *get_args(hint)):
-                assert name in {*OUTPUTS, *READ, *CONTINUED}, f"{command.name}: {name}"
+                assert name in {*OUTPUTS, *READ, "checkpoint"}, f"{command.name}: {name}"

@@ -71,7 +71,7 @@ def test_convert(tmp_path):
 
 
 def test_convert_refuses_before_it_reads(tmp_path):
-    for name, message in (("a.tab", "unknown suffix"), ("a.csv", "CSV is read but not written")):
+    for name, message in (("a.tab", "unknown suffix"), ("a.csv", "CSV is read but not written here")):
         with pytest.raises(InputError, match=message):
             data.convert(tmp_path / "none.txt", tmp_path / name)
 

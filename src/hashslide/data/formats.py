@@ -330,8 +330,8 @@ def writable_format_of(path: StrPath, format: str | None = None) -> Format:
     found = format_of(path, format)
     if found.save is None:
         raise InputError(
-            f"{os.fspath(path)}: {found.name} is read but not written here. "
-            "Write .txt, .svm, .npz or .parquet instead; Pack.build and hashslide data pack write packs."
+            f"{os.fspath(path)}: {found.name.upper()} is read but not written here. "
+            "Write .txt, .svm, .npz or .parquet instead; Pack.build writes packs."
         )
     return found
 
