@@ -21,6 +21,7 @@ CORE = (
     "weights",
     "sparse",
     "data",
+    "text",
     "hashing",
     "families",
     "tables",

@@ -22,6 +22,7 @@ void bind_network(nb::module_& m);
 void bind_neuron_index(nb::module_& m);
 void bind_sampler(nb::module_& m);
 void bind_settings(nb::module_& m);
+void bind_text(nb::module_& m);
 
 namespace {
 
@@ -98,4 +99,5 @@ NB_MODULE(_core, m) {
     bind_sampler(m);
     bind_settings(m);
     bind_network(m);
+    bind_text(m);
 }

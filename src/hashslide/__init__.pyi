@@ -8,6 +8,7 @@ from . import model_file as model_file
 from . import network as network
 from . import reference as reference
 from . import settings as settings
+from . import text as text
 from . import training as training
 from . import tuning as tuning
 from ._core import available_cpus as available_cpus
@@ -50,6 +51,8 @@ from .settings import Top as Top
 from .settings import Uniform as Uniform
 from .settings import Vanilla as Vanilla
 from .settings import WinnerTakeAll as WinnerTakeAll
+from .text import SlideTextClassifier as SlideTextClassifier
+from .text import TextFeatures as TextFeatures
 from .tuning import Trial as Trial
 from .tuning import TuningReport as TuningReport
 

@@ -61,7 +61,7 @@ def _root(
 
 
 for _name, _summary in (
-    ("plan", "Estimate time, memory and disk of a training and of predictions."),
+    ("commands.plan", "Estimate time, memory and disk of a training and of predictions."),
     ("advise", "Find out whether hashing pays on your data, before a long training."),
     ("train", "Train a model on a data file and save it."),
     ("tune", "Search settings that fit the data, train with the best ones and save the model."),

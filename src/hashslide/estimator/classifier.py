@@ -41,7 +41,6 @@ from hashslide.estimator._fitting import (
 from hashslide.estimator._history_plot import draw_history
 from hashslide.estimator._predicting import Predictor, check_dense
 from hashslide.estimator._resuming import check_same_fit, open_checkpoint, take_over
-from hashslide.estimator._saving import load_classifier, save_classifier
 from hashslide.estimator.approximate import CandidateReport, tune, untuned, use
 from hashslide.estimator.parameters import check_parameters
 from hashslide.estimator.preparing import (
@@ -52,6 +51,7 @@ from hashslide.estimator.preparing import (
     new_network,
     training_data,
 )
+from hashslide.estimator.saving import load_classifier, save_classifier
 from hashslide.network import effective_threads
 from hashslide.planning import Estimate, estimate
 from hashslide.ranking import Explanation, RankerReport, explain
@@ -689,6 +689,38 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return explain(
             self.network_, x, ids, self._labels.decode(ids), names, predictor.n_threads, *calibration
         )
+
+    @reading
+    def label_ids(self, labels: Any) -> NDArray[np.int64]:
+        """Return the places of labels in `classes_`.
+
+        Parameters
+        ----------
+        labels : sequence of label names
+
+        Raises
+        ------
+        InputError
+            A label is not one of the model's.
+        """
+        check_is_fitted(self)
+        return self._labels.find(labels)
+
+    @reading
+    def label_matrix(self, y: Any, classes: ArrayLike | None = None) -> sparse.csr_matrix:
+        """Return targets as a 0/1 matrix with a column for each of `classes_`; other labels are left out.
+
+        Parameters
+        ----------
+        y, classes
+            As in `partial_fit`.
+
+        Returns
+        -------
+        csr_matrix of float32, shape (n, n_labels)
+        """
+        check_is_fitted(self)
+        return self._labels.encode(self._labels.parse(y), classes, drop_unknown=True).to_scipy()
 
     @reading
     def excluded_labels(self, X: Any, exclude: Any = "input") -> sparse.csr_matrix:

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +29,13 @@ from hashslide.targets import LabelNames
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
 
+__all__ = ["load_classifier", "restore_classifier", "save_classifier"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Classifier = TypeVar("Classifier", bound="SlideClassifier")
 
 KIND = "SlideClassifier"
@@ -35,8 +43,14 @@ NETWORK = "network."  # prefix of the network's arrays
 _STOPPING = ("monitor", "patience", "min_delta")
 
 
-def save_classifier(classifier: "SlideClassifier", path: StrPath, optimizer_state: bool) -> None:
-    """Write a fitted classifier to a model file."""
+def save_classifier(
+    classifier: "SlideClassifier",
+    path: StrPath,
+    optimizer_state: bool,
+    more_arrays: Mapping[str, NDArray[Any]] | None = None,
+    more_metadata: dict[str, Any] | None = None,
+) -> None:
+    """Write a fitted classifier to a model file, with more that `load_classifier` passes over."""
     roles = [role for role in ROLES if optimizer_state or role != "optimizer"]
     arrays = {NETWORK + name: array for name, array in classifier.network_.state(*roles).items()}
     names = classifier._labels.names
@@ -49,7 +63,8 @@ def save_classifier(classifier: "SlideClassifier", path: StrPath, optimizer_stat
         arrays["activations.covariance"] = classifier._moments.covariance
     if isinstance(classifier.label_weight, list | tuple | np.ndarray):
         arrays["label_weight"] = np.asarray(classifier.label_weight, np.float32)
-    model_file.save_model(path, arrays, _metadata(classifier, optimizer_state))
+    arrays |= more_arrays or {}
+    model_file.save_model(path, arrays, _metadata(classifier, optimizer_state) | (more_metadata or {}))
 
 
 def _metadata(classifier: "SlideClassifier", optimizer_state: bool) -> dict[str, Any]:
@@ -164,12 +179,40 @@ def load_classifier(
     if family is not None:
         check_own_family("hash", family)
     arrays, metadata = model_file.load_model(path, check_bool("mmap", mmap), check_bool("verify", verify))
+    return restore_classifier(cls, path, arrays, metadata, verify or not mmap, family)
+
+
+def restore_classifier(
+    cls: "type[Classifier]",
+    path: StrPath,
+    arrays: dict[str, NDArray[Any]],
+    metadata: dict[str, Any],
+    every: bool,
+    family: Any = None,
+) -> "Classifier":
+    """Return the classifier of what a model file holds.
+
+    Parameters
+    ----------
+    path : path-like
+        What messages call it.
+    arrays, metadata
+        From `hashslide.model_file.load_model`.
+    every : bool
+        Look at every number of the weights.
+    family : object, optional
+        A hash family of the user's own.
+
+    Raises
+    ------
+    ModelFileError
+        As in `load_classifier`.
+    """
     if metadata.get("kind") != KIND:
         raise ModelFileError(
             f"{path} holds a {metadata.get('kind')!r}, not a {KIND}. Use hashslide.model_file to read it."
         )
     try:
-        every = verify or not mmap
         check_finite({n: a for n, a in arrays.items() if n.startswith(NETWORK)}, every)
         restored = _restore(cls, path, arrays, metadata, family)
         check_squares(restored.network_, every)

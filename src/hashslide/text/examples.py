@@ -1,0 +1,80 @@
+"""Some training texts of each label, kept to show what the label is about."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashslide.csr import Csr
+from hashslide.errors import InputError
+
+__all__ = ["KeptExamples", "shortened"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+LONGEST = 200  # characters of a text
+
+
+class KeptExamples:
+    """The first texts of each label.
+
+    Parameters
+    ----------
+    begin : int64 array of shape (n_labels + 1,)
+        The texts of label l are those from begin[l] to begin[l + 1].
+    texts : object array of str
+    """
+
+    def __init__(self, begin: NDArray[np.int64], texts: NDArray[np.object_]) -> None:
+        if len(begin) == 0 or begin[0] != 0 or begin[-1] != len(texts) or (np.diff(begin) < 0).any():
+            raise InputError(f"the offsets of kept examples do not rise from 0 to {len(texts):,}")
+        self.begin, self.texts = begin, texts
+
+    @classmethod
+    def none(cls, n_labels: int) -> "KeptExamples":
+        """Return no texts of any label."""
+        return cls(np.zeros(n_labels + 1, np.int64), np.empty(0, object))
+
+    def of(self, label: int) -> list[str]:
+        """Return the texts of a label, by its number."""
+        return self.texts[self.begin[label] : self.begin[label + 1]].tolist()
+
+    def with_more(self, texts: Sequence[str], y: Csr, n: int) -> "KeptExamples":
+        """Return up to n texts of each label: those that there are, then those of further examples.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Of each example.
+        y : Csr
+            Their labels, at least as many as before.
+        n : int
+        """
+        rows = np.repeat(np.arange(y.n_rows), np.diff(y.indptr))
+        order = np.argsort(y.indices, kind="stable")
+        labels, rows = y.indices[order], rows[order]
+        had = np.zeros(y.n_columns, np.int64)
+        had[: len(self.begin) - 1] = np.diff(self.begin)
+        starts = np.searchsorted(labels, np.arange(y.n_columns))
+        kept = np.arange(len(labels)) - starts[labels] < n - had[labels]
+        labels, rows = labels[kept], rows[kept]
+        new = np.array([shortened(texts[row]) for row in rows.tolist()] + [None], object)[:-1]
+        old_labels = np.repeat(np.arange(len(self.begin) - 1), np.diff(self.begin))
+        both = np.concatenate([old_labels, labels])
+        order = np.argsort(both, kind="stable")
+        begin = np.searchsorted(both[order], np.arange(y.n_columns + 1))
+        return KeptExamples(begin.astype(np.int64), np.concatenate([self.texts, new])[order])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the parameters by name."""
+        return {"begin": self.begin, "texts": self.texts}
+
+
+def shortened(text: str) -> str:
+    """Return text that takes one line and can be written anywhere."""
+    line = " ".join(text.split()).encode("utf-8", "replace").decode()
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
