@@ -14,7 +14,6 @@ def test_columns_have_boxes_and_labels_have_examples(open_page, pubmed_small, tm
         texts = {"title": ["insulin rats"], "body": ["glucose blood"]}
         labels = model.predict_topk(texts, k=10, probabilities=True)[0][0]
         expect(page.locator("#results .label")).to_have_text(labels.tolist())
-        page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")
         details = page.locator(".details:visible")
         expect(details.locator(".examples li")).to_have_text(model.examples_of(labels[:1])[0])

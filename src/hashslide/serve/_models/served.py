@@ -143,6 +143,7 @@ class ServedModel:
     @classmethod
     def _of_text(cls, summary: ModelSummary, model: SlideTextClassifier, jobs: int | None) -> Self:
         model.classifier_.set_params(n_jobs=jobs)
+        model.features_.set_params(n_jobs=jobs)
         return cls(summary, model.classifier_, TextColumns(model, model.features_.columns_), model)
 
     def warm(self) -> None:
