@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 from serving import in_thread
 from text_models import KEPT, serve_texts
 
@@ -16,7 +17,7 @@ def texts(pubmed_small, tmp_path_factory):
 
 
 def expected(model, documents, **options):
-    labels, scores = model.classifier_.predict_topk(model.features_.transform(documents), **options)
+    labels, scores = model.predict_topk(documents, **options)
     return [list(zip(*row, strict=True)) for row in zip(labels.tolist(), scores, strict=True)]
 
 
@@ -30,8 +31,9 @@ def test_columns_are_asked_by_name(texts):
     answer = server.predict(*inputs, {"features": {"3": 1.0}}, k=4)["predictions"]
     documents = {"title": [TITLE, "", TITLE, TITLE], "body": [BODY, BODY, "", ""]}
     assert [pairs(one) for one in answer[:4]] == expected(model, documents, k=4, probabilities=True)
-    row = np.zeros((1, model.classifier_.n_features_in_), np.float32)
-    row[0, 3] = 1
+    row = sparse.csr_matrix(
+        ([1.0], ([0], [3])), shape=(1, model.classifier_.n_features_in_), dtype=np.float32
+    )
     alone = model.classifier_.predict_topk(row, k=4, probabilities=True)
     assert pairs(answer[4]) == list(zip(alone[0][0].tolist(), alone[1][0], strict=True))
 

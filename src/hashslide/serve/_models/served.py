@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-import hashslide
 from hashslide import model_file
 from hashslide._os_errors import StrPath, as_path
 from hashslide.csr import Csr
@@ -27,6 +26,7 @@ from hashslide.serve._models.queries import (
     matrix,
 )
 from hashslide.serve._models.texts import TextColumns
+from hashslide.text import SlideTextClassifier
 
 __all__ = ["Options", "Prediction", "ServedModel"]
 
@@ -89,7 +89,7 @@ class ServedModel:
         Of the file.
     classifier : SlideClassifier
     texts : TextReader
-    text_model : object, optional
+    text_model : SlideTextClassifier, optional
         The text model that the classifier is a part of.
 
     Attributes
@@ -101,7 +101,11 @@ class ServedModel:
     """
 
     def __init__(
-        self, summary: ModelSummary, classifier: SlideClassifier, texts: TextReader, text_model: Any = None
+        self,
+        summary: ModelSummary,
+        classifier: SlideClassifier,
+        texts: TextReader,
+        text_model: SlideTextClassifier | None = None,
     ) -> None:
         self.summary, self.classifier, self.text_model = summary, classifier, text_model
         self.name = Path(summary.path).stem
@@ -129,7 +133,7 @@ class ServedModel:
         summary = model_file.inspect(as_path(path))
         verify = summary.checksums is not None
         if summary.metadata.get("text") is not None:
-            return cls.of_text(summary, hashslide.SlideTextClassifier.load(path, verify=verify), jobs)  # type: ignore[attr-defined,unused-ignore]
+            return cls._of_text(summary, SlideTextClassifier.load(path, verify=verify), jobs)
         classifier = SlideClassifier.load(path, verify=verify).set_params(n_jobs=jobs)
         names = getattr(classifier, "feature_names_in_", None)
         n_features = int(classifier.n_features_in_)
@@ -137,18 +141,10 @@ class ServedModel:
         return cls(summary, classifier, texts)
 
     @classmethod
-    def of_text(cls, summary: ModelSummary, model: Any, jobs: int | None = None) -> Self:
-        """Return a model that was trained on texts.
-
-        Parameters
-        ----------
-        summary : ModelSummary
-        model : SlideTextClassifier
-        jobs : int, optional
-        """
+    def _of_text(cls, summary: ModelSummary, model: SlideTextClassifier, jobs: int | None) -> Self:
         model.classifier_.set_params(n_jobs=jobs)
-        columns = tuple(getattr(model.features_, "columns_", None) or ())
-        return cls(summary, model.classifier_, TextColumns(model, columns), model)
+        model.features_.set_params(n_jobs=jobs)
+        return cls(summary, model.classifier_, TextColumns(model, model.features_.columns_), model)
 
     def warm(self) -> None:
         """Prepare what the first predictions would have to prepare, on this thread alone.
@@ -176,7 +172,7 @@ class ServedModel:
     @property
     def keeps_examples(self) -> bool:
         """Whether the model has training texts to show for its labels."""
-        return bool(getattr(self.text_model, "keep_examples", 0))
+        return self.text_model is not None and self.text_model.keep_examples > 0
 
     def _empty_rows(self, n: int) -> Csr:
         return matrix([{}] * n, int(self.classifier.n_features_in_))
@@ -230,7 +226,7 @@ class ServedModel:
             answers.append(Prediction(found, counts[row], unknown[row]))
             if options.explain and found:
                 self._explain(queries[row], x.block(row, row + 1), found, options.explain)
-            if options.examples and found and self.keeps_examples:
+            if options.examples and found and self.text_model is not None and self.keeps_examples:
                 kept = self.text_model.examples_of([each["label"] for each in found])
                 for each, texts in zip(found, kept, strict=True):
                     each["examples"] = list(texts[: options.examples])
@@ -240,7 +236,7 @@ class ServedModel:
         """Tell which features spoke for each label."""
         labels = [each["label"] for each in found]
         texts = self.reader.texts
-        if isinstance(query, Text) and isinstance(texts, TextColumns):
+        if self.text_model is not None and isinstance(query, Text) and isinstance(texts, TextColumns):
             (explained,) = self.text_model.explain(texts.documents([query.text]), labels=labels)
         else:
             (explained,) = self.classifier.explain(row, labels=labels)

@@ -1,11 +1,11 @@
 """Texts for models that were trained on texts."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from hashslide.csr import as_csr
 from hashslide.errors import InputError
 from hashslide.serve._models.queries import Rows
+from hashslide.text import SlideTextClassifier
 
 __all__ = ["TextColumns"]
 
@@ -26,7 +26,7 @@ class TextColumns:
 
     kind = "text"
 
-    def __init__(self, model: Any, columns: tuple[str, ...]) -> None:
+    def __init__(self, model: SlideTextClassifier, columns: tuple[str, ...]) -> None:
         self._model, self.columns = model, columns
 
     def check(self, text: str | dict[str, str]) -> None:

@@ -180,6 +180,9 @@ form.addEventListener("keydown", (event) => {
   if (event.key === "ArrowDown" && buttons().length) {
     event.preventDefault();
     buttons()[0].focus();
+  } else if (event.key === "Enter") { // by ourselves: browsers submit no form of several boxes without a button
+    event.preventDefault();
+    openFirst();
   } else if (event.key === "Escape" && event.target === box) {
     event.preventDefault();
     box.value = "";
@@ -187,13 +190,14 @@ form.addEventListener("keydown", (event) => {
   }
 });
 
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
+form.addEventListener("submit", (event) => event.preventDefault());
+
+function openFirst() {
   const first = buttons()[0];
   if (!first) return;
   first.focus();
   toggle(first, true);
-});
+}
 
 results.addEventListener("keydown", (event) => {
   const all = buttons();
