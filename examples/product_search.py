@@ -2,7 +2,8 @@
 
 python examples/product_search.py
 
-The texts are those that apt has on this machine; where there is no apt, those of the installed Python packages.
+The texts are those that apt has on this machine; where there is no apt, those of the installed Python
+packages.
 """
 
 import csv
@@ -58,9 +59,8 @@ def apt_packages() -> Iterator[tuple[str, str]]:
             field, _, value = line.rstrip("\n").partition(": ")
             if field == "Package":
                 name = value
-            elif field.startswith("Description"):
-                if not field.endswith("-md5"):
-                    yield name, value
+            elif field == "Description" or field.startswith("Description-en"):
+                yield name, value
 
 
 def python_packages() -> Iterator[tuple[str, str]]:
