@@ -7,8 +7,8 @@ package is a text, its name and short description, and the packages that it depe
 package is in the test part if a hash of its name says so.
 
 - text: ``hashslide train TABLE --text ... --labels ...``, one command from the table to the model file.
-- features: the same command on the matrix that the words of the texts make with scikit-learn's
-  TfidfVectorizer, saved beforehand.
+- features: the command on the same features, made and saved beforehand: what reading texts costs.
+- words: the command on words and their pairs, as scikit-learn's TfidfVectorizer finds them, saved beforehand.
 - fastText: its library on the same texts, if ``--rival-python`` names an interpreter that has it.
 
 Every training is a process of its own; its seconds include the start, reading and writing.
@@ -29,6 +29,7 @@ from pathlib import Path
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from hashslide import data
+from hashslide.text import TextFeatures
 
 from ..sets.debian_packages import Package, named, packages
 
@@ -70,7 +71,10 @@ def write_tables(source: Path, folder: Path) -> None:
     vectorizer = TfidfVectorizer(sublinear_tf=True, min_df=2, ngram_range=(1, 2)).fit(
         text for text, _ in parts["train"]
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    own = TextFeatures().fit({TEXT: [text for text, _ in parts["train"]]})
+    for name in ("features", "words"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        data.save_names(folder / name / "labels.txt.gz", sorted(known))
     for part, some in parts.items():
         with open(folder / f"{part}.tsv", "w", encoding="utf8", newline="") as file:
             writer = csv.writer(file, delimiter="\t")
@@ -80,8 +84,9 @@ def write_tables(source: Path, folder: Path) -> None:
             for text, labels in some:
                 file.write("".join(f"__label__{label} " for label in labels) + text.lower() + "\n")
         Y, _ = data.label_matrix([labels for _, labels in some], sorted(known))
-        data.save(folder / f"{part}.txt.gz", vectorizer.transform([text for text, _ in some]), Y)
-    data.save_names(folder / "labels.txt.gz", sorted(known))
+        texts = [text for text, _ in some]
+        data.save(folder / "features" / f"{part}.txt.gz", own.transform({TEXT: texts}), Y)
+        data.save(folder / "words" / f"{part}.txt.gz", vectorizer.transform(texts), Y)
     counts = ", ".join(f"{len(some):,} {part}" for part, some in parts.items())
     print(f"{counts}, {len(known):,} labels")
 
@@ -103,8 +108,8 @@ def run_text(folder: Path, threads: int) -> tuple[float, float, int]:
 
 
 def run_features(folder: Path, threads: int) -> tuple[float, float, int]:
-    """Return the same of training from features."""
-    model = folder / "features.hashslide"
+    """Return the same of training from the features in a folder."""
+    model = folder / "m.hashslide"
     begin = time.perf_counter()
     hashslide("train", folder / "train.txt.gz", "-o", model, "-j", threads, "-q")
     seconds = time.perf_counter() - begin
@@ -134,13 +139,17 @@ def main() -> None:
     arguments = parser.parse_args()
     folder, threads = arguments.folder, arguments.threads
     write_tables(arguments.packages, folder)
-    ways = {"text": run_text, "features": run_features}
-    runs = [{way: run(folder, threads) for way, run in ways.items()} for _ in range(arguments.repeats)]
+    ways = {
+        "text": lambda: run_text(folder, threads),
+        "features": lambda: run_features(folder / "features", threads),
+        "words": lambda: run_features(folder / "words", threads),
+    }
+    runs = [{way: run() for way, run in ways.items()} for _ in range(arguments.repeats)]
     for way in ways:
         seconds, precision, size = zip(*(run[way] for run in runs), strict=True)
         print(f"{way}: {statistics.median(seconds):.1f} s, P@1 {precision[0]:.4f}, {size[0] / 1e6:.1f} MB")
     ratio = statistics.median(run["text"][0] / run["features"][0] for run in runs)
-    print(f"seconds from text / seconds from features: {ratio:.2f}, median of {len(runs)} pairs")
+    print(f"seconds of text / seconds of features: {ratio:.2f}, median of {len(runs)} pairs")
     if arguments.rival_python is not None:
         took, hits, n_bytes = run_fasttext(folder, threads, arguments.rival_python)
         print(f"fastText: {took:.1f} s, P@1 {hits:.4f}, {n_bytes / 1e6:.1f} MB")
