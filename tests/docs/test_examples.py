@@ -14,6 +14,7 @@ SHOWN = {
     "one_label_of_many": "always the most common class",
     "own_data": "rows held out: 0",
     "pipelines": "P@5 in three parts",
+    "product_search": "convert video files: 0",
     "rare_labels": "propensity ",
     "recommendation": "the most popular items 0",
     "serving": "the same answers as predict_topk? True",
@@ -28,12 +29,13 @@ def test_example_runs(path, reader, monkeypatch, capsys):
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
     monkeypatch.setattr(example, "SECONDS", 1, raising=False)
+    monkeypatch.setattr(example, "PACKAGES", 500, raising=False)
     example.main()
     assert SHOWN[path.stem] in capsys.readouterr().out
 
 
 def test_every_guide_has_an_example():
     guides = {path.stem for path in (FOLDER.parent / "docs" / "guides").glob("*.md")}
-    named = {"does_hashing_pay": "advice", "index": None, "troubleshooting": None}
+    named = {"does_hashing_pay": "advice", "index": None, "text": "product_search", "troubleshooting": None}
     wanted = {named.get(guide, guide) for guide in guides} - {None}
     assert wanted <= {path.stem for path in FOLDER.glob("*.py")}
