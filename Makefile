@@ -3,13 +3,20 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types sanitize fuzz kill mutate docs dist clean
+.PHONY: demo test browser lint types sanitize fuzz kill mutate docs dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
 test: lint types
 	$(BIN)/python -m pytest
+
+# The tests of the page need a browser; on Debian this installs one, if there is none.
+BROWSERS := chromium chromium-browser google-chrome
+
+browser:
+	@for name in $(BROWSERS); do if command -v $$name; then exit 0; fi; done; \
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

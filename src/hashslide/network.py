@@ -686,13 +686,12 @@ def effective_threads(n_jobs: int | None) -> int:
     InputError
         Zero, or no integer.
     """
-    cpus = _core.available_cpus()
     if n_jobs is None:
-        limit = os.environ.get("OMP_NUM_THREADS", "")
+        cpus, limit = _core.available_cpus(), os.environ.get("OMP_NUM_THREADS", "")
         return min(cpus, int(limit)) if limit.isdecimal() and int(limit) > 0 else cpus
     number = as_int(n_jobs)
     if not number:
         raise InputError(
             f"n_jobs is {n_jobs!r}; accepted are None, a positive number of threads, or -1 for all CPUs."
         )
-    return number if number > 0 else max(1, cpus + 1 + number)
+    return number if number > 0 else max(1, _core.available_cpus() + 1 + number)

@@ -18,6 +18,7 @@ READ = {
     "labels_file",
     "feature_names",
     "exclude",
+    "token_file",
 }  # the other parameters that are paths
 
 

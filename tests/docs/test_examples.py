@@ -16,6 +16,7 @@ SHOWN = {
     "pipelines": "P@5 in three parts",
     "rare_labels": "propensity ",
     "recommendation": "the most popular items 0",
+    "serving": "the same answers as predict_topk? True",
     "training_on": "the same scores as without interruption? True",
     "tuning": "tuned     nDCG@5 on the test part 0",
 }

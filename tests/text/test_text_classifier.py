@@ -57,8 +57,9 @@ def test_a_saved_model_answers_the_same(trained, texts, tmp_path):
         some = trained.classes_[:20]
         assert loaded.examples_of(some) == trained.examples_of(some)
         assert loaded.features_.get_params() == trained.features_.get_params()
-    plain = SlideClassifier.load(tmp_path / "m")
-    assert plain.feature_names_in_.tolist() == trained.features_.get_feature_names_out().tolist()
+    assert (loaded.features_.get_feature_names_out() == trained.features_.get_feature_names_out()).all()
+    plain, X = SlideClassifier.load(tmp_path / "m"), trained.features_.transform(texts[2])
+    np.testing.assert_array_equal(plain.predict_topk(X)[1], trained.predict_topk(texts[2])[1])
     twin = pickle.loads(pickle.dumps(trained))
     np.testing.assert_array_equal(twin.predict_topk(texts[2])[1], trained.predict_topk(texts[2])[1])
 
@@ -215,9 +216,11 @@ DAMAGES = {
     "wild slot": (array("text.slots", lambda a: np.where(a < 0, a, 2**30)), "is no table of"),
     "odd table": (array("text.slots", lambda a: a[:-1]), "is no table of"),
     "weights": (array("text.weights", lambda a: a * np.nan), "numbers that are no weights"),
-    "names": (without("feature_names"), "it lacks the names of its"),
+    "no names": (without("text.terms.utf8"), "text.terms.utf8"),
+    "names": (array("text.terms.offsets", lambda a: a[::-1].copy()), "do not go from 0"),
+    "fewer names": (recipe(n_documents=0), "the number of documents is 0"),
     "examples": (array("text.examples.begin", lambda a: a[::-1].copy()), "do not rise"),
-    "no examples": (without("text.examples.texts"), "text.examples.texts"),
+    "no examples": (without("text.examples.utf8"), "text.examples.utf8"),
 }
 
 

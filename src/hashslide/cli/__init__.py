@@ -67,8 +67,9 @@ for _name, _summary in (
     ("tune", "Search settings that fit the data, train with the best ones and save the model."),
     ("evaluate", "Measure a model on labelled data."),
     ("predict", "Print the best labels of each example, best first, with probabilities."),
+    ("commands.serve", "Answer over HTTP from a model, with a page to search with."),
     ("inspect", "Show what a model file holds: settings and tensors."),
-    ("info", "Show how hashslide was built and what it runs on."),
+    ("commands.info", "Show how hashslide was built and what it runs on."),
 ):
     _command = _name.rpartition(".")[2]
     add_command(app, f"hashslide.cli.{_name}:{_command}", _command, _summary)

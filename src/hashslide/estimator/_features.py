@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 def check_features(model: "SlideClassifier", X: Any, *, name: str = "X") -> Csr:
     """Return features that are not empty and whose names, if they have any, scikit-learn accepts."""
-    try:
-        _get_feature_names(X)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"the column names of {name} are not acceptable: {error}") from None
+    if not isinstance(X, Csr):  # which has no names
+        try:
+            _get_feature_names(X)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the column names of {name} are not acceptable: {error}") from None
     x = as_csr(X, name=name)
     check_not_empty(x, type(model).__name__, name=name)
     return x

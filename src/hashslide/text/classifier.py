@@ -22,6 +22,7 @@ from hashslide.text.documents import Texts, read_documents
 from hashslide.text.examples import KeptExamples
 from hashslide.text.features import TextFeatures
 from hashslide.text.recipe import FEATURES, arrays_of, metadata_of, restore
+from hashslide.text.string_table import StringTable
 
 __all__ = ["SlideTextClassifier"]
 
@@ -197,8 +198,6 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "classifier_")
         texts = read_documents(documents, self.features_.columns_)
         found = self.classifier_.explain(self.features_.transform(texts), labels, k)
-        if self.features_.hashed is None:
-            return found
         return [self._with_names(row, texts, i) for i, row in enumerate(found)]
 
     def examples_of(self, labels: Sequence[Any] | NDArray[Any]) -> list[list[str]]:
@@ -261,14 +260,17 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         classifier = restore_classifier(SlideClassifier, path, arrays, metadata, verify or not mmap)
         try:
-            features = restore(recipe, arrays, getattr(classifier, "feature_names_in_", None))
+            features = restore(recipe, arrays)
             if features.n_features_ != classifier.n_features_in_:
                 raise InputError(f"{features.n_features_} text features meet {classifier.n_features_in_}")
             kept = check_int("keep_examples", recipe["keep_examples"], 0, 2**31)
             model = cls(clone(classifier), clone(features), kept)
             model._kept = KeptExamples.none(len(classifier.classes_))
             if model.keep_examples:
-                model._kept = KeptExamples(*(arrays[f"{_EXAMPLES}.{name}"] for name in ("begin", "texts")))
+                begin, utf8, offsets = (
+                    arrays[f"{_EXAMPLES}.{part}"] for part in ("begin", "utf8", "offsets")
+                )
+                model._kept = KeptExamples(begin, StringTable(utf8, offsets))
                 if len(model._kept.begin) != len(classifier.classes_) + 1:
                     raise InputError("its kept examples are those of other labels")
         except (InputError, KeyError, TypeError, AttributeError, ValueError) as error:
@@ -319,8 +321,6 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             kept = kept.with_more(texts.columns[0], labels, self.keep_examples)
         else:
             kept = KeptExamples.none(len(classifier.classes_))
-        if features.hashed is None:
-            classifier.feature_names_in_ = features.get_feature_names_out()
         self.classifier_, self.features_, self._kept = classifier, features, kept
 
     def _features(self, documents: Any) -> sparse.csr_matrix:

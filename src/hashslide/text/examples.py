@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from hashslide.csr import Csr
 from hashslide.errors import InputError
+from hashslide.text.string_table import StringTable
 
 __all__ = ["KeptExamples", "shortened"]
 
@@ -26,22 +27,29 @@ class KeptExamples:
     ----------
     begin : int64 array of shape (n_labels + 1,)
         The texts of label l are those from begin[l] to begin[l + 1].
-    texts : object array of str
+    texts : StringTable
     """
 
-    def __init__(self, begin: NDArray[np.int64], texts: NDArray[np.object_]) -> None:
-        if len(begin) == 0 or begin[0] != 0 or begin[-1] != len(texts) or (np.diff(begin) < 0).any():
+    def __init__(self, begin: NDArray[np.int64], texts: StringTable) -> None:
+        if (
+            begin.dtype != np.int64
+            or begin.ndim != 1
+            or len(begin) == 0
+            or begin[0] != 0
+            or begin[-1] != len(texts)
+            or (np.diff(begin) < 0).any()
+        ):
             raise InputError(f"the offsets of kept examples do not rise from 0 to {len(texts):,}")
         self.begin, self.texts = begin, texts
 
     @classmethod
     def none(cls, n_labels: int) -> "KeptExamples":
         """Return no texts of any label."""
-        return cls(np.zeros(n_labels + 1, np.int64), np.empty(0, object))
+        return cls(np.zeros(n_labels + 1, np.int64), StringTable.of([]))
 
     def of(self, label: int) -> list[str]:
         """Return the texts of a label, by its number."""
-        return self.texts[self.begin[label] : self.begin[label + 1]].tolist()
+        return [self.texts[i] for i in range(self.begin[label], self.begin[label + 1])]
 
     def with_more(self, texts: Sequence[str], y: Csr, n: int) -> "KeptExamples":
         """Return up to n texts of each label: those that there are, then those of further examples.
@@ -62,16 +70,18 @@ class KeptExamples:
         starts = np.searchsorted(labels, np.arange(y.n_columns))
         kept = np.arange(len(labels)) - starts[labels] < n - had[labels]
         labels, rows = labels[kept], rows[kept]
-        new = np.array([shortened(texts[row]) for row in rows.tolist()] + [None], object)[:-1]
+        new = [shortened(texts[row]) for row in rows.tolist()]
         old_labels = np.repeat(np.arange(len(self.begin) - 1), np.diff(self.begin))
         both = np.concatenate([old_labels, labels])
         order = np.argsort(both, kind="stable")
         begin = np.searchsorted(both[order], np.arange(y.n_columns + 1))
-        return KeptExamples(begin.astype(np.int64), np.concatenate([self.texts, new])[order])
+        every = [*self.texts.all().tolist(), *new]
+        kept_texts = StringTable.of(every[i] for i in order.tolist())
+        return KeptExamples(begin.astype(np.int64), kept_texts)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the parameters by name."""
-        return {"begin": self.begin, "texts": self.texts}
+        return {"begin": self.begin} | self.texts.arrays()
 
 
 def shortened(text: str) -> str:

@@ -14,6 +14,7 @@ from hashslide.errors import InputError
 from hashslide.network import effective_threads
 from hashslide.settings.limits import MAX_IDS
 from hashslide.text.documents import Encoded, Texts, encoded_blocks, read_documents
+from hashslide.text.string_table import StringTable
 
 __all__ = ["TextFeatures"]
 
@@ -78,7 +79,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
     _hashes: NDArray[Any] | None
     _slots: NDArray[Any] | None
     _weights: NDArray[Any] | None
-    _names: NDArray[np.object_] | None
+    _names: StringTable | None
 
     def __init__(
         self,
@@ -153,7 +154,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         check_is_fitted(self, "n_features_")
         if self._names is None:
             raise InputError("hashed terms have no names. Use hashed=None, or term_names for one document.")
-        return self._names
+        return self._names.all()
 
     def term_names(self, document: Any) -> dict[int, str]:
         """Return the terms of one document that have a feature, by feature.
@@ -207,7 +208,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
                     "the texts."
                 )
             self.n_features_, self._hashes, self._slots = len(hashes), hashes, _core.term_slots(hashes)
-            self._names = self._all_names(blocks, hashes, first)
+            self._names = StringTable.of(self._all_names(blocks, hashes, first))
         if self.idf:
             self._weights = (np.log((1 + texts.n) / (1 + counts)) + 1).astype(np.float32)
         return blocks

@@ -10,6 +10,7 @@ from hashslide._checks import check_int
 from hashslide.errors import InputError
 from hashslide.settings.limits import MAX_IDS
 from hashslide.text.features import TextFeatures
+from hashslide.text.string_table import StringTable
 
 __all__ = ["FEATURES", "arrays_of", "metadata_of", "restore"]
 
@@ -38,8 +39,10 @@ def metadata_of(features: TextFeatures) -> dict[str, Any]:
 
 
 def arrays_of(features: TextFeatures) -> dict[str, NDArray[Any]]:
-    """Return the hashes of the terms, their table and their weights, those of them that there are."""
+    """Return the hashes of the terms, their table, weights and names, those of them that there are."""
     arrays = {name: getattr(features, f"_{name}") for name in _ARRAYS}
+    if features._names is not None:
+        arrays |= {f"terms.{name}": array for name, array in features._names.arrays().items()}
     return {f"{FEATURES}.{name}": array for name, array in arrays.items() if array is not None}
 
 
@@ -47,9 +50,7 @@ def _pair(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def restore(
-    metadata: dict[str, Any], arrays: dict[str, NDArray[Any]], names: NDArray[np.object_] | None
-) -> TextFeatures:
+def restore(metadata: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> TextFeatures:
     """Return the features of a recipe; the arrays are used in place.
 
     Raises
@@ -85,8 +86,9 @@ def restore(
     weights = found["weights"]
     if weights is not None and not (np.isfinite(weights).all() and (weights >= 0).all()):
         raise InputError(f"the array '{FEATURES}.weights' holds numbers that are no weights")
-    if not hashed and (names is None or len(names) != n):
-        raise InputError(f"it lacks the names of its {n} terms")
     features._hashes, features._slots, features._weights = found["hashes"], found["slots"], weights
-    features._names = None if hashed else names
+    if not hashed:
+        features._names = StringTable(arrays[f"{FEATURES}.terms.utf8"], arrays[f"{FEATURES}.terms.offsets"])
+        if len(features._names) != n:
+            raise InputError(f"it has {len(features._names)} names for its {n} terms")
     return features

@@ -1,0 +1,73 @@
+"""Models of texts: columns, explanations in words, and examples that the model kept."""
+
+import numpy as np
+import pytest
+from serving import in_thread
+from text_models import KEPT, serve_texts
+
+TITLE, BODY = "insulin rats", "glucose in the blood of rats"
+
+
+@pytest.fixture(scope="module")
+def texts(pubmed_small, tmp_path_factory):
+    served, model = serve_texts(pubmed_small, tmp_path_factory.mktemp("texts"))
+    with in_thread(served) as server:
+        yield server, model
+
+
+def expected(model, documents, **options):
+    labels, scores = model.classifier_.predict_topk(model.features_.transform(documents), **options)
+    return [list(zip(*row, strict=True)) for row in zip(labels.tolist(), scores, strict=True)]
+
+
+def pairs(prediction):
+    return [(one["label"], np.float32(one["score"])) for one in prediction["labels"]]
+
+
+def test_columns_are_asked_by_name(texts):
+    server, model = texts
+    inputs = [{"text": {"title": TITLE, "body": BODY}}, {"text": {"body": BODY}}, TITLE, {"text": TITLE}]
+    answer = server.predict(*inputs, {"features": {"3": 1.0}}, k=4)["predictions"]
+    documents = {"title": [TITLE, "", TITLE, TITLE], "body": [BODY, BODY, "", ""]}
+    assert [pairs(one) for one in answer[:4]] == expected(model, documents, k=4, probabilities=True)
+    row = np.zeros((1, model.classifier_.n_features_in_), np.float32)
+    row[0, 3] = 1
+    alone = model.classifier_.predict_topk(row, k=4, probabilities=True)
+    assert pairs(answer[4]) == list(zip(alone[0][0].tolist(), alone[1][0], strict=True))
+
+
+def test_words_and_examples_are_told(texts):
+    server, model = texts
+    found = server.client.get("/v1/search", params={"q": TITLE, "k": 5, "explain": 3, "examples": 1}).json()
+    parts = model.explain({"title": [TITLE], "body": [""]}, [one["label"] for one in found["labels"]])[0]
+    for one, part in zip(found["labels"], parts, strict=True):
+        assert [why["feature"] for why in one["why"]] == [f for f, amount in part.features if amount > 0][:3]
+        assert one["examples"] == model.examples_of([one["label"]])[0][:1]
+    assert any(one["why"] and one["why"][0]["feature"].startswith("title: ") for one in found["labels"])
+    many = server.predict(TITLE, examples=20)["predictions"][0]["labels"]
+    assert max(len(one["examples"]) for one in many) == KEPT
+
+
+def test_the_model_tells_its_columns(texts):
+    server, _ = texts
+    told = server.client.get("/v1/model").json()
+    assert told["input"]["kind"] == "text" and told["input"]["columns"] == ["title", "body"]
+    assert told["keeps_examples"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"text": {"tittle": "x"}}, "inputs.0: the column 'tittle' is unknown; the model has title, body."),
+        ({"names": {"rats": 1}}, "inputs.0: the features of this model have no names to ask by"),
+        (
+            {"text": {"title": 5}},
+            "'where': 'inputs.0.text.title', 'problem': 'Input should be a valid string.'",
+        ),
+        ({"text": {"title": "x " * 6000, "body": "x " * 6000}}, "it has 12,000 words"),
+    ],
+)
+def test_what_it_cannot_be_asked_is_refused(texts, given, words):
+    server, _ = texts
+    refused = server.client.post("/v1/predict", json={"inputs": [given]})
+    assert refused.status_code == 422 and words in str(refused.json())
