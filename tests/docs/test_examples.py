@@ -14,6 +14,7 @@ SHOWN = {
     "one_label_of_many": "always the most common class",
     "own_data": "rows held out: 0",
     "pipelines": "P@5 in three parts",
+    "product_search": "of mistyped descriptions found first",
     "rare_labels": "propensity ",
     "recommendation": "the most popular items 0",
     "serving": "the same answers as predict_topk? True",
