@@ -244,6 +244,10 @@ def test_settings_that_cannot_be(parameters, message):
         (3, "documents is a int"),
         ([], "there are no documents"),
         (pd.DataFrame({"t": ["a", np.nan]}), r"documents\['t'\]\[1\] is nan"),
+        ({"a", "b"}, "documents is a set"),
+        (pd.DataFrame([["a", "b"]], columns=["t", "t"]), "two columns named 't'"),
+        (pd.DataFrame({0: ["a"]}), "column named 0; accepted is Unicode text"),
+        ({"\ud800": ["a"]}, "accepted is Unicode text"),
     ],
 )
 def test_what_is_no_text(documents, message):
@@ -259,3 +263,16 @@ def test_columns_that_are_missing():
         features.transform(["a"])
     with pytest.raises(InputError, match="the model has learned single texts"):
         TextFeatures().fit(["a b"]).transform({"title": ["a"]})
+
+
+@pytest.mark.parametrize("hashed", [None, 64])
+@pytest.mark.parametrize("documents", [["", " "], {"title": ["", ""]}, ["a", 3], []])
+def test_a_failed_fit_leaves_features_as_they_were(titles, hashed, documents):
+    features = TextFeatures(hashed=hashed).fit(titles)
+    before = features.transform(titles)
+    features.hashed = None
+    with pytest.raises(InputError):
+        features.fit(documents)
+    after = features.transform(titles)
+    assert after.shape == before.shape and (after != before).nnz == 0
+    assert features.columns_ == ()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from hashslide import SlideClassifier, SlideTextClassifier, TextFeatures, model_file
 from hashslide.callbacks import Callback, Checkpoint
@@ -176,6 +177,14 @@ def test_a_failed_fit_leaves_the_model_as_it_was(trained, texts):
     with pytest.raises(InputError):
         trained.fit(["a", "b"], [["x"]])
     np.testing.assert_array_equal(trained.predict_topk(texts[2])[1], before)
+
+
+@pytest.mark.parametrize(
+    "method", ["predict", "predict_topk", "predict_proba", "decision_function", "explain"]
+)
+def test_an_untrained_model_says_so(method):
+    with pytest.raises(NotFittedError):
+        getattr(SlideTextClassifier(), method)(["a"])
 
 
 def test_a_model_without_recipe_is_no_text_model(texts, tmp_path):

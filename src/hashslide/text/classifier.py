@@ -224,23 +224,23 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         k, probabilities, approximate
             As in `SlideClassifier.predict_topk`.
         """
-        return self.classifier_.predict_topk(self._features(documents), k, probabilities, approximate)
+        return self._fitted().predict_topk(self._features(documents), k, probabilities, approximate)
 
     def predict(self, documents: Any) -> NDArray[Any] | sparse.csr_matrix:
         """Return what `SlideClassifier.predict` returns."""
-        return self.classifier_.predict(self._features(documents))
+        return self._fitted().predict(self._features(documents))
 
     def predict_proba(self, documents: Any) -> NDArray[np.float64]:
         """Return what `SlideClassifier.predict_proba` returns."""
-        return self.classifier_.predict_proba(self._features(documents))
+        return self._fitted().predict_proba(self._features(documents))
 
     def decision_function(self, documents: Any) -> NDArray[np.float32]:
         """Return what `SlideClassifier.decision_function` returns."""
-        return self.classifier_.decision_function(self._features(documents))
+        return self._fitted().decision_function(self._features(documents))
 
     def score(self, documents: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the share of documents whose best label is right."""
-        return self.classifier_.score(self._features(documents), y, sample_weight)
+        return self._fitted().score(self._features(documents), y, sample_weight)
 
     def explain(self, documents: Any, labels: Any = None, k: int = 5) -> list[list[Explanation]]:
         """Return what the scores of some labels are made of, for a few documents: which words spoke for them.
@@ -392,8 +392,11 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             kept = KeptExamples.none(len(classifier.classes_))
         self.classifier_, self.features_, self._kept = classifier, features, kept
 
-    def _features(self, documents: Any) -> sparse.csr_matrix:
+    def _fitted(self) -> SlideClassifier:
         check_is_fitted(self, "classifier_")
+        return self.classifier_
+
+    def _features(self, documents: Any) -> sparse.csr_matrix:
         return self.features_.transform(documents)
 
     def _with_names(self, row: list[Explanation], texts: Texts, i: int) -> list[Explanation]:

@@ -1,7 +1,7 @@
 """What may be given as documents, and how they come to the core: folded, in UTF-8."""
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from hashslide.errors import InputError
 
-__all__ = ["DOCUMENTS_PER_BLOCK", "Encoded", "Texts", "encoded_blocks", "fold", "read_documents"]
+__all__ = [
+    "DOCUMENTS_PER_BLOCK",
+    "Encoded",
+    "Texts",
+    "encoded_blocks",
+    "fold",
+    "is_unicode",
+    "read_documents",
+]
 
 
 def __dir__() -> list[str]:
@@ -76,7 +84,7 @@ def read_documents(
     elif isinstance(documents, str | bytes):
         raise InputError(f"{name} is one {type(documents).__name__}; {_ACCEPTED}. Put it into a list.")
     elif isinstance(documents, Mapping) or hasattr(documents, "columns"):
-        names = tuple(documents.columns if hasattr(documents, "columns") else documents)
+        names = _column_names(documents.columns if hasattr(documents, "columns") else documents, name)
         found = Texts(names, [_texts(documents[column], f"{name}[{column!r}]") for column in names])
     else:
         found = Texts((), [_texts(documents, name)])
@@ -106,8 +114,18 @@ def _chosen(found: Texts, wanted: tuple[str, ...], name: str) -> Texts:
     return Texts(wanted, [by_name[column] for column in wanted])
 
 
+def _column_names(names: Iterable[Any], name: str) -> tuple[str, ...]:
+    found = tuple(names)
+    for i, column in enumerate(found):
+        if not isinstance(column, str) or not is_unicode(column):
+            raise InputError(f"{name} has a column named {column!r}; accepted is Unicode text. Rename it.")
+        if column in found[:i]:
+            raise InputError(f"{name} has two columns named {column!r}. Rename one of them.")
+    return found
+
+
 def _texts(column: Any, name: str) -> list[str]:
-    if isinstance(column, str | bytes) or not hasattr(column, "__iter__"):
+    if isinstance(column, str | bytes | set | frozenset) or not hasattr(column, "__iter__"):
         raise InputError(f"{name} is a {type(column).__name__}; {_ACCEPTED}.")
     texts = column if isinstance(column, list) else list(column)
     for i, text in enumerate(texts):
@@ -117,6 +135,11 @@ def _texts(column: Any, name: str) -> list[str]:
                 "and numbers as text."
             )
     return texts
+
+
+def is_unicode(text: str) -> bool:
+    """Tell whether text has no half of a surrogate pair, so that a file can hold it."""
+    return text.encode("utf-8", "replace").decode() == text
 
 
 def fold(text: str) -> str:

@@ -182,7 +182,16 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         return tags
 
     def _learn(self, texts: Texts) -> list[Encoded]:
-        """Learn the terms; return the documents as they were read."""
+        """Learn the terms, or change nothing; return the documents as they were read."""
+        before = dict(self.__dict__)
+        try:
+            return self._learn_terms(texts)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _learn_terms(self, texts: Texts) -> list[Encoded]:
         if texts.n == 0:
             raise InputError("there are no documents to learn from. Give one at least.")
         _checked(self, texts.names, None)  # before anything is read
@@ -193,7 +202,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
             self.n_features_ = check_int("hashed", self.hashed, 1, MAX_IDS)
             counts = np.zeros(self.n_features_, np.int64)
             for block in blocks:
-                counts += np.bincount(self._features(block).indices, minlength=self.n_features_)
+                np.add.at(counts, self._features(block).indices, 1)
         else:
             counter = _core.TermCounter(self._settings, max(LEAST_IN_MEMORY, TERMS_IN_MEMORY * max_terms))
             for block in blocks:
