@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hashslide.csr import Csr
 from hashslide.errors import InputError
 
-__all__ = ["Drift", "divergence", "first_drop"]
+__all__ = ["Drift", "divergence", "moment_of_drop"]
 
 
 def __dir__() -> list[str]:
@@ -60,7 +60,7 @@ class Drift:
         calls = [*self.records[last_alarm:], record][-WINDOW:]
         calls = [call for call in calls if call["examples"]]
         n = np.array([call["examples"] for call in calls])
-        alarm = first_drop(n, np.array([call["P@1"] for call in calls])) is not None
+        alarm = moment_of_drop(n, np.array([call["P@1"] for call in calls])) is not None
         return Drift((*self.records, dict(record) | {"alarm": alarm})[-MOST_RECORDS:])
 
     def to_plain(self) -> list[dict[str, Any]]:
@@ -86,8 +86,8 @@ class Drift:
         return cls(tuple(found))
 
 
-def first_drop(n: NDArray[np.int64], mean: NDArray[np.float64]) -> int | None:
-    """Return the first call from which on the mean has dropped, or None.
+def moment_of_drop(n: NDArray[np.int64], mean: NDArray[np.float64]) -> int | None:
+    """Return the call from which on the mean has dropped most clearly, or None.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ def first_drop(n: NDArray[np.int64], mean: NDArray[np.float64]) -> int | None:
     after = np.sum(n) - before
     gap = hits[:-1] / before - (hits[-1] - hits[:-1]) / after
     bound = np.sqrt((1 / before + 1 / after) / 2 * np.log(moments / RISK))
-    found = np.flatnonzero(gap > bound)
-    return int(found[0]) + 1 if len(found) else None
+    clearest = int(np.argmax(gap - bound))
+    return clearest + 1 if gap[clearest] > bound[clearest] else None
 
 
 def divergence(counts: NDArray[np.int64], n_before: int, new: NDArray[np.int64]) -> float:
