@@ -15,8 +15,8 @@ Of the training file a random tenth is held out; the test file is not touched.
 - forget: one label in a hundred, at random, is forgotten: the time as a share of the training's, and P@1 of
   the held-out examples on the other labels before and after.
 - describe: 300 labels of 3 to 500 examples are taken out with all their examples. Each is added with the
-  tf-idf of the words of its name that are features. Among these labels, P@5 of the model and of the cosine between
-  the example and the name.
+  tf-idf of the words of its name that are features. Among these labels, P@5 of the model and of the cosine
+  between the example and the name.
 """
 
 from __future__ import annotations

@@ -129,8 +129,8 @@ def keep(model: "SlideClassifier", data: TrainingData, size: int | None) -> None
             old = Reservoir.empty(size or 0, data.x.n_columns, data.y.n_columns)
         elif size is not None and size != old.size:
             raise InputError(
-                f"reservoir is {size}, but the model keeps up to {old.size} examples. Leave reservoir out, or "
-                "drop them with reservoir=0 first."
+                f"reservoir is {size}, but the model keeps up to {old.size} examples. Leave reservoir out, "
+                "or drop them with reservoir=0 first."
             )
         found = old.extended(data.x, data.y, data.rows, model._seed)
     with model._lock.writing:
