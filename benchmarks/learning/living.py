@@ -12,11 +12,11 @@ Of the training file a random tenth is held out; the test file is not touched.
   on everything: P@1 of all held-out examples, of those without a new label, and of those with one; and the
   share of the new labels that are among the first five. Times are of one run, in which both take turns with
   nothing else of this command.
-- forget: one label in a hundred, at random, is forgotten: the time as a share of the training's, and P@1 of the
-  held-out examples on the other labels before and after.
-- describe: 300 labels of 3 to 500 examples are taken out with all their examples. Each is added with the tf-idf
-  of the words of its name that are features. Among these labels, P@5 of the model and of the cosine between
-  the example and the name.
+- forget: one label in a hundred, at random, is forgotten: the time as a share of the training's, and P@1 of
+  the held-out examples on the other labels before and after.
+- describe: 300 labels of 3 to 500 examples are taken out with all their examples. Each is added with the
+  tf-idf of the words of its name that are features. Among these labels, P@5 of the model and of the cosine
+  between the example and the name.
 """
 
 from __future__ import annotations

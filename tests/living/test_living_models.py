@@ -25,7 +25,9 @@ def data(pubmed_small):
 def saved(data, tmp_path_factory):
     """A file with all that a model may have: ranker, lists, optimiser, tables, kept examples, drift."""
     X, Y, names = data
-    model = SlideClassifier(32, epochs=3, approximate=True, ranker=True, hash="dwta", random_state=0, n_jobs=2)
+    model = SlideClassifier(
+        32, epochs=3, approximate=True, ranker=True, hash="dwta", random_state=0, n_jobs=2
+    )
     half = X.shape[0] // 2
     model.fit(X[:half], Y[:half], classes=names, reservoir=100).partial_fit(X[half:], Y[half:], classes=names)
     path = tmp_path_factory.mktemp("living") / "m.hashslide"
@@ -100,7 +102,10 @@ def test_all_of_it_is_in_the_file(saved, model, tmp_path):
     assert_array_equal(again.hidden_labels_, model.hidden_labels_)
     assert again.drift_ == model.drift_
     assert_array_equal(again._reservoir.tickets, model._reservoir.tickets)
-    assert again._reservoir.bound == model._reservoir.bound and again._reservoir.n_seen == model._reservoir.n_seen
+    assert (
+        again._reservoir.bound == model._reservoir.bound
+        and again._reservoir.n_seen == model._reservoir.n_seen
+    )
     assert (again._reservoir.x.to_scipy() != model._reservoir.x.to_scipy()).nnz == 0
 
 
@@ -134,7 +139,9 @@ def test_forgetting_leaves_the_others_as_they_are(model, data):
     X = data[0][:60]
     gone = gone_of(model)
     others = ~np.isin(model.classes_, gone)
-    logits = model.network_.pair_logits(*pairs(X, sparse.csr_matrix(np.tile(others, (60, 1)), dtype=np.float32)))
+    logits = model.network_.pair_logits(
+        *pairs(X, sparse.csr_matrix(np.tile(others, (60, 1)), dtype=np.float32))
+    )
     names = model.classes_[others]
     hidden = model.hide_labels(gone).predict_topk(X, 5, approximate=False)
     model.unhide_labels()
@@ -153,7 +160,9 @@ def test_nothing_of_forgotten_labels_is_left_in_the_file(saved, model, tmp_path)
     state = model.network_.state()
     rows = [state["output.weight"][i].tobytes() for i in ids]
     begin = state["ranker.begin"]
-    rows += [state["ranker.margin"][begin[i] : begin[i + 1]].tobytes() for i in ids if begin[i + 1] - begin[i] > 8]
+    rows += [
+        state["ranker.margin"][begin[i] : begin[i + 1]].tobytes() for i in ids if begin[i + 1] - begin[i] > 8
+    ]
     marks = [name.encode() for name in gone] + rows
     before = saved.read_bytes()
     assert all(mark in before for mark in marks)
