@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hashslide._checks import check_int
 from hashslide._locks import unbroken
 from hashslide.csr import Csr
 from hashslide.errors import InputError
@@ -15,6 +16,7 @@ from hashslide.living.forgetting import without_labels
 from hashslide.living.new_labels import ActivationMoments, place_described, spread
 from hashslide.living.reservoir import Reservoir, stacked
 from hashslide.network import effective_threads
+from hashslide.settings.limits import MAX_IDS
 from hashslide.targets import LabelNames, parse_target
 from hashslide.training import TrainingData
 
@@ -119,6 +121,18 @@ def kept_examples(reservoir: Reservoir) -> TrainingData:
     return TrainingData(x=reservoir.x, y=reservoir.y, rows=np.arange(len(reservoir.tickets)))
 
 
+def check_size(model: "SlideClassifier", size: int | None) -> None:
+    """Refuse another size of the reservoir than it has."""
+    if size is None or check_int("reservoir", size, 0, MAX_IDS) == 0:
+        return
+    old = getattr(model, "_reservoir", None)
+    if old is not None and size != old.size:
+        raise InputError(
+            f"reservoir is {size}, but the model keeps up to {old.size} examples. Leave reservoir out, or "
+            "drop them with reservoir=0 first."
+        )
+
+
 def keep(model: "SlideClassifier", data: TrainingData, size: int | None) -> None:
     """Let the reservoir sample the data; a size begins one, 0 drops it, None leaves it as it is."""
     old = model._reservoir
@@ -127,11 +141,6 @@ def keep(model: "SlideClassifier", data: TrainingData, size: int | None) -> None
     else:
         if old is None:
             old = Reservoir.empty(size or 0, data.x.n_columns, data.y.n_columns)
-        elif size is not None and size != old.size:
-            raise InputError(
-                f"reservoir is {size}, but the model keeps up to {old.size} examples. Leave reservoir out, "
-                "or drop them with reservoir=0 first."
-            )
         found = old.extended(data.x, data.y, data.rows, model._seed)
     with model._lock.writing:
         model._reservoir = found

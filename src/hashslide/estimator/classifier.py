@@ -44,7 +44,7 @@ from hashslide.estimator._fitting import (
     tuning_task,
 )
 from hashslide.estimator._history_plot import draw_history
-from hashslide.estimator._living import add, as_names, forget, hide, keep, unhide, with_replay
+from hashslide.estimator._living import add, as_names, check_size, forget, hide, keep, unhide, with_replay
 from hashslide.estimator._predicting import Predictor, check_dense
 from hashslide.estimator._resuming import Start, check_same_fit, open_checkpoint, take_over
 from hashslide.estimator.approximate import CandidateReport, tune, untuned, use
@@ -553,8 +553,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         given = check_parameters(self)
         check_float("replay", replay, 0, 1000, "[]")
         check_float("decay", decay, 0, 1, "[)")
-        if reservoir is not None:
-            check_int("reservoir", reservoir, 0, MAX_IDS)
+        check_size(self, reservoir)
         lists = self._labels.from_lists if self.__sklearn_is_fitted__() else None
         x, target, weight = check_examples(self, X, y, sample_weight, lists, classes)
         if self.__sklearn_is_fitted__():
