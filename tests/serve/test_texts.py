@@ -6,6 +6,10 @@ from scipy import sparse
 from serving import in_thread
 from text_models import KEPT, serve_texts
 
+from hashslide import SlideClassifier, SlideTextClassifier
+from hashslide.serve._models.queries import Text
+from hashslide.serve._models.served import Options, Served
+
 TITLE, BODY = "insulin rats", "glucose in the blood of rats"
 
 
@@ -73,3 +77,14 @@ def test_what_it_cannot_be_asked_is_refused(texts, given, words):
     server, _ = texts
     refused = server.client.post("/v1/predict", json={"inputs": [given]})
     assert refused.status_code == 422 and words in str(refused.json())
+
+
+@pytest.mark.parametrize("probabilities", [True, False])
+def test_hidden_labels_are_in_no_answer(tmp_path, probabilities):
+    """Where hidden labels leave fewer than are asked for, nothing stands in for them, nor is it explained."""
+    texts = ["red shoes", "blue shoes", "red wine"]
+    model = SlideTextClassifier(SlideClassifier(4, epochs=2, random_state=0), keep_examples=1)
+    model.fit(texts, [["shoes"], ["shoes", "blue"], ["wine"]]).hide_labels(["shoes"]).save(tmp_path / "m")
+    options = Options(k=3, probabilities=probabilities, explain=2, examples=1)
+    (found,) = Served.load(tmp_path / "m").answer([Text("red shoes")], options)
+    assert sorted(one["label"] for one in found.labels) == ["blue", "wine"]

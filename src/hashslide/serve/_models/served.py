@@ -215,13 +215,14 @@ class ServedModel:
             exclude="input" if options.exclude_input else None,
         )
         nothing = 0.0 if options.probabilities else -math.inf  # the score where no label is left
+        is_any_left_out = options.exclude_input or len(classifier.hidden_labels_) > 0
         counts = np.diff(x.indptr).tolist()
         answers = []
         for row, ranked in enumerate(zip(labels.tolist(), scores.tolist(), strict=True)):
             found = [
                 {"label": label, "score": score}
                 for label, score in zip(*ranked, strict=True)
-                if not options.exclude_input or score > nothing
+                if not is_any_left_out or score > nothing
             ]
             answers.append(Prediction(found, counts[row], unknown[row]))
             if options.explain and found:
