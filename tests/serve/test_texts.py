@@ -7,8 +7,7 @@ from serving import in_thread
 from text_models import KEPT, serve_texts
 
 from hashslide import SlideClassifier, SlideTextClassifier
-from hashslide.serve._models.queries import Text
-from hashslide.serve._models.served import Options, Served
+from hashslide.serve._models import Options, ServedModel, Text
 
 TITLE, BODY = "insulin rats", "glucose in the blood of rats"
 
@@ -86,5 +85,5 @@ def test_hidden_labels_are_in_no_answer(tmp_path, probabilities):
     model = SlideTextClassifier(SlideClassifier(4, epochs=2, random_state=0), keep_examples=1)
     model.fit(texts, [["shoes"], ["shoes", "blue"], ["wine"]]).hide_labels(["shoes"]).save(tmp_path / "m")
     options = Options(k=3, probabilities=probabilities, explain=2, examples=1)
-    (found,) = Served.load(tmp_path / "m").answer([Text("red shoes")], options)
+    (found,) = ServedModel.load(tmp_path / "m").answer([Text("red shoes")], options)
     assert sorted(one["label"] for one in found.labels) == ["blue", "wine"]
