@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hashslide.csr import Csr
 from hashslide.errors import InputError
 
-__all__ = ["Drift", "divergence", "moment_of_drop"]
+__all__ = ["Drift", "divergence", "hits_at", "moment_of_drop"]
 
 
 def __dir__() -> list[str]:

@@ -21,6 +21,24 @@ from hashslide.network import Network
 from hashslide.precision import is_bfloat16
 from hashslide.training import TrainingData
 
+__all__ = [
+    "FEW_EXAMPLES",
+    "MAX_WIDTH",
+    "ActivationMoments",
+    "labels_to_place",
+    "place_described",
+    "place_labels",
+    "spread",
+    "usual_and_own_score",
+    "with_margins",
+    "with_new_labels",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 SAMPLE = 2048  # examples behind the moments of a call
 MAX_WIDTH = 1024  # of the last hidden layer, for a covariance; beyond, activations are only centred
 FEW_EXAMPLES = 32  # a new label with more of them is trained like any other

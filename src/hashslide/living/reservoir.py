@@ -20,7 +20,7 @@ from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.reference.rng import mix
 
-__all__ = ["Reservoir", "stacked"]
+__all__ = ["Reservoir", "check_reservoir", "layers", "only_columns", "stacked"]
 
 
 def __dir__() -> list[str]:
