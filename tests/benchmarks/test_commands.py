@@ -10,7 +10,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks"
 
-JOBS = ("benchmarks.rivals.one_run", "benchmarks.rivals.torch_curve")  # other commands start these
+JOBS = (  # other commands start these
+    "benchmarks.rivals.one_run",
+    "benchmarks.rivals.text_fasttext",
+    "benchmarks.rivals.torch_curve",
+)
 
 
 def modules_with_a_command() -> set[str]:

@@ -48,7 +48,7 @@ def complete(tmp_path_factory):
 def test_commands(complete):
     assert complete("") == [name for name in typer.main.get_command(app).commands]
     assert complete("tr") == ["train"]
-    assert complete("data", "") == ["list", "describe", "convert"]
+    assert complete("data", "") == ["list", "describe", "convert", "pack"]
 
 
 def test_options_and_their_values(complete):

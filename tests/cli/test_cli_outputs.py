@@ -19,6 +19,7 @@ READ = {
     "feature_names",
     "exclude",
     "token_file",
+    "names_file",
 }  # the other parameters that are paths
 
 

@@ -27,11 +27,15 @@ def waiting(server):
     return server.app.state.service.scorer.n_waiting
 
 
-def fill(server, threads, n):
+def fill(server, threads, gate, n):
     """Let one request be scored and n more wait."""
-    asked = [
-        threads.submit(server.client.post, "/v1/predict", json={"inputs": ["rats"]}) for _ in range(n + 1)
-    ]
+
+    def ask():
+        return threads.submit(server.client.post, "/v1/predict", json={"inputs": ["rats"]})
+
+    asked = [ask()]
+    assert gate.entered.wait(60)
+    asked += [ask() for _ in range(n)]
     wait_for(lambda: waiting(server) == n + 1, "the queue")
     return asked
 
@@ -50,7 +54,7 @@ def test_what_waits_is_scored_together(served, gate):
 
 def test_a_full_queue_refuses_and_recovers(served, gate):
     with in_thread(served, max_inputs=4, queue=4) as server, ThreadPoolExecutor(16) as threads:
-        asked = fill(server, threads, 3)
+        asked = fill(server, threads, gate, 3)
         for refused in (
             server.client.post("/v1/predict", json={"inputs": ["rats"]}),
             server.client.get("/v1/search?q=rats"),
@@ -70,7 +74,7 @@ def test_a_full_queue_refuses_and_recovers(served, gate):
 
 def test_a_request_that_needs_more_room_than_there_is_is_refused(served, gate):
     with in_thread(served, max_inputs=4, queue=4) as server, ThreadPoolExecutor(4) as threads:
-        asked = fill(server, threads, 1)
+        asked = fill(server, threads, gate, 1)
         assert server.client.post("/v1/predict", json={"inputs": ["rats"] * 3}).status_code == 503
         gate.set()
         assert [one.result().status_code for one in asked] == [200] * 2
@@ -78,7 +82,7 @@ def test_a_request_that_needs_more_room_than_there_is_is_refused(served, gate):
 
 def test_who_waits_too_long_is_told_so_and_not_scored(served, gate):
     with in_thread(served, timeout=0.3) as server, ThreadPoolExecutor(4) as threads:
-        asked = fill(server, threads, 2)
+        asked = fill(server, threads, gate, 2)
         answers = [one.result() for one in asked]
         assert [one.status_code for one in answers] == [503] * 3
         gate.set()
@@ -120,6 +124,6 @@ def test_one_that_fails_takes_no_other_with_it(served):
 
 def test_closing_answers_what_waits(served, gate):
     with ThreadPoolExecutor(8) as threads, in_thread(served) as server:
-        asked = fill(server, threads, 3)
+        asked = fill(server, threads, gate, 3)
         threading.Timer(0.3, gate.set).start()
     assert [one.result().status_code for one in asked] == [200] * 4

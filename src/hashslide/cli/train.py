@@ -98,7 +98,6 @@ def train(
     \b
         hashslide train pubmed-mesh -o mesh.hashslide
         hashslide train train.txt.gz --test test.txt.gz -o m.hashslide
-        hashslide train train.svm -o m.hashslide --early-stopping --epochs 20
         hashslide train shop.tsv --text title --labels tags -o m.hashslide
         hashslide train train.pack -o m.hashslide --checkpoint states --resume
     """

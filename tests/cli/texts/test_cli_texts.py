@@ -187,7 +187,7 @@ WRONG = [
         "no column 'titel'; there are: title",
     ),
     (["train", "TRAIN", "-o", "OUT", "--text", "title"], "Name it with --labels"),
-    (["train", "TRAIN", "-o", "OUT", *COLUMNS, "--save-every", "1"], "--save-every does not go with texts"),
+    (["train", "TRAIN", "-o", "OUT", *COLUMNS, "--label-names", "TRAIN"], "--label-names does not go with"),
     (["train", "TRAIN", "-o", "OUT", *COLUMNS, "--features", "x"], "--features does not go with texts"),
     (["train", "TRAIN", "-o", "OUT", *COLUMNS, "--format", "svmlight"], "--format is 'svmlight'; texts are"),
     (["train", "TRAIN", "-o", "OUT", "--format", "jsonl"], "naming their columns with --text"),

@@ -1,4 +1,4 @@
-"""Packs: training data on disk, from where a training reads it in bounded memory (docs/how/pack.md)."""
+"""Packs: training data on disk, from where a training reads it in bounded memory (docs/reference/pack.md)."""
 
 from .pack import Pack, is_pack
 
