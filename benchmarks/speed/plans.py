@@ -22,7 +22,7 @@ from scipy.sparse import csr_matrix
 from hashslide import SlideClassifier
 
 from ..common.harness import table
-from ..common.matrices import load_matrices
+from ..common.matrices import load_xmc, part_file
 from ..common.processes import fresh, peak_mb
 from .setup_cost import popular
 
@@ -40,7 +40,7 @@ def generated(n_labels: int) -> tuple[csr_matrix, csr_matrix]:
 
 def load(name: str) -> tuple[csr_matrix, csr_matrix]:
     """Return the training part of a folder, or a generated set of so many labels."""
-    return generated(int(name)) if name.isdigit() else load_matrices(Path(name), "train")
+    return generated(int(name)) if name.isdigit() else load_xmc(part_file(Path(name), "train"))
 
 
 def planned(name: str, threads: int) -> dict[str, float]:

@@ -132,7 +132,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         return self._matrix([self._features(block) for block in blocks])
 
     def transform(self, documents: Any) -> sparse.csr_matrix:
-        """Return the features of documents: float32, shape (n, n_features_), rows of length 1 or 0.
+        """Return the features of documents, float32 rows of length 1 or 0, with ``n_features_`` columns.
 
         Parameters
         ----------
