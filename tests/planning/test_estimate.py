@@ -16,7 +16,7 @@ from hashslide.errors import InputError
 from hashslide.estimator.preparing import network_config, prepare
 from hashslide.network import Network
 from hashslide.planning import Shape, Sizes
-from hashslide.planning.estimate import _entries, _seconds
+from hashslide.planning.estimating import _entries, _seconds
 from hashslide.planning.pilot import Pilot, folded
 
 

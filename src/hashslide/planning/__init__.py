@@ -1,6 +1,6 @@
 """What a training will cost, before it is begun: behind `SlideClassifier.estimate` (docs/how/planning.md)."""
 
-from hashslide.planning.estimate import SECONDS, Estimate, Planned, estimate
+from hashslide.planning.estimating import SECONDS, Estimate, Planned, estimate
 from hashslide.planning.shape import Shape
 from hashslide.planning.sizes import Sizes
 
