@@ -281,3 +281,9 @@ def test_labels_of_texts_come_and_go(texts, tmp_path):
         assert not np.isin(labels, [gone, hidden]).any()
         assert found.examples_of(others)[0][: len(kept[0])] == kept[0]
     assert loaded.unhide_labels().hidden_labels_.size == 0
+
+
+def test_what_is_no_label_name_is_named(trained, texts):
+    for ask in (trained.examples_of, lambda names: trained.explain(texts[2][:1], names)):
+        with pytest.raises(InputError, match="which the model does not have"):
+            ask([["a list"]])

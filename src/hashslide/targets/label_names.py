@@ -1,7 +1,7 @@
 """The labels of a model: names to ids, ids back to names, and room for new ones."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,7 +98,8 @@ class LabelNames:
     def _find(self, label: Any) -> int:
         if self.names is None:
             return int(label) if isinstance(label, int | np.integer) and 0 <= label < self.n else -1
-        return self._id(label.item() if isinstance(label, np.generic) else label)
+        name = label.item() if isinstance(label, np.generic) else label
+        return self._id(name) if isinstance(name, Hashable) else -1
 
     def grown(self, target: Target, classes: ArrayLike | None = None) -> "LabelNames":
         """Return these labels followed by the new ones among the target's and `classes`.
