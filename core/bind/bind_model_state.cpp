@@ -29,7 +29,8 @@ const Names<Role> roles{{"weight", Role::weight},
                         {"tables", Role::tables}};
 const Names<Values> kinds{{"numbers", Values::numbers},       {"squares", Values::squares},
                           {"counts", Values::counts},         {"ids", Values::ids},
-                          {"sorted_ids", Values::sorted_ids}, {"offsets", Values::offsets}};
+                          {"sorted_ids", Values::sorted_ids}, {"offsets", Values::offsets},
+                          {"ranges", Values::ranges}};
 
 template <class T>
 constexpr const char* type_name = "float32";

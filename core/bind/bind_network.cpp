@@ -85,7 +85,7 @@ using Rows = std::optional<In<Index>>;
 CsrInput chosen(const CsrInput& x, const Rows& rows) { return rows ? x.of({rows->data(), rows->size()}) : x; }
 
 struct NewCandidates {
-    Candidates lists;
+    std::variant<Candidates, CandidatesExtension> lists;
     bool is_taken = false;
 };
 
@@ -93,6 +93,13 @@ struct NewRanker {
     Ranker ranker;
     bool is_taken = false;
 };
+
+std::span<const Id> known(const Network& self, const In<Id>& labels) {
+    for (std::size_t i = 0; i < labels.size(); ++i)
+        if (labels.data()[i] < 0 || labels.data()[i] >= self.config().n_labels)
+            throw BadInput("labels holds one that the network does not have.");
+    return {labels.data(), labels.size()};
+}
 
 using Settings = std::tuple<Index, Index, Index>;  // of candidates: feature_labels, cell_labels, probes
 
@@ -165,7 +172,14 @@ void bind_network(nb::module_& m) {
                In<Id> y_indices, bool fresh, int n_threads, Rows rows) {
                 const CsrInput x = chosen(csr(x_indptr, x_indices, x_data, self.config().n_features), rows);
                 const CsrInput y = chosen(pattern(y_indptr, y_indices, self.config().n_labels), rows);
-                return NewCandidates{released([&] { return self.learn_candidates(x, y, fresh, n_threads); })};
+                NewCandidates made;
+                released([&] {
+                    if (fresh || self.candidates().empty())
+                        made.lists = self.learn_candidates(x, y, n_threads);
+                    else
+                        made.lists = self.extend_candidates(x, y, n_threads);
+                });
+                return made;
             },
             "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "fresh"_a, "n_threads"_a,
             "rows"_a.none() = nb::none(),
@@ -173,7 +187,8 @@ void bind_network(nb::module_& m) {
         .def(
             "set_candidates",
             [](Network& self, NewCandidates& made) {
-                if (!std::exchange(made.is_taken, true)) self.set_candidates(std::move(made.lists));
+                if (std::exchange(made.is_taken, true)) return;
+                std::visit([&](auto& lists) { self.set_candidates(std::move(lists)); }, made.lists);
             },
             "candidates"_a, "Take the lists over. Nothing happens if that has been done before.")
         .def_prop_ro("has_candidates", [](const Network& self) { return !self.candidates().empty(); })
@@ -212,6 +227,37 @@ void bind_network(nb::module_& m) {
             },
             "counts"_a, "n_examples"_a, "reset_bias"_a = true,
             "Label frequencies: bias, popular labels and inclusion probabilities.")
+        .def(
+            "update_label_prior",
+            [](Network& self, In<Id> labels, In<std::int64_t> counts, Index n_examples) {
+                if (labels.size() != counts.size()) throw BadInput("counts has not one number for each label.");
+                self.update_label_prior(known(self, labels), counts.data(), n_examples);
+            },
+            "labels"_a, "counts"_a, "n_examples"_a, "Counts of some labels, each once, among so many examples.")
+        .def(
+            "label_counts_of",
+            [](const Network& self, In<Id> labels) {
+                std::vector<Index> counts;
+                for (const Id label : known(self, labels)) counts.push_back(self.label_prior().counts()[label]);
+                return to_array(counts);
+            },
+            "labels"_a, "How often each of some labels has occurred.")
+        .def(
+            "frequent_labels",
+            [](const Network& self, Index least) {
+                const std::vector<Index>& counts = self.label_prior().counts();
+                std::vector<Index> labels, its_counts;
+                for (std::size_t label = 0; label < counts.size(); ++label) {
+                    if (counts[label] < least) continue;
+                    labels.push_back(static_cast<Index>(label));
+                    its_counts.push_back(counts[label]);
+                }
+                return nb::make_tuple(to_array(labels), to_array(its_counts));
+            },
+            "least"_a, "Labels that have occurred at least so often, ascending, and how often. O(labels).")
+        .def_prop_ro(
+            "n_label_occurrences", [](const Network& self) { return self.label_prior().n_occurrences(); },
+            "How often all labels together have occurred.")
         .def(
             "set_label_weight",
             [](Network& self, In<float> weight) {
@@ -300,7 +346,7 @@ void bind_network(nb::module_& m) {
         .def_prop_ro("step", &Network::step, "Batches trained so far.")
         .def_prop_ro("n_examples_seen", &Network::n_examples_seen, "Examples behind the label counts.")
         .def_prop_ro(
-            "label_counts", [](const Network& self) { return to_array(self.label_counts()); }, nb::rv_policy::move,
+            "label_counts", [](const Network& self) { return to_array(self.label_prior().counts()); }, nb::rv_policy::move,
             "Examples of each label, (n_labels,).")
         .def_prop_ro(
             "active_labels",

@@ -17,26 +17,36 @@ bool is_dense(const CsrInput& x, Index n_features) {
 // The memory of a feature that a query reads is at random places: it is asked for before it is needed.
 void prefetch(const LabelLists& lists, std::span<const Id> ids) {
     for (const Id id : ids)
-        if (id < lists.n()) __builtin_prefetch(&lists.begin[id]);
+        if (id < lists.n()) __builtin_prefetch(&lists.ranges[2 * id]);
     for (const Id id : ids)
         if (id < lists.n()) {
-            __builtin_prefetch(lists.labels.data() + lists.begin[id]);
-            __builtin_prefetch(lists.counts.data() + lists.begin[id]);
+            __builtin_prefetch(lists.labels.data() + lists.first(id));
+            __builtin_prefetch(lists.counts.data() + lists.first(id));
         }
 }
 
 }  // namespace
 
-Candidates Candidates::extended(const Model& model, const CsrInput& x, float scale, const CsrInput& y, Index n_features,
-                                std::uint64_t seed, int n_threads) const {
+Candidates Candidates::learn(const Model& model, const CsrInput& x, float scale, const CsrInput& y, Index n_features,
+                             std::uint64_t seed, int n_threads) {
     Candidates out;
-    out.settings = settings;
-    out.cells = empty() ? QueryCells::learn_centres(model.hidden, x, scale, model.n_labels(), seed, n_threads)
-                              .extended(model, x, scale, y, n_threads)
-                        : cells.extended(model, x, scale, y, n_threads);
-    if (empty() ? !is_dense(x, n_features) : features.lists.n() > 0)
-        out.features = features.extended(x, y, n_features, model.n_labels(), n_threads);
+    out.cells = QueryCells::learn_centres(model.hidden, x, scale, model.n_labels(), seed, n_threads);
+    if (!is_dense(x, n_features)) out.features.extend({}, n_features);
+    out.extend(out.extension(model, x, scale, y, n_features, n_threads), n_features);
     return out;
+}
+
+CandidatesExtension Candidates::extension(const Model& model, const CsrInput& x, float scale, const CsrInput& y,
+                                          Index n_features, int n_threads) const {
+    CandidatesExtension by;
+    by.cells = cells.extension(model, x, scale, y, n_threads);
+    if (features.lists.n() > 0) by.features = features.extension(x, y, n_features, model.n_labels(), n_threads);
+    return by;
+}
+
+void Candidates::extend(CandidatesExtension&& by, Index n_features) {
+    cells.extend(std::move(by.cells));
+    if (features.lists.n() > 0) features.extend(std::move(by.features), n_features);
 }
 
 std::span<const Hit> Candidates::topk(const Model& model, const CsrView& x, Index row, std::span<const Id> excluded,

@@ -15,14 +15,25 @@ struct CandidateSettings {
     Index probes = 1;          // cells
 };
 
+// What further examples change.
+struct CandidatesExtension {
+    FeatureLists::Extension features;
+    NewLabelLists cells;
+};
+
 class Candidates {
 public:
     bool empty() const { return cells.n() == 0; }
 
-    // The lists with the examples added to their counts; the centres of the cells are learned if there are none. There
-    // are no feature lists for dense data, in which the presence of a feature says nothing. scale: of the values of x.
-    Candidates extended(const Model& model, const CsrInput& x, float scale, const CsrInput& y, Index n_features,
-                        std::uint64_t seed, int n_threads) const;
+    // Lists of these examples. There are none of features for dense data, in which the presence of a feature says
+    // nothing. scale: of the values of x.
+    static Candidates learn(const Model& model, const CsrInput& x, float scale, const CsrInput& y, Index n_features,
+                            std::uint64_t seed, int n_threads);
+    // Adds further examples to the counts of the lists that there are, in two steps, of which the first takes the time.
+    // The cells keep their centres.
+    CandidatesExtension extension(const Model& model, const CsrInput& x, float scale, const CsrInput& y,
+                                  Index n_features, int n_threads) const;
+    void extend(CandidatesExtension&& by, Index n_features);
 
     // The k best candidates of row `row` of x, of as much of the lists as is to be read, best first; valid until this
     // thread's next call. Excluded labels count as if they were in no list. Fewer only if all lists together name

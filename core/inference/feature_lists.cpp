@@ -6,17 +6,35 @@
 
 namespace hashslide {
 
-FeatureLists FeatureLists::extended(const CsrInput& x, const CsrInput& y, Index n_features, Index n_labels,
-                                    int n_threads) const {
-    ColumnBlocks columns(x, n_features);
-    FeatureLists out;
-    out.examples = Array<Index>(n_features);
-    for (Index f = 0; f < n_features; ++f)
-        out.examples[f] = (f < examples.size() ? examples[f] : 0) + columns.counts()[f];
+FeatureLists::Extension FeatureLists::extension(const CsrInput& x, const CsrInput& y, Index n_features, Index n_labels,
+                                                int n_threads) const {
+    Extension out;
     LabelListsExtension extension(lists, y, n_labels, longest, nullptr, n_threads);
-    while (columns.next()) extension.append(columns.last(), [&](Index feature) { return columns.rows(feature); });
+    std::vector<Index> features;
+    const auto extend = [&](ColumnBlocks&& columns, const auto& feature_of) {
+        while (columns.next()) {
+            features.clear();
+            for (Index i = 0; i < std::ssize(columns.present()); ++i) {
+                features.push_back(feature_of(columns.present()[i]));
+                out.examples.push_back(std::ssize(columns.rows(columns.present()[i])));
+            }
+            extension.append(features, [&](Index i) { return columns.rows(columns.present()[i]); });
+        }
+    };
+    if (x.n_entries() < n_features) {
+        const NumberedColumns own(x);
+        extend(ColumnBlocks(own.matrix(), own.n()), [&](Index column) { return own.columns()[column]; });
+    } else {
+        extend(ColumnBlocks(x, n_features), [](Index column) { return column; });
+    }
     out.lists = std::move(extension).result();
     return out;
+}
+
+void FeatureLists::extend(Extension&& by, Index n_features) {
+    examples.resize(n_features);
+    for (std::size_t i = 0; i < by.examples.size(); ++i) examples[by.lists.groups[i]] += by.examples[i];
+    lists.replace(n_features, std::move(by.lists));
 }
 
 void FeatureLists::add_candidates(std::span<const Id> ids, std::span<const float> values, Index best,
@@ -40,7 +58,7 @@ void FeatureLists::add_candidates(std::span<const Id> ids, std::span<const float
 Index FeatureLists::add_up(std::span<const Id> ids, std::span<const float> values, CandidateWork& work) const {
     Index n_entries = 1;
     for (std::size_t j = 0; j < ids.size() && ids[j] < lists.n(); ++j)
-        n_entries += lists.begin[ids[j] + 1] - lists.begin[ids[j]];
+        n_entries += lists.last(ids[j]) - lists.first(ids[j]);
     if (static_cast<Index>(work.touched.size()) < n_entries) work.touched.resize(n_entries);
     float* sums = work.sums.data();
     Id* touched = work.touched.data();
@@ -49,7 +67,7 @@ Index FeatureLists::add_up(std::span<const Id> ids, std::span<const float> value
     Index n_touched = 0;
     for (std::size_t j = 0; j < ids.size() && ids[j] < lists.n(); ++j) {
         const float share = values[j] / static_cast<float>(examples[ids[j]] + 1);
-        for (Index i = lists.begin[ids[j]]; i < lists.begin[ids[j] + 1]; ++i) {
+        for (Index i = lists.first(ids[j]), last = lists.last(ids[j]); i < last; ++i) {
             touched[n_touched] = labels[i];
             n_touched += sums[labels[i]] == 0.0f;
             sums[labels[i]] += share * counts[i];

@@ -11,8 +11,13 @@ class FeatureLists {
 public:
     static constexpr Index longest = 64;  // list of a feature
 
-    // The lists with further examples. O(pairs of a feature and a label in x and y).
-    FeatureLists extended(const CsrInput& x, const CsrInput& y, Index n_features, Index n_labels, int n_threads) const;
+    struct Extension {
+        NewLabelLists lists;
+        std::vector<Index> examples;  // further ones with each of the features
+    };
+    // What further examples change. O(pairs of a feature and a label in x and y + lists of these features).
+    Extension extension(const CsrInput& x, const CsrInput& y, Index n_features, Index n_labels, int n_threads) const;
+    void extend(Extension&& by, Index n_features);
 
     // Adds the `best` labels of largest sum over features f of x_f P(l | f). O(entries of the lists of the features).
     void add_candidates(std::span<const Id> ids, std::span<const float> values, Index best, CandidateWork& work) const;

@@ -15,6 +15,54 @@ constexpr Index groups_at_once = 4096;  // whose lists are held before they are 
 
 }  // namespace
 
+void LabelLists::replace(Index n_groups, NewLabelLists&& with) {
+    ranges.resize(2 * n_groups);
+    if (labels.size() == 0) {
+        labels = std::move(with.labels);
+        counts = std::move(with.counts);
+        for (std::size_t i = 0; i < with.groups.size(); ++i) {
+            ranges[2 * with.groups[i]] = with.begin[i];
+            ranges[2 * with.groups[i] + 1] = with.begin[i + 1];
+        }
+        return;
+    }
+    const auto length = [&](std::size_t i) { return with.begin[i + 1] - with.begin[i]; };
+    const auto room = [&](std::size_t i) { return last(with.groups[i]) - first(with.groups[i]); };
+    Index to = labels.size(), n_appended = 0;
+    for (std::size_t i = 0; i < with.groups.size(); ++i) n_appended += length(i) > room(i) ? length(i) : 0;
+    labels.resize(to + n_appended);
+    counts.resize(to + n_appended);
+    for (std::size_t i = 0; i < with.groups.size(); ++i) {
+        Index& begin = ranges[2 * with.groups[i]];
+        if (length(i) > room(i)) {
+            n_unused_ += room(i);
+            begin = std::exchange(to, to + length(i));
+        } else {
+            n_unused_ += room(i) - length(i);
+        }
+        ranges[2 * with.groups[i] + 1] = begin + length(i);
+        std::copy_n(with.labels.data() + with.begin[i], length(i), labels.data() + begin);
+        std::copy_n(with.counts.data() + with.begin[i], length(i), counts.data() + begin);
+    }
+    if (n_unused_ > labels.size() / 3) *this = compact();
+}
+
+LabelLists LabelLists::compact() const {
+    LabelLists out;
+    out.ranges = Array<Index>(ranges.size());
+    out.labels = Array<Id>(labels.size() - n_unused_);
+    out.counts = Array<float>(labels.size() - n_unused_);
+    Index to = 0;
+    for (Index group = 0; group < n(); ++group) {
+        const Index length = last(group) - first(group);
+        std::copy_n(labels.data() + first(group), length, out.labels.data() + to);
+        std::copy_n(counts.data() + first(group), length, out.counts.data() + to);
+        out.ranges[2 * group] = std::exchange(to, to + length);
+        out.ranges[2 * group + 1] = to;
+    }
+    return out;
+}
+
 LabelListsExtension::LabelListsExtension(const LabelLists& old, const CsrInput& y, Index n_labels, Index longest,
                                          LabelLists::TieBreak tie_break, int n_threads)
     : old_(old),
@@ -22,30 +70,28 @@ LabelListsExtension::LabelListsExtension(const LabelLists& old, const CsrInput& 
       n_labels_(n_labels),
       longest_(longest),
       tie_break_(std::move(tie_break)),
-      n_threads_(n_threads) {
-    new_.begin = Array<Index>(1);
-}
+      n_threads_(n_threads) {}
 
-void LabelListsExtension::append(Index last, const Members& members) {
+void LabelListsExtension::append(std::span<const Index> groups, const Members& members) {
     std::vector<std::vector<Entry>> lists;
-    for (Index begin = new_.n(); begin < last; begin = new_.n()) {
-        const Index end = std::min(last, begin + groups_at_once);
-        lists.resize(end - begin);
-        parallel_for(n_threads_, begin, end, group_grain, [&](Index from, Index to) {
-            for (Index g = from; g < to; ++g) lists[g - begin] = list(g, members(g));
+    for (Index first = 0; first < std::ssize(groups); first += groups_at_once) {
+        const Index last = std::min<Index>(std::ssize(groups), first + groups_at_once);
+        lists.resize(last - first);
+        parallel_for(n_threads_, first, last, group_grain, [&](Index from, Index to) {
+            for (Index i = from; i < to; ++i) lists[i - first] = list(groups[i], members(i));
         });
-        new_.begin.resize(end + 1);
-        for (Index g = begin; g < end; ++g) new_.begin[g + 1] = new_.begin[g] + std::ssize(lists[g - begin]);
-        new_.labels.resize(new_.begin[end]);
-        new_.counts.resize(new_.begin[end]);
-        for (Index g = begin; g < end; ++g) {
-            Index to = new_.begin[g];
-            for (const Entry& entry : lists[g - begin]) {
+        Index to = new_.begin.back();
+        for (const std::vector<Entry>& list : lists) new_.begin.push_back(new_.begin.back() + std::ssize(list));
+        new_.labels.resize(new_.begin.back());
+        new_.counts.resize(new_.begin.back());
+        for (const std::vector<Entry>& list : lists) {
+            for (const Entry& entry : list) {
                 new_.labels[to] = entry.label;
                 new_.counts[to++] = entry.count;
             }
         }
     }
+    new_.groups.insert(new_.groups.end(), groups.begin(), groups.end());
 }
 
 // A heap with the worst of the best on top. Of a label that occurs less often than that one nothing else is asked.
@@ -72,7 +118,7 @@ std::vector<LabelListsExtension::Entry> LabelListsExtension::list(Index group, s
         if (std::ssize(best) == longest_) worst = best.front();
     };
     const bool is_old = group < old_.n();
-    for (Index i = is_old ? old_.begin[group] : 0; i < (is_old ? old_.begin[group + 1] : 0); ++i) {
+    for (Index i = is_old ? old_.first(group) : 0; i < (is_old ? old_.last(group) : 0); ++i) {
         const Id label = old_.labels[i];
         offer(counter.take(label) + static_cast<double>(old_.counts[i]), label);
     }

@@ -48,10 +48,6 @@ Array<float> copy_of(std::span<const float> values) {
     return array;
 }
 
-std::span<const float> span_of(const Array<float>& array) {
-    return {array.data(), static_cast<std::size_t>(array.size())};
-}
-
 }  // namespace
 
 QueryCells QueryCells::learn_centres(const HiddenStack& stack, const CsrInput& x, float scale, Index n_labels,
@@ -88,21 +84,20 @@ std::vector<Id> QueryCells::nearest(const HiddenStack& stack, const CsrInput& x,
     return cells;
 }
 
-QueryCells QueryCells::extended(const Model& model, const CsrInput& x, float scale, const CsrInput& y,
-                                int n_threads) const {
+NewLabelLists QueryCells::extension(const Model& model, const CsrInput& x, float scale, const CsrInput& y,
+                                    int n_threads) const {
     std::vector<std::vector<Index>> members(n());
     const std::vector<Id> cells = nearest(model.hidden, x, scale, n_threads);
     for (Index row = 0; row < x.n_rows(); ++row) members[cells[row]].push_back(row);
+    std::vector<Index> changed;
+    for (Index cell = 0; cell < n(); ++cell)
+        if (!members[cell].empty()) changed.push_back(cell);
     const Index width = model.width();
     const auto logit = [&](Index cell, Id label) { return model.output.logit(label, centres.data() + cell * width); };
-    QueryCells out;
-    out.centres = copy_of(span_of(centres));
-    out.offsets = copy_of(span_of(offsets));
     const Index longest = labels_per_root * root(model.n_labels());
     LabelListsExtension extension(lists, y, model.n_labels(), longest, logit, n_threads);
-    extension.append(n(), [&](Index cell) { return std::span<const Index>(members[cell]); });
-    out.lists = std::move(extension).result();
-    return out;
+    extension.append(changed, [&](Index i) { return std::span<const Index>(members[changed[i]]); });
+    return std::move(extension).result();
 }
 
 void QueryCells::add_candidates(Index labels, Index probes, Index least, CandidateWork& work) const {

@@ -15,9 +15,10 @@ public:
     static QueryCells learn_centres(const HiddenStack& stack, const CsrInput& x, float scale, Index n_labels,
                                     std::uint64_t seed, int n_threads);
 
-    // The same cells with the labels of each example counted in its own; labels that occur equally often are ordered by
+    // The lists with the labels of each example counted in its own cell; labels that occur equally often are ordered by
     // the logit of the centre. O(examples * cells * width), as products of matrices.
-    QueryCells extended(const Model& model, const CsrInput& x, float scale, const CsrInput& y, int n_threads) const;
+    NewLabelLists extension(const Model& model, const CsrInput& x, float scale, const CsrInput& y, int n_threads) const;
+    void extend(NewLabelLists&& by) { lists.replace(n(), std::move(by)); }
 
     // Adds the first `labels` labels of the `probes` cells with the nearest centres, and while there are fewer than
     // `least` candidates the lists of one cell after the other. O(cells * width).

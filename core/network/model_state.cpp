@@ -52,10 +52,14 @@ void visit_ranker(StateVisitor& visitor, Ranker& ranker, const NetworkConfig& co
 }
 
 void visit_lists(StateVisitor& visitor, const std::string& name, LabelLists& lists, Index n, Index n_labels) {
-    visitor.visit({name + ".begin", Role::candidates, {n + 1}, Values::offsets}, &lists.begin);
-    const Index entries = lists.begin[lists.begin.size() - 1];
-    visitor.visit({name + ".labels", Role::candidates, {entries}, Values::ids, n_labels}, &lists.labels);
+    if (!visitor.replaces() && !lists.is_compact()) {
+        LabelLists copy = lists.compact();
+        return visit_lists(visitor, name, copy, n, n_labels);
+    }
+    visitor.visit({name + ".labels", Role::candidates, {-1}, Values::ids, n_labels}, &lists.labels);
+    const Index entries = lists.labels.size();
     visitor.visit({name + ".counts", Role::candidates, {entries}}, &lists.counts);
+    visitor.visit({name + ".ranges", Role::candidates, {n, 2}, Values::ranges, entries}, &lists.ranges);
 }
 
 void visit_candidates(StateVisitor& visitor, Candidates& candidates, const NetworkConfig& config) {
@@ -82,8 +86,9 @@ void visit_candidates(StateVisitor& visitor, Candidates& candidates, const Netwo
 
 template <class T>
 std::string wrong(const ArrayInfo& info, T found) {
-    const std::string range = info.values == Values::counts ? "counts from 0 to " + std::to_string(info.limit)
-                                                            : "ids from 0 to " + std::to_string(info.limit - 1);
+    const std::string range = info.values == Values::counts   ? "counts from 0 to " + std::to_string(info.limit)
+                              : info.values == Values::ranges ? "places from 0 to " + std::to_string(info.limit)
+                                                              : "ids from 0 to " + std::to_string(info.limit - 1);
     return "the array '" + info.name + "' holds " + std::to_string(found) + "; accepted are " + range;
 }
 
@@ -102,9 +107,13 @@ void check(const ArrayInfo& info, const T* values, Index n) {
         if (!rises) throw std::invalid_argument("the array '" + info.name + "' does not rise from 0");
         return;
     }
-    const Index end = info.values == Values::counts ? info.limit : info.limit - 1;
+    const Index end = info.values == Values::counts || info.values == Values::ranges ? info.limit : info.limit - 1;
     for (Index i = 0; i < n; ++i)
         if (values[i] < 0 || values[i] > end) throw std::invalid_argument(wrong(info, values[i]));
+    if (info.values == Values::ranges)
+        for (Index i = 0; i < n; i += 2)
+            if (values[i] > values[i + 1])
+                throw std::invalid_argument("the array '" + info.name + "' has a range that ends before it begins");
     if (info.values != Values::sorted_ids) return;
     for (Index list = 0; list + 1 < info.lists->size(); ++list)
         for (Index i = (*info.lists)[list] + 1; i < (*info.lists)[list + 1]; ++i)

@@ -24,8 +24,9 @@ enum class Role { weight, optimizer, count, candidates, tables };
 //   ids         from 0 to `limit` - 1
 //   sorted_ids  the same, rising within each of `lists`
 //   offsets     rising from 0
+//   ranges      pairs of a first place and the one after the last, from 0 to `limit`
 //   squares     sums of squares: not negative. As they are many, whoever reads a file looks at them (by the schema).
-enum class Values { numbers, squares, counts, ids, sorted_ids, offsets };
+enum class Values { numbers, squares, counts, ids, sorted_ids, offsets, ranges };
 
 struct ArrayInfo {
     std::string name;

@@ -184,11 +184,14 @@ void Network::approximate_topk(const CsrInput& x, const CsrInput* excluded, Inde
     }
 }
 
-Candidates Network::learn_candidates(const CsrInput& x, const CsrInput& y, bool is_fresh, int n_threads) const {
+Candidates Network::learn_candidates(const CsrInput& x, const CsrInput& y, int n_threads) const {
     const FlushDenormals flush;
-    const Candidates none;
-    return (is_fresh ? none : candidates_)
-        .extended(model_, x, config_.input_scale, y, config_.n_features, config_.seed, n_threads);
+    return Candidates::learn(model_, x, config_.input_scale, y, config_.n_features, config_.seed, n_threads);
+}
+
+CandidatesExtension Network::extend_candidates(const CsrInput& x, const CsrInput& y, int n_threads) const {
+    const FlushDenormals flush;
+    return candidates_.extension(model_, x, config_.input_scale, y, config_.n_features, n_threads);
 }
 
 void Network::drop_screen() {
@@ -258,6 +261,10 @@ void Network::pair_logits(const CsrInput& x, const CsrInput& y, bool with_ranker
             for (std::size_t i = 0; i < labels.size(); ++i) z[i] = z[i] + model_.ranker.offset_of(labels[i]) + added[i];
         }
     });
+}
+
+void Network::update_label_prior(std::span<const Id> labels, const Index* counts, Index n_examples) {
+    prior_.update(labels, counts, n_examples, config_.active.popular);
 }
 
 void Network::set_label_prior(const Index* counts, Index n_examples, bool reset_bias) {

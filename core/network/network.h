@@ -43,6 +43,8 @@ public:
 
     // How often each label occurred among n_examples. reset_bias: the bias starts at the label's log odds.
     void set_label_prior(const Index* counts, Index n_examples, bool reset_bias);
+    // The counts of some labels, each once, among all examples so far. O(labels).
+    void update_label_prior(std::span<const Id> labels, const Index* counts, Index n_examples);
     void set_label_weight(const float* weight);
     // Throws BadInput for a ranker of another network, or of this one before it has grown. O(weights).
     void check_ranker(const Ranker& ranker) const;
@@ -59,8 +61,11 @@ public:
     void update_ranker(const CsrInput& x, const CsrInput& y, int n_threads);
     // The lists of approximate_topk() from training data; is_fresh: not those that there are, extended. They are not
     // updated by train_batch().
-    Candidates learn_candidates(const CsrInput& x, const CsrInput& y, bool is_fresh, int n_threads) const;
+    Candidates learn_candidates(const CsrInput& x, const CsrInput& y, int n_threads) const;
     void set_candidates(Candidates candidates) { candidates_ = std::move(candidates); }
+    // What further examples change in the lists that there are.
+    CandidatesExtension extend_candidates(const CsrInput& x, const CsrInput& y, int n_threads) const;
+    void set_candidates(CandidatesExtension by) { candidates_.extend(std::move(by), config_.n_features); }
     void grow(Index n_features, Index n_labels);
     // Sets the output rows of some labels, such as new ones: weight (labels, width), bias (labels).
     void set_label_rows(std::span<const Id> labels, const float* weight, const float* bias);
@@ -87,7 +92,7 @@ public:
     const Candidates& candidates() const { return candidates_; }
     const Model& model() const { return model_; }
     std::vector<Id> active_labels() const;  // of the last batch
-    const std::vector<Index>& label_counts() const { return prior_.counts(); }
+    const LabelPrior& label_prior() const { return prior_; }
     Index n_examples_seen() const { return prior_.n_examples(); }
     Index step() const { return step_; }  // batches trained so far
 

@@ -14,15 +14,39 @@ constexpr std::size_t prefetched = 8;  // labels whose entries, which lie anywhe
 void LabelPrior::set(const Index* counts, Index n_examples, Index n_popular) {
     std::copy_n(counts, counts_.size(), counts_.begin());
     n_examples_ = n_examples;
-    const double total = std::accumulate(counts_.begin(), counts_.end(), 0.0);
-    mean_labels_ = static_cast<float>(std::max(1.0, total) / static_cast<double>(std::max<Index>(1, n_examples)));
-    popular_.resize(counts_.size());
-    std::iota(popular_.begin(), popular_.end(), 0);
-    const auto middle = popular_.begin() + std::min<Index>(n_popular, static_cast<Index>(popular_.size()));
-    std::partial_sort(popular_.begin(), middle, popular_.end(),
+    n_occurrences_ = std::accumulate(counts_.begin(), counts_.end(), Index{0});
+    std::vector<Id> all(n_popular > 0 ? counts_.size() : 0);
+    std::iota(all.begin(), all.end(), 0);
+    choose_popular(std::move(all), n_popular);
+}
+
+void LabelPrior::update(std::span<const Id> labels, const Index* counts, Index n_examples, Index n_popular) {
+    std::vector<Id> candidates;
+    if (n_popular > 0) {
+        candidates = popular_;
+        std::ranges::copy(labels, std::back_inserter(candidates));
+        std::ranges::sort(candidates);
+        const auto twice = std::ranges::unique(candidates);
+        candidates.erase(twice.begin(), twice.end());
+    }
+    for (const Id label : labels) {
+        n_occurrences_ += *counts - counts_[label];
+        counts_[label] = *counts++;
+    }
+    n_examples_ = n_examples;
+    choose_popular(std::move(candidates), n_popular);
+}
+
+float LabelPrior::mean_labels() const {
+    return static_cast<float>(static_cast<double>(std::max<Index>(1, n_occurrences_)) /
+                              static_cast<double>(std::max<Index>(1, n_examples_)));
+}
+
+void LabelPrior::choose_popular(std::vector<Id> candidates, Index n_popular) {
+    const auto middle = candidates.begin() + std::min<Index>(n_popular, std::ssize(candidates));
+    std::partial_sort(candidates.begin(), middle, candidates.end(),
                       [&](Id a, Id b) { return counts_[a] != counts_[b] ? counts_[a] > counts_[b] : a < b; });
-    popular_.erase(middle, popular_.end());
-    popular_.shrink_to_fit();
+    popular_.assign(candidates.begin(), middle);
 }
 
 double LabelPrior::frequency(Id label) const {

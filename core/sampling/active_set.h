@@ -23,10 +23,13 @@ public:
 
     void grow(Index n_labels) { counts_.resize(static_cast<std::size_t>(n_labels), 0); }
     void set(const Index* counts, Index n_examples, Index n_popular);
+    // Other counts of some labels, each once, among more examples. O(labels).
+    void update(std::span<const Id> labels, const Index* counts, Index n_examples, Index n_popular);
 
     // Share of the examples that carry the label, add-half smoothed: (count + 1/2) / (n + 1).
     double frequency(Id label) const;
-    float mean_labels() const { return mean_labels_; }  // of an example; 1 before set()
+    float mean_labels() const;                           // of an example; 1 before set()
+    Index n_occurrences() const { return n_occurrences_; }  // of all labels
     const std::vector<Id>& popular() const { return popular_; }
     const std::vector<Index>& counts() const { return counts_; }
     Index n_examples() const { return n_examples_; }
@@ -37,10 +40,12 @@ public:
     float log_inclusion(Id label, Index others, Index uniform) const;
 
 private:
+    // Leaves the most frequent of the candidates, each of which is there once.
+    void choose_popular(std::vector<Id> candidates, Index n_popular);
+
     std::vector<Index> counts_;
     std::vector<Id> popular_;
-    Index n_examples_ = 0;
-    float mean_labels_ = 1.0f;
+    Index n_examples_ = 0, n_occurrences_ = 0;
 };
 
 class ActiveSet {

@@ -32,9 +32,24 @@ bool ColumnBlocks::next() {
             rows_[place] = row;
         });
     }
-    for (Index c = first_; c < last_; ++c)
+    present_.clear();
+    for (Index c = first_; c < last_; ++c) {
         if (next[c - first_] != begin_[c - first_ + 1]) CsrInput::refuse_change();
+        if (counts_[c] > 0) present_.push_back(c);
+    }
     return true;
+}
+
+NumberedColumns::NumberedColumns(const CsrInput& x) {
+    for (Index row = 0; row < x.n_rows(); ++row) {
+        x.each(row, [&](Id id, Index) { ids_.push_back(id); });
+        indptr_.push_back(std::ssize(ids_));
+    }
+    columns_ = ids_;
+    std::ranges::sort(columns_);
+    const auto rest = std::ranges::unique(columns_);
+    columns_.erase(rest.begin(), rest.end());
+    for (Id& id : ids_) id = static_cast<Id>(std::ranges::lower_bound(columns_, id) - columns_.begin());
 }
 
 }  // namespace hashslide

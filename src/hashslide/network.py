@@ -369,6 +369,13 @@ class Network:
             raise InputError(f"counts must lie between 0 and the number of examples, {n_examples}.")
         self._core.set_label_prior(counts, n_examples, reset_bias)
 
+    @writing
+    def update_label_prior(
+        self, labels: NDArray[np.int32], counts: NDArray[np.int64], n_examples: int
+    ) -> None:
+        """Tell how often some labels, each once, have occurred among `n_examples` examples. O(labels)."""
+        self._core.update_label_prior(labels, counts, n_examples)
+
     @property
     def label_weight(self) -> NDArray[np.float32] | None:
         """Weight of each label's positive term in the loss; None: all 1."""
@@ -485,6 +492,21 @@ class Network:
     def label_counts(self) -> NDArray[np.int64]:
         """Examples of each label so far, a copy of shape (n_labels,)."""
         return self._core.label_counts
+
+    @reading
+    def label_counts_of(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return the counts of some labels."""
+        return self._core.label_counts_of(labels)
+
+    @reading
+    def frequent_labels(self, least: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the labels that have occurred at least so often, ascending, and their counts."""
+        return self._core.frequent_labels(least)
+
+    @property
+    def n_label_occurrences(self) -> int:
+        """Sum of `label_counts`."""
+        return self._core.n_label_occurrences
 
     @property
     @reading

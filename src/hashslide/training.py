@@ -142,6 +142,19 @@ class Examples(BatchSource, Protocol):
         ...
 
 
+class Occurrences(NamedTuple):
+    """Labels that occur in some examples, and how often.
+
+    Attributes
+    ----------
+    ids : int32 array, ascending
+    counts : int64 array
+    """
+
+    ids: NDArray[np.int32]
+    counts: NDArray[np.int64]
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
     """What is trained on.
@@ -187,6 +200,11 @@ class TrainingData:
     def sample(self) -> "TrainingData":
         """Return the examples that the stages after the training learn from: all of them."""
         return self
+
+    def occurrences(self) -> "Occurrences":
+        """Return the labels that occur in the examples. O(log of their occurrences) for each of these."""
+        chosen = self.y.indices if self.chosen() is None else self.y.take(self.rows).indices
+        return Occurrences(*np.unique(chosen, return_counts=True))
 
     def label_counts(self) -> NDArray[np.int64]:
         """Return how many of the examples carry each label."""

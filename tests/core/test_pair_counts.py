@@ -1,7 +1,5 @@
 """Counting which label occurs with which feature: block by block, the same lists as a plain product gives."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from scipy import sparse
@@ -49,10 +47,10 @@ def network_of(x, y):
 
 def lists_of(network, name, n):
     state = network.state()
-    begin = state[f"{name}.begin"]
-    assert len(begin) == n + 1
-    parts = [state[f"{name}.{part}"] for part in ("labels", "counts") if f"{name}.{part}" in state]
-    return [tuple(part[a:b].tolist() for part in parts) for a, b in pairwise(begin)]
+    ranges = state[f"{name}.ranges"]
+    assert ranges.shape == (n, 2)
+    parts = [state[f"{name}.{part}"] for part in ("labels", "counts")]
+    return [tuple(part[a:b].tolist() for part in parts) for a, b in ranges]
 
 
 def test_candidate_lists_are_those_of_a_plain_product(long_rows):

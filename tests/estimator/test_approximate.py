@@ -1,7 +1,6 @@
 """Approximate prediction: its lists, its queries, its tuning, and what it keeps of exact prediction."""
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -45,8 +44,8 @@ def cheap_candidates(monkeypatch):
 
 
 def lists_of(state, name):
-    begin, labels, counts = (state[f"candidates.{name}.{part}"] for part in ("begin", "labels", "counts"))
-    return [(labels[a:b], counts[a:b]) for a, b in pairwise(begin)]
+    ranges, labels, counts = (state[f"candidates.{name}.{part}"] for part in ("ranges", "labels", "counts"))
+    return [(labels[a:b], counts[a:b]) for a, b in ranges]
 
 
 def assert_equal_lists(found, expected):
@@ -184,8 +183,10 @@ def test_saved_and_loaded_bit_for_bit(text, tmp_path):
     ("name", "change", "message"),
     [
         ("candidates.cells.labels", lambda a: a + 100_000, "accepted are ids from 0 to"),
-        ("candidates.cells.begin", lambda a: a[::-1].copy(), "does not rise from 0"),
-        ("candidates.cells.begin", lambda a: a[:-1], "this network needs int64"),
+        ("candidates.cells.ranges", lambda a: a[:, ::-1].copy(), "a range that ends before it begins"),
+        ("candidates.cells.ranges", lambda a: a + 1, "accepted are places from 0 to"),
+        ("candidates.cells.ranges", lambda a: a - 1, "accepted are places from 0 to"),
+        ("candidates.cells.ranges", lambda a: a[:-1], "this network needs int64"),
         ("candidates.cells.centres", lambda a: a[:, :3].copy(), "this network needs float32"),
         ("candidates.features.examples", lambda a: a - 10, "accepted are counts from 0 to"),
         ("candidates.features.counts", lambda a: a[:-1], "this network needs float32"),
@@ -237,6 +238,21 @@ def test_partial_fit_adds_to_the_lists_and_grows_them(model):
     assert after["candidates.features.examples"][3] == before["candidates.features.examples"][3] + 20
     np.testing.assert_array_equal(after["candidates.cells.centres"], before["candidates.cells.centres"])
     assert (model.network_.predict_topk(x, 3, approximate=True)[0] == n_labels).any(axis=1).all()
+
+
+def test_one_call_after_the_other_gives_the_lists_of_all_examples():
+    """Lists are replaced where they lie, and moved when too much room is unused: 200 calls do both."""
+    rng = np.random.default_rng(0)
+    x = sparse.random(220, 40, density=0.1, format="csr", dtype=np.float32, random_state=1)
+    y = sparse.csr_matrix((rng.random((220, 30)) < 0.1).astype(np.int64))
+    model = fast(approximate=True, ranker=False, epochs=1).fit(x[:20], y[:20])
+    for i in range(20, 220):
+        model.partial_fit(x[i], y[i])
+        if i % 50 == 0:
+            s = state(model)
+            assert len(s["candidates.features.labels"]) == np.diff(s["candidates.features.ranges"]).sum()
+    expected = reference.label_lists(x.astype(bool).astype(np.int64), y, 64)
+    assert_equal_lists(lists_of(state(model), "features"), expected)
 
 
 def test_features_without_lists_are_passed_over(model):

@@ -1,7 +1,6 @@
 """Predictions without the labels that each example must not get, against plain twins."""
 
 import pickle
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -77,8 +76,8 @@ def test_no_exclusion_is_an_empty_one(items):
 
 
 def lists_of(state, name):
-    begin, labels, counts = (state[f"candidates.{name}.{part}"] for part in ("begin", "labels", "counts"))
-    return [(labels[a:b], counts[a:b]) for a, b in pairwise(begin)]
+    ranges, labels, counts = (state[f"candidates.{name}.{part}"] for part in ("ranges", "labels", "counts"))
+    return [(labels[a:b], counts[a:b]) for a, b in ranges]
 
 
 @pytest.mark.parametrize("settings", [(16, 20, 1), (64, 0, 1), (0, 40, 3), (5, 7, 2)])

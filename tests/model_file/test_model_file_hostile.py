@@ -232,7 +232,7 @@ def test_pickles_are_not_executed(tmp_path):
 @pytest.mark.parametrize(
     ("utf8", "offsets", "message"),
     [
-        (b"abc", [0, 4], "the offsets of string table 'x' do not rise from 0 to its 3 bytes"),
+        (b"abc", [0, 4], "in string table 'x' the offsets of strings do not rise from 0 to their 3 bytes"),
         (b"abc", [1, 3], "do not rise"),
         (b"abc", [0, 2], "do not rise"),
         (b"abc", [0, 2, 1, 3], "do not rise"),

@@ -227,7 +227,7 @@ DAMAGES = {
     "odd table": (array("text.slots", lambda a: a[:-1]), "is no table of"),
     "weights": (array("text.weights", lambda a: a * np.nan), "numbers that are no weights"),
     "no names": (without("text.terms.utf8"), "text.terms.utf8"),
-    "names": (array("text.terms.offsets", lambda a: a[::-1].copy()), "do not go from 0"),
+    "names": (array("text.terms.offsets", lambda a: a[::-1].copy()), "do not rise from 0"),
     "fewer names": (recipe(n_documents=0), "the number of documents is 0"),
     "examples": (array("text.examples.begin", lambda a: a[::-1].copy()), "do not rise"),
     "no examples": (without("text.examples.utf8"), "text.examples.utf8"),

@@ -4,7 +4,7 @@ import numbers
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,6 +56,7 @@ from hashslide.training import (
     BatchSource,
     Evaluation,
     Examples,
+    Occurrences,
     Plan,
     Position,
     TrainingContext,
@@ -374,15 +375,18 @@ def grow(
             if weight is not None:
                 network.set_label_weight(weight)
             return kept, judges, model._planned_epochs
-    drift = observe(model, data)
-    counts = label_counts(data)
-    n_seen = int((1 - decay) * network.n_examples_seen) + len(data.rows)
-    counts[: network.config.n_labels] += ((1 - decay) * network.label_counts).astype(np.int64)
-    weight = label_weights(model.label_weight, counts, n_seen, network.config.loss)
+    new = data.occurrences()
+    drift, prior = observe(model, data, new), prior_after(network, new, len(data.rows), labels.n, decay)
+    weight = None
+    if model.label_weight is not None:
+        counts = np.zeros(labels.n, np.int64)
+        counts[: network.config.n_labels] = network.label_counts
+        counts[prior.labels.ids] = prior.labels.counts
+        weight = label_weights(model.label_weight, counts, prior.n_examples, network.config.loss)
 
     def change() -> None:
         network.grow(x.n_columns, labels.n)
-        network.set_label_prior(counts, n_seen, reset_bias=False)
+        network.update_label_prior(prior.labels.ids, prior.labels.counts, prior.n_examples)
         if weight is not None:
             network.set_label_weight(weight)
         if has_new_features:
@@ -394,6 +398,26 @@ def grow(
 
     unbroken(model._lock, change)
     return data, None, 0
+
+
+class Prior(NamedTuple):
+    """Counts of labels that have changed, and the number of all examples."""
+
+    labels: Occurrences
+    n_examples: int
+
+
+def prior_after(network: Network, new: Occurrences, n_new: int, n_labels: int, decay: float) -> Prior:
+    """Return what the counts of labels are after further examples. O(their labels); of all with a decay."""
+    if decay == 0:
+        old = network.label_counts_of(new.ids[new.ids < network.config.n_labels])
+        counts = new.counts + np.pad(old, (0, len(new.ids) - len(old)))
+        return Prior(Occurrences(new.ids, counts), network.n_examples_seen + n_new)
+    counts = np.zeros(n_labels, np.int64)
+    counts[: network.config.n_labels] = (1 - decay) * network.label_counts
+    counts[new.ids] += new.counts
+    everyone = Occurrences(np.arange(n_labels, dtype=np.int32), counts)
+    return Prior(everyone, int((1 - decay) * network.n_examples_seen) + n_new)
 
 
 def _is_known(network: Network, data: TrainingData) -> bool:

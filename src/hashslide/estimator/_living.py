@@ -1,5 +1,6 @@
 """Labels that come, are hidden and go, and examples that are kept; `model` is the classifier."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,14 @@ from hashslide._checks import check_int
 from hashslide._locks import unbroken
 from hashslide.csr import Csr
 from hashslide.errors import InputError
-from hashslide.living.drift import SAMPLE, Drift, divergence, hits_at
+from hashslide.living.drift import LABELS_PER_OCCURRENCE, MOST_SCORED, SAMPLE, Drift, divergence, hits_at
 from hashslide.living.forgetting import without_labels
 from hashslide.living.new_labels import ActivationMoments, place_described, spread
 from hashslide.living.reservoir import Reservoir, stacked
 from hashslide.network import effective_threads
 from hashslide.settings.limits import MAX_IDS
 from hashslide.targets import LabelNames, parse_target
-from hashslide.training import TrainingData
+from hashslide.training import Occurrences, TrainingData
 
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
@@ -163,14 +164,24 @@ def with_replay(model: "SlideClassifier", data: TrainingData, replay: float) -> 
     return replace(data, x=x, y=y, rows=rows, sample_weight=weight)
 
 
-def observe(model: "SlideClassifier", data: TrainingData) -> Drift:
-    """Return the record of drift with examples that the model has not learned yet.
+def observed_rows(model: "SlideClassifier", data: TrainingData) -> NDArray[np.int64]:
+    """Return the rows of data that are predicted before they are learned, spread evenly over all calls.
+
+    Predicting all would take longer than learning them where every label has to be scored.
+    """
+    share = 1.0 if model.scores_candidates() else min(1.0, MOST_SCORED / model.network_.config.n_labels)
+    due = np.floor(share * (model.network_.n_examples_seen + np.arange(len(data.rows) + 1)))
+    return spread(data.rows[np.diff(due) > 0], SAMPLE)
+
+
+def observe(model: "SlideClassifier", data: TrainingData, labels: Occurrences) -> Drift:
+    """Return the record of drift with examples that the model has not learned yet, and what they carry.
 
     Their labels may be new, and so may features: these are left out, as the model cannot see them.
     """
     network = model.network_
     n_features, n_old = network.config.n_features, network.config.n_labels
-    rows = spread(data.rows, SAMPLE)
+    rows = observed_rows(model, data)
     x, y = data.x.take(rows), data.y.take(rows)
     if x.n_columns > n_features:
         known = x.indices < n_features
@@ -180,12 +191,11 @@ def observe(model: "SlideClassifier", data: TrainingData) -> Drift:
     has_labels = np.flatnonzero(np.diff(y.indptr))
     x, y = x.take(has_labels), y.take(has_labels)
     record: dict[str, float] = {"examples": x.n_rows}
-    ids = model._predictor().topk(x, k, False)[0]
+    ids = model._predictor().topk(x, k, False, approximate=model.scores_candidates())[0]
     record |= hits_at(ids, y)
-    all_new = np.zeros(data.y.n_columns, np.int64)
-    chosen = data.y.indices if data.chosen() is None else data.y.take(data.rows).indices
-    np.add.at(all_new, chosen, 1)
-    n_new, counts = int(all_new.sum()), network.label_counts
-    record["unknown_labels"] = float(all_new[n_old:].sum() / n_new) if n_new else float("nan")
-    record["prior_shift"] = divergence(counts, int(counts.sum()), all_new)
+    n_new = int(labels.counts.sum())
+    unknown = labels.counts[labels.ids >= n_old].sum()
+    record["unknown_labels"] = float(unknown / n_new) if n_new else math.nan
+    can_tell = n_new * LABELS_PER_OCCURRENCE >= n_old
+    record["prior_shift"] = divergence(network, labels) if can_tell else math.nan
     return getattr(model, "drift_", Drift()).with_call(record)

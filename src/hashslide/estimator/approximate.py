@@ -149,9 +149,9 @@ def pays_off(network: Network, x: Csr, rows: NDArray[np.int64] | None = None) ->
 
 def list_entries(network: Network, x: Csr, rows: NDArray[np.int64] | None = None) -> float:
     """Return how many entries of lists an example reads on average, of some rows of x or of all."""
-    begin = network.state("candidates").get("candidates.features.begin", np.zeros(1, np.int64))
+    ranges = network.state("candidates").get("candidates.features.ranges", np.zeros((0, 2), np.int64))
     lengths = np.zeros(x.n_columns, np.int64)  # of the list of each feature
-    lengths[: len(begin) - 1] = np.diff(begin)
+    lengths[: len(ranges)] = ranges[:, 1] - ranges[:, 0]
     n_rows, entries = x.n_rows if rows is None else len(rows), 0
     for first, last in blocks(n_rows, _ROWS_PER_BLOCK):
         block = x.block(first, last) if rows is None else x.take(rows[first:last])
@@ -196,7 +196,7 @@ def tune(
         return all(loss + CONFIDENCE * error <= 1 - share for loss, error in losses(settings).values())
 
     ladder = sorted({max(1, round(2 * math.sqrt(n_labels) / 2**i)) for i in range(CELL_HALVINGS + 1)})
-    has_features = "candidates.features.begin" in network.state("candidates")
+    has_features = "candidates.features.ranges" in network.state("candidates")
     best, best_cost = None, float(n_labels)
     for feature_labels in FEATURE_LABELS if has_features else (0,):
         for probes in PROBES:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from hashslide.csr import Csr
 from hashslide.errors import InputError
+from hashslide.network import Network
+from hashslide.training import Occurrences
 
 __all__ = ["Drift", "divergence", "hits_at", "moment_of_drop"]
 
@@ -24,6 +26,8 @@ RISK = 0.01  # of a false alarm in one call
 WINDOW = 100  # calls that are compared
 MOST_RECORDS = 1000
 LEAST_EXPECTED = 5  # occurrences of a label below which labels are put together
+MOST_SCORED = 1 << 14  # labels for each example of a call, on average: about the work of learning the example
+LABELS_PER_OCCURRENCE = 1 << 12  # whose counts are looked at
 _NUMBERS = ("examples", "P@1", "P@3", "P@5", "unknown_labels", "prior_shift")
 
 
@@ -34,10 +38,13 @@ class Drift:
     Attributes
     ----------
     records : tuple of dict
-        One for each call, the last 1,000: "examples", how many were predicted; "P@1", "P@3", "P@5" of these
+        One for each call, the last 1,000: "examples", how many were predicted, at most 1,000, and of a
+        model that scores all of more than 16,384 labels as many times fewer, spread evenly over the calls,
+        so that foreseeing examples takes no longer than learning them; "P@1", "P@3", "P@5" of these
         predictions, in which a label that the model does not have counts as missed; "unknown_labels", the
-        share of such labels among all occurrences of labels; "prior_shift", the Jensen-Shannon divergence in
-        bits between the frequencies of the labels in this call and before; "alarm", whether P@1 has dropped.
+        share of such labels among all occurrences of labels; "prior_shift", the Jensen-Shannon divergence
+        in bits between the frequencies of the labels in this call and before; "alarm", whether P@1 has
+        dropped. What a call is too small to tell is NaN.
 
     Notes
     -----
@@ -57,8 +64,7 @@ class Drift:
     def with_call(self, record: Mapping[str, float]) -> "Drift":
         """Return the record with one more call."""
         last_alarm = max((i for i, r in enumerate(self.records) if r["alarm"]), default=0)
-        calls = [*self.records[last_alarm:], record][-WINDOW:]
-        calls = [call for call in calls if call["examples"]]
+        calls = [call for call in (*self.records[last_alarm:], record) if call["examples"]][-WINDOW:]
         n = np.array([call["examples"] for call in calls])
         alarm = moment_of_drop(n, np.array([call["P@1"] for call in calls])) is not None
         return Drift((*self.records, dict(record) | {"alarm": alarm})[-MOST_RECORDS:])
@@ -107,7 +113,7 @@ def moment_of_drop(n: NDArray[np.int64], mean: NDArray[np.float64]) -> int | Non
     return clearest + 1 if gap[clearest] > bound[clearest] else None
 
 
-def divergence(counts: NDArray[np.int64], n_before: int, new: NDArray[np.int64]) -> float:
+def divergence(network: Network, new: Occurrences) -> float:
     """Return the Jensen-Shannon divergence of two frequencies of labels, in bits.
 
     With p and q the shares of the labels among all occurrences and m = (p + q) / 2: the mean of
@@ -116,18 +122,18 @@ def divergence(counts: NDArray[np.int64], n_before: int, new: NDArray[np.int64])
 
     Parameters
     ----------
-    counts : int64 array of shape (n_labels,)
-        Occurrences before.
-    n_before : int
-        Their sum.
-    new : int64 array of shape (n_labels or more,)
-        Occurrences now.
+    network : Network
+        Knows what has occurred before.
+    new : Occurrences
+        Those of now. Labels may be new.
     """
-    n_new = int(new.sum())
+    n_before, n_new = network.n_label_occurrences, int(new.counts.sum())
     if n_before == 0 or n_new == 0:
         return math.nan
-    frequent = np.flatnonzero(counts * (n_new / n_before) >= LEAST_EXPECTED)
-    p, q = (np.append(c[frequent], n - c[frequent].sum()) / n for c, n in ((counts, n_before), (new, n_new)))
+    frequent, old = network.frequent_labels(math.ceil(LEAST_EXPECTED * n_before / n_new))
+    place = np.minimum(np.searchsorted(new.ids, frequent), len(new.ids) - 1)
+    now = np.where(new.ids[place] == frequent, new.counts[place], 0)
+    p, q = (np.append(c, n - c.sum()) / n for c, n in ((old, n_before), (now, n_new)))
     m = (p + q) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = [np.where(part > 0, part * np.log2(part / m), 0).sum() for part in (p, q)]
@@ -140,5 +146,6 @@ def hits_at(ids: NDArray[np.int64], y: Csr) -> dict[str, float]:
     hits = np.zeros(ids.shape, bool)
     for place in range(ids.shape[1]):
         found = np.flatnonzero(ids[:, place] >= 0)
-        hits[found, place] = np.asarray(true[found, ids[found, place]]).ravel() > 0
+        if len(found):
+            hits[found, place] = np.asarray(true[found, ids[found, place]]).ravel() > 0
     return {f"P@{k}": float(hits[:, :k].sum(axis=1).mean() / k) if len(hits) else math.nan for k in RANKS}

@@ -71,12 +71,12 @@ def _ranker(state: Mapping[str, NDArray[Any]], kept: NDArray[np.int64]) -> State
 
 def _lists(state: Mapping[str, NDArray[Any]], name: str, kept: NDArray[np.int64], n_labels: int) -> State:
     """Return candidate lists that name the kept labels alone."""
-    if f"{name}.begin" not in state:
+    if f"{name}.ranges" not in state:
         return {}
     place = np.full(n_labels, -1, np.int32)
     place[kept] = np.arange(len(kept), dtype=np.int32)
     labels = place[state[f"{name}.labels"]]
     is_kept = labels >= 0
-    begin = np.concatenate([[0], np.cumsum(is_kept, dtype=np.int64)])[state[f"{name}.begin"]]
+    ranges = np.concatenate([[0], np.cumsum(is_kept, dtype=np.int64)])[state[f"{name}.ranges"]]
     counts = state[f"{name}.counts"][is_kept]
-    return {f"{name}.begin": begin, f"{name}.labels": labels[is_kept], f"{name}.counts": counts}
+    return {f"{name}.ranges": ranges, f"{name}.labels": labels[is_kept], f"{name}.counts": counts}

@@ -5,7 +5,6 @@ the target in one step; loading checks every number of the header before it touc
 """
 
 import contextlib
-import itertools
 import os
 import stat
 import zlib
@@ -33,6 +32,7 @@ from hashslide.model_file._header import (
     fail,
     read_summary,
 )
+from hashslide.model_file.string_table import StringTable
 
 __all__ = [
     "ModelSummary",
@@ -158,7 +158,7 @@ def load_model(
             _verify(arrays, summary)
         for table in summary.string_tables:
             utf8, offsets = arrays.pop(f"{table}.utf8"), arrays.pop(f"{table}.offsets")
-            arrays[table] = _decode_strings(summary.path, table, utf8, offsets)
+            arrays[table] = _strings(summary.path, table, utf8, offsets)
     return arrays, summary.metadata
 
 
@@ -217,9 +217,8 @@ def _split_string_tables(
             raise InputError(f"{found}; accepted are NumPy arrays: pass np.asarray(...).")
         if not isinstance(array, StreamedArray) and array.dtype.kind in "UO":
             tables.append(name)
-            utf8, offsets = _encode_strings(name, array)
-            _add_tensor(tensors, f"{name}.utf8", utf8)
-            _add_tensor(tensors, f"{name}.offsets", offsets)
+            for part, tensor in _string_table(name, array).arrays().items():
+                _add_tensor(tensors, f"{name}.{part}", tensor)
         else:
             _add_tensor(tensors, name, array)
     if clash := set(tables) & set(tensors):
@@ -242,8 +241,7 @@ def _add_tensor(
     tensors[name] = array
 
 
-def _encode_strings(name: str, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the strings' UTF-8 bytes one after the other, uint8, and their n + 1 bounds, int64."""
+def _string_table(name: str, array: np.ndarray) -> StringTable:
     if array.ndim != 1:
         raise InputError(f"array {name!r} of strings has {array.ndim} dimensions; accepted is 1.")
     strings = array.tolist()
@@ -251,12 +249,9 @@ def _encode_strings(name: str, array: np.ndarray) -> tuple[np.ndarray, np.ndarra
         if not isinstance(string, str):
             raise InputError(f"array {name!r} holds {string!r} at position {i}. Accepted are only str.")
     try:
-        encoded = [string.encode() for string in strings]
+        return StringTable.of(strings)
     except UnicodeEncodeError as error:
         raise InputError(f"array {name!r} holds {error.object!r}, which is not Unicode text.") from None
-    offsets = np.zeros(len(encoded) + 1, np.int64)
-    np.cumsum([len(string) for string in encoded], out=offsets[1:])
-    return np.frombuffer(b"".join(encoded), np.uint8), offsets
 
 
 def _size_alignment(nbytes: int) -> int:
@@ -331,16 +326,11 @@ def _verify(tensors: Mapping[str, np.ndarray], summary: ModelSummary) -> None:
             fail(summary.path, f"tensor {name!r} has the checksum {found:08x}, expected {expected:08x}")
 
 
-def _decode_strings(path: Path, table: str, utf8: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+def _strings(path: Path, name: str, utf8: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Return an object array of the str of a table."""
-    bounds = offsets.tolist()
-    rising = len(bounds) > 0 and not (offsets[1:] < offsets[:-1]).any()
-    if not rising or bounds[0] != 0 or bounds[-1] != len(utf8):
-        fail(path, f"the offsets of string table {table!r} do not rise from 0 to its {len(utf8):,} bytes")
-    text = utf8.tobytes()
-    strings = np.empty(len(bounds) - 1, object)
     try:
-        strings[:] = [text[begin:end].decode() for begin, end in itertools.pairwise(bounds)]
+        return StringTable(utf8, offsets).all(errors="strict")
+    except InputError as error:
+        fail(path, f"in string table {name!r} {error}")
     except UnicodeDecodeError as error:
-        fail(path, f"string table {table!r} is not UTF-8 ({error.reason})")
-    return strings
+        fail(path, f"string table {name!r} is not UTF-8 ({error.reason})")

@@ -18,12 +18,12 @@ from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.saving import restore_classifier, save_classifier
 from hashslide.living import Drift
+from hashslide.model_file.string_table import StringTable
 from hashslide.ranking import Explanation
 from hashslide.text.documents import Texts, read_documents
 from hashslide.text.examples import KeptExamples
 from hashslide.text.features import TextFeatures
 from hashslide.text.recipe import FEATURES, arrays_of, metadata_of, restore
-from hashslide.text.string_table import StringTable
 
 __all__ = ["SlideTextClassifier"]
 

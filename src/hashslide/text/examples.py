@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hashslide.csr import Csr
 from hashslide.errors import InputError
-from hashslide.text.string_table import StringTable
+from hashslide.model_file.string_table import StringTable
 
 __all__ = ["KeptExamples", "shortened"]
 

@@ -11,10 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 from hashslide import _core
 from hashslide._checks import check_bool, check_float, check_int, is_auto
 from hashslide.errors import InputError
+from hashslide.model_file.string_table import StringTable
 from hashslide.network import effective_threads
 from hashslide.settings.limits import MAX_IDS
 from hashslide.text.documents import Encoded, Texts, encoded_blocks, read_documents
-from hashslide.text.string_table import StringTable
 
 __all__ = ["TextFeatures"]
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from hashslide import _core
 from hashslide._checks import check_int
 from hashslide.errors import InputError
+from hashslide.model_file.string_table import StringTable
 from hashslide.settings.limits import MAX_IDS
 from hashslide.text.features import TextFeatures
-from hashslide.text.string_table import StringTable
 
 __all__ = ["FEATURES", "arrays_of", "metadata_of", "restore"]
 

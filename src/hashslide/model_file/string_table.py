@@ -1,5 +1,6 @@
 """Many strings in two arrays, which may lie in a mapped file; none is decoded before it is asked for."""
 
+import itertools
 from collections.abc import Iterable
 
 import numpy as np
@@ -32,10 +33,9 @@ class StringTable:
 
     def __init__(self, utf8: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
         is_table = utf8.dtype == np.uint8 and offsets.dtype == np.int64 and utf8.ndim == offsets.ndim == 1
-        if not is_table or len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(utf8):
-            raise InputError(f"the offsets of strings do not go from 0 to their {utf8.size:,} bytes")
-        if (offsets[1:] < offsets[:-1]).any():
-            raise InputError("the offsets of strings do not rise")
+        is_table = is_table and len(offsets) > 0 and offsets[0] == 0 and offsets[-1] == len(utf8)
+        if not is_table or (offsets[1:] < offsets[:-1]).any():
+            raise InputError(f"the offsets of strings do not rise from 0 to their {utf8.size:,} bytes")
         self.utf8, self.offsets = utf8, offsets
 
     @classmethod
@@ -52,10 +52,12 @@ class StringTable:
     def __getitem__(self, i: int) -> str:
         return self.utf8[self.offsets[i] : self.offsets[i + 1]].tobytes().decode(errors="replace")
 
-    def all(self) -> NDArray[np.object_]:
-        """Return all strings."""
-        found = np.empty(len(self), object)
-        found[:] = [self[i] for i in range(len(self))]
+    def all(self, errors: str = "replace") -> NDArray[np.object_]:
+        """Return all strings; `errors` as of `bytes.decode`."""
+        text, found = self.utf8.tobytes(), np.empty(len(self), object)
+        found[:] = [
+            text[begin:end].decode(errors=errors) for begin, end in itertools.pairwise(self.offsets.tolist())
+        ]
         return found
 
     def arrays(self) -> dict[str, NDArray[np.uint8] | NDArray[np.int64]]:
