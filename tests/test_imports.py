@@ -56,7 +56,7 @@ for name in "train", "evaluate", "predict", "inspect", "advise", "info":
 for name in "list", "describe", "convert":
     run("data", name, "--help")
 run("train", "--help-advanced")
-assert "hashslide.cli.train" in __import__("sys").modules"""
+assert "hashslide.cli.commands.train" in __import__("sys").modules"""
     assert imported_by(show + REPORT.replace("; ", "\n", 1)) <= {"typer", "rich", "numpy"}
 
 

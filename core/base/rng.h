@@ -23,7 +23,9 @@ enum class Stream : std::uint64_t {
     ranker,
     input_rounding,
     rounding,
-    ranker_rounding
+    ranker_rounding,
+    kept_examples,
+    replay
 };
 
 // Finaliser of SplitMix64 (Steele, Lea & Flood 2014): a bijection in which every input bit reaches every output bit.

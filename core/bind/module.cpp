@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "base/rng.h"
 #include "bind/arrays.h"
+#include "bind/names.h"
 #include "bind/released.h"
 #include "simd/gemm.h"
 #include "simd/kernels.h"
@@ -71,6 +73,18 @@ auto products_int8(const Bytes& queries, const Bytes& labels) {
     return to_array(out);
 }
 
+// Stream by what draws from it outside of the core.
+const hashslide::Names<hashslide::Stream> streams{{"kept_examples", hashslide::Stream::kept_examples},
+                                       {"replay", hashslide::Stream::replay}};
+
+auto random_bits(std::uint64_t seed, const std::string& stream, std::uint64_t step, std::uint64_t first,
+                 std::size_t n) {
+    const hashslide::CounterRng rng(seed, hashslide::parse(streams, stream), step);
+    std::vector<std::uint64_t> bits(n);
+    for (std::size_t i = 0; i < n; ++i) bits[i] = rng.bits(first + i);
+    return hashslide::to_array(bits);
+}
+
 // The instruction set is chosen when it is first needed; a wrong one arrives as hashslide.errors.CpuError.
 void translate_cpu_error(const std::exception_ptr& error, void*) {
     try {
@@ -91,6 +105,8 @@ NB_MODULE(_core, m) {
           "CPUs granted to this process by its affinity mask and control group.");
     m.def("products_int8", &products_int8, "queries"_a, "labels"_a,
           "For tests: the integer products of the rows, (n_queries, n_labels padded to whole panels), flat.");
+    m.def("random_bits", &random_bits, "seed"_a, "stream"_a, "step"_a, "first"_a, "n"_a,
+          "64 random bits for each index from `first` on, which depend on nothing else than the arguments.");
     hashslide::bind_exit(m);
     hashslide::bind_lock(m);
     bind_data(m);

@@ -6,7 +6,7 @@ import sys
 import pytest
 from commands import run
 
-from hashslide.cli.advise import FAMILIES, SHARES
+from hashslide.cli.commands.advise import FAMILIES, SHARES
 from hashslide.diagnostics import advice
 from hashslide.estimator import SlideClassifier
 

@@ -27,8 +27,8 @@ ROWS = [(i % 3, i % 5) for i in range(60)]  # label, feature
 
 
 def parameters(name: str) -> list:
-    module = "data_commands" if name in ("describe", "convert") else name
-    return import_command(f"hashslide.cli.{module}:{name}", name).params
+    module = "data" if name in ("describe", "convert") else name
+    return import_command(f"hashslide.cli.commands.{module}:{name}", name).params
 
 
 @pytest.mark.parametrize("name", READING)

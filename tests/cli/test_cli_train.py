@@ -12,7 +12,7 @@ import pytest
 from commands import PROGRAM, SMALL, json_lines, run, start
 
 from hashslide import data
-from hashslide.cli.train import train
+from hashslide.cli.commands.train import train
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.parameters import PARAMETERS
 from hashslide.model_file import load_model

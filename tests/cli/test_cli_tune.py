@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from commands import json_lines, run, start
 
-from hashslide.cli.train import train
-from hashslide.cli.tune import tune
+from hashslide.cli.commands.train import train
+from hashslide.cli.commands.tune import tune
 from hashslide.estimator import SlideClassifier
 from hashslide.model_file import load_model
 

@@ -394,3 +394,9 @@ def test_counter_rng_is_uniform_and_depends_on_every_part():
     assert CounterRng(0, "cells", 0).below(np.uint64(7), 2**31 - 1) == (
         (int(CounterRng(0, "cells", 0).bits(np.uint64(7))) * (2**31 - 1)) >> 64
     )
+
+
+@pytest.mark.parametrize("stream", ["kept_examples", "replay"])
+def test_random_bits_are_those_of_the_reference(stream):
+    bits = _core.random_bits(7, stream, 3, 11, 20)
+    np.testing.assert_array_equal(bits, CounterRng(7, stream, 3).bits(np.arange(11, 31)))

@@ -60,22 +60,21 @@ def _root(
     """
 
 
-for _name, _summary in (
-    ("commands.plan", "Estimate time, memory and disk of a training and of predictions."),
+for _command, _summary in (
+    ("plan", "Estimate time, memory and disk of a training and of predictions."),
     ("advise", "Find out whether hashing pays on your data, before a long training."),
     ("train", "Train a model on a data file and save it."),
     ("tune", "Search settings that fit the data, train with the best ones and save the model."),
     ("evaluate", "Measure a model on labelled data."),
     ("predict", "Print the best labels of each example, best first, with probabilities."),
-    ("commands.ask", "Ask a model of texts, question by question."),
-    ("commands.serve", "Answer over HTTP from a model, with a page to search with."),
-    ("commands.update", "Let a model learn from new examples, and write a new file."),
-    ("commands.drift", "Show how well each update was foreseen, and whether that has become worse."),
+    ("ask", "Ask a model of texts, question by question."),
+    ("serve", "Answer over HTTP from a model, with a page to search with."),
+    ("update", "Let a model learn from new examples, and write a new file."),
+    ("drift", "Show how well each update was foreseen, and whether that has become worse."),
     ("inspect", "Show what a model file holds: settings and tensors."),
-    ("commands.info", "Show how hashslide was built and what it runs on."),
+    ("info", "Show how hashslide was built and what it runs on."),
 ):
-    _command = _name.rpartition(".")[2]
-    add_command(app, f"hashslide.cli.{_name}:{_command}", _command, _summary)
+    add_command(app, f"hashslide.cli.commands.{_command}:{_command}", _command, _summary)
 for _name, _summary in (
     ("add", "Add labels that have no example yet, and write a new file."),
     ("hide", "Leave labels out of predictions, or let them in again, and write a new file."),
@@ -88,5 +87,5 @@ for _name, _function, _summary in (
     ("convert", "convert", "Convert a data file to another format; the suffixes choose the formats."),
     ("pack", "pack", "Write training data to a pack, from which a model is trained in bounded memory."),
 ):
-    add_command(data_app, f"hashslide.cli.data_commands:{_function}", _name, _summary)
+    add_command(data_app, f"hashslide.cli.commands.data:{_function}", _name, _summary)
 app.add_typer(data_app, name="data", help="List, describe, convert and pack data sets.")

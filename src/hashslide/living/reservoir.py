@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hashslide import _core
 from hashslide._validation import blocks
 from hashslide.csr import Csr
 from hashslide.errors import InputError
-from hashslide.reference.rng import mix
 
 __all__ = ["Reservoir", "check_reservoir", "layers", "only_columns", "stacked"]
 
@@ -28,7 +28,6 @@ def __dir__() -> list[str]:
 
 
 NO_BOUND = (2**62, 0)
-_TICKETS, _DRAWS = 0x7469636B65747321, 0x7265706C61797321  # what the random numbers are for
 _LEAST_BLOCK = 1 << 14  # examples that are ranked at a time
 
 
@@ -80,9 +79,8 @@ class Reservoir:
         return replace(self, x=replace(self.x, n_columns=n_features), y=replace(self.y, n_columns=n_labels))
 
     def _with(self, x: Csr, y: Csr, seed: int) -> "Reservoir":
-        places = np.arange(self.n_seen, self.n_seen + x.n_rows, dtype=np.uint64)
-        new = _random(seed, _TICKETS, 0, places)
-        tickets = np.concatenate([self.tickets, new])
+        new = _core.random_bits(seed, "kept_examples", 0, self.n_seen, x.n_rows) >> np.uint64(1)
+        tickets = np.concatenate([self.tickets, new.astype(np.int64)])
         both = stacked(self.y, y)
         layer = layers(both, tickets)
         m, ticket = self.bound
@@ -105,7 +103,7 @@ class Reservoir:
     def draw(self, n: int, seed: int, call: int) -> NDArray[np.int64]:
         """Return n of the kept examples, or all if there are fewer, at random without replacement."""
         n_kept = len(self.tickets)
-        chance = _random(seed, _DRAWS, call, np.arange(n_kept, dtype=np.uint64))
+        chance = _core.random_bits(seed, "replay", call, 0, n_kept)
         return np.sort(np.argsort(chance, kind="stable")[: min(n, n_kept)])
 
     def without(self, kept: NDArray[np.int64]) -> "Reservoir":
@@ -164,8 +162,3 @@ def check_reservoir(reservoir: Reservoir, n_features: int, n_labels: int) -> Res
     if reservoir.x.values.dtype != np.float32 or not np.isfinite(reservoir.x.values).all():
         raise InputError("its kept examples are not finite float32")
     return reservoir
-
-
-def _random(seed: int, purpose: int, call: int, index: NDArray[np.uint64]) -> NDArray[np.int64]:
-    key = mix(mix(np.uint64(seed) ^ np.uint64(purpose)) ^ np.uint64(call))
-    return (mix(key ^ mix(index)) >> np.uint64(1)).astype(np.int64)

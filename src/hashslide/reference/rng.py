@@ -27,6 +27,8 @@ STREAMS = {
     "input_rounding": 11,
     "rounding": 12,
     "ranker_rounding": 13,
+    "kept_examples": 14,
+    "replay": 15,
 }
 
 
