@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with train.txt(.gz)")
     parser.add_argument("--examples", type=int, help="use so many of the training file")
     parser.add_argument("--reservoir", type=int, default=20_000)
-    parser.add_argument("--replay", type=float, nargs="+", default=[0, 1])
+    parser.add_argument("--replay", type=float, nargs="+", default=[0, 4])
     parser.add_argument("--decay", type=float, default=0.0)
     parser.add_argument("--rate", type=float, help="learning rate of the updates")
     parser.add_argument("--jobs", type=int)

@@ -320,6 +320,7 @@ def learn_ranker(
         report = RankerReport.fixed()
         if judges is not None:
             report = weigh(network, made, *judges, model._seed, threads)
+        report = replace(report, n_examples=len(data.rows))
         chosen = Setting(report.is_needed, report.reason)
 
     def use() -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
 
 
+RELEARNED_GROWTH = 1.5  # of the examples since the ranker was learned
+
+
 def as_names(names: Any) -> list[Any]:
     """Return label names as a list; one string is no list of them."""
     if isinstance(names, str | bytes) or not isinstance(names, Iterable):
@@ -145,6 +148,29 @@ def keep(model: "SlideClassifier", data: TrainingData, size: int | None) -> None
         found = old.extended(data.x, data.y, data.rows, model._seed)
     with model._lock.writing:
         model._reservoir = found
+
+
+def teach_ranker(model: "SlideClassifier", data: TrainingData) -> None:
+    """Let the ranker learn from new examples; learn it anew where all examples are kept and many are new.
+
+    Its weights move with each example, but their number stays: labels and features that came later have
+    none. What its parts count stays as it was weighed.
+    """
+    network, reservoir, threads = model.network_, model._reservoir, effective_threads(model.n_jobs)
+    if not network.has_ranker:
+        return
+    report, n_kept = model.ranker_, 0 if reservoir is None else len(reservoir.tickets)
+    is_whole = n_kept == network.n_examples_seen and not model.settings_["both_ways"].value
+    if reservoir is None or not is_whole or n_kept < RELEARNED_GROWTH * report.n_examples:
+        network.update_ranker(data.x, data.y, threads, data.chosen())
+        return
+    made = network.make_ranker(reservoir.x, reservoir.y, threads)
+
+    def use() -> None:
+        network.set_ranker(made, report.blend)
+        model.ranker_ = replace(report, n_examples=n_kept)
+
+    unbroken(model._lock, use)
 
 
 def with_replay(model: "SlideClassifier", data: TrainingData, replay: float) -> TrainingData:

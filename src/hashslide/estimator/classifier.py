@@ -44,7 +44,17 @@ from hashslide.estimator._fitting import (
     tuning_task,
 )
 from hashslide.estimator._history_plot import draw_history
-from hashslide.estimator._living import add, as_names, check_size, forget, hide, keep, unhide, with_replay
+from hashslide.estimator._living import (
+    add,
+    as_names,
+    check_size,
+    forget,
+    hide,
+    keep,
+    teach_ranker,
+    unhide,
+    with_replay,
+)
 from hashslide.estimator._predicting import Predictor, check_dense
 from hashslide.estimator._resuming import Start, check_same_fit, open_checkpoint, take_over
 from hashslide.estimator.approximate import CandidateReport, tune, untuned, use
@@ -501,7 +511,7 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         *,
-        replay: float = 1.0,
+        replay: float = 4.0,
         decay: float = 0.0,
         reservoir: int | None = None,
     ) -> Self:
@@ -526,14 +536,15 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             Names of labels that may come up later, or of the columns of an indicator (in any order).
         sample_weight : array-like of shape (n,), optional
             Their mean within one call counts as 1.
-        replay : float >= 0, default 1.0
+        replay : float >= 0, default 4.0
             Kept examples that are learned once more for each new one, drawn at random, so that what is new
             does not push out what is old. Only a model with a reservoir has any.
         decay : float in [0, 1), default 0.0
             Share of the labels' old counts that is forgotten in this call, so that the frequencies by which
             negative examples are drawn follow the recent past.
         reservoir : int, optional
-            Begin to keep up to so many examples, as in `fit`; 0: drop those that are kept.
+            Begin to keep up to so many examples, as in `fit`; 0: drop those that are kept. Where all examples
+            are kept, the ranker is learned anew from them whenever their number has grown by half.
 
         Returns
         -------
@@ -579,10 +590,11 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             learn_ranker(self, given, data, judges)
         elif not planned:
             learn_approximate(self, data)
-            self.network_.update_ranker(data.x, data.y, given["n_jobs"], data.chosen())
         learn_moments(self, data, taught)
         if planned in (0, self.n_iter_):
             keep(self, data, reservoir)
+        if not planned:
+            teach_ranker(self, data)
         return self
 
     @training

@@ -408,7 +408,8 @@ def _restore_ranker(report: dict[str, Any]) -> RankerReport:
             raise InputError(f"its ranker has {value!r} as {name}; accepted are numbers and null")
     numbers = {name: math.nan if value is None else float(value) for name, value in report.items()}
     blend = Blend(*(numbers.pop(name) for name in Blend._fields))
-    return RankerReport(blend, rows=int(numbers.pop("rows")), **numbers)
+    rows, n_examples = (int(numbers.pop(name)) for name in ("rows", "n_examples"))
+    return RankerReport(blend, rows=rows, n_examples=n_examples, **numbers)
 
 
 def _restore_moments(

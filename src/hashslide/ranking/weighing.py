@@ -93,6 +93,8 @@ class RankerReport:
         Examples that decided; 0: none, and the values are fixed ones.
     ndcg_without, ndcg_with : float
         nDCG@5 of the network alone and of all together on these examples; NaN without any.
+    n_examples : int
+        That the ranker was learned from.
     """
 
     blend: Blend
@@ -101,6 +103,7 @@ class RankerReport:
     rows: int
     ndcg_without: float
     ndcg_with: float
+    n_examples: int = 0
 
     @classmethod
     def fixed(cls) -> "RankerReport":

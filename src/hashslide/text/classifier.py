@@ -142,7 +142,7 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         *,
-        replay: float = 1.0,
+        replay: float = 4.0,
         decay: float = 0.0,
         reservoir: int | None = None,
     ) -> Self:

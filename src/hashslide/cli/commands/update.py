@@ -23,7 +23,7 @@ def update(
     text: opt.TextOfModel = None,
     replay: Annotated[
         float, typer.Option(metavar="X", min=0, help="Kept examples learned once more per new one.")
-    ] = 1.0,
+    ] = 4.0,
     decay: Annotated[
         float, typer.Option(metavar="X", min=0, help="Share of the labels' old counts to forget.")
     ] = 0.0,
