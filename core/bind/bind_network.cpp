@@ -307,6 +307,14 @@ void bind_network(nb::module_& m) {
             "ranker"_a, "blend"_a, "Let it be part of the logits from now on.")
         .def("drop_ranker", &Network::drop_ranker, "Predict by the network alone.")
         .def(
+            "describe_labels",
+            [](Network& self, In<Index> indptr, In<Id> indices, In<float> data, float gain) {
+                const CsrInput x = csr(indptr, indices, data, self.config().n_features);
+                released([&] { self.describe_labels(x, gain); });
+            },
+            "indptr"_a, "indices"_a, "data"_a, "gain"_a,
+            "The ranker adds gain times the cosine of an example and a row to each of the last labels.")
+        .def(
             "update_ranker",
             [](Network& self, In<Index> x_indptr, In<Id> x_indices, In<float> x_data, In<Index> y_indptr,
                In<Id> y_indices, int n_threads, Rows rows) {

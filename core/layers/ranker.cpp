@@ -1,6 +1,7 @@
 #include "layers/ranker.h"
 
 #include <cmath>
+#include <utility>
 
 namespace hashslide {
 namespace {
@@ -30,6 +31,19 @@ private:
 };
 
 }  // namespace
+
+void Ranker::describe(Id first, const CsrView& x, float gain) {
+    std::vector<float> scale(x.n_rows);
+    offset.own();
+    usual.own();
+    for (Index row = 0; row < x.n_rows; ++row) {
+        const Id label = static_cast<Id>(first + row);
+        scale[row] =
+            margin_factor[label] > 0 ? gain * inverse_length(x.values(row)) / margin_factor[label] : 0.0f;
+        offset[label] -= std::exchange(usual[label], 0.0f);
+    }
+    weights.append(first, x, scale);
+}
 
 float inverse_length(std::span<const float> values) {
     double squares = 0;

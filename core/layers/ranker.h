@@ -88,6 +88,10 @@ struct Ranker {
         if (enabled()) set_labels(offset.size(), labels, log_frequency);
     }
 
+    // Adds to the last labels, whose lists are empty, `gain` times the cosine of an example and a description: row i of x
+    // describes label first + i. What a description usually adds is nothing.
+    void describe(Id first, const CsrView& x, float gain);
+
     Index n_features;
     LabelWeights weights;             // the classifiers S, and the associations
     Array<float> offset;              // of each label; empty: there is no ranker

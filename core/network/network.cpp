@@ -347,6 +347,19 @@ void Network::update_ranker(const CsrInput& x, const CsrInput& y, int n_threads)
     hashslide::update_ranker(model_.ranker, x, y, best, settings, rounding);
 }
 
+void Network::describe_labels(const CsrInput& x, float gain) {
+    if (!model_.ranker.enabled()) return;
+    const LabelWeights& weights = model_.ranker.weights;
+    const Index first = config_.n_labels - x.n_rows();
+    if (first < 0 || weights.begin[first] != weights.features.size())
+        throw BadInput("the ranker knows some of the labels that are described.");
+    CsrRows rows;
+    rows.assign(x, 0, x.n_rows(), 1.0f);
+    const Whole whole;
+    drop_screen();
+    model_.ranker.describe(static_cast<Id>(first), rows.view(), gain);
+}
+
 void Network::grow(Index n_features, Index n_labels) {
     const Whole whole;
     drop_screen();

@@ -62,6 +62,9 @@ public:
     // The lists of approximate_topk() from training data; is_fresh: not those that there are, extended. They are not
     // updated by train_batch().
     Candidates learn_candidates(const CsrInput& x, const CsrInput& y, int n_threads) const;
+    // Lets the ranker, if there is one, add `gain` times the cosine of an example and a description to each of the last
+    // labels, of which it knows nothing yet. x: a description for each.
+    void describe_labels(const CsrInput& x, float gain);
     void set_candidates(Candidates candidates) { candidates_ = std::move(candidates); }
     // What further examples change in the lists that there are.
     CandidatesExtension extend_candidates(const CsrInput& x, const CsrInput& y, int n_threads) const;

@@ -114,6 +114,22 @@ void LabelWeights::grow(Index n_new) {
     std::fill(begin.data() + n_old + 1, begin.data() + n_new + 1, begin[n_old]);
 }
 
+void LabelWeights::append(Id first, const CsrView& x, std::span<const float> scale) {
+    Index to = features.size();
+    begin.own();
+    features.resize(to + x.indptr[x.n_rows]);
+    margin.resize(features.size());
+    association.resize(features.size());
+    for (Index row = 0; row < x.n_rows; ++row) {
+        for (Index i = x.indptr[row]; i < x.indptr[row + 1]; ++i, ++to) {
+            const float of_pair = scale[row] * x.data[i];
+            features[to] = x.indices[i];
+            kernels().narrow(1, &of_pair, &margin[to]);
+        }
+        begin[first + row + 1] = to;
+    }
+}
+
 // In place: what is kept moves towards the front.
 void LabelWeights::drop(Array<Bf16>& dropped) {
     Array<Bf16>& other = &dropped == &margin ? association : margin;

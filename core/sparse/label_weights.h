@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/types.h"
 #include "simd/bf16.h"
+#include "sparse/csr.h"
 
 namespace hashslide {
 
@@ -32,6 +33,9 @@ struct LabelWeights {
 
     // New labels have empty lists.
     void grow(Index n_labels);
+    // Gives the last labels, whose lists are empty, a margin for each of their features: scale[row] * value. Row i of x
+    // belongs to label first + i. O(entries of x) on average.
+    void append(Id first, const CsrView& x, std::span<const float> scale);
     // Forgets the margins or the associations, and the pairs that have no other. O(entries).
     void drop(Array<Bf16>& dropped);
 

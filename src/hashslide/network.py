@@ -424,6 +424,20 @@ class Network:
         self._core.update_ranker(x.indptr, x.indices, x.values, y.indptr, y.indices, n_threads, rows)
 
     @writing
+    def describe_labels(self, x: Csr, gain: float) -> None:
+        """Let the ranker add `gain` times the cosine of an example and a row of x to each of the last labels.
+
+        Without a ranker: nothing. O(entries of x) on average.
+
+        Parameters
+        ----------
+        x : Csr
+            A description of each of these labels, of which the ranker knows nothing yet.
+        gain : float
+        """
+        self._core.describe_labels(x.indptr, x.indices, x.values, gain)
+
+    @writing
     def grow(self, n_features: int, n_labels: int) -> None:
         """Add features and labels, up to these numbers; less than there are changes nothing.
 

@@ -67,6 +67,42 @@ def test_replay_teaches_old_examples_again(data):
     assert base.n_iter_ == 10
 
 
+@pytest.mark.parametrize(("size", "is_learned"), [(1000, True), (300, False)])
+def test_the_ranker_is_learned_anew_when_all_of_half_as_many_more_examples_are_kept(data, size, is_learned):
+    """Only then has it weights for labels that came later, and it is the one that all examples give."""
+    X, Y, names = data
+    Y = normalize(Y[:, :300], norm="max").astype(np.int64)
+    model = fast(ranker=True).fit(X[:300], Y[:300, :200], classes=names[:200], reservoir=size)
+    n_old, learned_from = model.network_.config.n_labels, []
+    for first in range(300, 600, 75):
+        part = slice(first, first + 75)
+        model.partial_fit(X[part], Y[part], classes=names[:300])
+        learned_from.append(model.ranker_.n_examples)
+    first = learned_from[0]
+    assert 250 < first <= 300 and learned_from == [first, *[first + 150 * is_learned] * 3]
+    lengths = np.diff(model.network_.state()["ranker.begin"])
+    assert (lengths[n_old:].sum() > 0) == is_learned
+
+
+def test_what_the_ranker_knows_already_is_not_described(model, data):
+    x, n_labels = pairs(*data[:2])[0], len(model.classes_)
+    with pytest.raises(InputError, match="knows some of the labels"):
+        model.network_.describe_labels(x.take(np.arange(n_labels) % x.n_rows), 1.0)
+
+
+def test_examples_are_foreseen_as_often_as_the_labels_allow():
+    """Where all labels have to be scored, most of many calls with one example predict none: P@k are NaN."""
+    rng, n_labels = np.random.default_rng(0), 40_000
+    X = rng.random((400, 20), np.float32)
+    y = [[int(i) for i in set(rng.integers(0, n_labels, 3))] for _ in range(400)]
+    model = fast(approximate=False, ranker=False, epochs=1).fit(X[:300], y[:300], classes=np.arange(n_labels))
+    for i in range(300, 400):
+        model.partial_fit(X[i : i + 1], y[i : i + 1])
+    examples = [record["examples"] for record in model.drift_.records]
+    assert set(examples) == {0, 1} and sum(examples) == pytest.approx(100 * 2**14 / n_labels, abs=1)
+    assert all(np.isnan(record["P@1"]) for record in model.drift_.records if not record["examples"])
+
+
 def pairs(X, Y):
     from hashslide.csr import as_csr, as_pattern
 

@@ -107,17 +107,10 @@ def add(model: "SlideClassifier", names: list[Any], x: Csr) -> None:
             model._reservoir = model._reservoir.widened(x.n_columns, labels.n)
 
     unbroken(model._lock, change)
-    placed = place_described(network, x, np.arange(n_old, labels.n, dtype=np.int32), model._moments, threads)
-    if placed is not network:
-
-        def use_placed() -> None:
-            placed.share_lock(model._lock)
-            model.network_ = placed
-
-        unbroken(model._lock, use_placed)
-    if placed.has_candidates:
-        lists = placed.make_candidates(x, y, threads, fresh=False)
-        unbroken(model._lock, lambda: placed.set_candidates(lists))
+    place_described(network, x, np.arange(n_old, labels.n, dtype=np.int32), model._moments, threads)
+    if network.has_candidates:
+        lists = network.make_candidates(x, y, threads, fresh=False)
+        unbroken(model._lock, lambda: network.set_candidates(lists))
 
 
 def kept_examples(reservoir: Reservoir) -> TrainingData:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from hashslide.csr import Csr
 from hashslide.network import Network
-from hashslide.precision import is_bfloat16
 from hashslide.training import TrainingData
 
 __all__ = [
@@ -30,7 +29,6 @@ __all__ = [
     "place_labels",
     "spread",
     "usual_and_own_score",
-    "with_margins",
     "with_new_labels",
 ]
 
@@ -187,8 +185,8 @@ def place_described(
     labels: NDArray[np.int32],
     moments: ActivationMoments | None,
     n_threads: int,
-) -> Network:
-    """Return the network with the rows of labels that no example has, but each of them a description.
+) -> None:
+    """Set the rows of labels that no example has, but each of them a description.
 
     A description is taken for the only example of its label. Where there is a ranker, the cosine between it
     and an example also counts directly, as much as the hidden layer does: a description that is the example
@@ -216,36 +214,4 @@ def place_described(
     y = Csr(np.arange(x.n_rows + 1), labels, None, network.config.n_labels)
     place_labels(network, x, y, labels, moments, n_threads, DESCRIBED_RIDGE)
     usual, own = usual_and_own_score(network, moments, np.ones(1))
-    return with_margins(network, x, labels, max(0.0, own - float(usual[0])))
-
-
-def with_margins(network: Network, x: Csr, labels: NDArray[np.int32], gain: float) -> Network:
-    """Return the network whose ranker adds `gain` times the cosine of an example and its row to a label."""
-    state = network.state()
-    if "ranker.begin" not in state:
-        return network
-    begin = state["ranker.begin"]
-    begin = np.concatenate([begin[: labels[0] + 1], begin[labels[0]] + x.indptr[1:]])
-    lengths = np.sqrt(np.add.reduceat(np.append(x.values**2, 0), x.indptr[:-1]) * (np.diff(x.indptr) > 0))
-    factor = state["ranker.margin_factor"][labels]
-    scale = np.where((lengths > 0) & (factor > 0), gain, 0) / np.maximum(lengths * factor, 1e-9)
-    margin = x.values * np.repeat(scale, np.diff(x.indptr))
-    added = {"features": x.indices, "margin": margin, "association": np.zeros(x.nnz)}
-    offset, usual = state["ranker.offset"].copy(), state["ranker.usual"].copy()
-    offset[labels] -= usual[labels]  # what a description usually adds is nothing
-    usual[labels] = 0
-    changed = {"ranker.begin": begin, "ranker.offset": offset, "ranker.usual": usual}
-    for name, values in added.items():
-        old = state[f"ranker.{name}"]
-        changed[f"ranker.{name}"] = np.concatenate([old, _like(values, old)])
-    grown = Network.from_state(network.config, state | changed, copy=False)
-    if network.label_weight is not None:
-        grown.set_label_weight(network.label_weight)
-    return grown
-
-
-def _like(values: NDArray[Any], old: NDArray[Any]) -> NDArray[Any]:
-    """Return the values in the dtype of an array of the ranker."""
-    if not is_bfloat16(old):
-        return values.astype(old.dtype)
-    return (values.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16).view(old.dtype)
+    network.describe_labels(x, max(0.0, own - float(usual[0])))
