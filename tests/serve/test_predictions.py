@@ -85,7 +85,7 @@ def test_search_answers_like_predict_and_tells_why(server, classifier):
     assert found["unknown"] == ["xyzzy"] and found["query"] == "rats insulin xyzzy"
     row = np.zeros((1, classifier.n_features_in_), np.float32)
     row[0, [list(classifier.feature_names_in_).index(word) for word in ("rats", "insulin")]] = 0.5**0.5
-    loaded = type(classifier).load(server.app.state.service.model.summary.path)
+    loaded = type(classifier).load(server.app.service.model.summary.path)
     del loaded.feature_names_in_
     for one, parts in zip(found["labels"], loaded.explain(row, [x["label"] for x in labels])[0], strict=True):
         names = [(str(classifier.feature_names_in_[f]), a) for f, a in parts.features if a > 0]
