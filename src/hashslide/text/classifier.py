@@ -20,6 +20,7 @@ from hashslide.estimator.saving import restore_classifier, save_classifier
 from hashslide.living import Drift
 from hashslide.model_file.string_table import StringTable
 from hashslide.ranking import Explanation
+from hashslide.text import reasons
 from hashslide.text.documents import Texts, read_documents
 from hashslide.text.examples import KeptExamples
 from hashslide.text.features import TextFeatures
@@ -242,7 +243,9 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the share of documents whose best label is right."""
         return self._fitted().score(self._features(documents), y, sample_weight)
 
-    def explain(self, documents: Any, labels: Any = None, k: int = 5) -> list[list[Explanation]]:
+    def explain(
+        self, documents: Any, labels: Any = None, k: int = 5, *, by_word: bool = False
+    ) -> list[list[Explanation]]:
         """Return what the scores of some labels are made of, for a few documents: which words spoke for them.
 
         Parameters
@@ -251,11 +254,28 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             As in `fit`.
         labels, k
             As in `SlideClassifier.explain`.
+        by_word : bool, default False
+            Add what pieces of words say to what the words say that they stand in.
+        """
+        check_is_fitted(self, "classifier_")
+        check_bool("by_word", by_word)
+        texts = read_documents(documents, self.features_.columns_)
+        found = self.classifier_.explain(self.features_.transform(texts), labels, k)
+        return [self._with_names(row, texts, i, by_word) for i, row in enumerate(found)]
+
+    def unknown_words(self, documents: Any) -> list[list[str]]:
+        """Return the words of each document that the model knows in none of the columns where they stand.
+
+        `TextFeatures.words_of` tells when it knows a word; pieces of the others may still be known.
+
+        Parameters
+        ----------
+        documents
+            As in `fit`.
         """
         check_is_fitted(self, "classifier_")
         texts = read_documents(documents, self.features_.columns_)
-        found = self.classifier_.explain(self.features_.transform(texts), labels, k)
-        return [self._with_names(row, texts, i) for i, row in enumerate(found)]
+        return [_unknown(self.features_.words_of(_document(texts, i))) for i in range(texts.n)]
 
     def examples_of(self, labels: Sequence[Any] | NDArray[Any]) -> list[list[str]]:
         """Return the training texts that were kept of some labels, at most 200 characters of each.
@@ -399,11 +419,29 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _features(self, documents: Any) -> sparse.csr_matrix:
         return self.features_.transform(documents)
 
-    def _with_names(self, row: list[Explanation], texts: Texts, i: int) -> list[Explanation]:
-        own = [column[i] for column in texts.columns]
-        document = dict(zip(texts.names, own, strict=True)) if texts.names else own[0]
+    def _with_names(self, row: list[Explanation], texts: Texts, i: int, by_word: bool) -> list[Explanation]:
+        document = _document(texts, i)
         names = self.features_.term_names(document)
-        return [replace(told, features=tuple((names[f], v) for f, v in told.features)) for told in row]
+        named = [replace(told, features=tuple((names[f], v) for f, v in told.features)) for told in row]
+        if not by_word:
+            return named
+        words = list(self.features_.words_of(document))
+        return [replace(told, features=reasons.by_word(told.features, words)) for told in named]
+
+
+def _document(texts: Texts, i: int) -> Any:
+    own = [column[i] for column in texts.columns]
+    return dict(zip(texts.names, own, strict=True)) if texts.names else own[0]
+
+
+def _unknown(words: dict[str, bool]) -> list[str]:
+    """Return the words that are unknown in every column, without the names of columns."""
+    known = {_bare(word) for word, is_known in words.items() if is_known}
+    return [word for word in dict.fromkeys(map(_bare, words)) if word not in known]
+
+
+def _bare(word: str) -> str:
+    return word.rpartition(": ")[2]
 
 
 def _features_of_pair(features: TextFeatures, eval_set: Any) -> tuple[Any, Any]:

@@ -211,3 +211,12 @@ def test_wrong_use_ends_with_a_sentence(shop, model, trained, tmp_path, command,
     shown = run(*[words.get(word, word) for word in command], code=1)
     assert re.search(message, shown.stderr), shown.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_why_names_words_that_the_model_does_not_know(model):
+    shown = run("predict", model, "--query", "red xyzzy", "-k", "1", "--why").stdout
+    assert "Words that the model does not know: xyzzy\n" in shown
+    shown = run("ask", model, "-k", "1", "--why", input="☃☃ ☃\n").stdout
+    assert "The model knows no word of this." in shown and "network" not in shown
+    (line,) = json_lines(run("predict", model, "--query", "☃", "-k", "1", "--why", "--json").stdout)
+    assert line["unknown"] and line["words"] == [{}]

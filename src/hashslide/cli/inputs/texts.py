@@ -16,7 +16,6 @@ from hashslide.text import SlideTextClassifier
 from hashslide.text.recipe import FEATURES
 
 __all__ = [
-    "as_documents",
     "is_text_model",
     "is_text_table",
     "labels_of",
@@ -122,12 +121,6 @@ def load_documents(
     if not known:
         return table
     return table._replace(documents=dict(zip(known, table.documents.values(), strict=True)))
-
-
-def as_documents(texts: list[str], model: SlideTextClassifier) -> dict[str, list[str]] | list[str]:
-    """Return single texts as a model reads them: where it knows several columns, each text stands in all."""
-    columns = model.features_.columns_
-    return dict.fromkeys(columns, texts) if columns else texts
 
 
 def load_text_part(

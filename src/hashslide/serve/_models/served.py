@@ -72,7 +72,7 @@ class Prediction:
     n_features : int
         Features that the query has.
     unknown : list of str
-        What was left out of it, because the model does not know it.
+        Words or features of it that the model does not know.
     """
 
     labels: list[dict[str, Any]]
@@ -238,7 +238,7 @@ class ServedModel:
         labels = [each["label"] for each in found]
         texts = self.reader.texts
         if self.text_model is not None and isinstance(query, Text) and isinstance(texts, TextColumns):
-            (explained,) = self.text_model.explain(texts.documents([query.text]), labels=labels)
+            (explained,) = self.text_model.explain(texts.documents([query.text]), labels=labels, by_word=True)
         else:
             (explained,) = self.classifier.explain(row, labels=labels)
         for each, parts in zip(found, explained, strict=True):
