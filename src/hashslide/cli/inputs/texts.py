@@ -12,22 +12,38 @@ from hashslide.cli.inputs.reader import Reader
 from hashslide.data.texts.lines import LABEL
 from hashslide.data.texts.reading import TEXT_FORMATS, text_format_of
 from hashslide.errors import InputError
-from hashslide.text import SlideTextClassifier
+from hashslide.text import SlideTextClassifier, TextFeatures
 from hashslide.text.recipe import FEATURES
 
 __all__ = [
+    "OF_TEXTS",
+    "check_options",
+    "holds_texts",
     "is_text_model",
     "is_text_table",
     "labels_of",
+    "learn_text_part",
     "load_documents",
     "load_table",
     "load_text_model",
     "load_text_part",
+    "text_features",
 ]
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+_NAMES = ("label_names", "feature_names")
+OF_TEXTS = {
+    "word_ngrams": 2,
+    "char_ngrams": "auto",
+    "min_documents": "auto",
+    "max_terms": 1_000_000,
+    "hashed_terms": None,
+}  # options and their defaults
+_OF_FEATURES = ("features", "labels_file", "values", "n_features", "n_labels")
 
 
 def is_text_model(path: Path) -> bool:
@@ -54,6 +70,60 @@ def is_text_table(source: str, reader: Reader) -> bool:
     except InputError:
         return False
     return True
+
+
+def holds_texts(options: dict[str, Any], reader: Reader) -> bool:
+    """Tell whether to learn from texts: their columns are named, or the format holds nothing else.
+
+    Raises
+    ------
+    InputError
+        It is not so, but an option says how texts become features.
+    """
+    if options["text"]:
+        return True
+    form = None if reader.format is None else str(reader.format)
+    try:
+        found = not text_format_of(options["source"], form).has_columns
+    except InputError:
+        found = False
+    given = [name for name, default in OF_TEXTS.items() if options[name] != default]
+    if given and not found:
+        option = f"--{given[0].replace('_', '-')}"
+        raise InputError(f"{option} goes with texts only. Name their columns with --text, or leave it out.")
+    return found
+
+
+def check_options(options: dict[str, Any], reader: Reader) -> None:
+    """Refuse options that go with features only."""
+    given = [name for name in _NAMES if options.get(name) is not None]
+    given += [name for name in _OF_FEATURES if getattr(reader, name) is not None]
+    if given:
+        option = f"--{given[0].replace('_', '-')}"
+        raise InputError(f"{option} does not go with texts. Leave it out, or use features.")
+
+
+def text_features(options: dict[str, Any]) -> TextFeatures:
+    """Return how texts become features, from the options of a command."""
+    return TextFeatures(
+        words=options["word_ngrams"],
+        characters=options["char_ngrams"],
+        min_documents=options["min_documents"],
+        max_terms=options["max_terms"],
+        hashed=options["hashed_terms"],
+        n_jobs=options["jobs"],
+    )
+
+
+def learn_text_part(options: dict[str, Any], reader: Reader) -> Part:
+    """Return the features and labels of a table of texts from which the features are learned."""
+    check_options(options, reader)
+    source = options["source"]
+    table = load_table(source, options["text"], labels_of(source, reader), reader)
+    assert table.labels is not None
+    Y, names = data.label_matrix(table.labels)
+    X = text_features(options).fit_transform(table.documents)
+    return Part(Path(source), sparse.csr_matrix(X), Y, None, np.asarray(names, dtype=object))
 
 
 def load_table(source: str, columns: list[str] | None, labels: str | None, reader: Reader) -> data.TextTable:
