@@ -55,6 +55,9 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     features_ : TextFeatures
         Fitted.
     classes_ : array of shape (n_labels,)
+    table_ : dict of str to str
+        How the labels stand in the table that the model was trained on: "labels", their column, and
+        "separator". ``hashslide train`` notes it; it is empty otherwise.
 
     Examples
     --------
@@ -163,7 +166,7 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             classifier, features = self._parts()
             texts = read_documents(documents)
             X = features.fit_transform(texts)
-            kept = KeptExamples.none(0)
+            kept = None
         else:
             classifier, features, kept = self.classifier_, self.features_, self._kept
             texts = read_documents(documents, features.columns_)
@@ -187,14 +190,12 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def hide_labels(self, names: Any) -> Self:
         """Leave labels out of every prediction, as `SlideClassifier.hide_labels`."""
-        check_is_fitted(self, "classifier_")
-        self.classifier_.hide_labels(names)
+        self._fitted().hide_labels(names)
         return self
 
     def unhide_labels(self, names: Any = None) -> Self:
         """Let hidden labels be predicted again; by default all."""
-        check_is_fitted(self, "classifier_")
-        self.classifier_.unhide_labels(names)
+        self._fitted().unhide_labels(names)
         return self
 
     def forget_labels(self, names: Any) -> Self:
@@ -310,7 +311,7 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         arrays = arrays_of(self.features_)
         if self.keep_examples:
             arrays |= {f"{_EXAMPLES}.{name}": array for name, array in self._kept.arrays().items()}
-        recipe = metadata_of(self.features_) | {"keep_examples": self.keep_examples}
+        recipe = metadata_of(self.features_) | {"keep_examples": self.keep_examples, "table": self.table_}
         save_classifier(
             self.classifier_, path, optimizer_state, more_arrays=arrays, more_metadata={FEATURES: recipe}
         )
@@ -338,10 +339,14 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "or train a SlideTextClassifier."
             )
         classifier = restore_classifier(SlideClassifier, path, arrays, metadata, verify or not mmap)
+        classifier.__dict__.pop("_text_recipe", None)  # it is here
         try:
             features = restore(recipe, arrays)
             if features.n_features_ != classifier.n_features_in_:
                 raise InputError(f"{features.n_features_} text features meet {classifier.n_features_in_}")
+            table = dict(recipe.get("table", {}))
+            if not all(isinstance(text, str) for pair in table.items() for text in pair):
+                raise InputError(f"its table is {table!r}")
             kept = check_int("keep_examples", recipe["keep_examples"], 0, 2**31)
             model = cls(clone(classifier), clone(features), kept)
             model._kept = KeptExamples.none(len(classifier.classes_))
@@ -355,7 +360,7 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         except (InputError, KeyError, TypeError, AttributeError, ValueError) as error:
             found = f"{path} has no whole text recipe: {error}".rstrip(".")
             raise ModelFileError(f"{found}. Save the model again.") from error
-        model.classifier_, model.features_ = classifier, features
+        model.classifier_, model.features_, model.table_ = classifier, features, table
         return model
 
     @property
@@ -404,13 +409,15 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kept: KeptExamples | None = None,
     ) -> None:
         """Take what was trained."""
-        kept = KeptExamples.none(0) if kept is None else kept
+        is_new, kept = kept is None, KeptExamples.none(0) if kept is None else kept
         if self.keep_examples:
             labels = as_pattern(classifier.label_matrix(y, classes))
             kept = kept.with_more(texts.columns[0], labels, self.keep_examples)
         else:
             kept = KeptExamples.none(len(classifier.classes_))
         self.classifier_, self.features_, self._kept = classifier, features, kept
+        if is_new:
+            self.table_: dict[str, str] = {}
 
     def _fitted(self) -> SlideClassifier:
         check_is_fitted(self, "classifier_")

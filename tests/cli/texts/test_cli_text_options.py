@@ -69,7 +69,7 @@ def test_options_of_texts_go_with_texts_only(command, tmp_path):
         (["--min-documents", "few"], "is not a number such as 5"),
         (["--word-ngrams", "0", "--char-ngrams", "none"], "there are no terms"),
         (["--hashed-terms", "0"], "hashed is 0"),
-        (["--max-terms", "0"], "max_terms is 0"),
+        (["--max-terms", "0"], "--max-terms is 0"),
     ],
     ids=str,
 )

@@ -100,7 +100,10 @@ def test_evaluate(shop, model, tmp_path):
     options = ["--text", "name", "--text", "text", "--labels", "y", "--separator", "|", "--json"]
     report = json.loads(run("evaluate", model, other, *options).stdout)
     assert report["examples"] == 3 and report["P@1"] == pytest.approx(2 / 3)
-    assert "--labels" in run("evaluate", model, shop / "test.tsv", code=1).stderr
+    alone = json_lines(run("evaluate", model, shop / "test.tsv", "--json").stdout)[0]
+    told = run("evaluate", model, shop / "test.tsv", "--labels", "tags", "--separator", ";", "--json").stdout
+    assert alone["P@1"] == json_lines(told)[0]["P@1"]  # the model knows where its labels stood
+    assert "kind" in run("evaluate", model, shop / "test.tsv", "--labels", "kind", code=1).stderr
 
 
 def test_predict_answers_a_table_as_python_does(shop, model):

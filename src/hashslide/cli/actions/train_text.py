@@ -20,7 +20,7 @@ from hashslide.cli.actions.train import (
     print_outcome,
 )
 from hashslide.cli.inputs.reader import Reader
-from hashslide.cli.inputs.texts import check_options, labels_of, load_table, text_features
+from hashslide.cli.inputs.texts import check_options, labels_of, load_table, table_of, text_features
 from hashslide.diagnostics import plots
 from hashslide.estimator import SlideClassifier
 from hashslide.text import SlideTextClassifier
@@ -56,6 +56,7 @@ def run(context: typer.Context, reader: Reader) -> None:
         )
     except KeyboardInterrupt as error:
         raise interrupted(error, options["checkpoint"]) from None
+    model.table_ = table_of(reader)
     model.save(output, options["optimizer_state"])
     if plot is not None:
         draw(model.classifier_, plot, Path(options["source"]).name)

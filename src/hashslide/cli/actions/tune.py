@@ -24,7 +24,7 @@ from hashslide.cli.actions.train import (
 from hashslide.cli.actions.train_text import load_tables, text_steps
 from hashslide.cli.inputs.reader import Reader
 from hashslide.cli.inputs.sources import find_names
-from hashslide.cli.inputs.texts import OF_TEXTS, holds_texts, text_features
+from hashslide.cli.inputs.texts import OF_TEXTS, holds_texts, table_of, text_features
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.parameters import PARAMETERS
@@ -107,6 +107,7 @@ def _tune_texts(
     model = SlideTextClassifier(SlideClassifier(**given), text_features(options))
     eval_set = texts.pairs.get("validation")
     model.tune(*texts.pairs["train"], eval_set=eval_set, classes=texts.classes, **search)
+    model.table_ = table_of(reader)
     model.save(options["output"], options["optimizer_state"])
     return Tuned(model.classifier_, texts.features("test", model), text_steps(options["output"]))
 

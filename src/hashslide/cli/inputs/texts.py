@@ -27,7 +27,9 @@ __all__ = [
     "load_table",
     "load_text_model",
     "load_text_part",
+    "table_of",
     "text_features",
+    "with_table",
 ]
 
 
@@ -142,6 +144,22 @@ def load_table(source: str, columns: list[str] | None, labels: str | None, reade
     )
 
 
+def with_table(source: str, reader: Reader, model: SlideTextClassifier) -> Reader:
+    """Return a reader that looks for labels where the training had them, unless told otherwise."""
+    form = None if reader.format is None else str(reader.format)
+    if reader.labels is not None or not text_format_of(source, form).has_columns:
+        return reader
+    table = model.table_
+    separator = table.get("separator") if reader.separator is None else reader.separator
+    return reader._replace(labels=table.get("labels"), separator=separator)
+
+
+def table_of(reader: Reader) -> dict[str, str]:
+    """Return how the labels stand in a table, for the model to note."""
+    noted = {"labels": reader.labels, "separator": reader.options().get("separator")}
+    return {name: text for name, text in noted.items() if text is not None}
+
+
 def labels_of(source: str, reader: Reader) -> str:
     """Return the column of labels, or the prefix of fastText's.
 
@@ -199,6 +217,7 @@ def load_text_part(
     """Return the features and labels of a table of texts."""
     if not Path(source).is_file():
         raise InputError(f"{source} is no file. Give a table of texts.")
+    reader = with_table(source, reader, model)
     table = load_documents(source, model, columns, labels_of(source, reader), reader)
     assert table.labels is not None
     Y, names = data.label_matrix(table.labels)
