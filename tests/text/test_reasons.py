@@ -59,3 +59,17 @@ def test_a_word_that_one_column_knows_is_not_unknown():
     model = trained({"title": TEXTS, "body": [""] * len(TEXTS)})
     assert model.unknown_words({"title": ["red xyzzy"], "body": ["red"]}) == [["xyzzy"]]
     assert model.unknown_words({"title": [""], "body": ["red"]}) == [["red"]]
+
+
+def test_long_documents_have_reasons_too():
+    """Words and pieces are not compared each with each: that would take minutes here."""
+    words = [
+        f"{a}{b}{c}{d}"
+        for a in "abcdefghij"
+        for b in "klmnopqrst"
+        for c in "uvwxyzabcd"
+        for d in "efghijklmn"
+    ]
+    model = trained([" ".join(words[i::12]) for i in range(12)])
+    (told,) = model.explain([" ".join(words)], k=1, by_word=True)[0]
+    assert not any(name.startswith('"') for name, _ in told.features)

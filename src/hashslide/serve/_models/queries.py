@@ -24,6 +24,7 @@ __all__ = [
     "Text",
     "TextReader",
     "WordsByName",
+    "check_values",
 ]
 
 
@@ -209,14 +210,14 @@ class QueryReader:
                 raise InputError(
                     "the features of this model have no names to ask by. Send text, or features by number."
                 )
-            _check_values(query.values.values())
+            check_values(query.values.values())
         else:
             largest = max(query.values, default=0)
             if largest >= self._n_features:
                 raise InputError(
                     f"feature {largest} is unknown; the model has the features 0 to {self._n_features - 1}."
                 )
-            _check_values(query.values.values())
+            check_values(query.values.values())
 
     def read(self, queries: Sequence[Query]) -> Rows:
         """Return a row for each query, in their order."""
@@ -318,7 +319,13 @@ def _tokens(text: str) -> Iterator[str]:
     return (part for part in parts if part)
 
 
-def _check_values(values: Iterable[float]) -> None:
+def check_values(values: Iterable[float]) -> None:
+    """Refuse values that float32 cannot hold.
+
+    Raises
+    ------
+    InputError
+    """
     if any(abs(value) >= _LARGEST for value in values):
         raise InputError(f"a value is beyond what float32 holds; accepted are numbers below {_LARGEST:g}.")
 

@@ -95,7 +95,7 @@ class ServedModel:
     Attributes
     ----------
     name : str
-        The name of the file without its suffix.
+        The name of the file without its suffix, as Unicode.
     version : str
         Equal for equal files.
     """
@@ -108,7 +108,7 @@ class ServedModel:
         text_model: SlideTextClassifier | None = None,
     ) -> None:
         self.summary, self.classifier, self.text_model = summary, classifier, text_model
-        self.name = Path(summary.path).stem
+        self.name = Path(summary.path).stem.encode("utf-8", "replace").decode()
         self.version = _version(summary)
         self.reader = QueryReader(classifier, texts)
         self.n_labels = len(classifier.classes_)

@@ -9,9 +9,11 @@ from pydantic import Field, create_model
 from starlette.responses import Response
 
 import hashslide
+from hashslide.errors import InputError
 from hashslide.serve import _schemas as schemas
 from hashslide.serve._http import exchange_of, json_answer
 from hashslide.serve._models import Features, Options, Query, Text
+from hashslide.serve._models.queries import check_values
 from hashslide.serve._refusals import Refusal, Unprocessable
 from hashslide.serve._routes.predict import REFUSALS, ask, body_of, read_json
 from hashslide.serve._service import Service
@@ -216,6 +218,10 @@ def _rows(indptr: list[Any], indices: list[Any], values: list[Any]) -> list[Quer
         raise Unprocessable.of(
             "inputs", "an index is negative or too large; accepted are numbers of features."
         )
+    try:
+        check_values(values)
+    except InputError as error:
+        raise Unprocessable.of("inputs", str(error)) from None
     rows: list[Query] = []
     for begin, end in pairwise(indptr):
         row = dict(zip(indices[begin:end], map(float, values[begin:end]), strict=True))
