@@ -50,5 +50,5 @@ def test_labels_texts_and_columns_are_shown_as_they_are(open_page, tmp_path):
         expect(page.locator(".details:visible .examples li")).to_have_text(f"red shoes {hostile}")
         expect(page.locator("#q-label")).to_have_text(f"title {hostile}")
         page.get_by_role("tab", name="Model").click()
-        assert page.title() == "<b>m – hashslide"
+        assert page.title().startswith("<b>m ")
         assert page.locator("main img, main script, main b").count() == 0
