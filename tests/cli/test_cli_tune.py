@@ -94,7 +94,6 @@ def test_settings_have_the_defaults_of_train():
         "early_stopping",
         "validation_fraction",
         "patience",
-        "text",
         "keep_examples",
         "reservoir",
         "checkpoint",

@@ -1,5 +1,7 @@
 """``hashslide serve`` as a command: its options reach the server, and what is missing is said."""
 
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -74,3 +76,14 @@ def test_a_missing_package_is_named(model_file):
     )
     assert done.returncode == 1
     assert "serving needs fastapi" in done.stderr and "pip install 'hashslide[serve]'" in done.stderr
+
+
+def test_a_file_may_have_any_name(model_file, tmp_path):
+    """Names of files are bytes, which need not be UTF-8."""
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/m\xff<b>.hashslide")
+    shutil.copy(model_file, path)
+    with process(tmp_path, path, "-j", 1) as server:
+        assert server.predict("rats")["model"] == "m?<b>"
+        assert server.client.get("/openapi.json").json()["info"]["title"] == "hashslide: m?<b>"
+        assert server.logged("model loaded")[0]["path"] == path
+        assert server.stop() == 0

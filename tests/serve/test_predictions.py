@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from hashslide import SlideClassifier
 from hashslide.serve._models import Options, ServedModel, Text
 
 
@@ -85,7 +86,7 @@ def test_search_answers_like_predict_and_tells_why(server, classifier):
     assert found["unknown"] == ["xyzzy"] and found["query"] == "rats insulin xyzzy"
     row = np.zeros((1, classifier.n_features_in_), np.float32)
     row[0, [list(classifier.feature_names_in_).index(word) for word in ("rats", "insulin")]] = 0.5**0.5
-    loaded = type(classifier).load(server.app.state.service.model.summary.path)
+    loaded = type(classifier).load(server.app.service.model.summary.path)
     del loaded.feature_names_in_
     for one, parts in zip(found["labels"], loaded.explain(row, [x["label"] for x in labels])[0], strict=True):
         names = [(str(classifier.feature_names_in_[f]), a) for f, a in parts.features if a > 0]
@@ -142,3 +143,12 @@ def test_the_model_tells_what_it_is(server, classifier):
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"])
 def test_health(server, path):
     assert server.client.get(path).status_code == 200
+
+
+def test_numbers_of_features_that_there_are_not_are_unknown(tmp_path):
+    """Also those whose first digits are the number of one that there is."""
+    SlideClassifier(4, epochs=1).fit(np.eye(3, dtype=np.float32), [0, 1, 2]).save(tmp_path / "m")
+    texts = ["1:1 3:1", "0000000000001999999:1", "1" + "0" * 5000, "²:1 -1:1 0x1:1"]
+    found = ServedModel.load(tmp_path / "m", jobs=1).answer([Text(text) for text in texts], Options(k=1))
+    assert [one.n_features for one in found] == [1, 0, 0, 0]
+    assert [len(one.unknown) for one in found] == [1, 1, 1, 3]

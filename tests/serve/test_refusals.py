@@ -63,6 +63,12 @@ BODIES = {
         422,
         "body: the labels and the features",
     ),
+    "deep": (b'{"inputs": ' + b"[" * 20_000 + b"]" * 20_000 + b"}", 422, "body: Invalid JSON"),
+    "deep objects": (b'{"inputs": ["x"], "k": ' + b'{"a":' * 9_000 + b"1" + b"}" * 9_000 + b"}", 422, ""),
+    "a huge number": (b'{"inputs": [{"features": {"1": 1' + b"0" * 400 + b"}}]}", 422, "inputs.0"),
+    "a number of 50,000 digits": (b'{"inputs": ["x"], "k": 1' + b"0" * 50_000 + b"}", 422, "out of range"),
+    "a huge negative number": (b'{"inputs": [{"names": {"rats": -1e308}}]}', 422, "inputs.0: a value"),
+    "k below every number": (b'{"inputs": ["x"], "k": -9223372036854775809}', 422, "k: "),
     "100,000 words": (json.dumps({"inputs": ["x " * 40_000]}).encode(), 422, "inputs.0: it has 40,000 words"),
     "too large": (b" " * 100_001, 413, "accepted are up to 100,000 bytes"),
     "10 MB": (b" " * 10_000_000, 413, "accepted are up to 100,000 bytes"),
@@ -126,6 +132,42 @@ def test_a_form_is_no_json(server):
 def test_a_bad_search_is_refused(server, query, words):
     told = check_refusal(server.client.get(f"/v1/search{query}"), 422, words)
     check_log(server, told, 422)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "data"),
+    [
+        ("values", [10**400]),
+        ("values", [1e39]),
+        ("indices", [10**30]),
+        ("indices", [-(2**63) - 1]),
+        ("indptr", [0, 10**30]),
+    ],
+    ids=["values beyond all", "values", "indices", "negative indices", "indptr"],
+)
+def test_tensors_of_huge_numbers_are_refused(server, tensor, data):
+    given = {"indptr": [0, 1], "indices": [3], "values": [1.0]} | {tensor: data}
+    kinds = {"indptr": "INT64", "indices": "INT32", "values": "FP32"}
+    inputs = [
+        {"name": name, "shape": [len(own)], "datatype": kinds[name], "data": own}
+        for name, own in given.items()
+    ]
+    refused = server.client.post(
+        "/v2/models/mesh/infer", content=json.dumps({"inputs": inputs}), headers=JSON
+    )
+    check_refusal(refused, 422, "")
+
+
+@pytest.mark.parametrize(
+    "target", [b"/\xff", b"/v1/search?q=\xff", b"/%00", b"/..%2f..%2fetc%2fpasswd", b"/static/%2e%2e/x", b"*"]
+)
+def test_odd_addresses_are_answered(server, target):
+    received = server.raw(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    status = int(received.split(b" ", 2)[1])
+    assert status in (200, 400, 404) and b"Traceback" not in received and b"root:" not in received
+    alive = server.client.get("/healthz")
+    assert alive.status_code == 200
+    server.logged("request", id=alive.headers["x-request-id"])
 
 
 def test_broken_utf8_in_an_address_is_answered(server):

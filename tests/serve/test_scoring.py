@@ -24,7 +24,7 @@ def gate(served):
 
 
 def waiting(server):
-    return server.app.state.service.scorer.n_waiting
+    return server.app.service.scorer.n_waiting
 
 
 def fill(server, threads, gate, n):

@@ -32,7 +32,7 @@ def test_columns_are_asked_by_name(texts):
     server, model = texts
     inputs = [{"text": {"title": TITLE, "body": BODY}}, {"text": {"body": BODY}}, TITLE, {"text": TITLE}]
     answer = server.predict(*inputs, {"features": {"3": 1.0}}, k=4)["predictions"]
-    documents = {"title": [TITLE, "", TITLE, TITLE], "body": [BODY, BODY, "", ""]}
+    documents = {"title": [TITLE, "", TITLE, TITLE], "body": [BODY, BODY, TITLE, TITLE]}
     assert [pairs(one) for one in answer[:4]] == expected(model, documents, k=4, probabilities=True)
     row = sparse.csr_matrix(
         ([1.0], ([0], [3])), shape=(1, model.classifier_.n_features_in_), dtype=np.float32
@@ -44,13 +44,27 @@ def test_columns_are_asked_by_name(texts):
 def test_words_and_examples_are_told(texts):
     server, model = texts
     found = server.client.get("/v1/search", params={"q": TITLE, "k": 5, "explain": 3, "examples": 1}).json()
-    parts = model.explain({"title": [TITLE], "body": [""]}, [one["label"] for one in found["labels"]])[0]
+    labels = [one["label"] for one in found["labels"]]
+    parts = model.explain({"title": [TITLE], "body": [TITLE]}, labels, by_word=True)[0]
     for one, part in zip(found["labels"], parts, strict=True):
         assert [why["feature"] for why in one["why"]] == [f for f, amount in part.features if amount > 0][:3]
         assert one["examples"] == model.examples_of([one["label"]])[0][:1]
-    assert any(one["why"] and one["why"][0]["feature"].startswith("title: ") for one in found["labels"])
+    assert {why["feature"].partition(": ")[0] for one in found["labels"] for why in one["why"]} == {
+        "title",
+        "body",
+    }
+    assert all('"' not in why["feature"] for one in found["labels"] for why in one["why"])
     many = server.predict(TITLE, examples=20)["predictions"][0]["labels"]
     assert max(len(one["examples"]) for one in many) == KEPT
+
+
+def test_words_that_the_model_does_not_know_are_told(texts):
+    server, _ = texts
+    some, all_, none = server.predict("insulin xyzzy", "xyzzy plugh", "insulin")["predictions"]
+    assert (some["unknown"], none["unknown"]) == (["xyzzy"], [])
+    assert sorted(all_["unknown"]) == ["plugh", "xyzzy"]
+    given = server.predict({"text": {"title": "xyzzy", "body": "xyzzy plugh insulin"}})["predictions"][0]
+    assert sorted(given["unknown"]) == ["plugh", "xyzzy"]
 
 
 def test_the_model_tells_its_columns(texts):

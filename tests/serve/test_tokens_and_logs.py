@@ -1,10 +1,15 @@
 """Who may ask, and what is written about it."""
 
+import contextlib
+
 import pytest
 from serving import in_thread
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
 
 from hashslide.errors import InputError
-from hashslide.serve import ServerSettings, read_tokens
+from hashslide.serve import ServerSettings, create_app, read_tokens
 
 TOKEN, OTHER = "correct-horse-battery", "another-token-of-8"
 
@@ -126,7 +131,7 @@ def test_bad_settings_are_refused(bad):
 def test_clients_are_asked_to_leave_when_the_server_closes(served):
     with in_thread(served) as server:
         assert "connection" not in server.client.get("/healthz").headers
-        server.app.state.service.is_closing = True
+        server.app.service.is_closing = True
         assert server.client.get("/healthz").headers["connection"] == "close"
         assert server.client.get("/readyz").status_code == 503
 
@@ -141,3 +146,25 @@ def test_metrics_count_what_happened(served):
     assert 'hashslide_requests_total{route="other",status="404"} 1.0' in lines
     assert "hashslide_batch_inputs_sum 6.0" in lines
     assert "hashslide_waiting_inputs 0.0" in lines
+
+
+@pytest.mark.parametrize("place", ["", "/shop"])
+def test_tokens_are_wanted_wherever_the_application_is_mounted(model_file, place):
+    """Below the root the addresses that ASGI tells are longer than those of the routes."""
+    inner = create_app(model_file, ServerSettings(tokens=(TOKEN,), jobs=1))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app):
+        async with inner.router.lifespan_context(inner):
+            yield
+
+    app = Starlette(routes=[Mount(place, app=inner)], lifespan=lifespan) if place else inner
+    with TestClient(app, base_url="http://localhost") as client:
+        for path in ("/v1/search?q=rats", "/v1/model", "/metrics", "/v2/models/mesh"):
+            assert client.get(place + path).status_code == 401
+            answer = client.get(place + path, headers={"Authorization": f"Bearer {TOKEN}"})
+            assert answer.status_code == 200
+        answer = client.post(
+            f"{place}/v1/predict", json={"inputs": ["rats"]}, headers={"Authorization": f"Bearer {TOKEN}"}
+        )
+        assert answer.json()["predictions"][0]["labels"]

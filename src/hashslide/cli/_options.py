@@ -19,6 +19,7 @@ TRAINING = "Advanced: training"
 NEGATIVES = "Advanced: labels and negatives"
 VALIDATION = "Advanced: validation"
 FILES = "Advanced: files"
+TEXTS = "Advanced: texts"
 
 
 def reader(name: str, constraint: Constraint) -> Callable[[Any], Any]:
@@ -131,6 +132,40 @@ TextOfModel = Annotated[
         metavar="COLUMN",
         help="Of a model of texts: the columns of DATA, in the model's order; else those of its training.",
     ),
+]
+
+
+def _read_lengths(text: str) -> tuple[int, int] | str | None:
+    """Return the shortest and the longest of some n-grams."""
+    if text in ("auto", "none"):
+        return None if text == "none" else text
+    parts = text.split("-")
+    if len(parts) > 2 or not all(part.isascii() and part.isdecimal() for part in parts):
+        raise typer.BadParameter(f"{text!r} is not a range such as 3-5, nor auto or none.")
+    return int(parts[0]), int(parts[-1])
+
+
+def _read_least(text: str) -> int | str:
+    if text != "auto" and not (text.isascii() and text.isdecimal()):
+        raise typer.BadParameter(f"{text!r} is not a number such as 5, nor auto.")
+    return text if text == "auto" else int(text)
+
+
+def _of_texts(metavar: str, help: str, parser: Callable[[str], Any] | None = None) -> Any:
+    """Return an option of how texts become features; all are advanced."""
+    return typer.Option(metavar=metavar, help=help, parser=parser, rich_help_panel=TEXTS, hidden=True)
+
+
+WordNgrams = Annotated[int, _of_texts("N", "Longest sequence of words that is a term.")]
+CharNgrams = Annotated[
+    str, _of_texts("MIN-MAX|none|auto", "Pieces of words, as 3-5; auto: 4-4 if short.", _read_lengths)
+]
+MinDocuments = Annotated[
+    str, _of_texts("N|auto", "Drop terms of fewer texts; auto: 2, or 1 if few.", _read_least)
+]
+MaxTerms = Annotated[int, _of_texts("N", "Keep so many of the most frequent terms.")]
+HashedTerms = Annotated[
+    int | None, _of_texts("N", "Hash terms into N features, so that new words have some: 1048576.")
 ]
 Why = Annotated[bool, typer.Option("--why", help="Say which words spoke for each label.")]
 DATA_HELP = (

@@ -184,6 +184,7 @@ def commit(
         "ranker_",
         "tuning_",
         "drift_",
+        "_text_recipe",
     ):
         model.__dict__.pop(name, None)
     model._hidden_labels, model._reservoir = np.empty(0, np.int64), None

@@ -4,7 +4,7 @@ import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import sklearn
@@ -45,6 +45,7 @@ Classifier = TypeVar("Classifier", bound="SlideClassifier")
 KIND = "SlideClassifier"
 NETWORK = "network."  # prefix of the network's arrays
 BEST = "best."  # prefix of the arrays of the best epoch's network, in a checkpoint
+TEXT = "text"  # of the metadata, and prefix of the arrays, that tell how texts become features
 RESERVOIR = "reservoir."  # of those of the kept examples
 _STOPPING = ("monitor", "patience", "min_delta")
 _TIMES = ("seconds", "examples_per_second", "memory_bytes")  # in which equal trainings differ
@@ -91,9 +92,42 @@ def save_classifier(
         arrays |= {RESERVOIR + name: array for name, array in parts.items()}
     if context is not None and context.best_state is not None:
         arrays |= {BEST + name: array for name, array in context.best_state.items()}
+    recipe: TextRecipe | None = classifier.__dict__.get("_text_recipe")
+    if recipe is not None and more_metadata is None:
+        more_arrays, more_metadata = recipe.for_file(classifier, path), {TEXT: recipe.metadata}
     arrays |= more_arrays or {}
     metadata = _metadata(classifier, optimizer_state, context)
     model_file.save_model(path, arrays, metadata | (more_metadata or {}))
+
+
+class TextRecipe(NamedTuple):
+    """How texts become the features of a model that was loaded without it: it is only kept for the next file.
+
+    Attributes
+    ----------
+    arrays, metadata : dict
+        As `hashslide.text.recipe` writes them.
+    classes : array
+        The labels when it was loaded.
+    """
+
+    arrays: dict[str, NDArray[Any]]
+    metadata: dict[str, Any]
+    classes: NDArray[Any]
+
+    def for_file(self, classifier: "SlideClassifier", path: StrPath) -> dict[str, NDArray[Any]]:
+        """Return the arrays, if they fit what has become of the classifier."""
+        changed = ""
+        if classifier.n_features_in_ != self.metadata.get("n_features"):
+            changed = "features"
+        elif self.metadata.get("keep_examples") and not np.array_equal(classifier.classes_, self.classes):
+            changed = "labels"
+        if changed:
+            raise ModelFileError(
+                f"cannot save {path}: this model was one of texts, whose recipe is for other {changed}. Load "
+                "it with SlideTextClassifier, change it there, and save that."
+            )
+        return self.arrays
 
 
 def _metadata(
@@ -290,6 +324,9 @@ def restore_classifier(
         check_finite({n: a for n, a in arrays.items() if n.startswith(NETWORK)}, every)
         restored = _restore(cls, path, arrays, metadata, family)
         check_squares(restored.network_, every)
+        if isinstance(metadata.get(TEXT), dict):
+            own = {name: array for name, array in arrays.items() if name.startswith(f"{TEXT}.")}
+            restored._text_recipe = TextRecipe(own, metadata[TEXT], restored.classes_)
         return restored
     except ModelFileError:
         raise

@@ -12,7 +12,7 @@ from starlette.responses import Response
 import hashslide
 from hashslide._os_errors import StrPath
 from hashslide.serve import _schemas as schemas
-from hashslide.serve._http import Guard, refuse
+from hashslide.serve._http import Endpoint, Guard, refuse
 from hashslide.serve._logs import Log
 from hashslide.serve._metrics import Metrics
 from hashslide.serve._models import ServedModel
@@ -58,12 +58,26 @@ def create_app(model: StrPath, settings: ServerSettings | None = None) -> FastAP
     settings = settings or ServerSettings()
     loaded = ServedModel.load(model, settings.jobs)
     loaded.warm()
-    return application(loaded, settings, Log())
+    service = Service(loaded, settings, Log(), Metrics())
+    app, direct = _routed(service)
+    app.add_middleware(Guard, service=service, direct=direct)
+    return app
 
 
-def application(model: ServedModel, settings: ServerSettings, log: Log) -> FastAPI:
-    """Return the web application around a model that is loaded already."""
+def application(model: ServedModel, settings: ServerSettings, log: Log) -> Guard:
+    """Return the web application around a model that is loaded already.
+
+    It is quicker than that of `create_app`, because the guard stands before the framework's own layers.
+    """
     service = Service(model, settings, log, Metrics())
+    app, direct = _routed(service)
+    outermost: Any = app.build_middleware_stack()  # answers faults, which the guard does in our form
+    app.middleware_stack = outermost.app
+    return Guard(app, service, direct)
+
+
+def _routed(service: Service) -> tuple[FastAPI, dict[tuple[str, str], Endpoint]]:
+    """Return an application of all routes, still without a guard, and what the guard may answer directly."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -75,21 +89,19 @@ def application(model: ServedModel, settings: ServerSettings, log: Log) -> FastA
             service.log.flush()
 
     app = FastAPI(
-        title=f"hashslide: {model.name}",
+        title=f"hashslide: {service.model.name}",
         version=hashslide.__version__,
         description=_DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
     )
-    app.state.service = service
     app.add_exception_handler(HTTPException, _refuse_address)
     direct = predict.add(app, service)
     for group in (kserve, operations, pages):
         group.add(app, service)
-    app.add_middleware(Guard, service=service, direct=direct)
     _document(app)
-    return app
+    return app, direct
 
 
 async def _refuse_address(request: Request, error: Exception) -> Response:

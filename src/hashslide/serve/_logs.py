@@ -1,13 +1,14 @@
 """The log: one JSON object for each event, one line for each object."""
 
 import asyncio
+import json
 import sys
 import time
 import traceback
 from contextlib import suppress
 from typing import Any, TextIO
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 __all__ = ["Log"]
 
@@ -63,4 +64,8 @@ class Log:
         if int(now) != self._second:
             self._second, self._stamp = int(now), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
         stamp = f"{self._stamp}.{int(now % 1 * 1000):03d}Z"
-        return to_json({"time": stamp, "level": level, "event": event} | facts).decode() + "\n"
+        line = {"time": stamp, "level": level, "event": event} | facts
+        try:
+            return to_json(line).decode() + "\n"
+        except PydanticSerializationError:  # names of files need not be Unicode: json writes escapes for them
+            return json.dumps(line, default=str) + "\n"

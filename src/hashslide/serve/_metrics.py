@@ -44,6 +44,7 @@ class Metrics:
         self._seconds = Histogram(
             "hashslide_request_seconds", "Time of a request.", ["route"], registry=registry, buckets=_SECONDS
         )
+        self._of_requests: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._batch_inputs = Histogram(
             "hashslide_batch_inputs", "Inputs scored together.", registry=registry, buckets=_INPUTS
         )
@@ -59,8 +60,12 @@ class Metrics:
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count a request."""
-        self._requests.labels(route, status).inc()
-        self._seconds.labels(route).observe(seconds)
+        children = self._of_requests.get((route, status))
+        if children is None:  # looking them up by their labels takes longer than to count
+            children = self._requests.labels(route, status), self._seconds.labels(route)
+            self._of_requests[route, status] = children
+        children[0].inc()
+        children[1].observe(seconds)
 
     def batch(self, inputs: int, seconds: float, waiting: int) -> None:
         """Count a batch, and note how many inputs wait at its end."""

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 __all__ = [
+    "Disconnected",
     "Overloaded",
     "Problem",
     "Refusal",
@@ -27,6 +28,10 @@ _TYPE = re.compile(
     r"str|bool|(literal|dict)\[.*\]"
 )  # what pydantic adds to the place where types are alternatives
 Problem = dict[str, str]  # {"where": "inputs.0", "problem": "..."}
+
+
+class Disconnected(Exception):
+    """The client has gone."""
 
 
 class Refusal(Exception):

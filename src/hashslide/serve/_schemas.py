@@ -144,7 +144,9 @@ class Prediction(BaseModel):
 
     labels: list[Found] = Field(description="Best first.")
     n_features: int = Field(description="Features that the input has for the model.")
-    unknown: list[str] = Field(description="What was left out, because the model does not know it.")
+    unknown: list[str] = Field(
+        description="Words or features that the model does not know; pieces of words may still count."
+    )
 
 
 class Took(BaseModel):

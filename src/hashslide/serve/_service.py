@@ -4,8 +4,6 @@ import hmac
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import Request
-
 from hashslide.serve._logs import Log
 from hashslide.serve._metrics import Metrics
 from hashslide.serve._models import ServedModel, describe
@@ -77,9 +75,3 @@ class Service:
         name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
         if name not in self._hosts:
             raise WrongHost(name)
-
-    @staticmethod
-    def of(request: Request) -> "Service":
-        """Return the service of the app that answers a request."""
-        service: Service = request.app.state.service
-        return service

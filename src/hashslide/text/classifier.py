@@ -20,6 +20,7 @@ from hashslide.estimator.saving import restore_classifier, save_classifier
 from hashslide.living import Drift
 from hashslide.model_file.string_table import StringTable
 from hashslide.ranking import Explanation
+from hashslide.text import reasons
 from hashslide.text.documents import Texts, read_documents
 from hashslide.text.examples import KeptExamples
 from hashslide.text.features import TextFeatures
@@ -54,6 +55,9 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     features_ : TextFeatures
         Fitted.
     classes_ : array of shape (n_labels,)
+    table_ : dict of str to str
+        How the labels stand in the table that the model was trained on: "labels", their column, and
+        "separator". ``hashslide train`` notes it; it is empty otherwise.
 
     Examples
     --------
@@ -162,7 +166,7 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             classifier, features = self._parts()
             texts = read_documents(documents)
             X = features.fit_transform(texts)
-            kept = KeptExamples.none(0)
+            kept = None
         else:
             classifier, features, kept = self.classifier_, self.features_, self._kept
             texts = read_documents(documents, features.columns_)
@@ -186,14 +190,12 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def hide_labels(self, names: Any) -> Self:
         """Leave labels out of every prediction, as `SlideClassifier.hide_labels`."""
-        check_is_fitted(self, "classifier_")
-        self.classifier_.hide_labels(names)
+        self._fitted().hide_labels(names)
         return self
 
     def unhide_labels(self, names: Any = None) -> Self:
         """Let hidden labels be predicted again; by default all."""
-        check_is_fitted(self, "classifier_")
-        self.classifier_.unhide_labels(names)
+        self._fitted().unhide_labels(names)
         return self
 
     def forget_labels(self, names: Any) -> Self:
@@ -242,7 +244,9 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the share of documents whose best label is right."""
         return self._fitted().score(self._features(documents), y, sample_weight)
 
-    def explain(self, documents: Any, labels: Any = None, k: int = 5) -> list[list[Explanation]]:
+    def explain(
+        self, documents: Any, labels: Any = None, k: int = 5, *, by_word: bool = False
+    ) -> list[list[Explanation]]:
         """Return what the scores of some labels are made of, for a few documents: which words spoke for them.
 
         Parameters
@@ -251,11 +255,28 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             As in `fit`.
         labels, k
             As in `SlideClassifier.explain`.
+        by_word : bool, default False
+            Add what pieces of words say to what the words say that they stand in.
+        """
+        check_is_fitted(self, "classifier_")
+        check_bool("by_word", by_word)
+        texts = read_documents(documents, self.features_.columns_)
+        found = self.classifier_.explain(self.features_.transform(texts), labels, k)
+        return [self._with_names(row, texts, i, by_word) for i, row in enumerate(found)]
+
+    def unknown_words(self, documents: Any) -> list[list[str]]:
+        """Return the words of each document that the model knows in none of the columns where they stand.
+
+        `TextFeatures.words_of` tells when it knows a word; pieces of the others may still be known.
+
+        Parameters
+        ----------
+        documents
+            As in `fit`.
         """
         check_is_fitted(self, "classifier_")
         texts = read_documents(documents, self.features_.columns_)
-        found = self.classifier_.explain(self.features_.transform(texts), labels, k)
-        return [self._with_names(row, texts, i) for i, row in enumerate(found)]
+        return [_unknown(self.features_.words_of(_document(texts, i))) for i in range(texts.n)]
 
     def examples_of(self, labels: Sequence[Any] | NDArray[Any]) -> list[list[str]]:
         """Return the training texts that were kept of some labels, at most 200 characters of each.
@@ -290,7 +311,7 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         arrays = arrays_of(self.features_)
         if self.keep_examples:
             arrays |= {f"{_EXAMPLES}.{name}": array for name, array in self._kept.arrays().items()}
-        recipe = metadata_of(self.features_) | {"keep_examples": self.keep_examples}
+        recipe = metadata_of(self.features_) | {"keep_examples": self.keep_examples, "table": self.table_}
         save_classifier(
             self.classifier_, path, optimizer_state, more_arrays=arrays, more_metadata={FEATURES: recipe}
         )
@@ -318,10 +339,14 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "or train a SlideTextClassifier."
             )
         classifier = restore_classifier(SlideClassifier, path, arrays, metadata, verify or not mmap)
+        classifier.__dict__.pop("_text_recipe", None)  # it is here
         try:
             features = restore(recipe, arrays)
             if features.n_features_ != classifier.n_features_in_:
                 raise InputError(f"{features.n_features_} text features meet {classifier.n_features_in_}")
+            table = dict(recipe.get("table", {}))
+            if not all(isinstance(text, str) for pair in table.items() for text in pair):
+                raise InputError(f"its table is {table!r}")
             kept = check_int("keep_examples", recipe["keep_examples"], 0, 2**31)
             model = cls(clone(classifier), clone(features), kept)
             model._kept = KeptExamples.none(len(classifier.classes_))
@@ -335,7 +360,7 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         except (InputError, KeyError, TypeError, AttributeError, ValueError) as error:
             found = f"{path} has no whole text recipe: {error}".rstrip(".")
             raise ModelFileError(f"{found}. Save the model again.") from error
-        model.classifier_, model.features_ = classifier, features
+        model.classifier_, model.features_, model.table_ = classifier, features, table
         return model
 
     @property
@@ -384,13 +409,15 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kept: KeptExamples | None = None,
     ) -> None:
         """Take what was trained."""
-        kept = KeptExamples.none(0) if kept is None else kept
+        is_new, kept = kept is None, KeptExamples.none(0) if kept is None else kept
         if self.keep_examples:
             labels = as_pattern(classifier.label_matrix(y, classes))
             kept = kept.with_more(texts.columns[0], labels, self.keep_examples)
         else:
             kept = KeptExamples.none(len(classifier.classes_))
         self.classifier_, self.features_, self._kept = classifier, features, kept
+        if is_new:
+            self.table_: dict[str, str] = {}
 
     def _fitted(self) -> SlideClassifier:
         check_is_fitted(self, "classifier_")
@@ -399,11 +426,29 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _features(self, documents: Any) -> sparse.csr_matrix:
         return self.features_.transform(documents)
 
-    def _with_names(self, row: list[Explanation], texts: Texts, i: int) -> list[Explanation]:
-        own = [column[i] for column in texts.columns]
-        document = dict(zip(texts.names, own, strict=True)) if texts.names else own[0]
+    def _with_names(self, row: list[Explanation], texts: Texts, i: int, by_word: bool) -> list[Explanation]:
+        document = _document(texts, i)
         names = self.features_.term_names(document)
-        return [replace(told, features=tuple((names[f], v) for f, v in told.features)) for told in row]
+        named = [replace(told, features=tuple((names[f], v) for f, v in told.features)) for told in row]
+        if not by_word:
+            return named
+        words = list(self.features_.words_of(document))
+        return [replace(told, features=reasons.by_word(told.features, words)) for told in named]
+
+
+def _document(texts: Texts, i: int) -> Any:
+    own = [column[i] for column in texts.columns]
+    return dict(zip(texts.names, own, strict=True)) if texts.names else own[0]
+
+
+def _unknown(words: dict[str, bool]) -> list[str]:
+    """Return the words that are unknown in every column, without the names of columns."""
+    known = {_bare(word) for word, is_known in words.items() if is_known}
+    return [word for word in dict.fromkeys(map(_bare, words)) if word not in known]
+
+
+def _bare(word: str) -> str:
+    return word.rpartition(": ")[2]
 
 
 def _features_of_pair(features: TextFeatures, eval_set: Any) -> tuple[Any, Any]:

@@ -1,7 +1,7 @@
 """What may be given as documents, and how they come to the core: folded, in UTF-8."""
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ __all__ = [
     "Texts",
     "encoded_blocks",
     "fold",
+    "in_columns",
     "is_unicode",
     "read_documents",
 ]
@@ -112,6 +113,26 @@ def _chosen(found: Texts, wanted: tuple[str, ...], name: str) -> Texts:
             "with '' where a document has no such text."
         )
     return Texts(wanted, [by_name[column] for column in wanted])
+
+
+def in_columns(
+    texts: Sequence[str | Mapping[str, str]], columns: tuple[str, ...]
+) -> list[str] | dict[str, list[str]]:
+    """Return questions as a model takes them.
+
+    A text without columns stands in all columns of the model, since nobody has said in which one its words
+    are to be looked for; a column that is not given is empty.
+
+    Parameters
+    ----------
+    texts : sequence of str or mapping of column names to str
+    columns : tuple of str
+        Those of the model; none, where it has learned single texts.
+    """
+    if not columns:
+        return [str(text) for text in texts]
+    rows = [dict.fromkeys(columns, text) if isinstance(text, str) else text for text in texts]
+    return {name: [row.get(name, "") for row in rows] for name in columns}
 
 
 def _column_names(names: Iterable[Any], name: str) -> tuple[str, ...]:

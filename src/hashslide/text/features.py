@@ -15,6 +15,7 @@ from hashslide.model_file.string_table import StringTable
 from hashslide.network import effective_threads
 from hashslide.settings.limits import MAX_IDS
 from hashslide.text.documents import Encoded, Texts, encoded_blocks, read_documents
+from hashslide.text.reasons import by_word
 
 __all__ = ["TextFeatures"]
 
@@ -163,15 +164,36 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         ----------
         document : str, or mapping of column names to str
         """
-        check_is_fitted(self, "n_features_")
-        column_texts = {c: [t] for c, t in document.items()} if hasattr(document, "items") else [document]
-        texts = read_documents(column_texts, self.columns_)
-        (block,) = encoded_blocks(texts)
+        block = self._read_one(document)
         hashes, features = _core.document_terms(
             self._settings, block.utf8, block.offsets, self.n_features_, self._slots, self._hashes
         )
-        names = self._named(block, 0, hashes)
-        return dict(zip(features.tolist(), names, strict=True))
+        return dict(zip(features.tolist(), self._named(block, 0, hashes), strict=True))
+
+    def words_of(self, document: Any) -> dict[str, bool]:
+        """Return the words of one document, named as terms are, and whether the model knows each of them.
+
+        It knows a word that is a term; where no words are terms, one with a piece that is a term.
+
+        Parameters
+        ----------
+        document : str, or mapping of column names to str
+        """
+        block = self._read_one(document)
+        of_words = _core.TermSettings(max(1, len(self.columns_)), 1, 0, 0)
+        hashes, _ = _core.document_terms(of_words, block.utf8, block.offsets, MAX_IDS, None, None)
+        words = self._named(block, 0, hashes, of_words)
+        if self._hashes is None:
+            return dict.fromkeys(words, True)
+        if self.words == 0:
+            pieces = [(name, 1.0) for name in self.term_names(document).values()]
+            known = {word for word, _ in by_word(pieces, words)}
+        else:
+            found, _ = _core.document_terms(
+                of_words, block.utf8, block.offsets, self.n_features_, self._slots, self._hashes
+            )
+            known = set(self._named(block, 0, found, of_words))
+        return {word: word in known for word in words}
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_features_")
@@ -180,6 +202,12 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         tags = super().__sklearn_tags__()
         tags.input_tags.string, tags.input_tags.two_d_array = True, False
         return tags
+
+    def _read_one(self, document: Any) -> Encoded:
+        check_is_fitted(self, "n_features_")
+        column_texts = {c: [t] for c, t in document.items()} if hasattr(document, "items") else [document]
+        (block,) = encoded_blocks(read_documents(column_texts, self.columns_))
+        return block
 
     def _learn(self, texts: Texts) -> list[Encoded]:
         """Learn the terms, or change nothing; return the documents as they were read."""
@@ -270,8 +298,15 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
             names[features] = self._named(blocks[block], document - int(starts[block]), hashes[features])
         return names
 
-    def _named(self, block: Encoded, document: int, hashes: NDArray[np.uint64]) -> list[str]:
-        named = _core.term_names(self._settings, block.utf8, block.offsets, document, hashes)
+    def _named(
+        self,
+        block: Encoded,
+        document: int,
+        hashes: NDArray[np.uint64],
+        settings: _core.TermSettings | None = None,
+    ) -> list[str]:
+        settings = self._settings if settings is None else settings
+        named = _core.term_names(settings, block.utf8, block.offsets, document, hashes)
         if len(self.columns_) < 2:
             return [name for name, _ in named]
         return [f"{self.columns_[column]}: {name}" for name, column in named]

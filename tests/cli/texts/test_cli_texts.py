@@ -100,7 +100,10 @@ def test_evaluate(shop, model, tmp_path):
     options = ["--text", "name", "--text", "text", "--labels", "y", "--separator", "|", "--json"]
     report = json.loads(run("evaluate", model, other, *options).stdout)
     assert report["examples"] == 3 and report["P@1"] == pytest.approx(2 / 3)
-    assert "--labels" in run("evaluate", model, shop / "test.tsv", code=1).stderr
+    alone = json_lines(run("evaluate", model, shop / "test.tsv", "--json").stdout)[0]
+    told = run("evaluate", model, shop / "test.tsv", "--labels", "tags", "--separator", ";", "--json").stdout
+    assert alone["P@1"] == json_lines(told)[0]["P@1"]  # the model knows where its labels stood
+    assert "kind" in run("evaluate", model, shop / "test.tsv", "--labels", "kind", code=1).stderr
 
 
 def test_predict_answers_a_table_as_python_does(shop, model):
@@ -211,3 +214,12 @@ def test_wrong_use_ends_with_a_sentence(shop, model, trained, tmp_path, command,
     shown = run(*[words.get(word, word) for word in command], code=1)
     assert re.search(message, shown.stderr), shown.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_why_names_words_that_the_model_does_not_know(model):
+    shown = run("predict", model, "--query", "red xyzzy", "-k", "1", "--why").stdout
+    assert "Words that the model does not know: xyzzy\n" in shown
+    shown = run("ask", model, "-k", "1", "--why", input="☃☃ ☃\n").stdout
+    assert "The model knows no word of this." in shown and "network" not in shown
+    (line,) = json_lines(run("predict", model, "--query", "☃", "-k", "1", "--why", "--json").stdout)
+    assert line["unknown"] and line["words"] == [{}]

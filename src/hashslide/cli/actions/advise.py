@@ -6,6 +6,7 @@ from typing import Any
 from hashslide.cli._console import note, print_facts, print_json, print_table
 from hashslide.cli.inputs.reader import Reader
 from hashslide.cli.inputs.sources import part_path
+from hashslide.cli.inputs.texts import holds_texts, learn_text_part
 from hashslide.diagnostics import plots
 from hashslide.diagnostics.advice import Advice
 from hashslide.diagnostics.advice import advise as find_advice
@@ -24,11 +25,15 @@ SPENT = ("choosing the active set", "re-hashing", "output layer")
 SPEED_COLUMNS = ("active set", "labels", "examples/s", "seconds", "choosing", "re-hashing", "output layer")
 
 
-def run(source: str, plot: Path | None, json: bool, reader: Reader, **given: Any) -> None:
-    """Print advice; `given` are the parameters of `hashslide.advise`."""
+def run(options: dict[str, Any], reader: Reader, **given: Any) -> None:
+    """Print advice; the options are those of the command, `given` the parameters of `hashslide.advise`."""
+    source, plot, json = options["source"], options["plot"], options["json"]
     if plot is not None:
         plots.check_plot_path(plot)
-    part = reader.load(part_path(source, "train"))
+    if holds_texts(options, reader):
+        part = learn_text_part(options, reader)
+    else:
+        part = reader.load(part_path(source, "train"))
     advice = find_advice(part.X, part.Y, progress=None if json else note, **given)
     if plot is not None:
         words = [advice.verdict, *advice.reasons, *_skipped(advice)]

@@ -8,7 +8,8 @@ from pathlib import Path
 from hashslide.cli._console import note
 from hashslide.cli._options import STANDARD_INPUT
 from hashslide.cli.actions.predict_text import TextAnswers, open_lines
-from hashslide.cli.inputs.texts import as_documents, load_text_model
+from hashslide.cli.inputs.texts import load_text_model
+from hashslide.text.documents import in_columns
 
 __all__ = ["run"]
 
@@ -25,7 +26,7 @@ def run(model: Path, k: int, why: bool, approximate: bool | str, jobs: int | Non
     loaded = load_text_model(model, jobs)
     answers = TextAnswers(k, True, approximate, why, json=False).within(loaded)
     for question in _questions(len(loaded.classes_)):
-        answers.write(loaded, as_documents([question], loaded), None)
+        answers.write(loaded, in_columns([question], loaded.features_.columns_), None)
 
 
 def _questions(n_labels: int) -> Iterator[str]:

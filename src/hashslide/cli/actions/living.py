@@ -14,7 +14,13 @@ from hashslide.cli.inputs.models import fit_features, fit_labels, load_classifie
 from hashslide.cli.inputs.part import Part
 from hashslide.cli.inputs.reader import Reader
 from hashslide.cli.inputs.sources import find_names, part_path
-from hashslide.cli.inputs.texts import is_text_model, labels_of, load_documents, load_text_model
+from hashslide.cli.inputs.texts import (
+    is_text_model,
+    labels_of,
+    load_documents,
+    load_text_model,
+    with_table,
+)
 from hashslide.data import load_names
 from hashslide.diagnostics import plots
 from hashslide.errors import InputError
@@ -93,6 +99,7 @@ def described(
     source = options["source"]
     if not Path(source).is_file():
         raise InputError(f"{source} is no file. Give a table of texts.")
+    reader = with_table(source, reader, model)
     table = load_documents(source, model, options["text"], labels_of(source, reader), reader)
     documents: Any = table.documents if model.features_.columns_ else next(iter(table.documents.values()))
     return documents, table.labels or []

@@ -6,6 +6,7 @@ from typing import Any
 from hashslide.cli._console import note, print_facts, print_json, readable_bytes
 from hashslide.cli.inputs.reader import Reader
 from hashslide.cli.inputs.sources import part_path
+from hashslide.cli.inputs.texts import holds_texts, learn_text_part
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.parameters import PARAMETERS
 from hashslide.planning import Estimate
@@ -21,7 +22,10 @@ def __dir__() -> list[str]:
 def run(options: dict[str, Any], reader: Reader) -> None:
     """Print the estimate; the options are those of the command."""
     started = time.perf_counter()
-    part = reader.load_examples(part_path(options["source"], "train"))
+    if holds_texts(options, reader):
+        part = learn_text_part(options, reader)
+    else:
+        part = reader.load_examples(part_path(options["source"], "train"))
     loading = time.perf_counter() - started
     given = {name: options[name] for name in PARAMETERS if name in options}
     found = SlideClassifier(**given, n_jobs=options["jobs"]).estimate(

@@ -13,7 +13,6 @@ from hashslide.cli.actions.predict import open_lines
 from hashslide.cli.inputs.models import row_blocks
 from hashslide.cli.inputs.reader import LineForm, Reader
 from hashslide.cli.inputs.texts import (
-    as_documents,
     is_text_model,
     is_text_table,
     load_documents,
@@ -21,6 +20,7 @@ from hashslide.cli.inputs.texts import (
 )
 from hashslide.errors import InputError
 from hashslide.text import SlideTextClassifier
+from hashslide.text.documents import in_columns
 
 __all__ = ["Asked", "TextAnswers", "is_wanted", "open_lines", "run"]
 
@@ -40,6 +40,24 @@ class Asked(NamedTuple):
     columns: list[str] | None
     form: LineForm | None
     why: bool
+
+
+class Reasons(NamedTuple):
+    """Why the labels of a text are its labels.
+
+    Attributes
+    ----------
+    words : list of dict of str to float
+        What spoke for each label.
+    unknown : list of str
+        Words that the model does not know.
+    has_terms : bool
+        Whether the model knows anything of the text.
+    """
+
+    words: list[dict[str, float]]
+    unknown: list[str]
+    has_terms: bool
 
 
 @dataclass(frozen=True)
@@ -81,8 +99,8 @@ class TextAnswers:
         for i, (labels, scores) in enumerate(zip(*topk, strict=True)):
             known = [j for j, label in enumerate(labels.tolist()) if label not in missing]
             names = labels[known].tolist()
-            words = _words(model, _document(documents, i), names) if self.why and names else None
-            _print(None if number is None else number + i, names, scores[known].tolist(), words, self.json)
+            reasons = _reasons(model, _document(documents, i), names) if self.why else None
+            _print(None if number is None else number + i, names, scores[known].tolist(), reasons, self.json)
         sys.stdout.flush()
 
 
@@ -92,30 +110,36 @@ def _document(documents: Any, i: int) -> Any:
     return documents[i : i + 1]
 
 
-def _words(model: SlideTextClassifier, document: Any, labels: list[Any]) -> list[dict[str, float]]:
-    """Return what spoke for each label, most first, words before equal characters, and how loud."""
-    by_label = {told.label: told.features for told in model.explain(document, labels)[0]}
-    spoke = [[(str(name), float(value)) for name, value in by_label[label] if value > 0] for label in labels]
-    return [dict(sorted(words, key=lambda told: (-told[1], '"' in told[0], told[0]))) for words in spoke]
+def _reasons(model: SlideTextClassifier, document: Any, labels: list[Any]) -> Reasons:
+    """Return what spoke for each label, most first, how loud, and which words the model does not know."""
+    explained = model.explain(document, labels, by_word=True)[0] if labels else []
+    by_label = {told.label: told.features for told in explained}
+    spoke = [{str(word): float(value) for word, value in by_label[label] if value > 0} for label in labels]
+    has_terms = model.features_.transform(document).nnz > 0
+    return Reasons(spoke, model.unknown_words(document)[0], has_terms)
 
 
 def _print(
-    number: int | None,
-    labels: list[Any],
-    scores: list[float],
-    words: list[dict[str, float]] | None,
-    json: bool,
+    number: int | None, labels: list[Any], scores: list[float], reasons: Reasons | None, json: bool
 ) -> None:
     if json:
-        answer = {"example": number, "labels": labels, "scores": scores}
-        print_json(answer if words is None else answer | {"words": words})
+        answer: dict[str, Any] = {"example": number, "labels": labels, "scores": scores}
+        print_json(
+            answer if reasons is None else answer | {"words": reasons.words, "unknown": reasons.unknown}
+        )
         return
     if number is not None:
         sys.stdout.write(f"example {number}\n")
+    if reasons is not None and not reasons.has_terms:
+        sys.stdout.write("  The model knows no word of this. Likely labels, whatever is asked:\n")
+    elif reasons is not None and reasons.unknown:
+        sys.stdout.write(f"  Words that the model does not know: {visible(', '.join(reasons.unknown))}\n")
     for i, (label, score) in enumerate(zip(labels, scores, strict=True)):
         sys.stdout.write(f"  {score:8.4f}  {visible(str(label))}\n")
-        if words is not None:
-            spoke = ", ".join(f"{word} {value:+.2f}" for word, value in islice(words[i].items(), WORDS))
+        if reasons is not None and reasons.has_terms:
+            spoke = ", ".join(
+                f"{word} {value:+.2f}" for word, value in islice(reasons.words[i].items(), WORDS)
+            )
             sys.stdout.write(f"            {visible(spoke or 'the network as a whole, no single word')}\n")
 
 
@@ -163,8 +187,9 @@ def run(
 
 
 def _documents(model: SlideTextClassifier, asked: Asked, block: int, reader: Reader) -> Iterator[Any]:
+    columns = model.features_.columns_
     if asked.queries:
-        yield as_documents(asked.queries, model)
+        yield in_columns(asked.queries, columns)
     elif asked.form == LineForm.text or asked.source == STANDARD_INPUT:
         with open_lines(asked.source) as source:
             if asked.source == STANDARD_INPUT and sys.stdin.isatty():
@@ -172,7 +197,7 @@ def _documents(model: SlideTextClassifier, asked: Asked, block: int, reader: Rea
                 block = 1
             lines = source.lines()
             while chunk := list(islice(lines, block)):
-                yield as_documents(chunk, model)
+                yield in_columns(chunk, columns)
     else:
         table = load_documents(asked.source, model, asked.columns, None, reader)
         n = len(next(iter(table.documents.values())))

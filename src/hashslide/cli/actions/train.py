@@ -37,6 +37,7 @@ __all__ = [
     "load_parts",
     "next_steps",
     "parameters",
+    "print_outcome",
     "question",
     "report",
     "run",
@@ -227,8 +228,21 @@ def draw(classifier: SlideClassifier, path: Path, source: str) -> None:
 
 def report(options: dict[str, Any], classifier: SlideClassifier, parts: dict[str, Part]) -> None:
     """Print the metrics on the test part, where the model is, and what to do with it."""
-    test, output = parts.get("test"), Path(options["output"])
-    measured = None if test is None else measure(classifier, test.X, test.Y, parse_ranks(RANKS))
+    test = parts.get("test")
+    asked = question(classifier, (test or parts["train"]).X)
+    steps = next_steps(options["source"], Path(options["output"]), asked)
+    print_outcome(options, classifier, None if test is None else (test.X, test.Y), steps)
+
+
+def print_outcome(
+    options: dict[str, Any],
+    classifier: SlideClassifier,
+    test: tuple[csr_matrix, csr_matrix] | None,
+    steps: str,
+) -> None:
+    """Print the metrics on features and labels, where the model is, and the next steps."""
+    output = Path(options["output"])
+    measured = None if test is None else measure(classifier, *test, parse_ranks(RANKS))
     seconds = sum(record["seconds"] for record in classifier.history_)
     if options["json"]:
         facts = {"model": str(output), "bytes": output.stat().st_size, "seconds": seconds}
@@ -240,7 +254,7 @@ def report(options: dict[str, Any], classifier: SlideClassifier, parts: dict[str
         size, n = readable_bytes(output.stat().st_size), classifier.n_iter_
         epochs = "1 epoch" if n == 1 else f"{n} epochs"
         note(f"\nSaved {output} ({size}) after {epochs}, {seconds:.1f} s.")
-        note(next_steps(options["source"], output, question(classifier, (test or parts["train"]).X)))
+        note(steps)
 
 
 def question(classifier: SlideClassifier, X: csr_matrix) -> str | None:

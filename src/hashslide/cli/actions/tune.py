@@ -2,9 +2,10 @@
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
+from scipy.sparse import csr_matrix
 
 from hashslide import model_file
 from hashslide.callbacks import Callback, Progress
@@ -20,13 +21,15 @@ from hashslide.cli.actions.train import (
     parameters,
     question,
 )
-from hashslide.cli.inputs.part import Part
+from hashslide.cli.actions.train_text import load_tables, text_steps
 from hashslide.cli.inputs.reader import Reader
 from hashslide.cli.inputs.sources import find_names
+from hashslide.cli.inputs.texts import OF_TEXTS, holds_texts, table_of, text_features
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.parameters import PARAMETERS
 from hashslide.settings.expressions import write_setting
+from hashslide.text import SlideTextClassifier
 from hashslide.tuning import Budget, Trial, TuningReport
 from hashslide.tuning.report import settings_text
 
@@ -38,7 +41,15 @@ def __dir__() -> list[str]:
 
 
 COLUMNS = ("trial", "settings", "rows", "score", "gain", "seconds", "outcome")
-OF_DATA = ("test", "label_names", "feature_names", *Reader._fields)
+OF_DATA = ("test", "label_names", "feature_names", "text", *OF_TEXTS, *Reader._fields)
+
+
+class Tuned(NamedTuple):
+    """A model that was tuned and saved, the features and labels to test it on, and what to do next."""
+
+    classifier: SlideClassifier
+    test: tuple[csr_matrix, csr_matrix] | None
+    steps: str
 
 
 def run(context: typer.Context, reader: Reader) -> None:
@@ -47,36 +58,58 @@ def run(context: typer.Context, reader: Reader) -> None:
     output, is_quiet = options["output"], options["quiet"] or options["json"]
     Budget(options["seconds"], options["trials"])  # refuses what is not acceptable before the data are read
     model_file.check_writable(output)
-    parts = load_parts(options | {"validation": options["evaluation"]}, options["seed"], reader)
-    part, held_out = parts["train"], parts.get("validation")
+    options |= {"validation": options["evaluation"]}
+    callbacks: list[Callback] = [] if is_quiet else [Progress()]
+    given = parameters(options) | {"callbacks": callbacks, "n_jobs": options["jobs"]}
+    search = {name: options[name] for name in ("seconds", "trials", "monitor")}
+    search["progress"] = None if is_quiet else note
+    tune = _tune_texts if holds_texts(options, reader) else _tune_features
+    try:
+        classifier, test, steps = tune(options, given, search, reader)
+    except KeyboardInterrupt as error:
+        note(f"Interrupted: {output} is not written.")
+        raise typer.Exit(exit_code(error)) from None
+    report(options, classifier, test, train_command(context, classifier.tuning_), steps)
+
+
+def _tune_features(
+    options: dict[str, Any], given: dict[str, Any], search: dict[str, Any], reader: Reader
+) -> Tuned:
+    """Tune on features, and save."""
+    parts = load_parts(options, options["seed"], reader)
+    part, held_out, test = parts["train"], parts.get("validation"), parts.get("test")
     if part.pack is not None:
         raise InputError(
             f"{part.path} is a pack. Search settings on a part of the data that fits into memory."
         )
     names = find_names(options["feature_names"], part, "features")
     classes = find_names(options["label_names"], part, "labels")
-    if not is_quiet:
+    if search["progress"] is not None:
         announce(parts, classes is not None, names is not None)
-    callbacks: list[Callback] = [] if names is None else [FeatureNames(names)]
-    callbacks += [] if is_quiet else [Progress()]
-    given = parameters(options) | {"callbacks": callbacks, "n_jobs": options["jobs"]}
+    if names is not None:
+        given["callbacks"].insert(0, FeatureNames(names))
     classifier = SlideClassifier(**given)
-    try:
-        classifier.tune(
-            part.X,
-            part.Y,
-            eval_set=None if held_out is None else (held_out.X, held_out.Y),
-            classes=classes,
-            seconds=options["seconds"],
-            trials=options["trials"],
-            monitor=options["monitor"],
-            progress=None if is_quiet else note,
-        )
-    except KeyboardInterrupt as error:
-        note(f"Interrupted: {output} is not written.")
-        raise typer.Exit(exit_code(error)) from None
-    classifier.save(output, options["optimizer_state"])
-    report(options, classifier, parts, train_command(context, classifier.tuning_))
+    eval_set = None if held_out is None else (held_out.X, held_out.Y)
+    classifier.tune(part.X, part.Y, eval_set=eval_set, classes=classes, **search)
+    classifier.save(options["output"], options["optimizer_state"])
+    asked = question(classifier, (test or part).X)
+    steps = next_steps(options["source"], Path(options["output"]), asked)
+    return Tuned(classifier, None if test is None else (test.X, test.Y), steps)
+
+
+def _tune_texts(
+    options: dict[str, Any], given: dict[str, Any], search: dict[str, Any], reader: Reader
+) -> Tuned:
+    """Tune on texts, and save."""
+    texts = load_tables(options, reader)
+    if search["progress"] is not None:
+        texts.announce(options)
+    model = SlideTextClassifier(SlideClassifier(**given), text_features(options))
+    eval_set = texts.pairs.get("validation")
+    model.tune(*texts.pairs["train"], eval_set=eval_set, classes=texts.classes, **search)
+    model.table_ = table_of(reader)
+    model.save(options["output"], options["optimizer_state"])
+    return Tuned(model.classifier_, texts.features("test", model), text_steps(options["output"]))
 
 
 def train_command(context: typer.Context, found: TuningReport) -> str:
@@ -93,16 +126,23 @@ def train_command(context: typer.Context, found: TuningReport) -> str:
     for name, value in chosen.items():
         flag = f"--{name.replace('_', '-')}"
         is_flag = name in OF_DATA and isinstance(value, bool)
-        words += [flag] if is_flag else [flag, write_setting(value)]
+        if name == "char_ngrams" and isinstance(value, tuple):
+            value = "-".join(map(str, value))
+        for each in value if isinstance(value, list) else [value]:
+            words += [flag] if is_flag else [flag, write_setting(each)]
     return shlex.join(words)
 
 
 def report(
-    options: dict[str, Any], classifier: SlideClassifier, parts: dict[str, Part], command: str
+    options: dict[str, Any],
+    classifier: SlideClassifier,
+    test: tuple[csr_matrix, csr_matrix] | None,
+    command: str,
+    steps: str,
 ) -> None:
-    """Print the trials, what was chosen, the metrics on the test part, and what to do next."""
-    found, test, output = classifier.tuning_, parts.get("test"), Path(options["output"])
-    measured = None if test is None else measure(classifier, test.X, test.Y, parse_ranks(RANKS))
+    """Print the trials, what was chosen, the metrics on features and labels, and what to do next."""
+    found, output = classifier.tuning_, Path(options["output"])
+    measured = None if test is None else measure(classifier, *test, parse_ranks(RANKS))
     if options["json"]:
         for trial in found.trials:
             print_json({"event": "trial"} | _facts(trial))
@@ -125,7 +165,7 @@ def report(
     if not options["quiet"]:
         size = readable_bytes(output.stat().st_size)
         note(f"\nSaved {output} ({size}) after {found.seconds:.1f} s.")
-        note(next_steps(options["source"], output, question(classifier, (test or parts["train"]).X)))
+        note(steps)
 
 
 def _row(trial: Trial) -> tuple[Any, ...]:

@@ -6,7 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
-from hashslide.cli._options import DataArgument, Hidden, Jobs, Json, reader
+from hashslide.cli._options import (
+    CharNgrams,
+    DataArgument,
+    HashedTerms,
+    HelpAdvanced,
+    Hidden,
+    Jobs,
+    Json,
+    MaxTerms,
+    MinDocuments,
+    Text,
+    WordNgrams,
+    reader,
+)
 from hashslide.cli.inputs.reader import Reader, reads_data
 from hashslide.settings.hash_families import HASH_FAMILIES, Hash
 
@@ -51,7 +64,9 @@ def _families(text: str) -> list[Any]:
 
 @reads_data
 def advise(
+    context: typer.Context,
     source: DataArgument,
+    text: Text = None,
     seconds: Annotated[float, typer.Option(metavar="X", min=1, help="Time to take, about.")] = 120,
     examples: Annotated[
         int, typer.Option(metavar="N", min=100, help="Size of the sample, at most.")
@@ -71,8 +86,14 @@ def advise(
     hidden: Hidden = "256",
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of all random numbers.")] = 0,
     plot: PlotFile = None,
+    word_ngrams: WordNgrams = 2,
+    char_ngrams: CharNgrams = "auto",
+    min_documents: MinDocuments = "auto",
+    max_terms: MaxTerms = 1_000_000,
+    hashed_terms: HashedTerms = None,
     jobs: Jobs = None,
     json: Json = False,
+    help_advanced: HelpAdvanced = False,
     *,
     reader: Reader,
 ) -> None:
@@ -86,14 +107,13 @@ def advise(
 
     \b
         hashslide advise pubmed-mesh
+        hashslide advise shop.tsv --text title --labels tags
         hashslide advise deps.npz --seconds 600 --examples 50000 --plot advice.html
     """
     from hashslide.cli.actions.advise import run  # not before: --help need not wait for it
 
     run(
-        source,
-        plot,
-        json,
+        context.params,
         reader,
         examples=examples,
         seconds=seconds,

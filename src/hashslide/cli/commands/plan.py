@@ -32,6 +32,7 @@ def _count(help: str) -> Any:
 def plan(
     context: typer.Context,
     source: opt.DataArgument,
+    text: opt.Text = None,
     total_examples: Annotated[int | None, _count("Examples that there are, if DATA is a sample.")] = None,
     total_features: Annotated[int | None, _count("Features that there are.")] = None,
     total_labels: Annotated[int | None, _count("Labels that there are.")] = None,
@@ -49,6 +50,11 @@ def plan(
     precision: opt.Precision = "auto",
     negatives: opt.Negatives = "auto",
     sampler: opt.Sampler = "auto",
+    word_ngrams: opt.WordNgrams = 2,
+    char_ngrams: opt.CharNgrams = "auto",
+    min_documents: opt.MinDocuments = "auto",
+    max_terms: opt.MaxTerms = 1_000_000,
+    hashed_terms: opt.HashedTerms = None,
     jobs: opt.Jobs = None,
     json: opt.Json = False,
     help_advanced: opt.HelpAdvanced = False,
@@ -65,6 +71,7 @@ def plan(
     \b
         hashslide plan pubmed-mesh
         hashslide plan sample.txt.gz --total-examples 5e7 --total-labels 1e7
+        hashslide plan shop.tsv --text title --labels tags
         hashslide plan train.svm --hidden 512 --epochs 10
     """
     from hashslide.cli.actions.plan import run  # not before: --help need not wait for it

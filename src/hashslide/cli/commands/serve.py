@@ -88,6 +88,7 @@ def serve(
         hashslide serve mesh.hashslide --workers 2 --watch --token-file tokens.txt
         curl "http://127.0.0.1:8080/v1/search?q=insulin+rats&k=3"
     """
+    from hashslide.cli._console import visible
     from hashslide.serve import ServerSettings, read_tokens, run  # not before: --help need not wait for it
 
     settings = ServerSettings(
@@ -108,4 +109,5 @@ def serve(
         log_queries=log_queries,
         jobs=jobs,
     )
-    run(model, settings, announce=lambda address: typer.echo(f"Serving {model} at {address} (Ctrl-C ends)"))
+    name = visible(str(model))
+    run(model, settings, announce=lambda address: typer.echo(f"Serving {name} at {address} (Ctrl-C ends)"))

@@ -80,6 +80,11 @@ def train(
         Path | None,
         opt.advanced(metavar="FILE", help="Draw the training to FILE.png or FILE.html.", panel=opt.FILES),
     ] = None,
+    word_ngrams: opt.WordNgrams = 2,
+    char_ngrams: opt.CharNgrams = "auto",
+    min_documents: opt.MinDocuments = "auto",
+    max_terms: opt.MaxTerms = 1_000_000,
+    hashed_terms: opt.HashedTerms = None,
     jobs: opt.Jobs = None,
     quiet: opt.Quiet = False,
     json: opt.Json = False,
@@ -103,6 +108,7 @@ def train(
     """
     # Not before: --help need not wait for it.
     from hashslide.cli.actions import train, train_text
+    from hashslide.cli.inputs.texts import holds_texts
 
-    action = train_text if train_text.is_wanted(text, source, reader) else train
+    action = train_text if holds_texts(context.params, reader) else train
     action.run(context, reader)

@@ -20,6 +20,7 @@ def tune(
     context: typer.Context,
     source: opt.DataArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The file to write.")],
+    text: opt.Text = None,
     seconds: Annotated[
         float | None,
         typer.Option(metavar="X", help="Time to take, the last training included: 300."),
@@ -63,6 +64,11 @@ def tune(
     label_names: opt.LabelNamesFile = None,
     feature_names: opt.FeatureNamesFile = None,
     optimizer_state: opt.OptimizerState = False,
+    word_ngrams: opt.WordNgrams = 2,
+    char_ngrams: opt.CharNgrams = "auto",
+    min_documents: opt.MinDocuments = "auto",
+    max_terms: opt.MaxTerms = 1_000_000,
+    hashed_terms: opt.HashedTerms = None,
     jobs: opt.Jobs = None,
     quiet: opt.Quiet = False,
     json: opt.Json = False,
@@ -82,6 +88,7 @@ def tune(
     \b
         hashslide tune pubmed-mesh -o mesh.hashslide --seconds 300
         hashslide tune train.txt.gz -o m.hashslide --trials 40 --monitor PSP@5
+        hashslide tune shop.tsv --text title --labels tags -o m.hashslide --trials 9
         hashslide tune train.svm -o m.hashslide --eval valid.svm --epochs 10
     """
     from hashslide.cli.actions.tune import run  # not before: --help need not wait for it

@@ -12,23 +12,40 @@ from hashslide.cli.inputs.reader import Reader
 from hashslide.data.texts.lines import LABEL
 from hashslide.data.texts.reading import TEXT_FORMATS, text_format_of
 from hashslide.errors import InputError
-from hashslide.text import SlideTextClassifier
+from hashslide.text import SlideTextClassifier, TextFeatures
 from hashslide.text.recipe import FEATURES
 
 __all__ = [
-    "as_documents",
+    "OF_TEXTS",
+    "check_options",
+    "holds_texts",
     "is_text_model",
     "is_text_table",
     "labels_of",
+    "learn_text_part",
     "load_documents",
     "load_table",
     "load_text_model",
     "load_text_part",
+    "table_of",
+    "text_features",
+    "with_table",
 ]
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+_NAMES = ("label_names", "feature_names")
+OF_TEXTS = {
+    "word_ngrams": 2,
+    "char_ngrams": "auto",
+    "min_documents": "auto",
+    "max_terms": 1_000_000,
+    "hashed_terms": None,
+}  # options and their defaults
+_OF_FEATURES = ("features", "labels_file", "values", "n_features", "n_labels")
 
 
 def is_text_model(path: Path) -> bool:
@@ -57,6 +74,60 @@ def is_text_table(source: str, reader: Reader) -> bool:
     return True
 
 
+def holds_texts(options: dict[str, Any], reader: Reader) -> bool:
+    """Tell whether to learn from texts: their columns are named, or the format holds nothing else.
+
+    Raises
+    ------
+    InputError
+        It is not so, but an option says how texts become features.
+    """
+    if options["text"]:
+        return True
+    form = None if reader.format is None else str(reader.format)
+    try:
+        found = not text_format_of(options["source"], form).has_columns
+    except InputError:
+        found = False
+    given = [name for name, default in OF_TEXTS.items() if options[name] != default]
+    if given and not found:
+        option = f"--{given[0].replace('_', '-')}"
+        raise InputError(f"{option} goes with texts only. Name their columns with --text, or leave it out.")
+    return found
+
+
+def check_options(options: dict[str, Any], reader: Reader) -> None:
+    """Refuse options that go with features only."""
+    given = [name for name in _NAMES if options.get(name) is not None]
+    given += [name for name in _OF_FEATURES if getattr(reader, name) is not None]
+    if given:
+        option = f"--{given[0].replace('_', '-')}"
+        raise InputError(f"{option} does not go with texts. Leave it out, or use features.")
+
+
+def text_features(options: dict[str, Any]) -> TextFeatures:
+    """Return how texts become features, from the options of a command."""
+    return TextFeatures(
+        words=options["word_ngrams"],
+        characters=options["char_ngrams"],
+        min_documents=options["min_documents"],
+        max_terms=options["max_terms"],
+        hashed=options["hashed_terms"],
+        n_jobs=options["jobs"],
+    )
+
+
+def learn_text_part(options: dict[str, Any], reader: Reader) -> Part:
+    """Return the features and labels of a table of texts from which the features are learned."""
+    check_options(options, reader)
+    source = options["source"]
+    table = load_table(source, options["text"], labels_of(source, reader), reader)
+    assert table.labels is not None
+    Y, names = data.label_matrix(table.labels)
+    X = text_features(options).fit_transform(table.documents)
+    return Part(Path(source), sparse.csr_matrix(X), Y, None, np.asarray(names, dtype=object))
+
+
 def load_table(source: str, columns: list[str] | None, labels: str | None, reader: Reader) -> data.TextTable:
     """Return texts, and their labels where a column of them, or the format, has some."""
     form = None if reader.format is None else str(reader.format)
@@ -71,6 +142,22 @@ def load_table(source: str, columns: list[str] | None, labels: str | None, reade
         format=form,
         lenient=reader.lenient,
     )
+
+
+def with_table(source: str, reader: Reader, model: SlideTextClassifier) -> Reader:
+    """Return a reader that looks for labels where the training had them, unless told otherwise."""
+    form = None if reader.format is None else str(reader.format)
+    if reader.labels is not None or not text_format_of(source, form).has_columns:
+        return reader
+    table = model.table_
+    separator = table.get("separator") if reader.separator is None else reader.separator
+    return reader._replace(labels=table.get("labels"), separator=separator)
+
+
+def table_of(reader: Reader) -> dict[str, str]:
+    """Return how the labels stand in a table, for the model to note."""
+    noted = {"labels": reader.labels, "separator": reader.options().get("separator")}
+    return {name: text for name, text in noted.items() if text is not None}
 
 
 def labels_of(source: str, reader: Reader) -> str:
@@ -124,18 +211,13 @@ def load_documents(
     return table._replace(documents=dict(zip(known, table.documents.values(), strict=True)))
 
 
-def as_documents(texts: list[str], model: SlideTextClassifier) -> dict[str, list[str]] | list[str]:
-    """Return single texts as a model reads them: where it knows several columns, each text stands in all."""
-    columns = model.features_.columns_
-    return dict.fromkeys(columns, texts) if columns else texts
-
-
 def load_text_part(
     source: str, model: SlideTextClassifier, columns: list[str] | None, reader: Reader
 ) -> Part:
     """Return the features and labels of a table of texts."""
     if not Path(source).is_file():
         raise InputError(f"{source} is no file. Give a table of texts.")
+    reader = with_table(source, reader, model)
     table = load_documents(source, model, columns, labels_of(source, reader), reader)
     assert table.labels is not None
     Y, names = data.label_matrix(table.labels)

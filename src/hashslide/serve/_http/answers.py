@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from hashslide.serve._refusals import Refusal
 
-__all__ = ["json_answer", "refusal_answer", "refusal_body"]
+__all__ = ["json_answer", "refusal_answer", "refusal_body", "to_json"]
 
 
 def __dir__() -> list[str]:

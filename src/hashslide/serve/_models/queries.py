@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple, Protocol
@@ -24,6 +24,7 @@ __all__ = [
     "Text",
     "TextReader",
     "WordsByName",
+    "check_values",
 ]
 
 
@@ -33,6 +34,7 @@ def __dir__() -> list[str]:
 
 _BLANKS = re.compile("[ \t\r\n]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_MOST_DIGITS = 10  # of the number of a feature
 _LARGEST = 3.4e38  # of float32, nearly
 
 
@@ -129,19 +131,7 @@ class WordsByName:
 
     def read(self, texts: Sequence[str | dict[str, str]]) -> Rows:
         """Return a row for each text."""
-        rows, unknown = [], []
-        for text in texts:
-            row: dict[int, float] = {}
-            strange: list[str] = []
-            for token in _tokens(str(text)):
-                feature, value = self._feature(token)
-                if feature is None:
-                    strange.append(token)
-                else:
-                    row[feature] = row.get(feature, 0.0) + value
-            rows.append(row)
-            unknown.append(strange)
-        return Rows(matrix(rows, self._n_features, unit=[True] * len(rows)), unknown)
+        return _read_tokens(texts, self._feature, self._n_features, is_unit=True)
 
     def number(self, name: str) -> int | None:
         """Return the number of a feature by its name, or by the name in lower case."""
@@ -178,29 +168,19 @@ class FeaturesById:
 
     def read(self, texts: Sequence[str | dict[str, str]]) -> Rows:
         """Return a row for each text; what is no id of the model is unknown."""
-        rows, unknown = [], []
-        for text in texts:
-            row: dict[int, float] = {}
-            strange: list[str] = []
-            for token in _tokens(str(text)):
-                key, _, number = token.partition(":")
-                value = _number(number or "1")
-                if (
-                    key.isascii()
-                    and key.isdecimal()
-                    and value is not None
-                    and int(key[:12]) < self._n_features
-                ):
-                    row[int(key)] = row.get(int(key), 0.0) + value
-                else:
-                    strange.append(token)
-            rows.append(row)
-            unknown.append(strange)
-        return Rows(matrix(rows, self._n_features), unknown)
+        return _read_tokens(texts, self._feature, self._n_features, is_unit=False)
 
     def number(self, name: str) -> int | None:
         """Return None: there are no names."""
         return None
+
+    def _feature(self, token: str) -> tuple[int | None, float]:
+        key, _, number = token.partition(":")
+        value = _number(number or "1")
+        is_id = key.isascii() and key.isdecimal() and len(key) <= _MOST_DIGITS
+        if value is None or not is_id or int(key) >= self._n_features:
+            return None, 0.0
+        return int(key), value
 
 
 class QueryReader:
@@ -230,14 +210,14 @@ class QueryReader:
                 raise InputError(
                     "the features of this model have no names to ask by. Send text, or features by number."
                 )
-            _check_values(query.values.values())
+            check_values(query.values.values())
         else:
             largest = max(query.values, default=0)
             if largest >= self._n_features:
                 raise InputError(
                     f"feature {largest} is unknown; the model has the features 0 to {self._n_features - 1}."
                 )
-            _check_values(query.values.values())
+            check_values(query.values.values())
 
     def read(self, queries: Sequence[Query]) -> Rows:
         """Return a row for each query, in their order."""
@@ -311,12 +291,41 @@ def _merged(queries: Sequence[Query], of_texts: Rows, of_others: Rows) -> Rows:
     return Rows(both.take(order), [unknown[i] for i in order])
 
 
+def _read_tokens(
+    texts: Sequence[str | dict[str, str]],
+    feature_of: Callable[[str], tuple[int | None, float]],
+    n_features: int,
+    *,
+    is_unit: bool,
+) -> Rows:
+    """Return a row for each text, of the features and values of its tokens, scaled to length 1 if wanted."""
+    rows, unknown = [], []
+    for text in texts:
+        row: dict[int, float] = {}
+        strange: list[str] = []
+        for token in _tokens(str(text)):
+            feature, value = feature_of(token)
+            if feature is None:
+                strange.append(token)
+            else:
+                row[feature] = row.get(feature, 0.0) + value
+        rows.append(row)
+        unknown.append(strange)
+    return Rows(matrix(rows, n_features, [True] * len(rows) if is_unit else None), unknown)
+
+
 def _tokens(text: str) -> Iterator[str]:
     parts: Iterable[Any] = re.split("[\t\r\n]", text) if "\t" in text else _BLANKS.split(text)
     return (part for part in parts if part)
 
 
-def _check_values(values: Iterable[float]) -> None:
+def check_values(values: Iterable[float]) -> None:
+    """Refuse values that float32 cannot hold.
+
+    Raises
+    ------
+    InputError
+    """
     if any(abs(value) >= _LARGEST for value in values):
         raise InputError(f"a value is beyond what float32 holds; accepted are numbers below {_LARGEST:g}.")
 

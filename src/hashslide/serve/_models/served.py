@@ -72,7 +72,7 @@ class Prediction:
     n_features : int
         Features that the query has.
     unknown : list of str
-        What was left out of it, because the model does not know it.
+        Words or features of it that the model does not know.
     """
 
     labels: list[dict[str, Any]]
@@ -95,7 +95,7 @@ class ServedModel:
     Attributes
     ----------
     name : str
-        The name of the file without its suffix.
+        The name of the file without its suffix, as Unicode.
     version : str
         Equal for equal files.
     """
@@ -108,7 +108,7 @@ class ServedModel:
         text_model: SlideTextClassifier | None = None,
     ) -> None:
         self.summary, self.classifier, self.text_model = summary, classifier, text_model
-        self.name = Path(summary.path).stem
+        self.name = Path(summary.path).stem.encode("utf-8", "replace").decode()
         self.version = _version(summary)
         self.reader = QueryReader(classifier, texts)
         self.n_labels = len(classifier.classes_)
@@ -238,7 +238,7 @@ class ServedModel:
         labels = [each["label"] for each in found]
         texts = self.reader.texts
         if self.text_model is not None and isinstance(query, Text) and isinstance(texts, TextColumns):
-            (explained,) = self.text_model.explain(texts.documents([query.text]), labels=labels)
+            (explained,) = self.text_model.explain(texts.documents([query.text]), labels=labels, by_word=True)
         else:
             (explained,) = self.classifier.explain(row, labels=labels)
         for each, parts in zip(found, explained, strict=True):

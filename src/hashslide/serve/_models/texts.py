@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from hashslide.csr import as_csr
 from hashslide.errors import InputError
-from hashslide.serve._models.queries import Rows
+from hashslide.serve._models.queries import Rows, refuse_columns
 from hashslide.text import SlideTextClassifier
+from hashslide.text.documents import in_columns
 
 __all__ = ["TextColumns"]
 
@@ -31,26 +32,22 @@ class TextColumns:
 
     def check(self, text: str | dict[str, str]) -> None:
         """Refuse columns that the model does not have."""
-        if isinstance(text, str):
-            return
         if not self.columns:
-            raise InputError("this model has no columns of text. Send the text itself, as a string.")
-        if unknown := sorted(text.keys() - set(self.columns)):
+            refuse_columns(text)
+        if not isinstance(text, str) and (unknown := sorted(text.keys() - set(self.columns))):
             raise InputError(
                 f"the column {unknown[0]!r} is unknown; the model has {', '.join(self.columns)}."
             )
 
     def read(self, texts: Sequence[str | dict[str, str]]) -> Rows:
-        """Return a row for each text; words that the model does not know have no feature in it."""
-        x = as_csr(self._model.features_.transform(self.documents(texts)))
-        return Rows(x, [[] for _ in texts])
+        """Return a row for each text, and the words of which it has nothing."""
+        documents = self.documents(texts)
+        x = as_csr(self._model.features_.transform(documents))
+        return Rows(x, self._model.unknown_words(documents))
 
     def documents(self, texts: Sequence[str | dict[str, str]]) -> list[str] | dict[str, list[str]]:
-        """Return texts as the model takes them; a text without columns is one of the first."""
-        if not self.columns:
-            return [str(text) for text in texts]
-        rows = [{self.columns[0]: text} if isinstance(text, str) else text for text in texts]
-        return {name: [row.get(name, "") for row in rows] for name in self.columns}
+        """Return texts as the model takes them."""
+        return in_columns(texts, self.columns)
 
     def number(self, name: str) -> int | None:
         """Return None: a text model is asked in texts."""

@@ -31,7 +31,7 @@ class Connection(HttpToolsProtocol):
 
     @property
     def _service(self) -> Service:
-        service: Service = self.config.app.state.service  # type: ignore[union-attr]
+        service: Service = self.config.app.service  # type: ignore[union-attr]
         return service
 
     def connection_made(self, transport: Any) -> None:

@@ -67,7 +67,7 @@ def work(
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=max(1, round(settings.timeout)),
     )
-    _Worker(config, app.state.service, lifeline, ready).run(sockets=[listener])
+    _Worker(config, app.service, lifeline, ready).run(sockets=[listener])
 
 
 class _Worker(uvicorn.Server):

@@ -9,11 +9,13 @@ from pydantic import Field, create_model
 from starlette.responses import Response
 
 import hashslide
+from hashslide.errors import InputError
 from hashslide.serve import _schemas as schemas
-from hashslide.serve._http import json_answer
+from hashslide.serve._http import exchange_of, json_answer
 from hashslide.serve._models import Features, Options, Query, Text
+from hashslide.serve._models.queries import check_values
 from hashslide.serve._refusals import Refusal, Unprocessable
-from hashslide.serve._routes.predict import REFUSALS, ask, body_of, json_body
+from hashslide.serve._routes.predict import REFUSALS, ask, body_of, read_json
 from hashslide.serve._service import Service
 
 __all__ = ["add"]
@@ -110,14 +112,15 @@ def add(app: FastAPI, service: Service) -> None:
     )
     async def infer(model: str, request: Request) -> Response:
         check(model)
-        wanted = await json_body(request, form)
+        exchange = exchange_of(request)
+        wanted = await read_json(exchange, form)
         queries = _queries(wanted.inputs)
         if len(queries) > settings.max_inputs:
             raise Unprocessable.of(
                 "inputs", f"there are {len(queries):,} rows; accepted are up to {settings.max_inputs:,}."
             )
         given = wanted.parameters
-        answer = await ask(request, queries, Options(given.k, given.probabilities, given.approximate))
+        answer = await ask(exchange, queries, Options(given.k, given.probabilities, given.approximate))
         rows = [prediction.labels for prediction in answer.predictions]
         outputs = _outputs(rows, [one.name for one in wanted.outputs] or ["labels", "scores"])
         found = {"model_name": name, "model_version": service.model.version, "outputs": outputs}
@@ -215,6 +218,10 @@ def _rows(indptr: list[Any], indices: list[Any], values: list[Any]) -> list[Quer
         raise Unprocessable.of(
             "inputs", "an index is negative or too large; accepted are numbers of features."
         )
+    try:
+        check_values(values)
+    except InputError as error:
+        raise Unprocessable.of("inputs", str(error)) from None
     rows: list[Query] = []
     for begin, end in pairwise(indptr):
         row = dict(zip(indices[begin:end], map(float, values[begin:end]), strict=True))

@@ -4,17 +4,18 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from hashslide.errors import InputError
 from hashslide.serve import _schemas as schemas
-from hashslide.serve._http import Endpoint, json_answer, note
+from hashslide.serve._http import Endpoint, Exchange, exchange_of, json_answer, to_json
 from hashslide.serve._models import Options, Prediction, Query, Text
-from hashslide.serve._refusals import Refusal, Unprocessable
+from hashslide.serve._refusals import Unprocessable
 from hashslide.serve._scoring import Answer
 from hashslide.serve._service import Service
 
-__all__ = ["REFUSALS", "add", "ask", "body_of", "json_body", "parameters_of"]
+__all__ = ["REFUSALS", "add", "ask", "body_of", "parameters_of", "read_json"]
 
 
 def __dir__() -> list[str]:
@@ -40,17 +41,30 @@ def add(app: FastAPI, service: Service) -> dict[tuple[str, str], Endpoint]:
     description = json_answer(service.description)
     router = APIRouter(prefix="/v1", tags=["predictions"], responses=REFUSALS)
 
+    async def predict(exchange: Exchange) -> bytes:
+        wanted = await read_json(exchange, predict_form)
+        options = wanted.options()
+        answer = await ask(exchange, [schemas.query_of(one) for one in wanted.inputs], options)
+        predictions = [_plain(one) for one in answer.predictions]
+        return to_json(_common(service, answer, options) | {"predictions": predictions})
+
+    async def search(exchange: Exchange) -> bytes:
+        try:
+            query = search_form.model_validate(dict(QueryParams(exchange.scope["query_string"])))
+        except ValidationError as error:
+            raise Unprocessable.from_validation(error) from None
+        answer = await ask(exchange, [Text(query.q)], query.options())
+        found = _common(service, answer, query.options()) | {"query": query.q}
+        return to_json(found | _plain(answer.predictions[0]))
+
     @router.post(
         "/predict",
         summary="The best labels of each input",
         response_model=schemas.PredictResponse,
         openapi_extra=body_of(predict_form, {"inputs": ["words of a text"], "k": 3, "explain": 3}),
     )
-    async def predict(request: Request) -> Response:
-        wanted = await json_body(request, predict_form)
-        answer = await ask(request, [schemas.query_of(one) for one in wanted.inputs], wanted.options())
-        found = _common(service, answer, wanted.options())
-        return json_answer(found | {"predictions": [_plain(one) for one in answer.predictions]})
+    async def predict_below(request: Request) -> Response:
+        return Response(await predict(exchange_of(request)), media_type="application/json")
 
     @router.get(
         "/search",
@@ -58,14 +72,8 @@ def add(app: FastAPI, service: Service) -> dict[tuple[str, str], Endpoint]:
         response_model=schemas.SearchResponse,
         openapi_extra=parameters_of(search_form),
     )
-    async def search(request: Request) -> Response:
-        try:
-            query = search_form.model_validate(dict(request.query_params))
-        except ValidationError as error:
-            raise Unprocessable.from_validation(error) from None
-        answer = await ask(request, [Text(query.q)], query.options())
-        found = _common(service, answer, query.options())
-        return json_answer(found | {"query": query.q} | _plain(answer.predictions[0]))
+    async def search_below(request: Request) -> Response:
+        return Response(await search(exchange_of(request)), media_type="application/json")
 
     @router.get("/model", summary="What the model is, and what it can be asked")
     async def model() -> Response:
@@ -76,7 +84,7 @@ def add(app: FastAPI, service: Service) -> dict[tuple[str, str], Endpoint]:
 
 
 def body_of(form: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
-    """Return what the OpenAPI document says of the body that `json_body` reads in a form."""
+    """Return what the OpenAPI document says of the body that `read_json` reads in a form."""
     schema = form.model_json_schema(ref_template=f"{schemas.COMPONENTS}{{model}}")
     return {
         "requestBody": {
@@ -97,7 +105,7 @@ def parameters_of(form: type[BaseModel]) -> dict[str, Any]:
     }
 
 
-async def json_body(request: Request, form: Any) -> Any:
+async def read_json(exchange: Exchange, form: Any) -> Any:
     """Return the body of a request in a form.
 
     Raises
@@ -105,26 +113,19 @@ async def json_body(request: Request, form: Any) -> Any:
     Refusal
         It is not of that form.
     """
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind != "application/json" and not kind.endswith("+json"):
-        raise Refusal(
-            415,
-            "not_json",
-            f"The Content-Type is {kind[:80]!r}; accepted is application/json. Send the input as JSON.",
-        )
-    body = await request.body()
+    body = await exchange.json_text()
     try:
         return form.model_validate_json(body)
     except ValidationError as error:
         raise Unprocessable.from_validation(error) from None
 
 
-async def ask(request: Request, queries: list[Query], options: Options) -> Answer:
+async def ask(exchange: Exchange, queries: list[Query], options: Options) -> Answer:
     """Return what the scorer says, once the queries have been found acceptable."""
-    service = Service.of(request)
-    note(request, inputs=len(queries))
+    service = exchange.service
+    exchange.facts["inputs"] = len(queries)
     if service.settings.log_queries:
-        note(request, queries=[_shown(query) for query in queries])
+        exchange.facts["queries"] = [_shown(query) for query in queries]
     _check(service, queries, options)
     return await service.scorer.score(queries, options)
 

@@ -100,7 +100,8 @@ function show(found, milliseconds) {
     ? ""
     : "The model knows nothing of this. These labels are the most likely ones whatever is asked.";
   byId("unknown").hidden = !found.unknown.length;
-  byId("unknown").textContent = `Left out, as the model does not know it: ${found.unknown.join(", ")}`;
+  const what = model.input.kind === "ids" ? "features" : "words";
+  byId("unknown").textContent = `The model does not know the ${what}: ${found.unknown.join(", ")}`;
   byId("took").textContent =
     `${milliseconds.toFixed(0)} ms, of which the model took ${found.took_ms.scored.toFixed(1)} ms ` +
     `(${found.approximate ? "approximate" : "exact"})`;
