@@ -185,7 +185,7 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             As in `fit`: one for each name, such as the name itself.
         """
         self.classifier_.add_labels(names, self._features(documents))
-        self._kept = self._kept.grown(len(self.classes_))
+        self._kept.grow(len(self.classes_))
         return self
 
     def hide_labels(self, names: Any) -> Self:
@@ -349,14 +349,15 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 raise InputError(f"its table is {table!r}")
             kept = check_int("keep_examples", recipe["keep_examples"], 0, 2**31)
             model = cls(clone(classifier), clone(features), kept)
-            model._kept = KeptExamples.none(len(classifier.classes_))
+            model._kept = KeptExamples.none()
             if model.keep_examples:
                 begin, utf8, offsets = (
                     arrays[f"{_EXAMPLES}.{part}"] for part in ("begin", "utf8", "offsets")
                 )
                 model._kept = KeptExamples(begin, StringTable(utf8, offsets))
-                if len(model._kept.begin) != len(classifier.classes_) + 1:
+                if model._kept.n_labels != len(classifier.classes_):
                     raise InputError("its kept examples are those of other labels")
+            model._kept.grow(len(classifier.classes_))
         except (InputError, KeyError, TypeError, AttributeError, ValueError) as error:
             found = f"{path} has no whole text recipe: {error}".rstrip(".")
             raise ModelFileError(f"{found}. Save the model again.") from error
@@ -409,12 +410,11 @@ class SlideTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kept: KeptExamples | None = None,
     ) -> None:
         """Take what was trained."""
-        is_new, kept = kept is None, KeptExamples.none(0) if kept is None else kept
+        is_new, kept = kept is None, KeptExamples.none() if kept is None else kept
+        kept.grow(len(classifier.classes_))
         if self.keep_examples:
             labels = as_pattern(classifier.label_matrix(y, classes))
-            kept = kept.with_more(texts.columns[0], labels, self.keep_examples)
-        else:
-            kept = KeptExamples.none(len(classifier.classes_))
+            kept.add(texts.columns[0], labels, self.keep_examples)
         self.classifier_, self.features_, self._kept = classifier, features, kept
         if is_new:
             self.table_: dict[str, str] = {}

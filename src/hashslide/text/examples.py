@@ -28,6 +28,7 @@ class KeptExamples:
     begin : int64 array of shape (n_labels + 1,)
         The texts of label l are those from begin[l] to begin[l + 1].
     texts : StringTable
+        May lie in a mapped file: what is added later is kept beside it.
     """
 
     def __init__(self, begin: NDArray[np.int64], texts: StringTable) -> None:
@@ -40,19 +41,26 @@ class KeptExamples:
             or (np.diff(begin) < 0).any()
         ):
             raise InputError(f"the offsets of kept examples do not rise from 0 to {len(texts):,}")
-        self.begin, self.texts = begin, texts
+        self._begin, self._texts = begin, texts
+        self._later: dict[int, list[str]] = {}  # texts by label
+        self.n_labels = len(begin) - 1
 
     @classmethod
-    def none(cls, n_labels: int) -> "KeptExamples":
-        """Return no texts of any label."""
-        return cls(np.zeros(n_labels + 1, np.int64), StringTable.of([]))
+    def none(cls) -> "KeptExamples":
+        """Return no texts of no labels."""
+        return cls(np.zeros(1, np.int64), StringTable.of([]))
 
     def of(self, label: int) -> list[str]:
         """Return the texts of a label, by its number."""
-        return [self.texts[i] for i in range(self.begin[label], self.begin[label + 1])]
+        first = range(0)
+        if label < len(self._begin) - 1:
+            first = range(self._begin[label], self._begin[label + 1])
+        return [*(self._texts[i] for i in first), *self._later.get(label, ())]
 
-    def with_more(self, texts: Sequence[str], y: Csr, n: int) -> "KeptExamples":
-        """Return up to n texts of each label: those that there are, then those of further examples.
+    def add(self, texts: Sequence[str], y: Csr, n: int) -> None:
+        """Keep up to n texts of each label: those that there are, then those of further examples.
+
+        O(occurrences of labels in y).
 
         Parameters
         ----------
@@ -62,38 +70,30 @@ class KeptExamples:
             Their labels, at least as many as before.
         n : int
         """
+        self.grow(y.n_columns)
         rows = np.repeat(np.arange(y.n_rows), np.diff(y.indptr))
-        order = np.argsort(y.indices, kind="stable")
-        labels, rows = y.indices[order], rows[order]
-        had = np.zeros(y.n_columns, np.int64)
-        had[: len(self.begin) - 1] = np.diff(self.begin)
-        starts = np.searchsorted(labels, np.arange(y.n_columns))
-        kept = np.arange(len(labels)) - starts[labels] < n - had[labels]
-        labels, rows = labels[kept], rows[kept]
-        new = [shortened(texts[row]) for row in rows.tolist()]
-        old_labels = np.repeat(np.arange(len(self.begin) - 1), np.diff(self.begin))
-        both = np.concatenate([old_labels, labels])
-        order = np.argsort(both, kind="stable")
-        begin = np.searchsorted(both[order], np.arange(y.n_columns + 1))
-        every = [*self.texts.all().tolist(), *new]
-        kept_texts = StringTable.of(every[i] for i in order.tolist())
-        return KeptExamples(begin.astype(np.int64), kept_texts)
+        for row, label in zip(rows.tolist(), y.indices.tolist(), strict=True):
+            known = len(self._begin) > label + 1
+            later = self._later.get(label, [])
+            n_first = int(self._begin[label + 1] - self._begin[label]) if known else 0
+            if n_first + len(later) < n:
+                self._later[label] = [*later, shortened(texts[row])]
 
-    def grown(self, n_labels: int) -> "KeptExamples":
-        """Return the same with further labels, which have no texts."""
-        more = np.full(n_labels + 1 - len(self.begin), self.begin[-1], np.int64)
-        return KeptExamples(np.concatenate([self.begin, more]), self.texts)
+    def grow(self, n_labels: int) -> None:
+        """Make room for further labels, which have no texts."""
+        self.n_labels = n_labels
 
     def of_labels(self, labels: NDArray[np.int64]) -> "KeptExamples":
-        """Return the texts of some labels, which get these numbers anew."""
-        begin = np.concatenate([[0], np.cumsum(np.diff(self.begin)[labels])])
-        return KeptExamples(
-            begin, StringTable.of(text for label in labels.tolist() for text in self.of(label))
-        )
+        """Return the texts of some labels, which get these numbers anew. O(texts of these)."""
+        texts = [self.of(label) for label in labels.tolist()]
+        begin = np.concatenate([[0], np.cumsum([len(own) for own in texts], dtype=np.int64)])
+        return KeptExamples(begin, StringTable.of(text for own in texts for text in own))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the parameters by name."""
-        return {"begin": self.begin} | self.texts.arrays()
+        """Return the parameters by name, for a file. O(all texts) if some came later."""
+        if self._later or self.n_labels > len(self._begin) - 1:
+            return self.of_labels(np.arange(self.n_labels)).arrays()
+        return {"begin": self._begin} | self._texts.arrays()
 
 
 def shortened(text: str) -> str:
