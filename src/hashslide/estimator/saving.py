@@ -33,7 +33,7 @@ from hashslide.training import Position, TrainingContext
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
 
-__all__ = ["load_classifier", "restore_classifier", "save_classifier"]
+__all__ = ["TextRecipe", "load_classifier", "restore_classifier", "save_classifier"]
 
 
 def __dir__() -> list[str]:

@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from queue import SimpleQueue
 
 from hashslide.serve._models import Options, Prediction, Query, ServedModel
@@ -137,8 +136,11 @@ class Scorer:
             begin = time.perf_counter()
             n = sum(len(job.queries) for job in batch)
             outcomes: list[tuple[_Job, Answer | BaseException]] = []
-            for _, jobs in groupby(sorted(batch, key=_order), key=_order):
-                outcomes += self._score_together(list(jobs))
+            by_options: dict[Options, list[_Job]] = {}
+            for job in batch:
+                by_options.setdefault(job.options, []).append(job)
+            for jobs in by_options.values():
+                outcomes += self._score_together(jobs)
             seconds = time.perf_counter() - begin
             self._seconds_per_input += 0.1 * (seconds / n - self._seconds_per_input)
             self._on_batch(n, seconds, max(0, self._n_waiting - n))
@@ -180,10 +182,6 @@ class Scorer:
     def _deliver(self, outcomes: list[tuple[_Job, Answer | BaseException]]) -> None:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(_settle, outcomes)
-
-
-def _order(job: _Job) -> str:
-    return repr(job.options)
 
 
 def _settle(outcomes: list[tuple[_Job, Answer | BaseException]]) -> None:

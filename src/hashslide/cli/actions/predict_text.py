@@ -22,7 +22,7 @@ from hashslide.errors import InputError
 from hashslide.text import SlideTextClassifier
 from hashslide.text.documents import in_columns
 
-__all__ = ["Asked", "TextAnswers", "is_wanted", "open_lines", "run"]
+__all__ = ["Asked", "Reasons", "TextAnswers", "is_wanted", "open_lines", "run"]
 
 
 def __dir__() -> list[str]:

@@ -33,7 +33,7 @@ from hashslide.text import SlideTextClassifier
 from hashslide.tuning import Budget, Trial, TuningReport
 from hashslide.tuning.report import settings_text
 
-__all__ = ["report", "run", "train_command"]
+__all__ = ["Tuned", "report", "run", "train_command"]
 
 
 def __dir__() -> list[str]:
