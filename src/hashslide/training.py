@@ -25,6 +25,7 @@ __all__ = [
     "BatchSource",
     "Evaluation",
     "Examples",
+    "Occurrences",
     "Plan",
     "Position",
     "Trainable",
