@@ -14,41 +14,15 @@ test.txt in the XMC text format.
 from __future__ import annotations
 
 import argparse
-import gzip
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
+from .debian_index import opened, stanzas
 from .debian_packages import named
 
 WORD = re.compile(r"[a-z0-9][a-z0-9+#]+")
 NAME_PART = re.compile(r"[a-z]+|[0-9]+")
-Fields = dict[str, str]
 Text = tuple[str, str]  # name and description
-
-
-def opened(path: Path) -> IO[str]:
-    """Open a text, plain or gzipped."""
-    return gzip.open(path, "rt", encoding="utf8") if path.suffix == ".gz" else open(path, encoding="utf8")
-
-
-def stanzas(path: Path) -> Iterator[Fields]:
-    """Yield the fields of each paragraph; further lines of a field belong to it."""
-    fields: Fields = {}
-    name = ""
-    with opened(path) as lines:
-        for line in lines:
-            if line == "\n":
-                yield fields
-                fields = {}
-            elif line[0] == " ":
-                fields[name] += line.rstrip("\n")
-            else:
-                name, _, value = line.rstrip("\n").partition(":")
-                fields[name] = value.strip()
-    if fields:
-        yield fields
 
 
 def bag(text: Text, known: dict[str, int]) -> frozenset[int]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,59 +26,43 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from hashslide.data import save_xmc
 
+from .debian_index import Fields, stanzas
+
 FEWEST_PACKAGES = 2  # with a feature
 SEED = 5  # of the division
 WORD = re.compile(r"[a-z]+|[0-9]+")
-Package = dict[str, str]
-Terms = Callable[[Package], list[str]]
+Terms = Callable[[Fields], list[str]]
 
 
-def packages(path: Path) -> Iterator[Package]:
-    """Yield the fields of each package; further lines of a field belong to it."""
-    fields: Package = {}
-    name = ""
-    with open(path, encoding="utf8") as lines:
-        for line in lines:
-            if line == "\n":
-                yield fields
-                fields = {}
-            elif line[0] == " ":
-                fields[name] += line.rstrip("\n")
-            else:
-                name, _, fields[name] = line.rstrip("\n").partition(": ")
-    if fields:
-        yield fields
-
-
-def named(package: Package, *fields: str) -> list[str]:
+def named(package: Fields, *fields: str) -> list[str]:
     """Return the packages that some fields name, without versions and further alternatives."""
     items = (item for field in fields for item in package.get(field, "").split(","))
     return [re.split(r"[ (:|]", item.strip())[0] for item in items if item.strip()]
 
 
-def terms(package: Package) -> list[str]:
+def terms(package: Fields) -> list[str]:
     """Return the words of the name and those of the short description, and pairs of these."""
     words = WORD.findall(package.get("Description", "").lower())
     pairs = [f"{first}_{second}" for first, second in pairwise(words)]
     return [f"name:{word}" for word in WORD.findall(package["Package"].lower())] + words + pairs
 
 
-def terms_and_dependencies(package: Package) -> list[str]:
+def terms_and_dependencies(package: Fields) -> list[str]:
     """Return the terms, and what the package depends on."""
     return terms(package) + [f"depends:{name}" for name in named(package, "Depends")]
 
 
-def tags(package: Package) -> list[str]:
+def tags(package: Fields) -> list[str]:
     """Return the tags."""
     return [tag.strip() for tag in package.get("Tag", "").split(",") if tag.strip()]
 
 
-def maintainer(package: Package) -> list[str]:
+def maintainer(package: Fields) -> list[str]:
     """Return the maintainer, alone."""
     return [package["Maintainer"]]
 
 
-def recommended(package: Package) -> list[str]:
+def recommended(package: Fields) -> list[str]:
     """Return the packages that are recommended or suggested."""
     return named(package, "Recommends", "Suggests")
 
@@ -90,7 +74,7 @@ TASKS: dict[str, tuple[Terms, Terms]] = {  # features and labels
 }
 
 
-def build(all_packages: list[Package], features_of: Terms, labels_of: Terms, folder: Path) -> None:
+def build(all_packages: list[Fields], features_of: Terms, labels_of: Terms, folder: Path) -> None:
     """Write the two files of a task."""
     labelled = [package for package in all_packages if labels_of(package)]
     order = np.random.default_rng(SEED).permutation(len(labelled))
@@ -119,7 +103,7 @@ def main() -> None:
     parser.add_argument("packages", type=Path, metavar="Packages")
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
-    all_packages = list(packages(arguments.packages))
+    all_packages = list(stanzas(arguments.packages))
     for name, (features_of, labels_of) in TASKS.items():
         build(all_packages, features_of, labels_of, arguments.folder / name)
 
