@@ -202,11 +202,17 @@ def exact_topk(h: Tensor, weight: Tensor, bias: Tensor | None, k: int, n_threads
     return values, ids
 
 
+def _matrix(tensor: Tensor | None) -> Tensor | None:
+    """Return a vector as the matrix of one column that it is."""
+    return tensor.unsqueeze(1) if tensor is not None and tensor.dim() == 1 else tensor
+
+
 def adagrad_rows(
     weight: Tensor, ids: Tensor, gradient: Tensor, sums: Tensor, rate: float, keep: float, key: int, n_threads: int
 ) -> None:
-    """Make a step of `RowAdagrad` on the rows `ids` of a matrix."""
-    _core.update_adagrad(ids, gradient, borrowed(weight), sums, rate, keep, key, n_threads)
+    """Make a step of `RowAdagrad` on the rows `ids` of a matrix, or of a vector."""
+    matrices = _matrix(gradient), _matrix(borrowed(weight))
+    _core.update_adagrad(ids, *matrices, sums, rate, keep, key, n_threads)
     torch.autograd.graph.increment_version(weight)
 
 
@@ -222,9 +228,10 @@ def adam_rows(
     key: int,
     n_threads: int,
 ) -> None:
-    """Make a step of `RowAdam` on the rows `ids` of a matrix."""
+    """Make a step of `RowAdam` on the rows `ids` of a matrix, or of a vector."""
     _core.update_adam(
-        *(ids, gradient, borrowed(weight), state.get("first"), state["second"], state["steps"]),
+        *(ids, _matrix(gradient), _matrix(borrowed(weight)), _matrix(state.get("first"))),
+        *(state["second"], state["steps"]),
         *(rate, *betas, eps, keep, key, n_threads),
     )
     torch.autograd.graph.increment_version(weight)

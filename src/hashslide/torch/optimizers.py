@@ -63,7 +63,7 @@ class _RowOptimizer(torch.optim.Optimizer):
 
 
 def _is_for_core(parameter: Tensor, rows: Tensor | slice) -> bool:
-    return not isinstance(rows, slice) and parameter.dim() == 2 and is_core_tensor(parameter)
+    return not isinstance(rows, slice) and parameter.dim() <= 2 and is_core_tensor(parameter)
 
 
 def _check(name: str, value: float, low: float, open_low: bool, high: float = math.inf) -> float:
