@@ -1,6 +1,7 @@
 """Optimisers that touch only the rows of a parameter that have a gradient."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -133,8 +134,8 @@ class RowAdagrad(_RowOptimizer):
 class RowAdam(_RowOptimizer):
     """Adam whose moments move only where a row has a gradient, with a second moment of one float32 a row.
 
-    m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) mean(g^2),  w <- w - lr m' / (sqrt(v') + eps), with m' and v'
-    corrected for the number of steps that the row has been touched in.
+    m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) mean(g^2),  w <- w - lr m' / (sqrt(v') + eps), with m' and
+    v' corrected for the number of steps that the row has been touched in.
 
     Parameters
     ----------
@@ -232,14 +233,22 @@ class JoinedOptimizer(torch.optim.Optimizer):
         """Let the parts and the whole see the same groups."""
         self.param_groups = [group for part in self.optimizers for group in part.param_groups]
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"optimizers": self.optimizers}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(*state["optimizers"])  # type: ignore[misc]
+
     @property
-    def state(self) -> dict[Any, Any]:  # type: ignore[override]
+    def state(self) -> defaultdict[Tensor, Any]:
         """State of all parameters."""
-        return {key: value for part in self.optimizers for key, value in part.state.items()}
+        return defaultdict(
+            dict, {key: value for part in self.optimizers for key, value in part.state.items()}
+        )
 
     @state.setter
     def state(self, value: Any) -> None:
-        pass  # the parts keep it
+        """Leave it to the parts, which keep it."""
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Make one step of each part; `closure` is called once."""

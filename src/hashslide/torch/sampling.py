@@ -79,7 +79,7 @@ def _mixed(x: Tensor) -> Tensor:
 
 
 def draws(n: int, num_classes: int, seed: int, step: int, device: torch.device) -> Tensor:
-    """Return n uniform draws from all classes with replacement: those of the core's counter-based generator."""
+    """Return n uniform draws from all classes with replacement: those of the core's generator."""
     key = _mix(_mix(_mix(seed) ^ _UNIFORM_NEGATIVES) ^ step)
     bits = _mixed(_mixed(torch.arange(n, device=device)) ^ _signed(key))
     high, low = _shifted(bits, 32), bits & (2**32 - 1)
