@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from hashslide.torch import operations
 from hashslide.torch.head import kernels
-from tests.torch_head.heads import CLASSES, N, WIDTH, all_logits, batch, gradients, small_head
+from tests.torch_head.heads import CLASSES, WIDTH, N, all_logits, batch, gradients, small_head
 
 WEIGHT = torch.linspace(0.5, 2.0, CLASSES)
 
@@ -20,7 +20,8 @@ def device_path(request, monkeypatch):
 
 def assert_same(ours, theirs):
     for found, expected in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
+        scale = max(1.0, float(expected.detach().abs().max()))
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6 * scale)
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -33,7 +34,8 @@ def test_softmax_equals_cross_entropy(device_path, reduction, weight, bias):
     theirs = F.cross_entropy(all_logits(head, h), y, weight=weight, reduction=reduction)
     assert ours.shape == theirs.shape
     assert_same([ours], [theirs])
-    assert_same(gradients(head, h, ours.sin().sum()), gradients(head, h, theirs.sin().sum()))
+    factors = torch.linspace(0.5, 1.5, ours.numel()).reshape(ours.shape)
+    assert_same(gradients(head, h, (factors * ours).sum()), gradients(head, h, (factors * theirs).sum()))
 
 
 def test_several_labels_share_the_softmax(device_path):
@@ -58,9 +60,13 @@ def test_bce_equals_that_with_logits(device_path, several, weight):
     table = y if several else y[:, None]
     for row, labels in enumerate(table.tolist()):
         targets[row, [label for label in labels if label >= 0]] = 1.0
-    counted = torch.ones(N) if several else (y >= 0).float()  # a single label that is ignored takes its example out
+    counted = (
+        torch.ones(N) if several else (y >= 0).float()
+    )  # a single label that is ignored takes its example out
     ours = head(h, y, exact=True)
-    each = F.binary_cross_entropy_with_logits(all_logits(head, h), targets, pos_weight=weight, reduction="none")
+    each = F.binary_cross_entropy_with_logits(
+        all_logits(head, h), targets, pos_weight=weight, reduction="none"
+    )
     theirs = (each.sum(1) * counted).sum()
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-4)
     assert_same(gradients(head, h, ours), gradients(head, h, theirs))
@@ -68,6 +74,7 @@ def test_bce_equals_that_with_logits(device_path, several, weight):
     torch.testing.assert_close(mean, theirs / counted.sum(), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
 def test_labels_may_come_in_any_form():
     head = small_head(loss="bce")
     h, y = batch(several=True)

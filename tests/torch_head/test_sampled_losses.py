@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from hashslide.torch import RowAdagrad
 from hashslide.torch.head import kernels
-from tests.torch_head.heads import CLASSES, N, WIDTH, all_logits, batch, gradients, small_head
+from tests.torch_head.heads import CLASSES, WIDTH, N, all_logits, batch, gradients, small_head
 
 COUNTS = torch.arange(CLASSES) % 17
 SOURCES = {
@@ -45,34 +45,31 @@ def test_the_core_and_torch_operations_agree(monkeypatch, source, several, loss)
 
 @pytest.mark.parametrize("source", ["batch and uniform", "uniform", "exact", "tables"])
 def test_the_expected_gradient_is_that_of_the_full_softmax(source):
-    """The weighted sum over the sample estimates Z, and its gradient Z's, without bias; the softmax is their ratio."""
+    """The sample estimates Z and its gradient without bias; the softmax's is their ratio."""
     head = small_head(**({"negatives": 60} | SOURCES[source] | {"reduction": "none"}))
     h, y = batch(ignored=False)
     full = F.cross_entropy(all_logits(head, h), y, reduction="none")
     expected = torch.exp(full).detach()  # Z / exp(z of the label)
-    exact = gradients(head, h, full.mean())
-    draws, grads = [], []
-    for step in range(300):
+    of_h, of_weight = torch.randn(5, *h.shape), torch.randn(5, CLASSES, WIDTH)  # directions that are watched
+
+    def projections(gradient_of_h, gradient_of_weight):
+        return torch.cat([(of_h * gradient_of_h).sum((1, 2)), (of_weight * gradient_of_weight).sum((1, 2))])
+
+    def watched(loss):
+        """Estimates of Z and directional derivatives: unbiased for exp(loss), not for the loss itself."""
+        found = gradients(head, h, (torch.exp(loss) / expected).mean())
+        return torch.cat([torch.exp(loss).detach() / expected, projections(*found[:2])]).double()
+
+    truth, draws = watched(full), []
+    for step in range(400):
         head._steps = 100 + step
-        loss = head(h, y)
-        draws.append(torch.exp(loss).detach().double())
-        head.zero_grad()
-        h.grad = None
-        # d exp(loss) = exp(loss) dloss: unbiased for dZ, where the gradient of log Z is only nearly so
-        (torch.exp(loss) / expected).mean().backward()
-        grads.append(h.grad.double())
-    _assert_mean(torch.stack(draws), expected.double())
-    _assert_mean(torch.stack(grads), exact[0].double())
-
-
-def _assert_mean(draws, expected):
-    """Within 3 standard errors on the whole: the mean of the squared deviations, in units of them, is about 1."""
-    error = draws.std(0) / len(draws) ** 0.5
-    known = error > 1e-9
-    deviations = (draws.mean(0) - expected)[known] / error[known]
-    assert deviations.square().mean() < 1.5
-    assert abs(float(deviations.mean())) * len(deviations) ** 0.5 < 3 * max(1.0, len(deviations) ** 0.5 / 4)
-    torch.testing.assert_close(draws.mean(0)[~known], expected[~known], rtol=1e-4, atol=1e-6)
+        draws.append(watched(head(h, y)))
+    found = torch.stack(draws)
+    assert found.std(0).min() > 0.001
+    deviations = (found.mean(0) - truth) / (found.std(0) / len(draws) ** 0.5)
+    assert deviations[N:].abs().max() < 3
+    of_z = found[:, :N].mean(1)  # the examples share their draws
+    assert abs(of_z.mean() - 1) < 3 * of_z.std() / len(draws) ** 0.5
 
 
 def test_counts_make_the_labels_of_the_batch_unbiased():
@@ -87,7 +84,7 @@ def test_counts_make_the_labels_of_the_batch_unbiased():
         y = torch.multinomial(chances, N, replacement=True)
         estimates.append(torch.exp(head(h.expand(N, -1), y).detach().double() + z[y]) - torch.exp(z[y]))
     draws = torch.stack(estimates).mean(1)
-    # each label itself is certain and left out above: what is expected of the others is Z without it, on average
+    # the label itself is certain, and left out above: so what is expected is Z without it
     expected = torch.exp(z).sum() - (chances * torch.exp(z)).sum()
     error = draws.std() / len(draws) ** 0.5
     assert abs(draws.mean() - expected) < 4 * error
@@ -100,7 +97,7 @@ def test_one_vs_all_has_its_optimum_where_all_classes_have_theirs():
     with torch.no_grad():
         head.weight.zero_()
         head.bias.copy_(torch.logit(chances))
-    total, squares, steps = torch.zeros(CLASSES), torch.zeros(CLASSES), 3000
+    total, squares, steps = torch.zeros(CLASSES), torch.zeros(CLASSES), 400
     for _ in range(steps):
         y = (torch.rand(20, CLASSES) < chances).float().to_sparse_csr()
         head.zero_grad()
@@ -152,12 +149,13 @@ def test_accumulated_gradients_are_the_sum():
 
 def test_reductions_and_gradients_of_single_losses_agree():
     h, y = batch()
-    each = small_head(reduction="none", negatives=50)(h, y)
+    head = small_head(reduction="none", negatives=50)
+    each = head(h, y)
     counted = (y >= 0).sum()
     torch.testing.assert_close(small_head(reduction="sum", negatives=50)(h, y), each.sum())
     torch.testing.assert_close(small_head(negatives=50)(h, y), each.sum() / counted)
     assert (each[y < 0] == 0).all()
-    grads = gradients(small_head(negatives=50), h, each[:7].sum())[0]
+    grads = gradients(head, h, each[:7].sum())[0]
     assert (grads[7:] == 0).all() and (grads[0] != 0).any()
 
 
@@ -200,6 +198,9 @@ def test_bfloat16_weights_and_autocast():
     assert trunk.weight.grad.abs().sum() > 0
 
 
+@pytest.mark.filterwarnings(
+    "ignore:The .grad attribute of a Tensor that is not a leaf"
+)  # the compiler asks for it
 def test_compiled_models_break_the_graph_at_the_head():
     trunk, head = torch.nn.Linear(WIDTH, WIDTH), small_head(negatives=50)
     model = torch.compile(lambda x, y: head(trunk(x), y), backend="eager")

@@ -114,11 +114,12 @@ class _SampledLosses(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        work, ids, (weight, bias) = ctx.work, ctx.ids, ctx.parameters
+        work, ids = ctx.work, ctx.ids
         if work is None:
             raise RuntimeError(
                 "the backward pass of a SlideLoss ran already, and its memory is freed. Call the head again."
             )
+        weight, bias = ctx.parameters
         of_h, of_weight, of_bias = ctx.needs_input_grad[:3]
         dh = torch.empty_like(ctx.x) if of_h else None
         dw = torch.empty((len(ids), weight.shape[1])) if of_weight else None

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hashslide.errors import InputError
 
-__all__ = ["Labels", "labels_of"]
+__all__ = ["Labels", "labels_of", "rows_of"]
 
 
 def __dir__() -> list[str]:
@@ -88,6 +88,16 @@ def labels_of(y: Tensor, shape: torch.Size, num_classes: int, ignore_index: int,
     return _finished(sizes, table[is_label], is_label.nonzero()[:, 0], counted)
 
 
+def rows_of(begin: Tensor) -> Tensor:
+    """Return the row of each entry of a CSR matrix from its offsets.
+
+    A cumulative sum: `torch.repeat_interleave` waits for all threads, which takes long on a busy machine.
+    """
+    marks = begin.new_zeros(int(begin[-1]) + 1)
+    marks.index_add_(0, begin[1:-1], torch.ones_like(begin[1:-1]))
+    return marks.cumsum(0)[:-1]
+
+
 def _of_matrix(y: Tensor, shape: torch.Size, num_classes: int) -> Labels:
     n = shape.numel()
     if len(shape) != 1 or tuple(y.shape) != (n, num_classes):
@@ -101,7 +111,7 @@ def _of_matrix(y: Tensor, shape: torch.Size, num_classes: int) -> Labels:
         )
     sizes = begin.diff()
     _check_classes(ids, num_classes, None)
-    rows = torch.repeat_interleave(sizes)
+    rows = rows_of(begin)
     order = (rows * num_classes + ids).argsort()
     ids = ids[order]  # the rows stay as they are
     if bool(((ids[1:] == ids[:-1]) & (rows[1:] == rows[:-1])).any()):

@@ -59,6 +59,16 @@ class _RowOptimizer(torch.optim.Optimizer):
                     self._update(group, parameter, *_rows(parameter.grad))
         return loss
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a saved state, with the types of its numbers: PyTorch would make them the parameters'."""
+        super().load_state_dict(state_dict)
+        keys = [key for group in state_dict["param_groups"] for key in group["params"]]
+        parameters = [parameter for group in self.param_groups for parameter in group["params"]]
+        for key, parameter in zip(keys, parameters, strict=True):
+            for name, value in state_dict["state"].get(key, {}).items():
+                if isinstance(value, Tensor):
+                    self.state[parameter][name] = value.detach().clone().to(parameter.device)
+
     def _update(self, group: dict[str, Any], parameter: Tensor, rows: Any, gradient: Tensor) -> None:
         raise NotImplementedError
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hashslide.torch.labels import Labels
+from hashslide.torch.labels import Labels, rows_of
 
 __all__ = ["Prior", "Sample", "draws", "sample"]
 
@@ -139,7 +139,7 @@ def sample(
         shift = shift.masked_fill(~by_chance, math.inf)
     if found is not None:
         shift[inverse[len(labels.ids) + n_draws :]] = 0.0
-        pairs = torch.repeat_interleave(begin.diff()) * num_classes + certain
+        pairs = rows_of(begin) * num_classes + certain
         is_own = torch.isin(labels.rows * num_classes + labels.ids, pairs)
         target_shift = target_shift.masked_fill(is_own, 0.0)
     return Sample(ids, shift.float(), places, target_shift.float())
