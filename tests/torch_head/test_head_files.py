@@ -88,11 +88,11 @@ def test_the_command_predicts_from_a_head(tmp_path):
         *(" ".join(f"{j}:{x:.9g}" for j, x in enumerate(row)) for row in h.tolist()),
     ]
     (tmp_path / "h.txt").write_text("\n".join(lines) + "\n")
-    arguments = ["predict", str(tmp_path / "head.hashslide"), str(tmp_path / "h.txt"), "-k", "2"]
-    done = CliRunner().invoke(app, [*arguments, "--format", "json"])
+    arguments = ["predict", str(tmp_path / "head.hashslide"), str(tmp_path / "h.txt"), "-k", "2", "--json"]
+    done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(found) == len(h)
+    assert [row["labels"] for row in found] == [[str(i) for i in row] for row in head.topk(h, 2)[1].tolist()]
 
 
 def test_a_head_takes_the_output_layer_of_a_classifier(tmp_path):
