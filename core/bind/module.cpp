@@ -8,9 +8,9 @@
 
 #include "base/parallel.h"
 #include "base/rng.h"
-#include "bind/arrays.h"
-#include "bind/names.h"
-#include "bind/released.h"
+#include "python/arrays.h"
+#include "python/names.h"
+#include "python/released.h"
 #include "simd/gemm.h"
 #include "simd/kernels.h"
 #include "simd/packing.h"
@@ -20,6 +20,7 @@ using namespace nb::literals;
 
 void bind_data(nb::module_& m);
 void bind_hash_families(nb::module_& m);
+void bind_head(nb::module_& m);
 void bind_network(nb::module_& m);
 void bind_neuron_index(nb::module_& m);
 void bind_sampler(nb::module_& m);
@@ -111,6 +112,7 @@ NB_MODULE(_core, m) {
     hashslide::bind_lock(m);
     bind_data(m);
     bind_hash_families(m);
+    bind_head(m);
     bind_neuron_index(m);
     bind_sampler(m);
     bind_settings(m);
