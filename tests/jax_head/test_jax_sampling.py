@@ -7,7 +7,7 @@ import pytest
 
 from hashslide.jax import SlideHead
 
-CLASSES, WIDTH, DRAWS, REPEATS = 6000, 4, 4000, 300
+CLASSES, WIDTH, DRAWS, REPEATS = 3000, 4, 1500, 150
 COUNTS = 1 + 10_000 // np.arange(1, CLASSES + 1)
 
 
@@ -34,7 +34,7 @@ def test_a_sample_holds_each_label_and_negative_once():
     assert (np.diff(real) > 0).all() and (ids[len(real) :] == 50).all()
     assert {0, 4, 7, 49} <= set(real.tolist()) and len(real) > 10
     np.testing.assert_array_equal(s.rows.weight[: len(real)], table.weight[real])
-    assert not s.rows.weight[len(real) :].any() and not s.negative[len(real) :].any()
+    assert not s.rows.weight[len(real) :].any() and np.isinf(s.log_q[len(real) :]).all()
     found = [sorted(ids[t[t < len(ids)]].tolist()) for t in np.asarray(s.targets)]
     assert found == [[4], [0, 7, 49], []]
     assert [w[w > 0].tolist() for w in np.asarray(s.labels.weight)] == [[1], pytest.approx([1 / 3] * 3), []]
@@ -86,7 +86,7 @@ def test_the_expected_gradient_is_that_of_the_full_softmax(source):
     settings = {"negatives": DRAWS, "reduction": "sum"} | SOURCES[source]
     head = SlideHead(WIDTH, CLASSES, **settings)
     table = table_of(head, 0.5)
-    others = DRAWS if settings["negatives"] == 0 else 500
+    others = 400 if settings["negatives"] == 0 else 200
     counts = settings.get("counts", COUNTS)
     h, label = jax.random.normal(jax.random.key(3), (WIDTH,)), 17
     directions = jax.random.normal(jax.random.key(4), (CLASSES, 6))
@@ -126,9 +126,7 @@ def test_with_all_classes_in_the_sample_the_loss_is_exact():
 @pytest.mark.parametrize(
     "settings",
     [
-        {"in_batch": False},
         {"in_batch": True},
-        {"in_batch": True, "counts": True},
         {"in_batch": False, "counts": True, "sampling": "frequency"},
         {"in_batch": True, "counts": True, "sampling": "frequency"},
         {"in_batch": True, "counts": True, "negatives": 0},
@@ -154,5 +152,5 @@ def test_bce_is_at_rest_at_the_true_log_odds(settings):
         slope = jax.grad(lambda rows: head.loss(jnp.zeros((8, 2)), rows, s))(s.rows).bias
         return jnp.zeros(n).at[s.ids].set(slope, mode="drop")
 
-    found = np.asarray(jax.vmap(one)(jax.random.split(jax.random.key(2), 20_000)))
+    found = np.asarray(jax.vmap(one)(jax.random.split(jax.random.key(2), 8_000)))
     assert worst_deviation(found, 0) < 3.5  # the largest of 30

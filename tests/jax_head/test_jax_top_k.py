@@ -8,7 +8,7 @@ import pytest
 from hashslide.jax import SlideHead
 
 
-@pytest.mark.parametrize("k", [1, 5, 300])
+@pytest.mark.parametrize("k", [5, 300])
 @pytest.mark.parametrize("logits", [1, 1 << 22], ids=["blocks", "one block"])
 def test_the_best_are_those_of_all_logits(k, logits, monkeypatch):
     monkeypatch.setattr("hashslide.jax._streaming._LOGITS", logits)
@@ -25,16 +25,15 @@ def test_the_best_are_those_of_all_logits(k, logits, monkeypatch):
     np.testing.assert_array_equal(values, np.take_along_axis(z, order, axis=1))
 
 
-def test_there_are_never_the_logits_of_all_classes():
+@pytest.mark.parametrize("what", ["top_k", "loss", "gradient"])
+def test_there_are_never_the_logits_of_all_classes(what):
     head, n = SlideHead(4, 200_000), 64
     table = head.init(jax.random.key(0))
-    h = jnp.ones((n, 4))
-    all_logits = 4 * n * 200_000
-    for function in (
-        lambda table: head.top_k(table, h, 5),
-        lambda table: head.exact_loss(table, h, jnp.zeros(n, jnp.int32)),
-        jax.grad(lambda weight: head.exact_loss(table._replace(weight=weight), h, jnp.zeros(n, jnp.int32))),
-    ):
-        argument = table.weight if function.__name__ != "<lambda>" else table
-        memory = jax.jit(function).lower(argument).compile().memory_analysis()
-        assert memory.temp_size_in_bytes < all_logits * 0.8
+    y = jnp.zeros(n, jnp.int32)
+    functions = {
+        "top_k": lambda weight, h: head.top_k(table._replace(weight=weight), h, 5),
+        "loss": lambda weight, h: head.exact_loss(table._replace(weight=weight), h, y),
+    }
+    functions["gradient"] = jax.grad(functions["loss"], (0, 1))
+    compiled = jax.jit(functions[what]).lower(table.weight, jnp.ones((n, 4))).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 4 * n * 200_000 * 0.8

@@ -54,14 +54,14 @@ class SlideHead:
         Classes drawn for each batch, with replacement. Where it is `num_classes` or more, every class is in
         every sample.
     in_batch : bool, default True
-        The labels of the other examples of the batch are negatives too. With ``loss="bce"`` that needs
-        `counts`, or ``negatives=0``: nobody knows otherwise how likely they are.
+        The labels of the other examples of the batch are negatives too.
     sampling : {"uniform", "frequency"}
         How negatives are drawn; "frequency": one half of them in proportion to `counts`, the other uniformly,
         so that every class has its turn.
     counts : array-like of shape (num_classes,), optional
         How often each class is a label in the training data. With it, the correction knows how likely a
-        class is to come with the batch, and the biases start at the log of the frequencies.
+        class is to come with the batch, where it otherwise takes the batch as given; and the biases start at
+        the log of the frequencies.
     weight : array-like of shape (num_classes,), optional
         Weight of each class as a label.
     bias : bool, default True

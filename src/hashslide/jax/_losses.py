@@ -19,20 +19,18 @@ def sampled_losses(loss: str, h: Array, rows: Rows, sample: Sample) -> Array:
     bce: every logit is taken as z − log q, so that z itself estimates the log odds (Prentice & Pyke 1979).
     """
     z = jnp.matmul(h.astype(jnp.float32), rows.weight.T) + rows.bias
-    labels, n_rows = sample.labels, len(sample.ids)
+    labels = sample.labels
     is_own = jnp.zeros(z.shape, bool).at[jnp.arange(len(h))[:, None], sample.targets].set(True, mode="drop")
-    counts = labels.counted[:, None] & sample.negative & ~is_own
-    place = jnp.minimum(sample.targets, n_rows - 1)
-    shifted = z - sample.log_q
+    own = z.at[jnp.arange(len(h))[:, None], sample.targets].get(mode="fill", fill_value=0)
+    is_counted = labels.counted[:, None]
     if loss == "softmax":
-        logits = jnp.where(is_own, z, jnp.where(counts, shifted, -jnp.inf))
-        logits = jnp.where(labels.counted[:, None], logits, 0)  # no gradient of what is all -infinity
+        logits = jnp.where(is_own, z, z - sample.log_q)
+        logits = jnp.where(is_counted, logits, 0)  # the gradient of what is all -infinity would be NaN
         log_sum = jax.nn.logsumexp(logits, axis=1)
-        own = jnp.take_along_axis(z, place, axis=1)
         return (labels.weight * (log_sum[:, None] - own)).sum(axis=1)
-    own = jnp.take_along_axis(shifted, place, axis=1)
-    negatives = jnp.where(counts, jax.nn.softplus(jnp.where(counts, shifted, 0)), 0).sum(axis=1)
-    return (labels.weight * jax.nn.softplus(-own)).sum(axis=1) + negatives
+    is_negative = is_counted & (sample.log_q < jnp.inf) & ~is_own
+    negatives = jnp.where(is_negative, jax.nn.softplus(z - sample.log_q), 0).sum(axis=1)
+    return (labels.weight * jax.nn.softplus(sample.target_log_q - own)).sum(axis=1) + negatives
 
 
 def exact_losses(loss: str, h: Array, weight: Array, bias: Array, labels: Labels) -> Array:

@@ -41,12 +41,11 @@ def sample_classes(settings: HeadSettings, table: Table, y: Array, key: Array) -
     size = min(len(found), n)
     ids = jnp.unique(found, size=size, fill_value=n) if size else found
     targets = jnp.where(labels.ids < n, jnp.searchsorted(ids, labels.ids), size).astype(jnp.int32)
-    is_label = jnp.zeros(size, bool).at[targets].set(True, mode="drop")
     is_drawn = jnp.zeros(size, bool).at[jnp.searchsorted(ids, drawn)].set(True)
-    log_q, negative = _chances(settings, table.starts, ids, labels, is_label, is_drawn)
+    log_q, target_log_q = _chances(settings, table.starts, ids, labels, targets, is_drawn)
     weight = table.weight.at[ids].get(mode="fill", fill_value=0, indices_are_sorted=True)
     bias = table.bias.at[ids].get(mode="fill", fill_value=0, indices_are_sorted=True)
-    return Sample(ids, Rows(weight, bias), log_q, negative, targets, labels)
+    return Sample(ids, Rows(weight, bias), log_q, targets, target_log_q, labels)
 
 
 def _draw(settings: HeadSettings, table: Table, key: Array) -> Array:
@@ -69,31 +68,39 @@ def _by_frequency(settings: HeadSettings) -> int:
 
 
 def _chances(
-    settings: HeadSettings, starts: Array | None, ids: Array, labels: Labels, is_label: Array, is_drawn: Array
+    settings: HeadSettings, starts: Array | None, ids: Array, labels: Labels, targets: Array, is_drawn: Array
 ) -> tuple[Array, Array]:
-    """Return the log of the chance that each class is in the sample, and which classes are negatives.
+    """Return `log_q` and `target_log_q` of a sample.
 
-    The chance is that of a class which the example in question does not carry. Without frequencies, softmax
-    takes the labels of the batch as given: they count once, and the draws stand for all other classes. For
-    bce, where a class needs the same correction as a label and as a negative, the draws alone are negatives.
+    With the frequencies f of the classes, the labels of the batch come by chance as the draws do: a class is
+    missed by B − 1 other examples with chance (1 − f)^(B − 1). Without them the labels of the other examples
+    are taken as given: what one of them carries is certain, and the draws stand for all other classes.
     """
     n, n_drawn = settings.num_classes, settings.negatives
-    exists, certain = ids < n, jnp.zeros(ids.shape, jnp.float32)
+    log_q = jnp.where(ids < n, jnp.float32(0), jnp.inf)
     if n_drawn >= n or (n_drawn == 0 and starts is None):
-        return certain, exists
+        return log_q, jnp.zeros(targets.shape, jnp.float32)
     n_frequent = _by_frequency(settings)
-    log_missed = (n_drawn - n_frequent) * jnp.log1p(-1 / n) + certain
+    log_missed = (n_drawn - n_frequent) * jnp.log1p(-1 / n) + jnp.zeros(ids.shape, jnp.float32)
     if starts is not None:
-        log_other = jnp.log1p(-jnp.minimum(shares(starts, ids), 1 - 1e-6))  # that a draw is another class
-        log_missed += n_frequent * log_other
+        share = shares(starts, ids)
+        log_missed += n_frequent * _log_of_rest(share)
         if settings.in_batch:
             has_label = labels.ids < n
-            n_examples = has_label.any(axis=1).sum()
-            of_others = has_label.sum() * (1 - 1 / jnp.maximum(n_examples, 1))
-            log_missed += of_others * log_other
-    log_q = jnp.where(log_missed < 0, jnp.log(-jnp.expm1(log_missed)), 0)  # 0: nothing comes by chance
+            n_examples = jnp.maximum(labels.counted.sum(), 1)
+            log_missed += (n_examples - 1) * _log_of_rest(share * (has_label.sum() / n_examples))
+    by_chance = jnp.where(log_missed < 0, jnp.log(-jnp.expm1(log_missed)), 0)  # 0: nothing comes by chance
+    target_log_q = by_chance.at[targets].get(mode="fill", fill_value=0)
+    log_q = jnp.where(ids < n, by_chance, jnp.inf)
     if not settings.in_batch:
-        return log_q, is_drawn
+        return jnp.where(is_drawn, log_q, jnp.inf), target_log_q
     if starts is not None:
-        return log_q, exists
-    return (log_q, is_drawn) if settings.loss == "bce" else (jnp.where(is_label, 0, log_q), exists)
+        return log_q, target_log_q
+    n_carriers = jnp.zeros(ids.shape, jnp.int32).at[targets].add(1, mode="drop")
+    of_targets = n_carriers.at[targets].get(mode="fill", fill_value=0)
+    return jnp.where(n_carriers > 0, 0, log_q), jnp.where(of_targets > 1, 0, target_log_q)
+
+
+def _log_of_rest(share: Array) -> Array:
+    """Return the log of the chance that a draw, or an example, does without a class."""
+    return jnp.log1p(-jnp.minimum(share, 1 - 1e-6))

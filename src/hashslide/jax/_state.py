@@ -77,17 +77,18 @@ class Sample(NamedTuple):
     rows : Rows
         Their weights and biases; 0 for padding.
     log_q : float32 array of shape (A,)
-        Log of the chance that the class is in the sample where it is no label of the example.
-    negative : bool array of shape (A,)
-        Whether the class is a negative for the examples that do not carry it; False for padding.
+        Log of the chance that the class meets an example that does not carry it; infinity: it does not, as
+        padding.
     targets : int32 array of shape (N, T)
         Where in the sample the labels of each example are; A where there is none.
+    target_log_q : float32 array of shape (N, T)
+        Log of the chance that each label would have met its example if it were not its label.
     labels : Labels
     """
 
     ids: Array
     rows: Rows
     log_q: Array
-    negative: Array
     targets: Array
+    target_log_q: Array
     labels: Labels
