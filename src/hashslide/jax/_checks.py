@@ -7,19 +7,39 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from hashslide.errors import InputError
 
+from ._sampling import starts_of
+from ._settings import HeadSettings
 from ._state import Rows, Sample, Table
 
 _INT32 = np.iinfo(np.int32)
 
 
-def check_per_class(name: str, values: ArrayLike | None, num_classes: int) -> NDArray[np.float64] | None:
-    """Return one finite number of at least 0 for each class, or None."""
-    if values is None:
+def read_counts(counts: Any, num_classes: int) -> NDArray[np.uint32] | None:
+    """Return the shares that counts of the classes stand for, or None."""
+    if counts is None:
         return None
+    occurrences = _per_class("counts", counts, num_classes)
+    if not occurrences.any():
+        raise InputError("counts holds only zeros; accepted are counts of which one at least is positive.")
+    return starts_of(occurrences)
+
+
+def read_class_weight(weight: Any, num_classes: int) -> NDArray[np.float32] | None:
+    """Return the weights of the classes, or None."""
+    return None if weight is None else _per_class("weight", weight, num_classes).astype(np.float32)
+
+
+def check_has_counts(settings: HeadSettings, starts: Any) -> None:
+    """Refuse to draw by frequency without frequencies."""
+    if settings.sampling == "frequency" and starts is None:
+        raise InputError('sampling is "frequency", which needs counts; give how often each class occurs.')
+
+
+def _per_class(name: str, values: Any, num_classes: int) -> NDArray[np.float64]:
     array = _as_array(name, values)
     if array.dtype.kind not in "iuf" or array.shape != (num_classes,):
         raise InputError(
@@ -65,13 +85,14 @@ def check_labels(y: Any, num_classes: int, ignore_index: int) -> Array:
 def check_hidden(h: Any, in_features: int) -> Array:
     """Return activations of shape (N, in_features), of any floating type."""
     if not isinstance(h, Array):
-        h = jnp.asarray(_as_array("h", h))
+        h = _as_array("h", h)
     if not (jnp.issubdtype(h.dtype, jnp.floating) and h.ndim == 2 and h.shape[1] == in_features):
+        remedy = f" Flatten its first axes: h.reshape(-1, {in_features})." if h.ndim > 2 else ""
         raise InputError(
             f"h has the shape {h.shape} and the dtype {h.dtype}; accepted are floating-point numbers of "
-            f"shape (N, {in_features}). Flatten further axes first: h.reshape(-1, {in_features})."
+            f"shape (N, {in_features}).{remedy}"
         )
-    return h
+    return jnp.asarray(h)
 
 
 def check_table(table: Any, in_features: int, num_classes: int) -> Table:

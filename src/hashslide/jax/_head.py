@@ -5,29 +5,31 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from numpy.typing import ArrayLike
 
-from hashslide._checks import check_bool, check_choice, check_float, check_int
+from hashslide._checks import check_int
+from hashslide._os_errors import StrPath
 from hashslide.errors import InputError
-from hashslide.settings.limits import MAX_IDS
 
 from ._checks import (
+    check_has_counts,
     check_hidden,
     check_key,
     check_labels,
-    check_per_class,
     check_rate,
     check_rows,
     check_same_batch,
     check_sample,
     check_table,
+    read_class_weight,
+    read_counts,
 )
 from ._labels import read_labels
 from ._losses import exact_losses, reduce, sampled_losses
-from ._sampling import sample_classes, starts_of
-from ._settings import HeadSettings
+from ._sampling import sample_classes
+from ._saving import read_table, save_table
+from ._settings import HeadSettings, check_settings
 from ._state import Rows, Sample, Table
 from ._streaming import streamed_top_k
 from ._table import new_table, updated
@@ -118,33 +120,22 @@ class SlideHead:
         initial_accumulator: float = 0.1,
         init_std: float = 0.01,
     ) -> None:
-        self._settings = HeadSettings(
-            check_int("in_features", in_features, 1, MAX_IDS),
-            check_int("num_classes", num_classes, 1, MAX_IDS),
-            check_choice("loss", loss, ("softmax", "bce")),
-            check_int("negatives", negatives, 0, MAX_IDS),
-            check_bool("in_batch", in_batch),
-            check_choice("sampling", sampling, ("uniform", "frequency")),
-            check_bool("bias", bias),
-            check_int("ignore_index", ignore_index, -(2**31), 2**31 - 1),
-            check_choice("reduction", reduction, ("mean", "sum", "none")),
-            check_float("initial_accumulator", initial_accumulator, 0, float(np.finfo(np.float32).max), "()"),
-            check_float("init_std", init_std, 0, float(np.finfo(np.float32).max)),
+        self._settings = check_settings(
+            in_features,
+            num_classes,
+            loss=loss,
+            negatives=negatives,
+            in_batch=in_batch,
+            sampling=sampling,
+            bias=bias,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            initial_accumulator=initial_accumulator,
+            init_std=init_std,
         )
-        occurrences = check_per_class("counts", counts, num_classes)
-        weights = check_per_class("weight", weight, num_classes)
-        if negatives == 0 and not in_batch:
-            raise InputError(
-                "negatives is 0 and in_batch is False, which leaves no negatives; set one of the two."
-            )
-        if occurrences is None and sampling == "frequency":
-            raise InputError('sampling is "frequency", which needs counts; give how often each class occurs.')
-        if occurrences is not None and not occurrences.any():
-            raise InputError(
-                "counts holds only zeros; accepted are counts of which one at least is positive."
-            )
-        self._starts = None if occurrences is None else starts_of(occurrences)
-        self._class_weight = None if weights is None else weights.astype(np.float32)
+        self._starts = read_counts(counts, self.num_classes)
+        self._class_weight = read_class_weight(weight, self.num_classes)
+        check_has_counts(self._settings, self._starts)
 
     def __repr__(self) -> str:
         settings = self._settings._asdict()
@@ -313,6 +304,67 @@ class SlideHead:
         """
         table, h = self._check_table(table), check_hidden(h, self.in_features)
         return _top_k(h, table.weight, table.bias, check_int("k", k, 1, self.num_classes))
+
+    def save(self, table: Table, path: StrPath, classes: ArrayLike | None = None) -> None:
+        """Write a hashslide model file, atomically.
+
+        `SlideClassifier.load`, ``hashslide predict`` and ``hashslide serve`` take it; its features are the
+        activations h.
+
+        Parameters
+        ----------
+        table : Table
+        path : path-like
+        classes : array-like of shape (num_classes,), optional
+            Names of the classes: strings or integers. Default: 0 to num_classes - 1.
+
+        Raises
+        ------
+        InputError
+            `classes` are not as many distinct names, or the table holds NaN or infinity.
+        ModelFileError
+            The file cannot be written.
+        """
+        save_table(self._settings, self._check_table(table), path, classes)
+
+    @classmethod
+    def load(cls, path: StrPath, **settings: Any) -> "tuple[SlideHead, Table]":
+        """Return the head and the table of a hashslide model file; training goes on where it was.
+
+        Parameters
+        ----------
+        path : path-like
+            A file of `save`; or one of any `SlideClassifier`, of which the output layer is taken:
+            `in_features` is then the width of its last hidden layer.
+        **settings
+            Of the head, in place of those in the file, such as ``negatives=1000``.
+
+        Returns
+        -------
+        head : SlideHead
+        table : Table
+
+        Raises
+        ------
+        InputError
+            A setting is not acceptable.
+        ModelFileError
+            The file is missing, damaged or of another kind.
+        """
+        kept, arrays = read_table(path)
+        counts, weight = settings.pop("counts", None), settings.pop("weight", None)
+        head = cls.__new__(cls)
+        try:
+            head._settings = check_settings(**(kept | settings))
+        except TypeError as error:
+            raise InputError(f"a SlideHead does not take these settings: {error}.") from None
+        n = head.num_classes
+        head._starts = arrays.get("starts") if counts is None else read_counts(counts, n)
+        head._class_weight = arrays.get("class_weight") if weight is None else read_class_weight(weight, n)
+        check_has_counts(head._settings, head._starts)
+        own = {"starts": head._starts, "class_weight": head._class_weight}
+        arrays |= {name: array for name, array in own.items() if array is not None}
+        return head, Table(**{name: jnp.array(array) for name, array in arrays.items()})
 
     def _check_table(self, table: Any) -> Table:
         return check_table(table, self.in_features, self.num_classes)
