@@ -18,6 +18,7 @@ MODULES = (
     "hashslide.callbacks",
     "hashslide.ranking",
     "hashslide.network",
+    "hashslide.jax",
     "hashslide.training",
     "hashslide.tuning",
     "hashslide.model_file",

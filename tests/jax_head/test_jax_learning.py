@@ -7,7 +7,7 @@ import numpy as np
 from hashslide import metrics
 from hashslide.jax import SlideHead
 
-BATCH, EPOCHS, WIDTH = 64, 14, 48
+BATCH, EPOCHS, WIDTH = 64, 8, 32
 
 
 def padded(Y):
