@@ -66,17 +66,17 @@ def test_training_goes_on_where_it_was_bit_for_bit(saved):
     assert "negatives=3" in repr(other)
 
 
-def test_the_output_layer_of_any_classifier_can_be_taken(text, tmp_path):
-    d, model = text
-    model.save(tmp_path / "model.hashslide")
-    if model.network_.has_ranker:
-        with pytest.raises(ModelFileError, match="Train the classifier with ranker=False"):
-            SlideHead.load(tmp_path / "model.hashslide")
-    plain = SlideClassifier(hidden=16, epochs=1, ranker=False, random_state=0).fit(d.X_train, d.Y_train)
-    plain.save(tmp_path / "model.hashslide")
-    head, table = SlideHead.load(tmp_path / "model.hashslide")
-    hidden = plain.network_.hidden(d.X_test)
-    labels, scores = plain.predict_topk(d.X_test, 3)
+def test_the_output_layer_of_any_classifier_without_a_ranker_can_be_taken(small, tmp_path):
+    X, Y = small
+    path, settings = tmp_path / "model.hashslide", {"hidden": 16, "epochs": 1, "random_state": 0}
+    SlideClassifier(**settings, ranker=True).fit(X, Y).save(path)
+    with pytest.raises(ModelFileError, match="Train the classifier with ranker=False"):
+        SlideHead.load(path)
+    model = SlideClassifier(**settings, ranker=False).fit(X, Y)
+    model.save(path)
+    head, table = SlideHead.load(path)
+    hidden = model.network_.hidden(X)
+    labels, scores = model.predict_topk(X, 3)
     values, ids = head.top_k(table, hidden, 3)
     np.testing.assert_allclose(values, scores, rtol=1e-3, atol=1e-3)
     assert (np.asarray(ids) == labels).mean() > 0.99

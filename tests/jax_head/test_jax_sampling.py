@@ -75,7 +75,6 @@ SOURCES = {
     "uniform": {"in_batch": False},
     "frequency": {"in_batch": False, "sampling": "frequency", "counts": COUNTS},
     "batch and uniform": {},
-    "batch and uniform with counts": {"counts": COUNTS},
     "batch and frequency": {"sampling": "frequency", "counts": COUNTS},
     "batch alone": {"counts": np.ones(CLASSES), "negatives": 0},
 }
