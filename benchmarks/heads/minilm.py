@@ -70,7 +70,7 @@ def stage_table(
         task = Task(
             options.width, torch.ones(n_classes), negatives=options.negatives, threads=options.threads
         )
-        for arm in ("native", "slide"):
+        for arm in options.arms:
             network, head = trunk(), ARMS[arm](task)
             step = partial(
                 staged_step, partial(network, pieces), head, labels, optimizers(network, options.rate)

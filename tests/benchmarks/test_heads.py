@@ -4,6 +4,7 @@ import argparse
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 torch = pytest.importorskip("torch")
 
@@ -403,8 +404,6 @@ def test_accuracy_is_the_share_of_best_scores():
 
 
 def test_labels_are_padded_and_shared():
-    from scipy.sparse import csr_matrix
-
     Y = csr_matrix(np.array([[1, 0, 1, 0], [0, 0, 0, 1]], np.float32))
     labels = minilm.padded(Y)
     assert labels.tolist() == [[0, 2], [3, minilm.PADDING]]
@@ -412,8 +411,7 @@ def test_labels_are_padded_and_shared():
 
 
 def part_of_glosses(n, seed):
-    from scipy.sparse import csr_matrix
-
+    """Texts of four kinds, each with words and two labels of its own."""
     rng = np.random.default_rng(seed)
     kinds = rng.integers(4, size=n)
     pieces = np.where(np.arange(6) < 5, kinds[:, None] * 5 + np.arange(1, 7), 0).astype(np.int32)
@@ -421,6 +419,29 @@ def part_of_glosses(n, seed):
     Y[np.arange(n), kinds] = Y[np.arange(n), 4 + kinds] = 1
     texts = [" ".join(f"word{piece}" for piece in row if piece) for row in pieces]
     return glosses.Part(texts, pieces, csr_matrix(Y))
+
+
+def test_a_transformer_trains_on_glosses(tmp_path, capsys):
+    given = settings(
+        tmp_path,
+        arms=["native"],
+        classes=[30],
+        stage_steps=1,
+        steps=40,
+        rate=0.01,
+        head_rate=0.2,
+        epochs=2,
+        test=20,
+    )
+    parts = part_of_glosses(200, 0), part_of_glosses(40, 1)
+    minilm.measure(lambda: Transformer(30, 16, 1, 2, 8), *parts, given)
+    found = lines_of(capsys)
+    assert found[0].startswith("| 30 | native | ")
+    assert [line.split(" | ")[0] for line in found[-2:]] == [
+        "| MiniLM, native",
+        "| words, SlideTextClassifier",
+    ]
+    assert found[-2].split(" | ")[3:] == ["1.000", "0.667", "0.400 |"]  # both of two labels
 
 
 def test_steps_of_a_masked_language_model_cost_what_they_score(monkeypatch):
