@@ -1,0 +1,237 @@
+"""Optimisers that touch only the rows of a parameter that have a gradient."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hashslide.errors import InputError
+
+__all__ = ["JoinedOptimizer", "RowAdagrad", "RowAdam"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _rows(gradient: Tensor) -> tuple[Tensor | slice, Tensor]:
+    """Return the rows that a gradient touches, and their gradients as float32 matrix or vector."""
+    if gradient.layout == torch.sparse_coo:
+        gradient = gradient.coalesce()
+        if gradient.sparse_dim() != 1:
+            raise InputError(
+                "a gradient is sparse in more than its rows. Give the parameters of a SlideLoss or of a sparse "
+                "embedding."
+            )
+        return gradient.indices()[0], gradient.values().float()
+    return slice(None), gradient.float()
+
+
+class _RowOptimizer(torch.optim.Optimizer):
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Make one step; rows without a gradient cost nothing and stay as they are."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._update(group, parameter, *_rows(parameter.grad))
+        return loss
+
+    def _update(self, group: dict[str, Any], parameter: Tensor, rows: Any, gradient: Tensor) -> None:
+        raise NotImplementedError
+
+
+def _check(name: str, value: float, low: float, open_low: bool, high: float = math.inf) -> float:
+    if not isinstance(value, int | float) or not (low < value < high or (value == low and not open_low)):
+        bracket = "(" if open_low else "["
+        raise InputError(f"{name} is {value!r}; accepted is a number in {bracket}{low}, {high}).")
+    return float(value)
+
+
+class RowAdagrad(_RowOptimizer):
+    """Adagrad with one float32 a row: s <- s + mean(g^2), w <- w - lr g / sqrt(s + eps).
+
+    Rows without a gradient cost nothing. A bias has one number a class, and so a state of its own size.
+
+    Parameters
+    ----------
+    params : iterable
+        Of parameters, such as ``head.parameters()``; dense gradients are taken too.
+    lr : float > 0, default 0.1
+    initial_accumulator : float > 0, default 1e-4
+        What s starts at, in units of a squared gradient of one example.
+    weight_decay : float >= 0, default 0
+        A touched row shrinks by lr * weight_decay.
+
+    References
+    ----------
+    Duchi, Hazan & Singer, "Adaptive subgradient methods for online learning and stochastic optimization",
+    JMLR 2011.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 0.1,
+        *,
+        initial_accumulator: float = 1e-4,
+        weight_decay: float = 0.0,
+    ) -> None:
+        defaults = {
+            "lr": _check("lr", lr, 0, False),
+            "initial_accumulator": _check("initial_accumulator", initial_accumulator, 0, True),
+            "weight_decay": _check("weight_decay", weight_decay, 0, False),
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, group: dict[str, Any], parameter: Tensor, rows: Any, gradient: Tensor) -> None:
+        state = self.state[parameter]
+        if "sum" not in state:
+            state["sum"] = torch.full(
+                (len(parameter),), group["initial_accumulator"], dtype=torch.float32, device=parameter.device
+            )
+        squares = gradient.square()
+        state["sum"][rows] += squares if gradient.dim() == 1 else squares.flatten(1).mean(1)
+        rate = group["lr"] / state["sum"][rows].sqrt()
+        w = parameter[rows].float() * (1 - group["lr"] * group["weight_decay"])
+        parameter[rows] = (w - rate.view(-1, *[1] * (w.dim() - 1)) * gradient).to(parameter.dtype)
+
+
+class RowAdam(_RowOptimizer):
+    """Adam whose moments move only where a row has a gradient, with a second moment of one float32 a row.
+
+    m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) mean(g^2),  w <- w - lr m' / (sqrt(v') + eps), with m' and v'
+    corrected for the number of steps that the row has been touched in.
+
+    Parameters
+    ----------
+    params : iterable
+        Of parameters; dense gradients are taken too.
+    lr : float > 0, default 1e-3
+    betas : (float, float), default (0.9, 0.999)
+        With the first 0 there is no first moment, and the state is two numbers a row.
+    eps : float > 0, default 1e-8
+    weight_decay : float >= 0, default 0
+        A touched row shrinks by lr * weight_decay.
+
+    References
+    ----------
+    Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        *,
+        weight_decay: float = 0.0,
+    ) -> None:
+        defaults = {
+            "lr": _check("lr", lr, 0, False),
+            "betas": tuple(_check("a beta", beta, 0, False, 1) for beta in betas),
+            "eps": _check("eps", eps, 0, True),
+            "weight_decay": _check("weight_decay", weight_decay, 0, False),
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, group: dict[str, Any], parameter: Tensor, rows: Any, gradient: Tensor) -> None:
+        state, (beta1, beta2) = self.state[parameter], group["betas"]
+        if not state:
+            state["steps"] = torch.zeros(len(parameter), dtype=torch.int32, device=parameter.device)
+            state["second"] = torch.zeros(len(parameter), dtype=torch.float32, device=parameter.device)
+            if beta1 > 0:
+                state["first"] = torch.zeros_like(parameter, dtype=torch.float32)
+        shape = (-1, *[1] * (parameter.dim() - 1))
+        squares = gradient.square()
+        mean_square = squares if gradient.dim() == 1 else squares.flatten(1).mean(1)
+        state["steps"][rows] += 1
+        steps = state["steps"][rows].float()
+        second = state["second"][rows].lerp(mean_square, 1 - beta2)
+        state["second"][rows] = second
+        direction = gradient
+        if beta1 > 0:
+            first = state["first"][rows].lerp(gradient, 1 - beta1)
+            state["first"][rows] = first
+            direction = first / (1 - beta1**steps).view(shape)
+        scale = (second / (1 - beta2**steps)).sqrt() + group["eps"]
+        w = parameter[rows].float() * (1 - group["lr"] * group["weight_decay"])
+        parameter[rows] = (w - group["lr"] * direction / scale.view(shape)).to(parameter.dtype)
+
+
+class JoinedOptimizer(torch.optim.Optimizer):
+    """Several optimisers as one, for trainers that expect one: of the trunk, and of the rows of the head.
+
+    Its ``param_groups`` are those of its parts, so that schedulers reach all of them.
+
+    Parameters
+    ----------
+    *optimizers : torch.optim.Optimizer
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hashslide.torch import JoinedOptimizer, RowAdagrad, SlideLoss
+    >>> trunk, head = torch.nn.Linear(4, 8), SlideLoss(8, 1000)
+    >>> optimizer = JoinedOptimizer(
+    ...     torch.optim.AdamW(trunk.parameters(), 1e-3), RowAdagrad(head.parameters(), 0.1)
+    ... )
+    """
+
+    def __init__(self, *optimizers: torch.optim.Optimizer) -> None:
+        if not optimizers or not all(isinstance(part, torch.optim.Optimizer) for part in optimizers):
+            raise InputError("JoinedOptimizer takes one or more torch optimisers.")
+        self.optimizers = optimizers
+        groups = [group for part in optimizers for group in part.param_groups]
+        super().__init__(groups, {})
+        self._share()
+
+    def _share(self) -> None:
+        """Let the parts and the whole see the same groups."""
+        self.param_groups = [group for part in self.optimizers for group in part.param_groups]
+
+    @property
+    def state(self) -> dict[Any, Any]:  # type: ignore[override]
+        """State of all parameters."""
+        return {key: value for part in self.optimizers for key, value in part.state.items()}
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        pass  # the parts keep it
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Make one step of each part; `closure` is called once."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for part in self.optimizers:
+            part.step()
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters."""
+        for part in self.optimizers:
+            part.zero_grad(set_to_none)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states of the parts."""
+        return {"optimizers": [part.state_dict() for part in self.optimizers]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the states of the parts."""
+        states = state_dict.get("optimizers", [])
+        if len(states) != len(self.optimizers):
+            raise InputError(
+                f"the state is of {len(states)} optimisers; this joins {len(self.optimizers)} of them."
+            )
+        for part, state in zip(self.optimizers, states, strict=True):
+            part.load_state_dict(state)
+        self._share()

@@ -1,0 +1,142 @@
+"""Which classes take part in a step, and what their logits are corrected by; see docs/how/torch.md."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hashslide.torch.labels import Labels
+
+__all__ = ["Prior", "Sample", "draws", "sample"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The active classes of a batch.
+
+    Attributes
+    ----------
+    ids : int64 tensor of shape (A,)
+        Rising.
+    shift : float32 tensor of shape (A,)
+        log r, r the chance that the class meets an example that does not carry it; infinity: it does not.
+    places : int64 tensor of shape (n,)
+        Where in `ids` each label of the batch is.
+    target_shift : float32 tensor of shape (n,)
+        The same logarithm for the labels of the batch and the examples that carry them.
+    """
+
+    ids: Tensor
+    shift: Tensor
+    places: Tensor
+    target_shift: Tensor
+
+
+@dataclass(frozen=True)
+class Prior:
+    """How often each class occurs: `counts` (float64 or int64, (C,)) among `n_examples`."""
+
+    counts: Tensor
+    n_examples: int
+
+    def frequency(self, ids: Tensor) -> Tensor:
+        """Share of the examples that carry a class, add-half smoothed, as float64."""
+        return (self.counts[ids].double() + 0.5) / (self.n_examples + 1.0)
+
+
+_GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_UNIFORM_NEGATIVES = 3  # the stream of the core's generator (core/base/rng.h)
+
+
+def _signed(x: int) -> int:
+    x &= 2**64 - 1
+    return x - 2**64 if x >= 2**63 else x
+
+
+def _mix(x: int) -> int:
+    x = (x + _GOLDEN) & (2**64 - 1)
+    x = (x ^ (x >> 30)) * _FIRST & (2**64 - 1)
+    x = (x ^ (x >> 27)) * _SECOND & (2**64 - 1)
+    return x ^ (x >> 31)
+
+
+def _shifted(x: Tensor, bits: int) -> Tensor:
+    """Shift 64-bit words right, zeros in."""
+    return (x >> bits) & (2 ** (64 - bits) - 1)
+
+
+def _mixed(x: Tensor) -> Tensor:
+    x = x + _signed(_GOLDEN)
+    x = (x ^ _shifted(x, 30)) * _signed(_FIRST)
+    x = (x ^ _shifted(x, 27)) * _signed(_SECOND)
+    return x ^ _shifted(x, 31)
+
+
+def draws(n: int, num_classes: int, seed: int, step: int, device: torch.device) -> Tensor:
+    """Return n uniform draws from all classes with replacement: those of the core's counter-based generator."""
+    key = _mix(_mix(_mix(seed) ^ _UNIFORM_NEGATIVES) ^ step)
+    bits = _mixed(_mixed(torch.arange(n, device=device)) ^ _signed(key))
+    high, low = _shifted(bits, 32), bits & (2**32 - 1)
+    return (high * num_classes + (low * num_classes >> 32)) >> 32  # the upper half of the product of 64 bits
+
+
+def sample(
+    labels: Labels,
+    num_classes: int,
+    drawn: Tensor,
+    in_batch: bool,
+    prior: Prior | None,
+    found: Tensor | None,
+    found_own: Tensor | None,
+) -> Sample:
+    """Return the active classes: the labels of the batch, those drawn and those found, and their corrections.
+
+    Parameters
+    ----------
+    labels : Labels
+    num_classes : int
+    drawn : int64 tensor
+        Uniform draws with replacement.
+    in_batch : bool
+        Whether the labels of an example are negatives for the others.
+    prior : Prior or None
+        None: the labels of the batch are taken as given, and only the draws come by chance.
+    found : int64 tensor or None
+        Classes that hashing found for some example, which are certain.
+    found_own : bool tensor of shape (n,) or None
+        Which labels of the batch their own example found.
+    """
+    parts = [labels.ids, drawn] if found is None else [labels.ids, drawn, found]
+    ids, inverse = torch.unique(torch.cat(parts), return_inverse=True)
+    places = inverse[: len(labels.ids)]
+    n_draws, others = len(drawn), int(labels.counted.sum()) - 1 if in_batch else 0
+    missed = n_draws * math.log1p(-1.0 / num_classes) if num_classes > 1 else -math.inf * (n_draws > 0)
+    if prior is not None and (others > 0 or n_draws > 0):
+        absent = max(others, 0) * torch.log1p(-prior.frequency(ids)) + (missed if n_draws else 0.0)
+        shift = torch.log(-torch.expm1(absent))
+        target_shift = shift[places]
+    elif n_draws > 0:
+        chance = math.log(-math.expm1(missed))
+        shift = torch.full((len(ids),), chance, dtype=torch.float64, device=ids.device)
+        target_shift = shift[places]
+        if in_batch:
+            carriers = torch.bincount(places, minlength=len(ids))
+            shift = shift.masked_fill(carriers > 0, 0.0)
+            target_shift = target_shift.masked_fill(carriers[places] > 1, 0.0)
+    else:
+        shift = torch.zeros(len(ids), dtype=torch.float64, device=ids.device)
+        target_shift = shift[places]
+    if not in_batch:
+        by_chance = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+        by_chance[inverse[len(labels.ids) :]] = True
+        shift = shift.masked_fill(~by_chance, math.inf)
+    if found is not None:
+        shift[inverse[len(labels.ids) + n_draws :]] = 0.0
+        if found_own is not None:
+            target_shift = target_shift.masked_fill(found_own, 0.0)
+    return Sample(ids, shift.float(), places, target_shift.float())
