@@ -18,6 +18,7 @@ using namespace nb::literals;
 
 void bind_data(nb::module_& m);
 void bind_hash_families(nb::module_& m);
+void bind_head(nb::module_& m);
 void bind_network(nb::module_& m);
 void bind_neuron_index(nb::module_& m);
 void bind_sampler(nb::module_& m);
@@ -95,6 +96,7 @@ NB_MODULE(_core, m) {
     hashslide::bind_lock(m);
     bind_data(m);
     bind_hash_families(m);
+    bind_head(m);
     bind_neuron_index(m);
     bind_sampler(m);
     bind_settings(m);

@@ -202,6 +202,13 @@ def commit(
     model.network_ = network
 
 
+def adopt(model: "SlideClassifier", network: Network, labels: LabelNames, multilabel: bool) -> None:
+    """Make a network that was trained elsewhere that of the model."""
+    row = np.zeros((1, network.config.n_features), np.float32)
+    commit(model, row, labels, network, network.config.seed % 2**63, 0, [], ChosenSettings({}), multilabel)
+    model._has_optimizer_state = False
+
+
 def tuning_task(
     model: "SlideClassifier",
     data: TrainingData,

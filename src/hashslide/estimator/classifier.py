@@ -21,6 +21,7 @@ from hashslide.data.pack import Pack
 from hashslide.errors import InputError
 from hashslide.estimator._features import check_features, check_known_features, feature_names
 from hashslide.estimator._fitting import (
+    adopt,
     blocks_of,
     check_eval_set,
     commit,
@@ -58,13 +59,13 @@ from hashslide.estimator.preparing import (
     training_data,
 )
 from hashslide.estimator.saving import load_classifier, save_classifier
-from hashslide.network import effective_threads
+from hashslide.network import Network, effective_threads
 from hashslide.planning import Estimate, estimate
 from hashslide.ranking import Explanation, RankerReport, explain
 from hashslide.recommendation import both_ways
 from hashslide.settings import Layer, Negatives, Optimizer, Sampler, Schedule
 from hashslide.settings.limits import MAX_IDS
-from hashslide.targets import LabelNames, excluded_labels
+from hashslide.targets import LabelNames, check_classes, excluded_labels
 from hashslide.training import Examples, Position, TrainingContext, TrainingData
 from hashslide.tuning import Budget, Halves, search, slices, teller
 
@@ -1052,6 +1053,36 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             enough memory for it.
         """
         return load_classifier(cls, path, mmap, hash, verify)
+
+    @classmethod
+    def from_network(
+        cls, network: Network, *, classes: ArrayLike | None = None, multilabel: bool = True, **parameters: Any
+    ) -> Self:
+        """Return a fitted classifier around a network that was trained elsewhere.
+
+        Parameters
+        ----------
+        network : `hashslide.network.Network`
+            Becomes the classifier's; nothing is copied.
+        classes : array-like of shape (n_labels,), optional
+            Distinct names of the labels; by default 0 to n_labels - 1.
+        multilabel : bool, default True
+            False: an example has one class, as `predict` returns it.
+        **parameters
+            Of the classifier.
+
+        Raises
+        ------
+        InputError
+            `classes` are not as many distinct names as the network has labels.
+        """
+        model, config = cls(**parameters), network.config
+        names = None if classes is None else check_classes(classes)
+        if names is not None and len(names) != config.n_labels:
+            raise InputError(f"classes holds {len(names)} names for {config.n_labels} labels. Give one for each.")
+        labels = LabelNames(config.n_labels, names)
+        unbroken(model._lock, lambda: adopt(model, network, labels, check_bool("multilabel", multilabel)))
+        return model
 
     def plot_history(self, x: str = "epoch", y: str | Sequence[str] | None = None, ax: Any = None) -> Any:
         """Draw how the training went; needs matplotlib, ``pip install 'hashslide[plot]'``.

@@ -39,6 +39,11 @@ class Labels:
         """Number of examples."""
         return len(self.counted)
 
+    @property
+    def n_counted(self) -> int:
+        """Number of examples that have a part in the loss."""
+        return int(self.counted.sum())
+
 
 _ACCEPTED = (
     "Accepted are int64 labels of the shape of the activations without their last dimension (one each), or with "

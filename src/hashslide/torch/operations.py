@@ -8,7 +8,15 @@ from torch import Tensor
 from hashslide.torch.labels import Labels
 from hashslide.torch.sampling import Sample
 
-__all__ = ["exact_losses", "exact_topk", "sampled_losses", "sparse_rows"]
+__all__ = [
+    "coalesced_after_backward",
+    "exact_losses",
+    "exact_topk",
+    "is_rising",
+    "sampled_losses",
+    "shares_of",
+    "sparse_rows",
+]
 
 
 def __dir__() -> list[str]:
@@ -26,19 +34,37 @@ def sparse_rows(ids: Tensor, values: Tensor, n_rows: int) -> Tensor:
     )
 
 
+def is_rising(gradient: Tensor) -> bool:
+    """Tell whether the rows of a sparse gradient rise, each once."""
+    return bool((gradient._indices()[0].diff() > 0).all())
+
+
+def coalesced_after_backward(*parameters: Tensor | None) -> None:
+    """Have the gradients marked as coalesced once they have been made: PyTorch drops the mark on the way."""
+
+    def mark() -> None:
+        for parameter in parameters:
+            gradient = None if parameter is None else parameter.grad
+            if gradient is not None and gradient.layout == torch.sparse_coo and is_rising(gradient):
+                gradient._coalesced_(True)
+
+    torch.autograd.Variable._execution_engine.queue_callback(mark)
+
+
 class _Rows(torch.autograd.Function):
     """The rows `ids` of a parameter, whose gradient is sparse."""
 
     @staticmethod
     def forward(ctx: Any, parameter: Tensor, ids: Tensor) -> Tensor:
-        ctx.n_rows = len(parameter)
+        ctx.parameter = parameter
         ctx.save_for_backward(ids)
         return parameter.index_select(0, ids)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (ids,) = ctx.saved_tensors
-        return sparse_rows(ids, gradients[0].contiguous(), ctx.n_rows), None
+        coalesced_after_backward(ctx.parameter)
+        return sparse_rows(ids, gradients[0].contiguous(), len(ctx.parameter)), None
 
 
 def sampled_losses(
@@ -76,7 +102,7 @@ def _add_positives(losses: Tensor, z: Tensor, labels: Labels, class_weight: Tens
     return losses.index_add(0, labels.rows, positive - softplus(z))
 
 
-def _shares(labels: Labels, class_weight: Tensor | None) -> Tensor:
+def shares_of(labels: Labels, class_weight: Tensor | None) -> Tensor:
     """How much each label of an example counts: its weight over the number of the example's labels."""
     sizes = labels.begin.diff()[labels.rows].float()
     return 1.0 / sizes if class_weight is None else class_weight[labels.ids] / sizes
@@ -84,7 +110,7 @@ def _shares(labels: Labels, class_weight: Tensor | None) -> Tensor:
 
 def _cross_entropy(log_z: Tensor, z: Tensor, labels: Labels, class_weight: Tensor | None) -> Tensor:
     """Mean over the labels of an example of log Z - z; 0 without labels."""
-    parts = _shares(labels, class_weight) * (log_z[labels.rows] - z)
+    parts = shares_of(labels, class_weight) * (log_z[labels.rows] - z)
     return torch.zeros_like(log_z).index_add(0, labels.rows, parts)
 
 
@@ -128,7 +154,7 @@ class _ExactLosses(torch.autograd.Function):
             sigmoid = torch.sigmoid(z_of_labels)
             at_labels = g_of_labels * (a * (sigmoid - 1) - sigmoid)
         else:
-            shares = _shares(labels, class_weight)
+            shares = shares_of(labels, class_weight)
             at_labels = -g_of_labels * shares
             g = g * torch.zeros_like(g).index_add(0, labels.rows, shares)
         dh = torch.zeros_like(x)

@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 
 from hashslide.errors import InputError
+from hashslide.network import effective_threads
+from hashslide.torch.kernels import adagrad_rows, adam_rows, is_core_tensor
+from hashslide.torch.operations import is_rising
 
 __all__ = ["JoinedOptimizer", "RowAdagrad", "RowAdam"]
 
@@ -18,18 +21,30 @@ def __dir__() -> list[str]:
 
 def _rows(gradient: Tensor) -> tuple[Tensor | slice, Tensor]:
     """Return the rows that a gradient touches, and their gradients as float32 matrix or vector."""
-    if gradient.layout == torch.sparse_coo:
+    if gradient.layout != torch.sparse_coo:
+        return slice(None), gradient.float()
+    if gradient.sparse_dim() != 1:
+        raise InputError(
+            "a gradient is sparse in more than its rows. Give the parameters of a SlideLoss or of a sparse "
+            "embedding."
+        )
+    if not is_rising(gradient):
         gradient = gradient.coalesce()
-        if gradient.sparse_dim() != 1:
-            raise InputError(
-                "a gradient is sparse in more than its rows. Give the parameters of a SlideLoss or of a sparse "
-                "embedding."
-            )
-        return gradient.indices()[0], gradient.values().float()
-    return slice(None), gradient.float()
+    return gradient._indices()[0], gradient._values().float()
 
 
 class _RowOptimizer(torch.optim.Optimizer):
+    """Takes the rows that each parameter's gradient names; the core makes the step where it can."""
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any], n_jobs: int | None) -> None:
+        self.n_jobs, self.n_threads = n_jobs, effective_threads(n_jobs)
+        super().__init__(params, defaults)
+
+    def _key(self, state: dict[str, Any]) -> int:
+        """Return what bfloat16 weights are rounded by in this step."""
+        state["calls"] = state.get("calls", 0) + 1
+        return int(state["calls"])
+
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Make one step; rows without a gradient cost nothing and stay as they are."""
@@ -45,6 +60,10 @@ class _RowOptimizer(torch.optim.Optimizer):
 
     def _update(self, group: dict[str, Any], parameter: Tensor, rows: Any, gradient: Tensor) -> None:
         raise NotImplementedError
+
+
+def _is_for_core(parameter: Tensor, rows: Tensor | slice) -> bool:
+    return not isinstance(rows, slice) and parameter.dim() == 2 and is_core_tensor(parameter)
 
 
 def _check(name: str, value: float, low: float, open_low: bool, high: float = math.inf) -> float:
@@ -68,6 +87,8 @@ class RowAdagrad(_RowOptimizer):
         What s starts at, in units of a squared gradient of one example.
     weight_decay : float >= 0, default 0
         A touched row shrinks by lr * weight_decay.
+    n_jobs : int or None, default None
+        Threads of the core; changes the speed, never the result.
 
     References
     ----------
@@ -82,13 +103,14 @@ class RowAdagrad(_RowOptimizer):
         *,
         initial_accumulator: float = 1e-4,
         weight_decay: float = 0.0,
+        n_jobs: int | None = None,
     ) -> None:
         defaults = {
             "lr": _check("lr", lr, 0, False),
             "initial_accumulator": _check("initial_accumulator", initial_accumulator, 0, True),
             "weight_decay": _check("weight_decay", weight_decay, 0, False),
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, n_jobs)
 
     def _update(self, group: dict[str, Any], parameter: Tensor, rows: Any, gradient: Tensor) -> None:
         state = self.state[parameter]
@@ -96,10 +118,15 @@ class RowAdagrad(_RowOptimizer):
             state["sum"] = torch.full(
                 (len(parameter),), group["initial_accumulator"], dtype=torch.float32, device=parameter.device
             )
+        keep = 1 - group["lr"] * group["weight_decay"]
+        if _is_for_core(parameter, rows):
+            key = self._key(state)
+            adagrad_rows(parameter, rows, gradient, state["sum"], group["lr"], keep, key, self.n_threads)
+            return
         squares = gradient.square()
         state["sum"][rows] += squares if gradient.dim() == 1 else squares.flatten(1).mean(1)
         rate = group["lr"] / state["sum"][rows].sqrt()
-        w = parameter[rows].float() * (1 - group["lr"] * group["weight_decay"])
+        w = parameter[rows].float() * keep
         parameter[rows] = (w - rate.view(-1, *[1] * (w.dim() - 1)) * gradient).to(parameter.dtype)
 
 
@@ -119,6 +146,8 @@ class RowAdam(_RowOptimizer):
     eps : float > 0, default 1e-8
     weight_decay : float >= 0, default 0
         A touched row shrinks by lr * weight_decay.
+    n_jobs : int or None, default None
+        Threads of the core; changes the speed, never the result.
 
     References
     ----------
@@ -133,6 +162,7 @@ class RowAdam(_RowOptimizer):
         eps: float = 1e-8,
         *,
         weight_decay: float = 0.0,
+        n_jobs: int | None = None,
     ) -> None:
         defaults = {
             "lr": _check("lr", lr, 0, False),
@@ -140,15 +170,20 @@ class RowAdam(_RowOptimizer):
             "eps": _check("eps", eps, 0, True),
             "weight_decay": _check("weight_decay", weight_decay, 0, False),
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, n_jobs)
 
     def _update(self, group: dict[str, Any], parameter: Tensor, rows: Any, gradient: Tensor) -> None:
         state, (beta1, beta2) = self.state[parameter], group["betas"]
-        if not state:
+        if "steps" not in state:
             state["steps"] = torch.zeros(len(parameter), dtype=torch.int32, device=parameter.device)
             state["second"] = torch.zeros(len(parameter), dtype=torch.float32, device=parameter.device)
             if beta1 > 0:
                 state["first"] = torch.zeros_like(parameter, dtype=torch.float32)
+        keep = 1 - group["lr"] * group["weight_decay"]
+        if _is_for_core(parameter, rows):
+            settings = (group["lr"], (beta1, beta2), group["eps"], keep, self._key(state))
+            adam_rows(parameter, rows, gradient, state, *settings, self.n_threads)
+            return
         shape = (-1, *[1] * (parameter.dim() - 1))
         squares = gradient.square()
         mean_square = squares if gradient.dim() == 1 else squares.flatten(1).mean(1)
@@ -162,7 +197,7 @@ class RowAdam(_RowOptimizer):
             state["first"][rows] = first
             direction = first / (1 - beta1**steps).view(shape)
         scale = (second / (1 - beta2**steps)).sqrt() + group["eps"]
-        w = parameter[rows].float() * (1 - group["lr"] * group["weight_decay"])
+        w = parameter[rows].float() * keep
         parameter[rows] = (w - group["lr"] * direction / scale.view(shape)).to(parameter.dtype)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -91,8 +92,7 @@ def sample(
     drawn: Tensor,
     in_batch: bool,
     prior: Prior | None,
-    found: Tensor | None,
-    found_own: Tensor | None,
+    found: tuple[Any, Any] | None,
 ) -> Sample:
     """Return the active classes: the labels of the batch, those drawn and those found, and their corrections.
 
@@ -106,15 +106,17 @@ def sample(
         Whether the labels of an example are negatives for the others.
     prior : Prior or None
         None: the labels of the batch are taken as given, and only the draws come by chance.
-    found : int64 tensor or None
-        Classes that hashing found for some example, which are certain.
-    found_own : bool tensor of shape (n,) or None
-        Which labels of the batch their own example found.
+    found : (int64 array of shape (N + 1,), int32 array) or None
+        Offsets and classes that hashing found for each example. They are certain, and a label is so for the
+        example that found it.
     """
-    parts = [labels.ids, drawn] if found is None else [labels.ids, drawn, found]
+    device, parts = drawn.device, [labels.ids, drawn]
+    if found is not None:
+        begin, certain = (torch.as_tensor(part, dtype=torch.int64, device=device) for part in found)
+        parts.append(certain)
     ids, inverse = torch.unique(torch.cat(parts), return_inverse=True)
     places = inverse[: len(labels.ids)]
-    n_draws, others = len(drawn), int(labels.counted.sum()) - 1 if in_batch else 0
+    n_draws, others = len(drawn), labels.n_counted - 1 if in_batch else 0
     missed = n_draws * math.log1p(-1.0 / num_classes) if num_classes > 1 else -math.inf * (n_draws > 0)
     if prior is not None and (others > 0 or n_draws > 0):
         absent = max(others, 0) * torch.log1p(-prior.frequency(ids)) + (missed if n_draws else 0.0)
@@ -137,6 +139,7 @@ def sample(
         shift = shift.masked_fill(~by_chance, math.inf)
     if found is not None:
         shift[inverse[len(labels.ids) + n_draws :]] = 0.0
-        if found_own is not None:
-            target_shift = target_shift.masked_fill(found_own, 0.0)
+        pairs = torch.repeat_interleave(begin.diff()) * num_classes + certain
+        is_own = torch.isin(labels.rows * num_classes + labels.ids, pairs)
+        target_shift = target_shift.masked_fill(is_own, 0.0)
     return Sample(ids, shift.float(), places, target_shift.float())
