@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear
 
+from hashslide.torch import RowAdagrad, SlideLoss
+
 SCORES = 2**26  # scores that an evaluation holds at once
 CUTOFFS = (0.02, 0.1, 0.5)  # of AdaptiveLogSoftmaxWithLoss, as shares of the classes
 NARROWING = 2.0  # factor from the width of one of its clusters to that of the next
@@ -130,8 +132,6 @@ def torch_sampled(task: Task) -> Head:
 
 def slide(task: Task, **options: Any) -> Head:
     """``SlideLoss``; by default the batch's labels and uniform classes are the negatives."""
-    from hashslide.torch import RowAdagrad, SlideLoss
-
     settings = {"counts": task.counts, "negatives": task.negatives} | options
     module = SlideLoss(task.width, task.n_classes, n_jobs=task.threads, random_state=task.seed, **settings)
     set_weights(module.weight, module.bias, task)

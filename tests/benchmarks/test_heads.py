@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from torch.nn.functional import cross_entropy  # noqa: E402
 
-from benchmarks.heads import arms, command, glyph_cnn, lstm_words, masked_lm, minilm, name_cnn  # noqa: E402
+from benchmarks.heads import arms, command, glyph_cnn, lstm_words, many_classes, masked_lm, minilm, name_cnn  # noqa: E402
 from benchmarks.heads.race import Budget, Learner, Point, quality_at, race, seconds_to, standings  # noqa: E402
 from benchmarks.heads.sets import glosses, glyphs, names, packages, words  # noqa: E402
 from benchmarks.heads.shuffled import Shuffled, accuracy, sample  # noqa: E402
@@ -20,7 +20,8 @@ from benchmarks.heads.trunks import LSTM, Transformer, optimizers  # noqa: E402
 # PyTorch warns once a process that it does not check the sparse gradients which its own layers make.
 pytestmark = pytest.mark.filterwarnings("ignore:Sparse invariant checks")
 
-PLAIN = ("native", "adaptive", "torch-sampled")
+LEARNT = [name for name in arms.ARMS if name != "native-compiled"]  # the compiler warns of itself
+PLAIN = ("native", "adaptive", "torch-sampled", "slide")
 
 
 def task(n_classes, width=8, **options):
@@ -156,9 +157,10 @@ def test_evaluations_score_every_class(name, monkeypatch):
 
 
 def test_linear_layers_start_alike():
-    heads = [arms.ARMS[name](task(50)) for name in ("native", "torch-sampled")]
-    assert torch.equal(heads[0].weight, heads[1].weight)
-    assert torch.equal(heads[0].bias, heads[1].bias)
+    first, *others = [arms.ARMS[name](task(50)) for name in LEARNT if name != "adaptive"]
+    for head in others:
+        assert torch.equal(head.weight, first.weight)
+        assert torch.equal(head.bias, first.bias)
 
 
 def test_the_full_softmax_is_the_cross_entropy():
@@ -168,14 +170,30 @@ def test_the_full_softmax_is_the_cross_entropy():
     torch.testing.assert_close(head.loss(h, y), head.nll(h, y).mean())
 
 
-def test_sampled_losses_estimate_the_full_one():
+@pytest.mark.parametrize("name", ["torch-sampled", "slide", "uniform"])
+def test_sampled_losses_estimate_the_full_one(name):
     given = task(50, negatives=40_000)
     h, y = rows(10)
     exact = arms.native(given).loss(h, y)
-    torch.testing.assert_close(arms.torch_sampled(given).loss(h, y), exact, rtol=0.02, atol=0)
+    torch.testing.assert_close(arms.ARMS[name](given).loss(h, y), exact, rtol=0.02, atol=0)
 
 
-@pytest.mark.parametrize("name", PLAIN)
+def test_the_arms_differ_in_their_negatives():
+    h, y = rows(10)
+    touched = {}
+    for name in ("slide", "batch", "uniform", "exact", "lsh"):
+        head = arms.ARMS[name](task(50))
+        head.loss(h, y).backward()
+        touched[name] = set(head.weight.grad.coalesce().indices()[0].tolist())
+    labels = set(y.tolist())
+    assert touched["batch"] == labels
+    assert labels < touched["slide"] <= touched["exact"]
+    with torch.no_grad():
+        best = head.topk(h, 1)[:, 0]
+    assert set(best.tolist()) <= touched["exact"]
+
+
+@pytest.mark.parametrize("name", LEARNT)
 def test_layers_learn(name):
     head = arms.ARMS[name](task(50, rate=0.5))
     h, y = rows(30)
@@ -386,7 +404,7 @@ def test_the_cnn_of_images_trains_on_glyphs(tmp_path, capsys):
     out = tmp_path / "results.json"
     glyph_cnn.measure(data, settings(tmp_path, test=30, steps=30, out=out))
     found = lines_of(capsys)
-    assert len(found) == 3
+    assert len(found) == len(PLAIN)
     assert all(float(line.split(" | ")[5]) > 0.9 for line in found)
     assert '"arm": "adaptive"' in out.read_text()
 
@@ -450,3 +468,11 @@ def test_steps_of_a_masked_language_model_cost_what_they_score(monkeypatch):
     taken = masked_lm.measure((16, 1, 2), 60, given)
     assert list(taken) == ["all", "masked"]
     assert all(min(stages.values()) > 0 for stages in taken.values())
+
+
+def test_many_classes_are_measured():
+    given = argparse.Namespace(seed=0, batch=8, width=4, negatives=16, threads=1, steps=2)
+    for arm in ("native", "slide"):
+        seconds, before, peak = many_classes.measure(arm, 100, given)
+        assert seconds > 0
+        assert 0 < before <= peak
