@@ -36,7 +36,7 @@ def parser(description: str | None, **defaults: object) -> argparse.ArgumentPars
     made.add_argument("--batch", type=int, default=256, help="examples of a step")
     made.add_argument("--rate", type=float, default=0.002, help="learning rate of the trunk's Adam")
     made.add_argument(
-        "--head-rate", type=float, default=0.05, help="learning rate of the output layer's Adagrad"
+        "--head-rate", type=float, default=0.1, help="learning rate of the output layer's RowAdagrad"
     )
     made.add_argument("--negatives", type=int, default=8192, help="sampled classes of a step")
     made.add_argument("--threads", type=int, default=2)

@@ -2,9 +2,10 @@
 
     python -m benchmarks.heads.minilm FOLDER --steps 1500
 
-First the stages of a training step with more and more classes, by the full softmax and by SlideLoss. Then
-both are fine-tuned, with the whole of MiniLM, from the glosses of WordNet to their hypernyms, for the same
-number of steps. Beside them stands hashslide's own model of the words of the same texts.
+First what profile_head says, and the stages of a training step with more and more classes, by the full
+softmax and by SlideLoss. Then both are fine-tuned, with the whole of MiniLM, from the glosses of WordNet to
+their hypernyms, for the same number of steps. Beside them stands hashslide's own model of the words of the
+same texts.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from hashslide import SlideClassifier, SlideTextClassifier
 from hashslide.metrics import precision_at_k
+from hashslide.torch import profile_head
 
 from ..common.harness import Report, say, table
 from .arms import ARMS, Head, Task
@@ -136,7 +138,9 @@ def measure(
     """Print both tables."""
     torch.set_num_threads(options.threads)
     pieces = torch.from_numpy(train.pieces[: options.batch]).long()
-    print(stage_table(trunk, pieces, options.classes, options), flush=True)
+    for n_classes in options.classes[:1]:
+        print(profile_head(trunk(), pieces, n_classes, negatives=options.negatives, n_jobs=options.threads))
+    print(f"\n{stage_table(trunk, pieces, options.classes, options)}", flush=True)
     if options.steps or options.seconds < float("inf"):
         print(f"\n{len(train.texts):,} texts to train on, {train.Y.shape[1]:,} labels\n")
         print(quality_table(trunk, train, test, options))
