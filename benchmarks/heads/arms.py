@@ -35,7 +35,9 @@ class Task:
     counts
         How often each class occurs in training, shape (n_classes,).
     rate
-        Learning rate of the output layer's RowAdagrad.
+        Learning rate of the layers that compute some classes of a step, with RowAdagrad.
+    full_rate
+        Learning rate of those that compute all, with torch.optim.Adagrad: a step moves all their rows.
     negatives
         Sampled classes of a batch, where some are sampled.
     threads
@@ -47,6 +49,7 @@ class Task:
     width: int
     counts: Tensor
     rate: float = 0.1
+    full_rate: float = 0.05
     negatives: int = 8192
     threads: int = 2
     seed: int = 0
@@ -91,7 +94,7 @@ class AdaptiveHead(Head):
         self.module = nn.AdaptiveLogSoftmaxWithLoss(task.width, n, cutoffs, NARROWING)
         self.order = task.counts.argsort(descending=True, stable=True)
         self.rank = self.order.argsort()
-        optimizer = torch.optim.Adagrad(self.module.parameters(), task.rate, fused=True)
+        optimizer = torch.optim.Adagrad(self.module.parameters(), task.full_rate, fused=True)
         super().__init__(lambda h, y: self.module(h, self.rank[y]).loss, self.order, self.order, optimizer)
 
     def nll(self, h: Tensor, y: Tensor) -> Tensor:
@@ -108,8 +111,9 @@ def native(task: Task, compiled: bool = False) -> Head:
     """PyTorch's full softmax; its option of computing in chunks took ten times as long on a CPU."""
     module = nn.LinearCrossEntropyLoss(task.width, task.n_classes, bias=True)
     set_weights(module.linear.weight, module.linear.bias, task)
+    optimizer = torch.optim.Adagrad(module.parameters(), task.full_rate, fused=True)
     loss = torch.compile(module) if compiled else module
-    return Head(loss, module.linear.weight, module.linear.bias, updates(module.parameters(), task))
+    return Head(loss, module.linear.weight, module.linear.bias, optimizer)
 
 
 def torch_sampled(task: Task) -> Head:
@@ -140,10 +144,7 @@ def slide(task: Task, **options: Any) -> Head:
 
 
 def updates(parameters: Iterable[nn.Parameter], task: Task) -> RowAdagrad:
-    """Return the optimiser of the linear layers.
-
-    The full softmax learns better with it than with torch.optim.Adagrad, the adaptive one worse.
-    """
+    """Return the optimiser of the layers that compute some classes of a step."""
     return RowAdagrad(parameters, task.rate, initial_accumulator=ACCUMULATOR)
 
 

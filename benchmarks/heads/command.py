@@ -36,7 +36,16 @@ def parser(description: str | None, **defaults: object) -> argparse.ArgumentPars
     made.add_argument("--batch", type=int, default=256, help="examples of a step")
     made.add_argument("--rate", type=float, default=0.002, help="learning rate of the trunk's Adam")
     made.add_argument(
-        "--head-rate", type=float, default=0.1, help="learning rate of the output layer's RowAdagrad"
+        "--head-rate",
+        type=float,
+        default=0.1,
+        help="learning rate of RowAdagrad where some classes of a step are computed",
+    )
+    made.add_argument(
+        "--full-rate",
+        type=float,
+        default=0.05,
+        help="learning rate of Adagrad where all classes are computed",
     )
     made.add_argument("--negatives", type=int, default=8192, help="sampled classes of a step")
     made.add_argument("--threads", type=int, default=2)
@@ -44,6 +53,12 @@ def parser(description: str | None, **defaults: object) -> argparse.ArgumentPars
     made.add_argument("--out", type=Path, help="JSON file of all evaluations")
     made.set_defaults(**defaults)
     return made
+
+
+def task_of(options: argparse.Namespace, counts: Tensor) -> Task:
+    """Return the task that the options describe."""
+    rates = options.head_rate, options.full_rate
+    return Task(options.width, counts, *rates, options.negatives, options.threads, options.seed)
 
 
 def compete(
@@ -75,7 +90,7 @@ def compete(
         Of the quality; see ``race.standings``.
     """
     torch.set_num_threads(options.threads)
-    task = Task(options.width, counts, options.head_rate, options.negatives, options.threads, options.seed)
+    task = task_of(options, counts)
     learners = []
     for arm, head in make(options.arms, task).items():
         torch.manual_seed(options.seed)

@@ -26,7 +26,7 @@ from hashslide.torch import profile_head
 
 from ..common.harness import Report, say, table
 from .arms import ARMS, Head, Task
-from .command import parser
+from .command import parser, task_of
 from .race import Batch, Budget, Learner, race, summary
 from .sets import glosses
 from .shuffled import EVALUATED
@@ -69,9 +69,7 @@ def stage_table(
     for n_classes in classes:
         generator = torch.Generator().manual_seed(options.seed)
         labels = torch.randint(n_classes, (len(pieces),), generator=generator)
-        task = Task(
-            options.width, torch.ones(n_classes), negatives=options.negatives, threads=options.threads
-        )
+        task = task_of(options, torch.ones(n_classes))
         for arm in options.arms:
             network, head = trunk(), ARMS[arm](task)
             step = partial(
@@ -105,7 +103,7 @@ def quality_table(
     test = glosses.Part(test.texts[: options.test], test.pieces[: options.test], test.Y[: options.test])
     test_pieces = torch.from_numpy(test.pieces).long()
     counts = torch.from_numpy(np.bincount(train.Y.indices, minlength=train.Y.shape[1]))
-    task = Task(options.width, counts, options.head_rate, options.negatives, options.threads, options.seed)
+    task = task_of(options, counts)
     orders = [np.random.default_rng(epoch).permutation(len(pieces)) for epoch in range(options.epochs)]
     order = torch.from_numpy(np.concatenate(orders))
 

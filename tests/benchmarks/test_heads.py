@@ -195,7 +195,7 @@ def test_the_arms_differ_in_their_negatives():
 
 @pytest.mark.parametrize("name", LEARNT)
 def test_layers_learn(name):
-    head = arms.ARMS[name](task(50, rate=0.5))
+    head = arms.ARMS[name](task(50, rate=0.5, full_rate=0.5))
     h, y = rows(30)
     before = head.nll(h, y).mean()
     for _ in range(60):
