@@ -1,0 +1,1 @@
+"""What a memory that learns from one example achieves and costs."""
