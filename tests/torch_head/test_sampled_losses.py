@@ -4,11 +4,11 @@ import copy
 
 import pytest
 import torch
+from small_heads import CLASSES, WIDTH, N, all_logits, batch, gradients, small_head
 from torch.nn import functional as F
 
 from hashslide.torch import RowAdagrad
 from hashslide.torch.head import kernels
-from tests.torch_head.heads import CLASSES, WIDTH, N, all_logits, batch, gradients, small_head
 
 COUNTS = torch.arange(CLASSES) % 17
 SOURCES = {
