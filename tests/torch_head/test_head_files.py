@@ -93,6 +93,18 @@ def test_the_command_predicts_from_a_head(tmp_path):
     assert [row["labels"] for row in found] == head.topk(h, 2)[1].tolist()
 
 
+def test_the_classifier_of_a_head_scores_and_trains_on(tmp_path):
+    head = trained()
+    head.save(tmp_path / "head.hashslide")
+    model = SlideClassifier.load(tmp_path / "head.hashslide")
+    h, y = batch(ignored=False)
+    h, best = h.detach().numpy(), head.topk(h, 1)[1][:, 0].numpy()
+    assert model.score(h, best) == 1.0
+    before = model.network_.logits(h)
+    model.partial_fit(h, y.numpy())
+    assert model.score(h, y.numpy()) > np.mean(before.argmax(1) == y.numpy())
+
+
 def test_a_head_takes_the_output_layer_of_a_classifier(tmp_path):
     X, y = np.random.default_rng(0).random((300, 20), np.float32), np.arange(300) % 30
     model = SlideClassifier(16, epochs=2, ranker=False, random_state=0).fit(X, y)
