@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from small_heads import CLASSES, WIDTH, N, all_logits, batch, gradients, small_head
 from torch.nn import functional as F
 
 from hashslide.torch import operations
 from hashslide.torch.head import kernels
-from tests.torch_head.heads import CLASSES, WIDTH, N, all_logits, batch, gradients, small_head
 
 WEIGHT = torch.linspace(0.5, 2.0, CLASSES)
 

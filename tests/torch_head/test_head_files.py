@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from small_heads import CLASSES, WIDTH, batch, small_head
 from typer.testing import CliRunner
 
 from hashslide import SlideClassifier, model_file
@@ -15,7 +16,6 @@ from hashslide.cli import app
 from hashslide.errors import InputError, ModelFileError
 from hashslide.settings import DWTA
 from hashslide.torch import RowAdagrad, SlideLoss
-from tests.torch_head.heads import CLASSES, WIDTH, batch, small_head
 
 
 def trained(**settings):
@@ -83,16 +83,26 @@ def test_the_command_predicts_from_a_head(tmp_path):
     head = trained()
     head.save(tmp_path / "head.hashslide")
     h = batch()[0].detach()
-    lines = [
-        f"{len(h)} {WIDTH}",
-        *(" ".join(f"{j}:{x:.9g}" for j, x in enumerate(row)) for row in h.tolist()),
-    ]
+    rows = [" ".join(f"{j}:{x:.9g}" for j, x in enumerate(row)) for row in h.tolist()]
+    lines = [f"{len(h)} {WIDTH} {CLASSES}", *(f"0 {row}" for row in rows)]
     (tmp_path / "h.txt").write_text("\n".join(lines) + "\n")
     arguments = ["predict", str(tmp_path / "head.hashslide"), str(tmp_path / "h.txt"), "-k", "2", "--json"]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [row["labels"] for row in found] == [[str(i) for i in row] for row in head.topk(h, 2)[1].tolist()]
+    assert [row["labels"] for row in found] == head.topk(h, 2)[1].tolist()
+
+
+def test_the_classifier_of_a_head_scores_and_trains_on(tmp_path):
+    head = trained()
+    head.save(tmp_path / "head.hashslide")
+    model = SlideClassifier.load(tmp_path / "head.hashslide")
+    h, y = batch(ignored=False)
+    h, best = h.detach().numpy(), head.topk(h, 1)[1][:, 0].numpy()
+    assert model.score(h, best) == 1.0
+    before = model.network_.logits(h)
+    model.partial_fit(h, y.numpy())
+    assert model.score(h, y.numpy()) > np.mean(before.argmax(1) == y.numpy())
 
 
 def test_a_head_takes_the_output_layer_of_a_classifier(tmp_path):

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 import torch
+from small_heads import CLASSES, WIDTH, N, batch, small_head
 
 from hashslide.errors import InputError
 from hashslide.settings import DWTA
 from hashslide.torch import JoinedOptimizer, RowAdagrad, RowAdam, SlideLoss
-from tests.torch_head.heads import CLASSES, WIDTH, N, batch, small_head
 
 SETTINGS = [
     ({"in_features": 0}, "in_features"),

@@ -5,9 +5,9 @@ import pickle
 
 import pytest
 import torch
+from small_heads import CLASSES, WIDTH, batch, small_head
 
 from hashslide.torch import JoinedOptimizer, RowAdagrad, RowAdam, optimizers
-from tests.torch_head.heads import CLASSES, WIDTH, batch, small_head
 
 KINDS = {
     "adagrad": lambda p: RowAdagrad(p, 0.1, weight_decay=0.01),

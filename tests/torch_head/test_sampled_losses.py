@@ -4,11 +4,11 @@ import copy
 
 import pytest
 import torch
+from small_heads import CLASSES, WIDTH, N, all_logits, batch, gradients, small_head
 from torch.nn import functional as F
 
 from hashslide.torch import RowAdagrad
 from hashslide.torch.head import kernels
-from tests.torch_head.heads import CLASSES, WIDTH, N, all_logits, batch, gradients, small_head
 
 COUNTS = torch.arange(CLASSES) % 17
 SOURCES = {
@@ -90,6 +90,7 @@ def test_counts_make_the_labels_of_the_batch_unbiased():
     assert abs(draws.mean() - expected) < 4 * error
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
 def test_one_vs_all_has_its_optimum_where_all_classes_have_theirs():
     """Given the draws and the other labels, the expected gradient is 0 at the true log odds."""
     chances = torch.full((CLASSES,), 0.004)
@@ -196,6 +197,23 @@ def test_bfloat16_weights_and_autocast():
     loss.backward()
     assert loss.dtype == torch.float32 and single.weight.grad.dtype == torch.float32
     assert trunk.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_model_may_be_cast_as_a_whole(dtype):
+    layers = torch.nn.Linear(WIDTH, WIDTH), small_head(negatives=100, counts=COUNTS)
+    trunk, head = torch.nn.Sequential(*layers).to(dtype)
+    assert head.weight.dtype == dtype
+    assert head.bias.dtype == torch.float32 and torch.equal(head.counts, COUNTS.float())
+    h, y = batch()
+    rows = RowAdagrad(head.parameters())
+    for is_exact in (False, True):
+        head(trunk(h.to(dtype)), y, exact=is_exact).backward()
+        before = head.weight.detach().clone()
+        rows.step()
+        rows.zero_grad()
+        assert not torch.equal(head.weight, before)
+    assert head.topk(h.to(dtype), 3)[0].dtype == torch.float32
 
 
 @pytest.mark.filterwarnings(

@@ -1,4 +1,4 @@
-"""The output layer for PyTorch: the loss of very many classes from a few of them; see docs/frameworks/torch.md.
+"""The output layer for PyTorch: the loss of very many classes from a few; see docs/frameworks/torch.md.
 
 It needs the extra: ``pip install "hashslide[torch]"``.
 """

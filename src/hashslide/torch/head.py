@@ -1,6 +1,7 @@
 """SlideLoss: the linear layer and the loss of very many classes in one, from a few classes a step."""
 
 import math
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -208,6 +209,17 @@ class SlideLoss(nn.Module):
                 self.bias.copy_(torch.logit(share) if self.loss == "bce" else torch.log(share))
             else:
                 self.bias.fill_(-math.log(self.num_classes) if self.loss == "bce" else 0.0)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move what there is; of another type becomes the weight alone, as the rest is small and sums."""
+        single = [id(tensor) for tensor in (self.bias, self.counts, self.class_weight)]
+
+        def moved(tensor: Tensor) -> Tensor:
+            found = fn(tensor)
+            is_cast = id(tensor) in single and found.dtype != tensor.dtype
+            return tensor.to(found.device) if is_cast else found
+
+        return super()._apply(moved, recurse)  # type: ignore[no-untyped-call]
 
     def forward(
         self,

@@ -53,7 +53,7 @@ _ACCEPTED = (
 
 
 def labels_of(y: Tensor, shape: torch.Size, num_classes: int, ignore_index: int, is_bce: bool) -> Labels:
-    """Return the labels `y` of activations of shape (*shape, width).
+    """Return the labels `y` of activations of shape `shape` and a width.
 
     Raises
     ------

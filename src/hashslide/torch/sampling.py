@@ -1,4 +1,4 @@
-"""Which classes take part in a step, and what their logits are corrected by; see docs/frameworks/how_torch.md."""
+"""Which classes take part in a step, and their corrections; see docs/frameworks/how_torch.md."""
 
 import math
 from dataclasses import dataclass

@@ -55,6 +55,8 @@ def save_head(head: "SlideLoss", path: StrPath, classes: ArrayLike | None) -> No
         "label_counts": np.zeros(head.num_classes, np.int64),
     }
     network = Network.from_state(config, state, copy=False)
+    if classes is None and head.loss == "softmax":
+        classes = np.arange(head.num_classes)  # so that a vector of classes may be given to the classifier
     if head.counts is not None:
         counts = head.counts.cpu().double().round().to(torch.int64).numpy()
         network.set_label_prior(counts, max(head.n_examples, int(counts.max())), False)
