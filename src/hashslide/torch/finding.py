@@ -38,14 +38,10 @@ def finder_of(family: Any, budget: int, num_classes: int, width: int, seed: int)
     if isinstance(family, str) and family == "exact":
         return ExactFinder(budget)
     if isinstance(family, str) and family not in HASH_FAMILIES:
-        raise InputError(
-            f"hash is {family!r}; accepted are None, 'exact', {', '.join(map(repr, HASH_FAMILIES))}."
-        )
+        raise InputError(f"hash is {family!r}; accepted are None, 'exact', {', '.join(map(repr, HASH_FAMILIES))}.")
     checked = HASH.check("hash", family)
     if isinstance(checked, CustomHash):
-        raise InputError(
-            "hash is an object of your own; a SlideLoss takes the families of hashslide.settings."
-        )
+        raise InputError("hash is an object of your own; a SlideLoss takes the families of hashslide.settings.")
     return TableFinder(checked, budget, num_classes, width, seed)
 
 

@@ -174,9 +174,7 @@ class SlideLoss(nn.Module):
                 "Give n_examples, the number of examples that were counted."
             )
         self.weight = nn.Parameter(torch.empty(num_classes, in_features, device=device, dtype=dtype))
-        self.bias = (
-            nn.Parameter(torch.empty(num_classes, device=device)) if check_bool("bias", bias) else None
-        )
+        self.bias = nn.Parameter(torch.empty(num_classes, device=device)) if check_bool("bias", bias) else None
         self.reset_parameters()
 
     def _per_class(self, name: str, values: Any, device: Any) -> Tensor | None:
@@ -301,9 +299,7 @@ class SlideLoss(nn.Module):
             drawn = draws(self.negatives, self.num_classes, self._seed, self._steps, h.device)
             active = sample(labels, self.num_classes, drawn, self.in_batch, prior, found)
             ids = active.ids
-            losses = operations.sampled_losses(
-                h, self.weight, self.bias, labels, active, self.class_weight, is_bce
-            )
+            losses = operations.sampled_losses(h, self.weight, self.bias, labels, active, self.class_weight, is_bce)
         if isinstance(self._finder, TableFinder):
             self._finder.touch(ids.numpy().astype(np.int32))
         return losses
@@ -435,10 +431,6 @@ class SlideLoss(nn.Module):
             "in_features": self.in_features,
             "num_classes": self.num_classes,
             "bias": self.bias is not None,
-            **{
-                name: value
-                for name, value in self.settings().items()
-                if name not in ("random_state", "n_examples")
-            },
+            **{name: value for name, value in self.settings().items() if name not in ("random_state", "n_examples")},
         }
         return ", ".join(f"{name}={value!r}" for name, value in named.items())

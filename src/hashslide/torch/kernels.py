@@ -194,9 +194,7 @@ def exact_losses(
 
 
 @torch.no_grad()
-def exact_topk(
-    h: Tensor, weight: Tensor, bias: Tensor | None, k: int, n_threads: int
-) -> tuple[Tensor, Tensor]:
+def exact_topk(h: Tensor, weight: Tensor, bias: Tensor | None, k: int, n_threads: int) -> tuple[Tensor, Tensor]:
     """Return the k largest logits and their classes; of equal logits the smaller class comes first."""
     ids, values = torch.empty((len(h), k), dtype=torch.int64), torch.empty((len(h), k))
     x = h.detach().float().contiguous()
@@ -210,14 +208,7 @@ def _matrix(tensor: Tensor | None) -> Tensor | None:
 
 
 def adagrad_rows(
-    weight: Tensor,
-    ids: Tensor,
-    gradient: Tensor,
-    sums: Tensor,
-    rate: float,
-    keep: float,
-    key: int,
-    n_threads: int,
+    weight: Tensor, ids: Tensor, gradient: Tensor, sums: Tensor, rate: float, keep: float, key: int, n_threads: int
 ) -> None:
     """Make a step of `RowAdagrad` on the rows `ids` of a matrix, or of a vector."""
     matrices = _matrix(gradient), _matrix(borrowed(weight))

@@ -64,15 +64,11 @@ def labels_of(y: Tensor, shape: torch.Size, num_classes: int, ignore_index: int,
     if y.layout == torch.sparse_csr:
         return _of_matrix(y, shape, num_classes)
     if y.layout != torch.strided:
-        raise InputError(
-            f"the labels are a {y.layout} tensor. Convert them with to_sparse_csr(). {_ACCEPTED}"
-        )
+        raise InputError(f"the labels are a {y.layout} tensor. Convert them with to_sparse_csr(). {_ACCEPTED}")
     if y.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8):
         raise InputError(f"the labels are of {y.dtype}. {_ACCEPTED}")
     if y.shape != shape and (y.dim() != len(shape) + 1 or y.shape[:-1] != shape):
-        raise InputError(
-            f"the labels have the shape {tuple(y.shape)} for {tuple(shape)} examples. {_ACCEPTED}"
-        )
+        raise InputError(f"the labels have the shape {tuple(y.shape)} for {tuple(shape)} examples. {_ACCEPTED}")
     table = y.reshape(shape.numel(), -1 if y.shape != shape else 1).to(torch.int64)
     is_label = table != ignore_index
     _check_classes(table[is_label], num_classes, ignore_index)
@@ -95,9 +91,7 @@ def _of_matrix(y: Tensor, shape: torch.Size, num_classes: int) -> Labels:
         )
     begin, ids = y.crow_indices().to(torch.int64), y.col_indices().to(torch.int64)
     if bool((y.values() != 1).any()):
-        raise InputError(
-            "the sparse matrix of labels holds values that are not 1. Store only the labels, as 1."
-        )
+        raise InputError("the sparse matrix of labels holds values that are not 1. Store only the labels, as 1.")
     sizes = begin.diff()
     _check_classes(ids, num_classes, None)
     rows = torch.repeat_interleave(sizes)

@@ -29,7 +29,9 @@ _BLOCK = 8192  # classes that are scored at once
 def sparse_rows(ids: Tensor, values: Tensor, n_rows: int) -> Tensor:
     """Return the gradient of a matrix or vector whose rows `ids` (rising) alone are not 0."""
     shape = (n_rows, *values.shape[1:])
-    return torch.sparse_coo_tensor(ids[None], values, shape, is_coalesced=True, check_invariants=False)
+    return torch.sparse_coo_tensor(
+        ids[None], values, shape, is_coalesced=True, check_invariants=False
+    )
 
 
 def is_rising(gradient: Tensor) -> bool:
