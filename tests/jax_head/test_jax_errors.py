@@ -123,7 +123,30 @@ def test_labels_beyond_int32_are_no_labels_with_x64_either(table):
         assert y.dtype == jnp.int64
         s = jax.jit(HEAD.sample)(table, y, KEY)
         assert s.ids.dtype == jnp.int32 and s.labels.invalid.tolist() == [False, True, True]
-        assert HEAD.loss(jnp.ones((3, 4)), s.rows, s).dtype == jnp.float32
+        assert jnp.isnan(HEAD.loss(jnp.ones((3, 4)), s.rows, s))
+
+
+@pytest.mark.parametrize("loss", ["softmax", "bce"])
+def test_the_table_stays_float32_with_x64(loss):
+    with jax.enable_x64(True):
+        head = SlideHead(4, 50, negatives=8, loss=loss, counts=np.ones(50))
+        table, h = head.init(KEY), jnp.ones((2, 4))
+        assert h.dtype == jnp.float64
+        s = head.sample(table, Y, KEY)
+        value, (of_h, of_rows) = jax.value_and_grad(head.loss, (0, 1))(h, s.rows, s)
+        exact, dense = jax.value_and_grad(lambda h: head.exact_loss(table, h, Y))(h)
+        values, classes = head.top_k(table, h, 3)
+        table = head.update(table, s, of_rows, 0.1)
+        assert of_h.dtype == dense.dtype == jnp.float64 and classes.dtype == jnp.int32
+        for array in (value, exact, values, s.log_q, s.labels.total, *table[:3]):
+            assert array.dtype == jnp.float32
+
+
+def test_a_table_whose_memory_is_gone_is_refused(sample):
+    table = HEAD.init(KEY)
+    HEAD.update(table, sample, sample.rows, 0.1)
+    with pytest.raises(InputError, match="use the table that it returned"):
+        HEAD.sample(table, Y, KEY)
 
 
 @pytest.mark.parametrize(

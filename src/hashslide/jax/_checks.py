@@ -99,6 +99,13 @@ def check_table(table: Any, in_features: int, num_classes: int) -> Table:
     """Return the table if it belongs to a head of this size."""
     if not isinstance(table, Table):
         raise InputError(f"table is {_kind(table)}; accepted is the Table that init or update has returned.")
+    if not isinstance(table.weight, jax.core.Tracer) and any(
+        isinstance(array, Array) and array.is_deleted() for array in table
+    ):
+        raise InputError(
+            "the table has been given to update, or to a function compiled with donate_argnums, which "
+            "took its memory over; use the table that it returned."
+        )
     shape = jnp.shape(table.weight)
     if shape != (num_classes, in_features):
         raise InputError(

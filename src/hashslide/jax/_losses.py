@@ -53,7 +53,7 @@ def reduce(losses: Array, labels: Labels, reduction: str) -> Array:
     The loss of an example with a label that does not exist is NaN; its gradient is that without the label, so
     that the table stays whole.
     """
-    losses = losses + jnp.where(labels.invalid, jnp.nan, 0)
+    losses = losses + jnp.where(labels.invalid, jnp.float32(jnp.nan), 0)
     if reduction == "none":
         return losses
     return losses.sum() / labels.total if reduction == "mean" else losses.sum()

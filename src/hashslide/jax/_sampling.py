@@ -88,7 +88,8 @@ def _chances(
         if settings.in_batch:
             has_label = labels.ids < n
             n_examples = jnp.maximum(labels.counted.sum(), 1)
-            log_missed += (n_examples - 1) * _log_of_rest(share * (has_label.sum() / n_examples))
+            mean_labels = (has_label.sum() / n_examples).astype(jnp.float32)
+            log_missed += (n_examples - 1).astype(jnp.float32) * _log_of_rest(share * mean_labels)
     by_chance = jnp.where(log_missed < 0, jnp.log(-jnp.expm1(log_missed)), 0)  # 0: nothing comes by chance
     target_log_q = by_chance.at[targets].get(mode="fill", fill_value=0)
     log_q = jnp.where(ids < n, by_chance, jnp.inf)

@@ -55,7 +55,7 @@ def streamed_sum(loss: str, h: Array, weight: Array, bias: Array) -> Array:
         higher = jnp.maximum(top, z.max(axis=1))
         return (higher, total * jnp.exp(top - higher) + jnp.exp(z - higher[:, None]).sum(axis=1)), None
 
-    first = jnp.full(len(h), -jnp.inf), jnp.zeros(len(h))
+    first = jnp.full(len(h), -jnp.inf, jnp.float32), jnp.zeros(len(h), jnp.float32)
     (top, total), _ = lax.scan(add, first, jnp.arange(blocks.n, dtype=jnp.int32))
     return total if loss == "bce" else top + jnp.log(total)
 
@@ -100,6 +100,6 @@ def streamed_top_k(h: Array, weight: Array, bias: Array, k: int) -> tuple[Array,
         values, places = lax.top_k(values, k)
         return (values, jnp.take_along_axis(ids, places, axis=1)), None
 
-    first = jnp.full((len(h), k), -jnp.inf), jnp.zeros((len(h), k), jnp.int32)
+    first = jnp.full((len(h), k), -jnp.inf, jnp.float32), jnp.zeros((len(h), k), jnp.int32)
     best, _ = lax.scan(merge, first, jnp.arange(blocks.n, dtype=jnp.int32))
     return best
