@@ -34,12 +34,14 @@ def save_head(head: "SlideLoss", path: StrPath, classes: ArrayLike | None) -> No
     """Write a head to a model file; see `SlideLoss.save`."""
     bounds = [bound for p in head.parameters() for bound in p.detach().aminmax()]
     if not all(bool(bound.isfinite()) for bound in bounds):
-        raise InputError("the head has weights that are not finite, so that it predicts nothing. Train it anew.")
+        raise InputError(
+            "the head has weights that are not finite, so that it predicts nothing. Train it anew."
+        )
     is_half = head.weight.dtype == torch.bfloat16
     config = NetworkConfig(
         n_features=head.in_features,
         n_labels=head.num_classes,
-        hidden=[Dense(head.in_features, "identity", length=0.0)],
+        hidden=(Dense(head.in_features, "identity", length=0.0),),
         loss=head.loss,
         precision="bfloat16" if is_half else "float32",
     )
