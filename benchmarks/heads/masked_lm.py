@@ -15,7 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..common.harness import table
+from ..common.harness import say, table
 from .arms import ARMS, Task
 from .stages import TITLES, Stages, cells, medians, staged_step
 from .trunks import Transformer, optimizers
@@ -72,6 +72,7 @@ def main() -> None:
     for shape in options.shapes:
         for name, stages in measure(SHAPES[shape], N_WORDS, options).items():
             rows.append([shape, name, *cells(stages)])
+            say(" ".join(rows[-1]))
     print(f"batches of {options.batch} texts of {options.length} word pieces, {options.threads} threads\n")
     print(table(["trunk", "scores", *TITLES], rows, texts=2))
 

@@ -76,6 +76,7 @@ def stage_table(
                 staged_step, partial(network, pieces), head, labels, optimizers(network, options.rate)
             )
             rows.append([f"{n_classes:,}", arm, *cells(medians(step, options.stage_steps))])
+            say(" ".join(rows[-1]))
             del network, head, step
     return table(["classes", "output layer", *TITLES], rows, texts=2)
 
