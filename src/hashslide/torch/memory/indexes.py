@@ -4,7 +4,6 @@ Codes and tables choose candidates, whose similarity is then computed from the k
 """
 
 from abc import ABC, abstractmethod
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -162,7 +161,7 @@ def rescored(queries: Tensor, keys: Tensor, slots: Tensor, k: int) -> tuple[Tens
         [torch.einsum("nd,ncd->nc", q, keys[rows.clamp(min=0)].float()) for q, rows in blocks]
     ).masked_fill_(slots < 0, -torch.inf)
     best, places = similarity.topk(min(k, slots.shape[1]), dim=1)
-    return cast(Tensor, slots.gather(1, places)), best
+    return slots.gather(1, places), best
 
 
 def check_family(family: object, key_dim: int) -> Family:
