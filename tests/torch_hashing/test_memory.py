@@ -188,6 +188,20 @@ def test_an_index_that_followed_writes_finds_what_a_new_one_finds(kind):
         all_equal(m.query(q), found)
 
 
+def test_cells_that_were_learned_before_stay():
+    m = trained("cells")
+    family = copy.deepcopy(m.index.hash)
+    loaded = memory("cells", hash=family)
+    state = memory("cells").state_dict() | {
+        name: getattr(m, name) for name in ("keys", "values", "last_used")
+    }
+    loaded.load_state_dict(state | {f"index.hash.{name}": part for name, part in family.state_dict().items()})
+    before = loaded.index.hash.centres.clone()
+    for q, y in batches(1, seed=4):
+        loaded.write(q, y)
+    assert torch.equal(loaded.index.hash.centres, before)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_reset_forgets_everything(kind):
     m = trained(kind)

@@ -145,6 +145,9 @@ class TablesIndex(Index):
         buckets = torch.full((len(keys), self.tables.n_tables), -1, device=keys.device)
         if len(slots):
             buckets[slots] = self.hash(keys[slots])
+            if self.n_written < len(slots):  # keys that came with a family that had been learned already
+                self.n_written.fill_(len(slots))
+                self.next_learning.fill_(2 * len(slots))
         else:
             self.n_written.zero_()
             self.next_learning.fill_(1)
