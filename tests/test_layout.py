@@ -31,7 +31,9 @@ CORE = (
     "layers",
     "ranking",
     "inference",
+    "head",
     "network",
+    "python",
     "bind",
 )
 MOST_FILES = 15

@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <span>
 
-#include "bind/arrays.h"
-#include "bind/released.h"
+#include "python/arrays.h"
+#include "python/released.h"
 #include "data/xmc_reader.h"
 #include "data/xmc_writer.h"
 

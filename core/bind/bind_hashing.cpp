@@ -9,9 +9,9 @@
 #include <memory>
 
 #include "base/parallel.h"
-#include "bind/arrays.h"
-#include "bind/python_family.h"
-#include "bind/released.h"
+#include "python/arrays.h"
+#include "python/python_family.h"
+#include "python/released.h"
 #include "families/make_family.h"
 
 namespace nb = nanobind;

@@ -10,8 +10,8 @@
 #include <utility>
 #include <variant>
 
-#include "bind/arrays.h"
-#include "bind/released.h"
+#include "python/arrays.h"
+#include "python/released.h"
 #include "head/row_updates.h"
 #include "head/sampled_head.h"
 #include "head/streamed_head.h"

@@ -4,7 +4,7 @@
 
 #include "base/bad_input.h"
 #include "base/model_lock.h"
-#include "bind/released.h"
+#include "python/released.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -11,8 +11,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "bind/arrays.h"
-#include "bind/names.h"
+#include "python/arrays.h"
+#include "python/names.h"
 #include "network/model_state.h"
 #include "network/network.h"
 

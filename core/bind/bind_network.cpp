@@ -13,8 +13,8 @@
 #include <utility>
 
 #include "base/parallel.h"
-#include "bind/arrays.h"
-#include "bind/released.h"
+#include "python/arrays.h"
+#include "python/released.h"
 #include "network/network.h"
 
 namespace nb = nanobind;

@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
-#include "bind/names.h"
-#include "bind/python_family.h"
+#include "python/names.h"
+#include "python/python_family.h"
 #include "network/network.h"
 
 namespace nb = nanobind;

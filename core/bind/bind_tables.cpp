@@ -10,9 +10,9 @@
 #include <string>
 #include <utility>
 
-#include "bind/arrays.h"
-#include "bind/names.h"
-#include "bind/released.h"
+#include "python/arrays.h"
+#include "python/names.h"
+#include "python/released.h"
 #include "sampling/partition.h"
 #include "sampling/sampler.h"
 #include "tables/neuron_index.h"

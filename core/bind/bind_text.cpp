@@ -10,8 +10,8 @@
 #include <optional>
 #include <unordered_map>
 
-#include "bind/arrays.h"
-#include "bind/released.h"
+#include "python/arrays.h"
+#include "python/released.h"
 #include "text/term_counter.h"
 #include "text/text_features.h"
 

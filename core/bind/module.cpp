@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/parallel.h"
-#include "bind/arrays.h"
-#include "bind/released.h"
+#include "python/arrays.h"
+#include "python/released.h"
 #include "simd/gemm.h"
 #include "simd/kernels.h"
 #include "simd/packing.h"

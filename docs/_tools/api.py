@@ -17,6 +17,7 @@ MODULES = (
     "hashslide.metrics",
     "hashslide.callbacks",
     "hashslide.ranking",
+    "hashslide.torch",
     "hashslide.network",
     "hashslide.training",
     "hashslide.tuning",

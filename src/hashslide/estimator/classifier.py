@@ -1079,7 +1079,9 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         model, config = cls(**parameters), network.config
         names = None if classes is None else check_classes(classes)
         if names is not None and len(names) != config.n_labels:
-            raise InputError(f"classes holds {len(names)} names for {config.n_labels} labels. Give one for each.")
+            raise InputError(
+                f"classes holds {len(names)} names for {config.n_labels} labels. Give one for each."
+            )
         labels = LabelNames(config.n_labels, names)
         unbroken(model._lock, lambda: adopt(model, network, labels, check_bool("multilabel", multilabel)))
         return model

@@ -12,7 +12,7 @@ from hashslide import _core
 from hashslide.errors import InputError
 from hashslide.settings import KMeans
 from hashslide.settings.hash_families import HASH, HASH_FAMILIES, CustomHash, HashFamily
-from hashslide.torch import operations
+from hashslide.torch import kernels, operations
 from hashslide.torch.labels import Labels
 
 __all__ = ["Candidates", "ExactFinder", "Finder", "TableFinder", "finder_of"]
@@ -38,10 +38,14 @@ def finder_of(family: Any, budget: int, num_classes: int, width: int, seed: int)
     if isinstance(family, str) and family == "exact":
         return ExactFinder(budget)
     if isinstance(family, str) and family not in HASH_FAMILIES:
-        raise InputError(f"hash is {family!r}; accepted are None, 'exact', {', '.join(map(repr, HASH_FAMILIES))}.")
+        raise InputError(
+            f"hash is {family!r}; accepted are None, 'exact', {', '.join(map(repr, HASH_FAMILIES))}."
+        )
     checked = HASH.check("hash", family)
     if isinstance(checked, CustomHash):
-        raise InputError("hash is an object of your own; a SlideLoss takes the families of hashslide.settings.")
+        raise InputError(
+            "hash is an object of your own; a SlideLoss takes the families of hashslide.settings."
+        )
     return TableFinder(checked, budget, num_classes, width, seed)
 
 
@@ -71,13 +75,11 @@ class ExactFinder(Finder):
         most = int(labels.begin.diff().max()) if labels.n else 0
         k = min(len(weight), self.budget + most)
         if h.device.type == "cpu":
-            from hashslide.torch.kernels import exact_topk
-
-            ids = exact_topk(h, weight, bias, k, n_threads)[1]
+            ids = kernels.exact_topk(h, weight, bias, k, n_threads)[1]
         else:
             ids = operations.exact_topk(h, weight, bias, k)[1]
-        ids = ids.cpu().numpy().astype(np.int32)
-        return np.arange(len(ids) + 1, dtype=np.int64) * k, ids.reshape(-1)
+        found = ids.cpu().numpy().astype(np.int32)
+        return np.arange(len(found) + 1, dtype=np.int64) * k, found.reshape(-1)
 
 
 class TableFinder(Finder):
@@ -133,8 +135,8 @@ class TableFinder(Finder):
     def _arrays(self, h: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[NDArray[np.float32], ...]:
         if weight.device.type != "cpu" or weight.dtype != torch.float32:
             raise InputError(
-                f"hash={self.family.name!r} needs float32 weights on the CPU, and these are {weight.dtype} on "
-                f"{weight.device.type}. Use hash='exact', or none."
+                f"hash={self.family.name!r} needs float32 weights on the CPU, and these are {weight.dtype} "
+                f"on {weight.device.type}. Use hash='exact', or none."
             )
         if bias is None and self._no_bias is None:
             self._no_bias = np.zeros(self.num_classes, np.float32)
@@ -150,7 +152,7 @@ def _index_of(family: HashFamily, num_classes: int, width: int, seed: int) -> An
 
 
 class Candidates:
-    """Cells around learned centres, for approximate top-k: an example scores the classes of the nearest cells.
+    """Cells around learned centres, for approximate top-k: an example scores what its nearest cells hold.
 
     They are built when they are first asked for, and again when the weights have changed.
     """
@@ -166,13 +168,13 @@ class Candidates:
 
     def topk(
         self, h: Tensor, weight: Tensor, bias: Tensor | None, k: int, seed: int, n_threads: int
-    ) -> tuple[Tensor, Tensor] | None:
+    ) -> tuple[Tensor, Tensor]:
         """Return (values, ids), both (N, k); a row of -1 where the cells hold fewer than k classes."""
         w = weight.detach().numpy()
         b = np.zeros(len(w), np.float32) if bias is None else bias.detach().numpy()
         version = (weight._version, weight.data_ptr(), None if bias is None else bias._version)
         if version != self._version:
-            self._index = _index_of(self._FAMILY, *w.shape, seed)
+            self._index = _index_of(self._FAMILY, len(w), w.shape[1], seed)
             self._index.build(w, b, n_threads)
             self._version = version
         x = h.detach().float().contiguous()

@@ -174,7 +174,9 @@ class SlideLoss(nn.Module):
                 "Give n_examples, the number of examples that were counted."
             )
         self.weight = nn.Parameter(torch.empty(num_classes, in_features, device=device, dtype=dtype))
-        self.bias = nn.Parameter(torch.empty(num_classes, device=device)) if check_bool("bias", bias) else None
+        self.bias = (
+            nn.Parameter(torch.empty(num_classes, device=device)) if check_bool("bias", bias) else None
+        )
         self.reset_parameters()
 
     def _per_class(self, name: str, values: Any, device: Any) -> Tensor | None:
@@ -186,13 +188,13 @@ class SlideLoss(nn.Module):
             raise InputError(f"{name} is {values!r}; accepted are {self.num_classes} numbers.") from None
         if found.shape != (self.num_classes,) or not bool((found.isfinite() & (found >= 0)).all()):
             raise InputError(
-                f"{name} has the shape {tuple(found.shape)}; accepted are {self.num_classes} finite numbers of "
-                "0 or more, one for each class."
+                f"{name} has the shape {tuple(found.shape)}; accepted are {self.num_classes} finite "
+                "numbers of 0 or more, one for each class."
             )
         return found
 
     def reset_parameters(self) -> None:
-        """Draw the weights as `torch.nn.Linear` does; the bias is the log odds of a class, as far as known."""
+        """Draw the weights as `torch.nn.Linear` does; a bias is the log odds of its class, if known."""
         if self.weight.device.type == "meta":
             return
         bound = 1.0 / math.sqrt(self.in_features)
@@ -241,7 +243,7 @@ class SlideLoss(nn.Module):
         """
         return self._loss(input, target, exact, num_items_in_batch)
 
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _loss(self, input: Tensor, target: Tensor, exact: bool | None, n_items: Any) -> Tensor:
         self._refuse_distributed()
         h = self._activations(input)
@@ -260,9 +262,9 @@ class SlideLoss(nn.Module):
             and torch.distributed.get_world_size() > 1
         ):
             raise InputError(
-                "a SlideLoss trains in one process: its sparse gradients are not exchanged by DDP, and FSDP and "
-                "DTensor would split its rows. Train on one device, or let each process have a head of its own "
-                "outside of the wrapped module."
+                "a SlideLoss trains in one process: its sparse gradients are not exchanged by DDP, and FSDP "
+                "and DTensor would split its rows. Train on one device, or give each process a head of its "
+                "own, outside of the wrapped module."
             )
 
     def _activations(self, h: Any) -> Tensor:
@@ -275,8 +277,8 @@ class SlideLoss(nn.Module):
         else:
             return h.reshape(-1, self.in_features)
         raise InputError(
-            f"the activations are {found}; accepted are floats of shape (..., {self.in_features}) on the device "
-            "of the head."
+            f"the activations are {found}; accepted are floats of shape (..., {self.in_features}) on the "
+            "device of the head."
         )
 
     def _exact(self, h: Tensor, labels: Labels) -> Tensor:
@@ -299,7 +301,9 @@ class SlideLoss(nn.Module):
             drawn = draws(self.negatives, self.num_classes, self._seed, self._steps, h.device)
             active = sample(labels, self.num_classes, drawn, self.in_batch, prior, found)
             ids = active.ids
-            losses = operations.sampled_losses(h, self.weight, self.bias, labels, active, self.class_weight, is_bce)
+            losses = operations.sampled_losses(
+                h, self.weight, self.bias, labels, active, self.class_weight, is_bce
+            )
         if isinstance(self._finder, TableFinder):
             self._finder.touch(ids.numpy().astype(np.int32))
         return losses
@@ -321,7 +325,7 @@ class SlideLoss(nn.Module):
         return total / operations.shares_of(labels, self.class_weight).sum()
 
     @torch.no_grad()
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def topk(self, input: Tensor, k: int, approximate: bool = False) -> tuple[Tensor, Tensor]:
         """Return the k largest logits of each example and their classes, best first.
 
@@ -344,7 +348,8 @@ class SlideLoss(nn.Module):
         check_int("k", k, 1, self.num_classes)
         check_bool("approximate", approximate)
         if approximate and self._uses_core() and self.weight.dtype == torch.float32:
-            values, ids = self._candidates.topk(h, self.weight, self.bias, k, self._seed, self._n_threads)
+            settings = (k, self._seed, self._n_threads)
+            values, ids = self._candidates.topk(h, self.weight, self.bias, *settings)
             missing = ids[:, 0] < 0
             if bool(missing.any()):
                 values[missing], ids[missing] = self._exact_topk(h[missing], k)
@@ -385,8 +390,8 @@ class SlideLoss(nn.Module):
         Parameters
         ----------
         path : path-like
-            A file of `save`, whose settings it takes; or of any other `SlideClassifier`, of which it takes the
-            output layer: `in_features` is then the width of the last hidden layer.
+            A file of `save`, whose settings it takes; or of any other `SlideClassifier`, of which it takes
+            the output layer: `in_features` is then the width of the last hidden layer.
         **settings
             Of the head, in place of those in the file, such as ``negatives=1000``.
 
@@ -431,6 +436,10 @@ class SlideLoss(nn.Module):
             "in_features": self.in_features,
             "num_classes": self.num_classes,
             "bias": self.bias is not None,
-            **{name: value for name, value in self.settings().items() if name not in ("random_state", "n_examples")},
+            **{
+                name: value
+                for name, value in self.settings().items()
+                if name not in ("random_state", "n_examples")
+            },
         }
         return ", ".join(f"{name}={value!r}" for name, value in named.items())

@@ -54,18 +54,20 @@ def is_core_tensor(tensor: Tensor) -> bool:
     )
 
 
-def borrowed(tensor: Tensor | None) -> Tensor | None:
-    """Return a view of the same memory in a type that the core knows: bfloat16 as the integers of its bits."""
-    if tensor is None:
-        return None
+def borrowed(tensor: Tensor) -> NDArray[Any]:
+    """Return an array of the same memory; bfloat16 comes as the integers of its bits."""
     plain = tensor.detach()
-    return plain.view(torch.int16) if plain.dtype == torch.bfloat16 else plain
+    return (plain.view(torch.int16) if plain.dtype == torch.bfloat16 else plain).numpy()
 
 
-def _label_weight(labels: Labels, class_weight: Tensor | None, is_bce: bool) -> Tensor:
+def _borrowed(tensor: Tensor | None) -> NDArray[Any] | None:
+    return None if tensor is None else borrowed(tensor)
+
+
+def _label_weight(labels: Labels, class_weight: Tensor | None, is_bce: bool) -> NDArray[Any]:
     if not is_bce:
-        return shares_of(labels, class_weight)
-    return torch.ones(len(labels.ids)) if class_weight is None else class_weight[labels.ids]
+        return borrowed(shares_of(labels, class_weight))
+    return borrowed(torch.ones(len(labels.ids)) if class_weight is None else class_weight[labels.ids])
 
 
 class _SampledLosses(torch.autograd.Function):
@@ -85,14 +87,26 @@ class _SampledLosses(torch.autograd.Function):
         work = spare.pop() if spare else _core.SampledHead()
         x, losses, prior = h.detach().float().contiguous(), torch.empty(len(h)), draw.prior
         work.forward(
-            *(is_bce, borrowed(weight), borrowed(bias), x),
-            *(labels.begin, labels.ids, _label_weight(labels, class_weight, is_bce)),
-            *(draw.negatives, draw.in_batch, None if prior is None else prior.counts),
-            *(0 if prior is None else prior.n_examples, draw.seed, draw.step, labels.n_counted),
-            *(draw.found, losses, n_threads),
+            is_bce,
+            borrowed(weight),
+            _borrowed(bias),
+            borrowed(x),
+            borrowed(labels.begin),
+            borrowed(labels.ids),
+            _label_weight(labels, class_weight, is_bce),
+            draw.negatives,
+            draw.in_batch,
+            None if prior is None else borrowed(prior.counts),
+            0 if prior is None else prior.n_examples,
+            draw.seed,
+            draw.step,
+            labels.n_counted,
+            draw.found,
+            borrowed(losses),
+            n_threads,
         )
         ids = torch.empty(work.size, dtype=torch.int64)
-        work.copy_ids(ids)
+        work.copy_ids(borrowed(ids))
         ctx.work, ctx.x, ctx.ids, ctx.spare, ctx.n_threads = work, x, ids, spare, n_threads
         ctx.parameters, ctx.dtype = (weight, bias), h.dtype
         ctx.mark_non_differentiable(ids)
@@ -100,16 +114,18 @@ class _SampledLosses(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        work, ids, (weight, bias) = ctx.work, ctx.ids, ctx.parameters
+        work, ids = ctx.work, ctx.ids
         if work is None:
             raise RuntimeError(
-                "the backward pass of a SlideLoss ran already, and its memory has been freed. Call the head again."
+                "the backward pass of a SlideLoss ran already, and its memory is freed. Call the head again."
             )
+        weight, bias = ctx.parameters
         of_h, of_weight, of_bias = ctx.needs_input_grad[:3]
         dh = torch.empty_like(ctx.x) if of_h else None
         dw = torch.empty((len(ids), weight.shape[1])) if of_weight else None
         db = torch.empty(len(ids)) if of_bias else None
-        work.backward(gradients[0].float().contiguous(), dh, dw, db, ctx.n_threads)
+        g = borrowed(gradients[0].float().contiguous())
+        work.backward(g, _borrowed(dh), _borrowed(dw), _borrowed(db), ctx.n_threads)
         ctx.work, ctx.x, ctx.parameters = None, None, None
         ctx.spare.append(work)
         coalesced_after_backward(weight, bias)
@@ -136,7 +152,9 @@ def sampled_losses(
 
     The losses are as those of `operations.sampled_losses`. `spare` keeps the core's memory between steps.
     """
-    return _SampledLosses.apply(h, weight, bias, labels, draw, class_weight, is_bce, n_threads, spare)
+    return _SampledLosses.apply(  # type: ignore[no-untyped-call]
+        h, weight, bias, labels, draw, class_weight, is_bce, n_threads, spare
+    )
 
 
 class _ExactLosses(torch.autograd.Function):
@@ -154,10 +172,21 @@ class _ExactLosses(torch.autograd.Function):
         x, losses, log_z = h.detach().float().contiguous(), torch.empty(len(h)), torch.empty(len(h))
         z = torch.empty(len(labels.ids))
         label_weight = _label_weight(labels, class_weight, is_bce)
-        known = (labels.begin, labels.ids, label_weight)
-        _core.streamed_loss(is_bce, borrowed(weight), borrowed(bias), x, *known, losses, log_z, z, n_threads)
+        _core.streamed_loss(
+            is_bce,
+            borrowed(weight),
+            _borrowed(bias),
+            borrowed(x),
+            borrowed(labels.begin),
+            borrowed(labels.ids),
+            label_weight,
+            borrowed(losses),
+            borrowed(log_z),
+            borrowed(z),
+            n_threads,
+        )
         ctx.save_for_backward(weight, bias)
-        ctx.x, ctx.known, ctx.made = x, known, (log_z, z)
+        ctx.x, ctx.labels, ctx.label_weight, ctx.made = x, labels, label_weight, (log_z, z)
         ctx.is_bce, ctx.n_threads, ctx.dtype = is_bce, n_threads, h.dtype
         return losses
 
@@ -169,8 +198,20 @@ class _ExactLosses(torch.autograd.Function):
         dw = torch.empty(weight.shape) if of_weight else None
         db = torch.empty(len(weight)) if of_bias else None
         _core.streamed_gradient(
-            *(ctx.is_bce, borrowed(weight), borrowed(bias), ctx.x, *ctx.known, *ctx.made),
-            *(gradients[0].float().contiguous(), dh, dw, db, ctx.n_threads),
+            ctx.is_bce,
+            borrowed(weight),
+            _borrowed(bias),
+            borrowed(ctx.x),
+            borrowed(ctx.labels.begin),
+            borrowed(ctx.labels.ids),
+            ctx.label_weight,
+            borrowed(ctx.made[0]),
+            borrowed(ctx.made[1]),
+            borrowed(gradients[0].float().contiguous()),
+            _borrowed(dh),
+            _borrowed(dw),
+            _borrowed(db),
+            ctx.n_threads,
         )
         return (
             None if dh is None else dh.to(ctx.dtype),
@@ -190,29 +231,43 @@ def exact_losses(
     n_threads: int,
 ) -> Tensor:
     """Return the loss of each example over all classes; as `operations.exact_losses`."""
-    return _ExactLosses.apply(h, weight, bias, labels, class_weight, is_bce, n_threads)
+    return _ExactLosses.apply(  # type: ignore[no-untyped-call]
+        h, weight, bias, labels, class_weight, is_bce, n_threads
+    )
 
 
 @torch.no_grad()
-def exact_topk(h: Tensor, weight: Tensor, bias: Tensor | None, k: int, n_threads: int) -> tuple[Tensor, Tensor]:
+def exact_topk(
+    h: Tensor, weight: Tensor, bias: Tensor | None, k: int, n_threads: int
+) -> tuple[Tensor, Tensor]:
     """Return the k largest logits and their classes; of equal logits the smaller class comes first."""
     ids, values = torch.empty((len(h), k), dtype=torch.int64), torch.empty((len(h), k))
     x = h.detach().float().contiguous()
-    _core.streamed_topk(borrowed(weight), borrowed(bias), x, ids, values, n_threads)
+    _core.streamed_topk(
+        borrowed(weight), _borrowed(bias), borrowed(x), borrowed(ids), borrowed(values), n_threads
+    )
     return values, ids
 
 
-def _matrix(tensor: Tensor | None) -> Tensor | None:
-    """Return a vector as the matrix of one column that it is."""
-    return tensor.unsqueeze(1) if tensor is not None and tensor.dim() == 1 else tensor
+def _matrix(tensor: Tensor) -> NDArray[Any]:
+    """Borrow a matrix, or a vector as the matrix of one column that it is."""
+    return borrowed(tensor).reshape(len(tensor), -1)
 
 
 def adagrad_rows(
-    weight: Tensor, ids: Tensor, gradient: Tensor, sums: Tensor, rate: float, keep: float, key: int, n_threads: int
+    weight: Tensor,
+    ids: Tensor,
+    gradient: Tensor,
+    sums: Tensor,
+    rate: float,
+    keep: float,
+    key: int,
+    n_threads: int,
 ) -> None:
     """Make a step of `RowAdagrad` on the rows `ids` of a matrix, or of a vector."""
-    matrices = _matrix(gradient), _matrix(borrowed(weight))
-    _core.update_adagrad(ids, *matrices, sums, rate, keep, key, n_threads)
+    _core.update_adagrad(
+        borrowed(ids), _matrix(gradient), _matrix(weight), borrowed(sums), rate, keep, key, n_threads
+    )
     torch.autograd.graph.increment_version(weight)
 
 
@@ -220,7 +275,7 @@ def adam_rows(
     weight: Tensor,
     ids: Tensor,
     gradient: Tensor,
-    state: dict[str, Tensor],
+    state: dict[str, Any],
     rate: float,
     betas: tuple[float, float],
     eps: float,
@@ -230,8 +285,17 @@ def adam_rows(
 ) -> None:
     """Make a step of `RowAdam` on the rows `ids` of a matrix, or of a vector."""
     _core.update_adam(
-        *(ids, _matrix(gradient), _matrix(borrowed(weight)), _matrix(state.get("first"))),
-        *(state["second"], state["steps"]),
-        *(rate, *betas, eps, keep, key, n_threads),
+        borrowed(ids),
+        _matrix(gradient),
+        _matrix(weight),
+        _matrix(state["first"]) if "first" in state else None,
+        borrowed(state["second"]),
+        borrowed(state["steps"]),
+        rate,
+        *betas,
+        eps,
+        keep,
+        key,
+        n_threads,
     )
     torch.autograd.graph.increment_version(weight)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hashslide.errors import InputError
 
-__all__ = ["Labels", "labels_of"]
+__all__ = ["Labels", "labels_of", "rows_of"]
 
 
 def __dir__() -> list[str]:
@@ -46,13 +46,14 @@ class Labels:
 
 
 _ACCEPTED = (
-    "Accepted are int64 labels of the shape of the activations without their last dimension (one each), or with "
-    "one further dimension padded with ignore_index (several each), or a sparse CSR matrix of shape (N, classes)."
+    "Accepted are int64 labels of the shape of the activations without their last dimension (one each), or "
+    "with one further dimension padded with ignore_index (several each), or a sparse CSR matrix of shape (N, "
+    "classes)."
 )
 
 
 def labels_of(y: Tensor, shape: torch.Size, num_classes: int, ignore_index: int, is_bce: bool) -> Labels:
-    """Return the labels `y` of activations of shape (*shape, width).
+    """Return the labels `y` of activations of shape `shape` and a width.
 
     Raises
     ------
@@ -64,11 +65,15 @@ def labels_of(y: Tensor, shape: torch.Size, num_classes: int, ignore_index: int,
     if y.layout == torch.sparse_csr:
         return _of_matrix(y, shape, num_classes)
     if y.layout != torch.strided:
-        raise InputError(f"the labels are a {y.layout} tensor. Convert them with to_sparse_csr(). {_ACCEPTED}")
+        raise InputError(
+            f"the labels are a {y.layout} tensor. Convert them with to_sparse_csr(). {_ACCEPTED}"
+        )
     if y.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8):
         raise InputError(f"the labels are of {y.dtype}. {_ACCEPTED}")
     if y.shape != shape and (y.dim() != len(shape) + 1 or y.shape[:-1] != shape):
-        raise InputError(f"the labels have the shape {tuple(y.shape)} for {tuple(shape)} examples. {_ACCEPTED}")
+        raise InputError(
+            f"the labels have the shape {tuple(y.shape)} for {tuple(shape)} examples. {_ACCEPTED}"
+        )
     table = y.reshape(shape.numel(), -1 if y.shape != shape else 1).to(torch.int64)
     is_label = table != ignore_index
     _check_classes(table[is_label], num_classes, ignore_index)
@@ -80,7 +85,17 @@ def labels_of(y: Tensor, shape: torch.Size, num_classes: int, ignore_index: int,
             raise InputError("an example names the same label twice. Give each label of an example once.")
     several_are_allowed = y.shape != shape
     counted = torch.ones_like(sizes, dtype=torch.bool) if is_bce and several_are_allowed else sizes > 0
-    return _finished(sizes, table[is_label], counted)
+    return _finished(sizes, table[is_label], is_label.nonzero()[:, 0], counted)
+
+
+def rows_of(begin: Tensor) -> Tensor:
+    """Return the row of each entry of a CSR matrix from its offsets.
+
+    A cumulative sum: `torch.repeat_interleave` waits for all threads, which takes long on a busy machine.
+    """
+    marks = begin.new_zeros(int(begin[-1]) + 1)
+    marks.index_add_(0, begin[1:-1], torch.ones_like(begin[1:-1]))
+    return marks.cumsum(0)[:-1]
 
 
 def _of_matrix(y: Tensor, shape: torch.Size, num_classes: int) -> Labels:
@@ -91,15 +106,17 @@ def _of_matrix(y: Tensor, shape: torch.Size, num_classes: int) -> Labels:
         )
     begin, ids = y.crow_indices().to(torch.int64), y.col_indices().to(torch.int64)
     if bool((y.values() != 1).any()):
-        raise InputError("the sparse matrix of labels holds values that are not 1. Store only the labels, as 1.")
+        raise InputError(
+            "the sparse matrix of labels holds values that are not 1. Store only the labels, as 1."
+        )
     sizes = begin.diff()
     _check_classes(ids, num_classes, None)
-    rows = torch.repeat_interleave(sizes)
+    rows = rows_of(begin)
     order = (rows * num_classes + ids).argsort()
-    ids = ids[order]
+    ids = ids[order]  # the rows stay as they are
     if bool(((ids[1:] == ids[:-1]) & (rows[1:] == rows[:-1])).any()):
         raise InputError("an example names the same label twice. Give each label of an example once.")
-    return _finished(sizes, ids, torch.ones_like(sizes, dtype=torch.bool))
+    return _finished(sizes, ids, rows, torch.ones_like(sizes, dtype=torch.bool))
 
 
 def _check_classes(ids: Tensor, num_classes: int, ignore_index: int | None) -> None:
@@ -112,7 +129,7 @@ def _check_classes(ids: Tensor, num_classes: int, ignore_index: int | None) -> N
         raise InputError(f"the label {found} is no class; accepted are 0 to {num_classes - 1}{beside}.")
 
 
-def _finished(sizes: Tensor, ids: Tensor, counted: Tensor) -> Labels:
+def _finished(sizes: Tensor, ids: Tensor, rows: Tensor, counted: Tensor) -> Labels:
     begin = torch.zeros(len(sizes) + 1, dtype=torch.int64, device=sizes.device)
     torch.cumsum(sizes, 0, out=begin[1:])
-    return Labels(begin, ids, torch.repeat_interleave(sizes), counted)
+    return Labels(begin, ids, rows, counted)

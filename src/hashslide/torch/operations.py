@@ -1,5 +1,6 @@
 """The losses in torch operations, for any device; the core does the same on the CPU."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -29,9 +30,7 @@ _BLOCK = 8192  # classes that are scored at once
 def sparse_rows(ids: Tensor, values: Tensor, n_rows: int) -> Tensor:
     """Return the gradient of a matrix or vector whose rows `ids` (rising) alone are not 0."""
     shape = (n_rows, *values.shape[1:])
-    return torch.sparse_coo_tensor(
-        ids[None], values, shape, is_coalesced=True, check_invariants=False
-    )
+    return torch.sparse_coo_tensor(ids[None], values, shape, is_coalesced=True, check_invariants=False)
 
 
 def is_rising(gradient: Tensor) -> bool:
@@ -67,6 +66,10 @@ class _Rows(torch.autograd.Function):
         return sparse_rows(ids, gradients[0].contiguous(), len(ctx.parameter)), None
 
 
+def _rows(parameter: Tensor, ids: Tensor) -> Tensor:
+    return _Rows.apply(parameter, ids).float()  # type: ignore[no-untyped-call]
+
+
 def sampled_losses(
     h: Tensor,
     weight: Tensor,
@@ -81,10 +84,10 @@ def sampled_losses(
     The gradients of `weight` and `bias` are sparse.
     """
     with torch.autocast(h.device.type, enabled=False):
-        rows = _Rows.apply(weight, drawn.ids).float()
+        rows = _rows(weight, drawn.ids)
         z = h.float() @ rows.T
         if bias is not None:
-            z = z + _Rows.apply(bias, drawn.ids).float()
+            z = z + _rows(bias, drawn.ids)
         z_of_labels = z[labels.rows, drawn.places]
         z = z - drawn.shift
         if is_bce:
@@ -130,7 +133,7 @@ class _ExactLosses(torch.autograd.Function):
         x = h.float()
         log_z = torch.full((len(x),), -torch.inf, device=x.device)
         losses = torch.zeros(len(x), device=x.device)
-        for first, z in _blocks(x, weight, bias):
+        for _, z in _blocks(x, weight, bias):
             if is_bce:
                 losses += torch.nn.functional.softplus(z).sum(1)
             else:
@@ -173,7 +176,7 @@ class _ExactLosses(torch.autograd.Function):
         return dh.to(h.dtype), dw, db, None, None, None
 
 
-def _blocks(x: Tensor, weight: Tensor, bias: Tensor | None) -> Any:
+def _blocks(x: Tensor, weight: Tensor, bias: Tensor | None) -> Iterator[tuple[int, Tensor]]:
     """Yield the first class and the logits (N, block) of each block of classes."""
     for first in range(0, len(weight), _BLOCK):
         z = x @ weight[first : first + _BLOCK].float().T
@@ -190,7 +193,9 @@ def exact_losses(
     The gradients of `weight` and `bias` are dense, as every class has one.
     """
     with torch.autocast(h.device.type, enabled=False):
-        return _ExactLosses.apply(h, weight, bias, labels, class_weight, is_bce)
+        return _ExactLosses.apply(  # type: ignore[no-untyped-call]
+            h, weight, bias, labels, class_weight, is_bce
+        )
 
 
 @torch.no_grad()

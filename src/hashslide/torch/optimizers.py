@@ -1,6 +1,7 @@
 """Optimisers that touch only the rows of a parameter that have a gradient."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -57,6 +58,16 @@ class _RowOptimizer(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     self._update(group, parameter, *_rows(parameter.grad))
         return loss
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a saved state, with the types of its numbers: PyTorch would make them the parameters'."""
+        super().load_state_dict(state_dict)
+        keys = [key for group in state_dict["param_groups"] for key in group["params"]]
+        parameters = [parameter for group in self.param_groups for parameter in group["params"]]
+        for key, parameter in zip(keys, parameters, strict=True):
+            for name, value in state_dict["state"].get(key, {}).items():
+                if isinstance(value, Tensor):
+                    self.state[parameter][name] = value.detach().clone().to(parameter.device)
 
     def _update(self, group: dict[str, Any], parameter: Tensor, rows: Any, gradient: Tensor) -> None:
         raise NotImplementedError
@@ -133,8 +144,8 @@ class RowAdagrad(_RowOptimizer):
 class RowAdam(_RowOptimizer):
     """Adam whose moments move only where a row has a gradient, with a second moment of one float32 a row.
 
-    m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) mean(g^2),  w <- w - lr m' / (sqrt(v') + eps), with m' and v'
-    corrected for the number of steps that the row has been touched in.
+    m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) mean(g^2),  w <- w - lr m' / (sqrt(v') + eps), with m' and
+    v' corrected for the number of steps that the row has been touched in.
 
     Parameters
     ----------
@@ -232,14 +243,22 @@ class JoinedOptimizer(torch.optim.Optimizer):
         """Let the parts and the whole see the same groups."""
         self.param_groups = [group for part in self.optimizers for group in part.param_groups]
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"optimizers": self.optimizers}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(*state["optimizers"])  # type: ignore[misc]
+
     @property
-    def state(self) -> dict[Any, Any]:  # type: ignore[override]
+    def state(self) -> defaultdict[Tensor, Any]:
         """State of all parameters."""
-        return {key: value for part in self.optimizers for key, value in part.state.items()}
+        return defaultdict(
+            dict, {key: value for part in self.optimizers for key, value in part.state.items()}
+        )
 
     @state.setter
     def state(self, value: Any) -> None:
-        pass  # the parts keep it
+        """Leave it to the parts, which keep it."""
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Make one step of each part; `closure` is called once."""

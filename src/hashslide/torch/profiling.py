@@ -128,41 +128,47 @@ def profile_head(
 
     def trunk_step() -> None:
         out = activations()
-        out.backward(torch.ones_like(out))
+        torch.autograd.backward(out, torch.ones_like(out))
 
     trunk_seconds = seconds(trunk_step)
     if isinstance(trunk, nn.Module):
         trunk.zero_grad()
-    measured = max(2, min(num_classes, max_bytes // (12 * width)))
-    full = nn.Linear(width, measured, device=device)
-    adagrad = torch.optim.Adagrad(full.parameters(), 1e-6)
-    y = torch.randint(measured, (len(h),), device=device)
     h.requires_grad_()
-
-    def full_step() -> None:
-        adagrad.zero_grad()
-        nn.functional.cross_entropy(full(h), y).backward()
-
+    measured = max(2, min(num_classes, max_bytes // (12 * width)))
+    full_seconds, update_seconds = _full_layer(h, measured, seconds)
     scale = num_classes / measured
-    full_seconds, update_seconds = seconds(full_step) * scale, seconds(adagrad.step) * scale
-    del full, adagrad
     head = SlideLoss(width, num_classes, device=device, **settings)
     rows = RowAdagrad(head.parameters(), 1e-6)
     y = torch.randint(num_classes, (len(h),), device=device)
 
     def sampled_step() -> None:
         rows.zero_grad()
-        head(h, y).backward()
+        torch.autograd.backward(head(h, y))
 
     return Profile(
         trunk_seconds,
-        full_seconds,
-        update_seconds,
+        full_seconds * scale,
+        update_seconds * scale,
         seconds(sampled_step),
         seconds(rows.step),
         num_classes,
         measured,
     )
+
+
+def _full_layer(
+    h: Tensor, num_classes: int, seconds: Callable[[Callable[[], Any]], float]
+) -> tuple[float, float]:
+    """Return the seconds of loss and gradients, and of the update, of a linear layer."""
+    full = nn.Linear(h.shape[1], num_classes, device=h.device)
+    adagrad = torch.optim.Adagrad(full.parameters(), 1e-6)
+    y = torch.randint(num_classes, (len(h),), device=h.device)
+
+    def step() -> None:
+        adagrad.zero_grad()
+        torch.autograd.backward(nn.functional.cross_entropy(full(h), y))
+
+    return seconds(step), seconds(adagrad.step)
 
 
 def _wait(device: torch.device) -> None:

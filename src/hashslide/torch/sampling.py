@@ -1,4 +1,4 @@
-"""Which classes take part in a step, and what their logits are corrected by; see docs/how/torch.md."""
+"""Which classes take part in a step, and their corrections; see docs/frameworks/how_torch.md."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hashslide.torch.labels import Labels
+from hashslide.torch.labels import Labels, rows_of
 
 __all__ = ["Prior", "Sample", "draws", "sample"]
 
@@ -79,7 +79,7 @@ def _mixed(x: Tensor) -> Tensor:
 
 
 def draws(n: int, num_classes: int, seed: int, step: int, device: torch.device) -> Tensor:
-    """Return n uniform draws from all classes with replacement: those of the core's counter-based generator."""
+    """Return n uniform draws from all classes with replacement: those of the core's generator."""
     key = _mix(_mix(_mix(seed) ^ _UNIFORM_NEGATIVES) ^ step)
     bits = _mixed(_mixed(torch.arange(n, device=device)) ^ _signed(key))
     high, low = _shifted(bits, 32), bits & (2**32 - 1)
@@ -139,7 +139,7 @@ def sample(
         shift = shift.masked_fill(~by_chance, math.inf)
     if found is not None:
         shift[inverse[len(labels.ids) + n_draws :]] = 0.0
-        pairs = torch.repeat_interleave(begin.diff()) * num_classes + certain
+        pairs = rows_of(begin) * num_classes + certain
         is_own = torch.isin(labels.rows * num_classes + labels.ids, pairs)
         target_shift = target_shift.masked_fill(is_own, 0.0)
     return Sample(ids, shift.float(), places, target_shift.float())

@@ -34,12 +34,14 @@ def save_head(head: "SlideLoss", path: StrPath, classes: ArrayLike | None) -> No
     """Write a head to a model file; see `SlideLoss.save`."""
     bounds = [bound for p in head.parameters() for bound in p.detach().aminmax()]
     if not all(bool(bound.isfinite()) for bound in bounds):
-        raise InputError("the head has weights that are not finite, so that it predicts nothing. Train it anew.")
+        raise InputError(
+            "the head has weights that are not finite, so that it predicts nothing. Train it anew."
+        )
     is_half = head.weight.dtype == torch.bfloat16
     config = NetworkConfig(
         n_features=head.in_features,
         n_labels=head.num_classes,
-        hidden=[Dense(head.in_features, "identity", length=0.0)],
+        hidden=(Dense(head.in_features, "identity", length=0.0),),
         loss=head.loss,
         precision="bfloat16" if is_half else "float32",
     )
@@ -53,6 +55,8 @@ def save_head(head: "SlideLoss", path: StrPath, classes: ArrayLike | None) -> No
         "label_counts": np.zeros(head.num_classes, np.int64),
     }
     network = Network.from_state(config, state, copy=False)
+    if classes is None and head.loss == "softmax":
+        classes = np.arange(head.num_classes)  # so that a vector of classes may be given to the classifier
     if head.counts is not None:
         counts = head.counts.cpu().double().round().to(torch.int64).numpy()
         network.set_label_prior(counts, max(head.n_examples, int(counts.max())), False)

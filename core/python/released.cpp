@@ -1,4 +1,4 @@
-#include "bind/released.h"
+#include "python/released.h"
 
 #include <pthread.h>
 #include <unistd.h>

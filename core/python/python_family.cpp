@@ -1,4 +1,4 @@
-#include "bind/python_family.h"
+#include "python/python_family.h"
 
 #include <limits>
 #include <numeric>
