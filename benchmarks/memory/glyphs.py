@@ -9,13 +9,11 @@ import torch
 from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw, ImageFont
 
-SIDE, DRAWN, POINTS = (
-    32,
-    48,
-    36,
-)  # pixels of a picture, of the drawing that it is taken from, and of a character
+SIDE = 32  # pixels of a picture
+DRAWN = 48  # pixels of the drawing that it is taken from
+POINTS = 36  # size of a character in the drawing
 
-# Designs, not only weights, of the unseen fonts differ from those of all others: a pen's Kai, a Mincho, a Gothic.
+# The unseen fonts have other designs than all others, not only other weights: a brush, a Mincho, a Gothic.
 TRAINING = (
     ("NotoSansCJK-Regular.ttc", 2),
     ("NotoSansCJK-Bold.ttc", 2),

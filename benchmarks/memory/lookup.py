@@ -2,9 +2,10 @@
 
     python -m benchmarks.memory.lookup
 
-A memory is full of keys around random directions, ten for each; queries come from around them too. The table holds
-the median time of a query and of a write of one batch, how often the value found is the one that all keys give,
-how often the nearest slot is found, and the bytes that an index takes beside the keys. The arms take turns.
+A memory is full of keys around random directions, ten for each; queries come from around them too. The table
+holds the median time of a query and of a write of one batch, how often the value found is the one that all
+keys give, how often the nearest slot is found, and the bytes that an index takes beside the keys. The arms
+take turns.
 """
 
 from __future__ import annotations
@@ -100,11 +101,9 @@ def main() -> None:
                 clocks[arm][1].append(time.perf_counter() - start)
         for arm, (query, write) in clocks.items():
             value, slot = (100 * np.mean(shares) for shares in agreement[arm])
-            print(
-                f"| {slots} | {arm} | {1000 * np.median(query):.2f} | {1000 * np.median(write):.2f} | {value:.1f} | "
-                f"{slot:.1f} | {index_bytes(memories[arm]) / 1e6:.1f} |",
-                flush=True,
-            )
+            times = f"{1000 * np.median(query):.2f} | {1000 * np.median(write):.2f}"
+            size = index_bytes(memories[arm]) / 1e6
+            print(f"| {slots} | {arm} | {times} | {value:.1f} | {slot:.1f} | {size:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,15 @@
 
     python -m benchmarks.memory.unseen_characters --fonts DIR
 
-A small CNN is trained with a `hashslide.torch.Memory` on characters in seven fonts. Then come characters that no
-training step has seen, in three fonts that none has seen. An episode writes one or five pictures of each of 5 or
-20 such characters into the memory, in two of the fonts, and asks for a picture of each in the third.
-It does so with an empty memory, and with one that is full of training characters, any of which may be
-mistaken for the right one. Pictures are turned, shifted and scaled at random.
+A small CNN is trained with a `hashslide.torch.Memory` on characters in seven fonts. Then come characters
+that no training step has seen, in three fonts that none has seen. An episode writes one or five pictures of
+each of 5 or 20 such characters into the memory, in two of the fonts, and asks for a picture of each in the
+third. It does so with an empty memory, and with one that is full of training characters, any of which may
+be mistaken for the right one. Pictures are turned, shifted and scaled at random.
 
-The arms are the ways to find neighbours: all keys, packed codes, hash tables. Each trains a network of its own from
-the same start, on the same batches. The table holds the share of right answers in per cent, with its standard error.
+The arms are the ways to find neighbours: all keys, packed codes, hash tables. Each trains a network of its
+own from the same start, on the same batches. The table holds the share of right answers in per cent, with
+its standard error.
 """
 
 from __future__ import annotations

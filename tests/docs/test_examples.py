@@ -12,6 +12,7 @@ SHOWN = {
     "fast_prediction": "approximate  P@1 0",
     "hashed_layers": "SLIDE  ",
     "living_models": "labels forgotten: 5",
+    "memory": "examples of each new digit: 5   right answers: 0",
     "one_label_of_many": "always the most common class",
     "own_data": "rows held out: 0",
     "pipelines": "P@5 in three parts",

@@ -100,8 +100,8 @@ def test_other_types_are_hashed_as_float32(name, dtype):
 def test_the_law_of_the_hashes_holds(name):
     """Shares of 4,000 hashes, within five standard errors of the law.
 
-    Of independent hashes, one share in two million lies farther off. Those of one permutation are not independent,
-    but not more alike than chance.
+    Of independent hashes, one share in two million lies farther off. Those of one permutation are not
+    independent, but not more alike than chance.
     """
     tables = 4000
     family = FAMILIES[name](64, 2**20, tables=tables, hashes=1, seed=11)

@@ -1,4 +1,4 @@
-"""Locality-sensitive hashing in torch operations, on any device; see docs/how/torch_hashing.md.
+"""Locality-sensitive hashing in torch operations, on any device; see docs/frameworks/hashing.md.
 
 The families draw the functions that the core's families draw for the same seed and round.
 """

@@ -55,7 +55,7 @@ class ElementaryFamily(nn.Module, ABC):
     """L tables of K elementary hashes, packed or folded into codes of at most log2(size) bits.
 
     The same `seed` and round give the functions, and so the buckets, of the core's family; see
-    docs/how/torch_hashing.md for where rounding may tell.
+    docs/frameworks/hashing.md for where rounding may tell.
 
     Parameters
     ----------

@@ -75,8 +75,8 @@ class MinHash(ElementaryFamily):
         ids, present = self._support(x)
         words = self.words[ids]  # (n, top, permutations)
         place = ((words >> 32) + 2**31) * bins >> 32
-        at = (place + bins * torch.arange(self.permutations, device=x.device)).reshape(n, -1)
-        words = torch.where(present[:, :, None], words, EMPTY).reshape(n, -1)
+        at = (place + bins * torch.arange(self.permutations, device=x.device)).flatten(1)
+        words = torch.where(present[:, :, None], words, EMPTY).flatten(1)
         none = words.new_full((n, self.permutations * bins), EMPTY)
         first = none.scatter_reduce(1, at, words, "amin")
         others = torch.where(words == first.gather(1, at), EMPTY, words)

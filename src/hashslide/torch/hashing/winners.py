@@ -110,9 +110,7 @@ class DWTA(WTA):
         if not len(lacking):
             return found
         source = donor_bins(full[lacking], self.donors)
-        return Elementary(
-            *(part.index_copy(0, lacking, part[lacking].gather(1, source)) for part in found)  # type: ignore[arg-type]
-        )
+        return Elementary(*(part.index_copy(0, lacking, part[lacking].gather(1, source)) for part in found))
 
 
 def donor_bins(full: Tensor, donors: Tensor, own: Tensor | None = None) -> Tensor:

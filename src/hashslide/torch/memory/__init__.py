@@ -1,4 +1,4 @@
-"""A memory that learns from one example; see docs/guides/memory.md."""
+"""A memory that learns from one example; see docs/frameworks/memory.md."""
 
 from .memory import Found, Memory
 

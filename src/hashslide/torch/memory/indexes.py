@@ -4,7 +4,6 @@ Codes and tables choose candidates, whose similarity is then computed from the k
 """
 
 from abc import ABC, abstractmethod
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -146,6 +145,9 @@ class TablesIndex(Index):
         buckets = torch.full((len(keys), self.tables.n_tables), -1, device=keys.device)
         if len(slots):
             buckets[slots] = self.hash(keys[slots])
+            if self.n_written < len(slots):  # keys that came with a family that had been learned already
+                self.n_written.fill_(len(slots))
+                self.next_learning.fill_(2 * len(slots))
         else:
             self.n_written.zero_()
             self.next_learning.fill_(1)
@@ -162,7 +164,7 @@ def rescored(queries: Tensor, keys: Tensor, slots: Tensor, k: int) -> tuple[Tens
         [torch.einsum("nd,ncd->nc", q, keys[rows.clamp(min=0)].float()) for q, rows in blocks]
     ).masked_fill_(slots < 0, -torch.inf)
     best, places = similarity.topk(min(k, slots.shape[1]), dim=1)
-    return cast(Tensor, slots.gather(1, places)), best
+    return slots.gather(1, places), best
 
 
 def check_family(family: object, key_dim: int) -> Family:

@@ -117,7 +117,7 @@ class Memory(nn.Module):
         if hash is not None and index != "tables":
             raise InputError(f'hash is given with index={index!r}; only index="tables" uses it.')
         self.index = self._index(check_choice("index", index, INDEXES), hash, bits, probes, candidates)
-        self.register_load_state_dict_post_hook(_rebuild_index)
+        self.register_load_state_dict_post_hook(_rebuild_index)  # type: ignore[no-untyped-call]
 
     def _index(self, kind: str, family: Family | None, bits: int, probes: int, candidates: int) -> Index:
         if kind == "exact":
