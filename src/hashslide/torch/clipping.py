@@ -29,8 +29,8 @@ def _norm(
 
 def register_norm() -> Any:
     """Teach PyTorch the norm of sparse tensors, unless it knows it; returns what keeps the registration."""
-    library = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
+    library = torch.library.Library("aten", "IMPL")
     for key in ("SparseCPU", "SparseCUDA"):
         if not torch._C._dispatch_has_kernel_for_dispatch_key(f"aten::{_NAME}", key):
-            library.impl(_NAME, _norm, key)  # type: ignore[no-untyped-call]
+            library.impl(_NAME, _norm, key)
     return library
