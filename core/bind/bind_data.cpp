@@ -7,10 +7,10 @@
 #include <cstdlib>
 #include <span>
 
-#include "python/arrays.h"
-#include "python/released.h"
 #include "data/xmc_reader.h"
 #include "data/xmc_writer.h"
+#include "python/arrays.h"
+#include "python/released.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -123,7 +123,8 @@ void bind_data(nb::module_& m) {
         .def("feed", &feed, "chunk"_a, "Parse the next piece of the file (bytes, any length).")
         .def(
             "finish", [](XmcParser& parser) { hashslide::released([&] { parser.finish(); }); }, "The file ends here.")
-        .def("take", &take, "Hand over (x_indptr, x_indices, x_data, y_indptr, y_indices) of the rows since the last time.")
+        .def("take", &take,
+             "Hand over (x_indptr, x_indices, x_data, y_indptr, y_indices) of the rows since the last time.")
         .def_prop_ro("n_rows", &XmcParser::n_rows, "Rows of the file so far.")
         .def_prop_ro("n_entries", &XmcParser::n_entries, "Labels and features of the rows that are not handed over.")
         .def_prop_ro("n_rows_promised", &XmcParser::n_rows_promised)

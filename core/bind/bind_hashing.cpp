@@ -9,10 +9,10 @@
 #include <memory>
 
 #include "base/parallel.h"
+#include "families/make_family.h"
 #include "python/arrays.h"
 #include "python/python_family.h"
 #include "python/released.h"
-#include "families/make_family.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

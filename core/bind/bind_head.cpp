@@ -10,11 +10,11 @@
 #include <utility>
 #include <variant>
 
-#include "python/arrays.h"
-#include "python/released.h"
 #include "head/row_updates.h"
 #include "head/sampled_head.h"
 #include "head/streamed_head.h"
+#include "python/arrays.h"
+#include "python/released.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -92,9 +92,11 @@ void bind_head(nb::module_& m) {
                                  losses.data(), n_threads);
                 });
             },
-            "is_bce"_a, "weight"_a.noconvert(), "bias"_a.noconvert().none(), "h"_a.noconvert(), "begin"_a.noconvert(), "ids"_a.noconvert(), "label_weight"_a.noconvert(), "negatives"_a,
-            "in_batch"_a, "counts"_a.noconvert().none(), "n_examples"_a, "seed"_a, "step"_a, "n_counted"_a, "found"_a.noconvert().none(),
-            "losses"_a.noconvert(), "n_threads"_a, "Sets the losses (N,). h is borrowed until `backward`.")
+            "is_bce"_a, "weight"_a.noconvert(), "bias"_a.noconvert().none(), "h"_a.noconvert(), "begin"_a.noconvert(),
+            "ids"_a.noconvert(), "label_weight"_a.noconvert(), "negatives"_a, "in_batch"_a,
+            "counts"_a.noconvert().none(), "n_examples"_a, "seed"_a, "step"_a, "n_counted"_a,
+            "found"_a.noconvert().none(), "losses"_a.noconvert(), "n_threads"_a,
+            "Sets the losses (N,). h is borrowed until `backward`.")
         .def(
             "backward",
             [](SampledHead& self, const In<float>& gradients, std::optional<OutMatrix<float>> dh,
@@ -103,8 +105,8 @@ void bind_head(nb::module_& m) {
                     self.backward(gradients.data(), data_or_null(dh), data_or_null(dw), data_or_null(db), n_threads);
                 });
             },
-            "gradients"_a.noconvert(), "dh"_a.noconvert().none(), "dw"_a.noconvert().none(), "db"_a.noconvert().none(), "n_threads"_a,
-            "Sets the gradients: (N, width), (A, width) and (A,). Once.")
+            "gradients"_a.noconvert(), "dh"_a.noconvert().none(), "dw"_a.noconvert().none(), "db"_a.noconvert().none(),
+            "n_threads"_a, "Sets the gradients: (N, width), (A, width) and (A,). Once.")
         .def_prop_ro("size", [](const SampledHead& self) { return self.active().ids.size(); })
         .def(
             "copy_ids",
@@ -112,12 +114,13 @@ void bind_head(nb::module_& m) {
                 std::copy(self.active().ids.begin(), self.active().ids.end(), ids.data());
             },
             "ids"_a.noconvert())
-        .def("active",
-             [](const SampledHead& self) {
-                 const ActiveClasses& a = self.active();
-                 return nb::make_tuple(to_array(a.ids), to_array(a.shift), to_array(a.places), to_array(a.target_shift));
-             },
-             "For tests: (ids, shift, places, target_shift).");
+        .def(
+            "active",
+            [](const SampledHead& self) {
+                const ActiveClasses& a = self.active();
+                return nb::make_tuple(to_array(a.ids), to_array(a.shift), to_array(a.places), to_array(a.target_shift));
+            },
+            "For tests: (ids, shift, places, target_shift).");
     m.def(
         "streamed_loss",
         [](bool is_bce, const Weight& weight, const Bias& bias, const Matrix& h, const In<Index>& begin,
@@ -129,8 +132,9 @@ void bind_head(nb::module_& m) {
                               {losses.data(), log_partition.data(), target_logits.data()}, n_threads);
             });
         },
-        "is_bce"_a, "weight"_a.noconvert(), "bias"_a.noconvert().none(), "h"_a.noconvert(), "begin"_a.noconvert(), "ids"_a.noconvert(), "label_weight"_a.noconvert(), "losses"_a.noconvert(),
-        "log_partition"_a.noconvert(), "target_logits"_a.noconvert(), "n_threads"_a);
+        "is_bce"_a, "weight"_a.noconvert(), "bias"_a.noconvert().none(), "h"_a.noconvert(), "begin"_a.noconvert(),
+        "ids"_a.noconvert(), "label_weight"_a.noconvert(), "losses"_a.noconvert(), "log_partition"_a.noconvert(),
+        "target_logits"_a.noconvert(), "n_threads"_a);
     m.def(
         "streamed_gradient",
         [](bool is_bce, const Weight& weight, const Bias& bias, const Matrix& h, const In<Index>& begin,
@@ -144,8 +148,10 @@ void bind_head(nb::module_& m) {
                                   data_or_null(dh), data_or_null(dw), data_or_null(db), n_threads);
             });
         },
-        "is_bce"_a, "weight"_a.noconvert(), "bias"_a.noconvert().none(), "h"_a.noconvert(), "begin"_a.noconvert(), "ids"_a.noconvert(), "label_weight"_a.noconvert(), "log_partition"_a.noconvert(),
-        "target_logits"_a.noconvert(), "gradients"_a.noconvert(), "dh"_a.noconvert().none(), "dw"_a.noconvert().none(), "db"_a.noconvert().none(), "n_threads"_a);
+        "is_bce"_a, "weight"_a.noconvert(), "bias"_a.noconvert().none(), "h"_a.noconvert(), "begin"_a.noconvert(),
+        "ids"_a.noconvert(), "label_weight"_a.noconvert(), "log_partition"_a.noconvert(), "target_logits"_a.noconvert(),
+        "gradients"_a.noconvert(), "dh"_a.noconvert().none(), "dw"_a.noconvert().none(), "db"_a.noconvert().none(),
+        "n_threads"_a);
     m.def(
         "streamed_topk",
         [](const Weight& weight, const Bias& bias, const Matrix& h, OutMatrix<std::int64_t>& classes,
@@ -156,7 +162,8 @@ void bind_head(nb::module_& m) {
                               classes.data(), scores.data(), n_threads);
             });
         },
-        "weight"_a.noconvert(), "bias"_a.noconvert().none(), "h"_a.noconvert(), "classes"_a.noconvert(), "scores"_a.noconvert(), "n_threads"_a);
+        "weight"_a.noconvert(), "bias"_a.noconvert().none(), "h"_a.noconvert(), "classes"_a.noconvert(),
+        "scores"_a.noconvert(), "n_threads"_a);
 
     using Rows = std::variant<OutMatrix<float>, OutMatrix<std::int16_t>>;
     const auto touched = [](const In<Index>& ids, const Matrix& gradient, Rows& weight, std::uint64_t key) {
@@ -172,12 +179,13 @@ void bind_head(nb::module_& m) {
     };
     m.def(
         "update_adagrad",
-        [touched](const In<Index>& ids, const Matrix& gradient, Rows weight, OutRow<float>& sums, float rate, float keep,
-                  std::uint64_t key, int n_threads) {
+        [touched](const In<Index>& ids, const Matrix& gradient, Rows weight, OutRow<float>& sums, float rate,
+                  float keep, std::uint64_t key, int n_threads) {
             const TouchedRows rows = touched(ids, gradient, weight, key);
             released([&] { update_adagrad(rows, sums.data(), rate, keep, n_threads); });
         },
-        "ids"_a.noconvert(), "gradient"_a.noconvert(), "weight"_a.noconvert(), "sums"_a.noconvert(), "rate"_a, "keep"_a, "key"_a, "n_threads"_a);
+        "ids"_a.noconvert(), "gradient"_a.noconvert(), "weight"_a.noconvert(), "sums"_a.noconvert(), "rate"_a, "keep"_a,
+        "key"_a, "n_threads"_a);
     m.def(
         "update_adam",
         [touched](const In<Index>& ids, const Matrix& gradient, Rows weight, std::optional<OutMatrix<float>> first,
@@ -189,6 +197,7 @@ void bind_head(nb::module_& m) {
                             n_threads);
             });
         },
-        "ids"_a.noconvert(), "gradient"_a.noconvert(), "weight"_a.noconvert(), "first"_a.noconvert().none(), "second"_a.noconvert(), "steps"_a.noconvert(), "rate"_a, "beta1"_a, "beta2"_a,
-        "epsilon"_a, "keep"_a, "key"_a, "n_threads"_a);
+        "ids"_a.noconvert(), "gradient"_a.noconvert(), "weight"_a.noconvert(), "first"_a.noconvert().none(),
+        "second"_a.noconvert(), "steps"_a.noconvert(), "rate"_a, "beta1"_a, "beta2"_a, "epsilon"_a, "keep"_a, "key"_a,
+        "n_threads"_a);
 }

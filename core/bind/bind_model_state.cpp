@@ -11,10 +11,10 @@
 #include <stdexcept>
 #include <string>
 
-#include "python/arrays.h"
-#include "python/names.h"
 #include "network/model_state.h"
 #include "network/network.h"
+#include "python/arrays.h"
+#include "python/names.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -27,10 +27,9 @@ const Names<Role> roles{{"weight", Role::weight},
                         {"count", Role::count},
                         {"candidates", Role::candidates},
                         {"tables", Role::tables}};
-const Names<Values> kinds{{"numbers", Values::numbers},       {"squares", Values::squares},
-                          {"counts", Values::counts},         {"ids", Values::ids},
-                          {"sorted_ids", Values::sorted_ids}, {"offsets", Values::offsets},
-                          {"ranges", Values::ranges}};
+const Names<Values> kinds{
+    {"numbers", Values::numbers},       {"squares", Values::squares}, {"counts", Values::counts}, {"ids", Values::ids},
+    {"sorted_ids", Values::sorted_ids}, {"offsets", Values::offsets}, {"ranges", Values::ranges}};
 
 template <class T>
 constexpr const char* type_name = "float32";

@@ -13,9 +13,9 @@
 #include <utility>
 
 #include "base/parallel.h"
+#include "network/network.h"
 #include "python/arrays.h"
 #include "python/released.h"
-#include "network/network.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -354,8 +354,8 @@ void bind_network(nb::module_& m) {
         .def_prop_ro("step", &Network::step, "Batches trained so far.")
         .def_prop_ro("n_examples_seen", &Network::n_examples_seen, "Examples behind the label counts.")
         .def_prop_ro(
-            "label_counts", [](const Network& self) { return to_array(self.label_prior().counts()); }, nb::rv_policy::move,
-            "Examples of each label, (n_labels,).")
+            "label_counts", [](const Network& self) { return to_array(self.label_prior().counts()); },
+            nb::rv_policy::move, "Examples of each label, (n_labels,).")
         .def_prop_ro(
             "active_labels",
             [](const Network& self) {

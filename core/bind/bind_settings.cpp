@@ -8,9 +8,9 @@
 #include <string>
 #include <utility>
 
+#include "network/network.h"
 #include "python/names.h"
 #include "python/python_family.h"
-#include "network/network.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

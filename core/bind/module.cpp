@@ -76,7 +76,7 @@ auto products_int8(const Bytes& queries, const Bytes& labels) {
 
 // Stream by what draws from it outside of the core.
 const hashslide::Names<hashslide::Stream> streams{{"kept_examples", hashslide::Stream::kept_examples},
-                                       {"replay", hashslide::Stream::replay}};
+                                                  {"replay", hashslide::Stream::replay}};
 
 auto random_bits(std::uint64_t seed, const std::string& stream, std::uint64_t step, std::uint64_t first,
                  std::size_t n) {

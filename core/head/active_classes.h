@@ -11,9 +11,9 @@ namespace hashslide {
 
 struct DrawSettings {
     Index n_classes = 0;
-    Index negatives = 0;             // uniform draws with replacement
-    bool in_batch = true;            // the labels of an example are negatives for the others
-    const float* counts = nullptr;   // how often each class occurs among n_examples; null: not known
+    Index negatives = 0;            // uniform draws with replacement
+    bool in_batch = true;           // the labels of an example are negatives for the others
+    const float* counts = nullptr;  // how often each class occurs among n_examples; null: not known
     Index n_examples = 0;
     std::uint64_t seed = 0, step = 0;
 };

@@ -35,8 +35,8 @@ void SampledHead::forward(LossKind kind, const HeadView& head, const float* h, c
             const Index begin = labels.begin[b];
             const RowTargets targets{labels.begin[b + 1] - begin, active_.places.data() + begin, labels.weight + begin,
                                      active_.target_shift.data() + begin};
-            losses[b] = static_cast<float>(
-                row_loss(kind, size, logits_.data() + b * size, active_.shift.data(), targets));
+            losses[b] =
+                static_cast<float>(row_loss(kind, size, logits_.data() + b * size, active_.shift.data(), targets));
         }
     });
 }
@@ -46,14 +46,14 @@ void SampledHead::backward(const float* gradients, float* dh, float* dw, float* 
     const Index size = std::ssize(active_.ids);
     scale(gradients, n_threads);
     if (dh)
-        parallel_for(n_threads, 0, n_, ActiveProducts::example_block, [&](Index first, Index last) {
-            products_->input_gradients(first, last, logits_.data(), dh);
-        });
+        parallel_for(n_threads, 0, n_, ActiveProducts::example_block,
+                     [&](Index first, Index last) { products_->input_gradients(first, last, logits_.data(), dh); });
     parallel_for(n_threads, 0, size, ActiveProducts::tile, [&](Index first, Index last) {
         if (dw) products_->weight_gradients(first, last, logits_.data(), dw + first * width_);
         if (!db) return;
         std::fill_n(db + first, last - first, 0.0f);
-        for (Index b = 0; b < n_; ++b) kernels().axpy(last - first, 1.0f, logits_.data() + b * size + first, db + first);
+        for (Index b = 0; b < n_; ++b)
+            kernels().axpy(last - first, 1.0f, logits_.data() + b * size + first, db + first);
     });
 }
 

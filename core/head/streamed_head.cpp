@@ -147,8 +147,9 @@ void streamed_gradient(LossKind kind, const HeadView& head, const float* h, cons
     for (Index b = 0; b < labels.n_examples; ++b) {
         double weight = 0;
         for (Index i = labels.begin[b]; i < labels.begin[b + 1]; ++i) {
-            at_label[i] = gradients[b] * (kind == LossKind::bce ? positive_gradient(made.target_logits[i], labels.weight[i])
-                                                                : -labels.weight[i]);
+            at_label[i] =
+                gradients[b] * (kind == LossKind::bce ? positive_gradient(made.target_logits[i], labels.weight[i])
+                                                      : -labels.weight[i]);
             weight += labels.weight[i];
         }
         if (kind == LossKind::softmax) factor[b] *= static_cast<float>(weight);

@@ -17,8 +17,8 @@ struct HeadView {
 };
 
 // The labels of example b are ids[begin[b]] .. ids[begin[b + 1] - 1]. weight of a label's positive term:
-//   softmax  loss = sum over the labels of weight (log Z - z), so that weights of 1 / (labels of the example) make a mean
-//   bce      weight log(1 + exp(-z)) instead of log(1 + exp(z))
+//   softmax  loss = sum over the labels of weight (log Z - z), so that weights of 1 / (labels of the example) make a
+//   mean bce      weight log(1 + exp(-z)) instead of log(1 + exp(z))
 struct HeadLabels {
     Index n_examples = 0;
     const Index* begin = nullptr;

@@ -38,8 +38,7 @@ void Ranker::describe(Id first, const CsrView& x, float gain) {
     usual.own();
     for (Index row = 0; row < x.n_rows; ++row) {
         const Id label = static_cast<Id>(first + row);
-        scale[row] =
-            margin_factor[label] > 0 ? gain * inverse_length(x.values(row)) / margin_factor[label] : 0.0f;
+        scale[row] = margin_factor[label] > 0 ? gain * inverse_length(x.values(row)) / margin_factor[label] : 0.0f;
         offset[label] -= std::exchange(usual[label], 0.0f);
     }
     weights.append(first, x, scale);

@@ -88,8 +88,8 @@ struct Ranker {
         if (enabled()) set_labels(offset.size(), labels, log_frequency);
     }
 
-    // Adds to the last labels, whose lists are empty, `gain` times the cosine of an example and a description: row i of x
-    // describes label first + i. What a description usually adds is nothing.
+    // Adds to the last labels, whose lists are empty, `gain` times the cosine of an example and a description: row i of
+    // x describes label first + i. What a description usually adds is nothing.
     void describe(Id first, const CsrView& x, float gain);
 
     Index n_features;

@@ -28,7 +28,7 @@ public:
 
     // Share of the examples that carry the label, add-half smoothed: (count + 1/2) / (n + 1).
     double frequency(Id label) const;
-    float mean_labels() const;                           // of an example; 1 before set()
+    float mean_labels() const;                              // of an example; 1 before set()
     Index n_occurrences() const { return n_occurrences_; }  // of all labels
     const std::vector<Id>& popular() const { return popular_; }
     const std::vector<Index>& counts() const { return counts_; }

@@ -233,7 +233,7 @@ NUMBERS = {
     "2^63 - 1 steps and examples": ("progress", 2**63 - 1, "'progress' holds 9223372036854775807"),
     "negative steps": ("progress", -1, "progress"),
     "labels out of range": ("candidates.cells.labels", 2**31 - 1, "candidates.cells.labels"),
-    "offsets out of range": ("candidates.cells.begin", 2**62, "candidates.cells"),
+    "places out of range": ("candidates.cells.ranges", 2**62, "candidates.cells"),
 }
 
 

@@ -166,25 +166,27 @@ def test_counts_out_of_range_are_refused(data, name, value):
 
 
 @pytest.mark.parametrize(
-    ("part", "ids", "end"),
+    ("part", "ids", "end", "places"),
     [
-        ("candidates.cells", "labels", L),
-        ("candidates.features", "labels", L),
-        ("ranker", "features", D),
+        ("candidates.cells", "labels", L, "ranges"),
+        ("candidates.features", "labels", L, "ranges"),
+        ("ranker", "features", D, "begin"),
     ],
 )
 @pytest.mark.parametrize("copy", [False, True])
-def test_what_is_used_as_an_index_is_checked(data, part, ids, end, copy):
+def test_what_is_used_as_an_index_is_checked(data, part, ids, end, places, copy):
     network = make(data)
     good = network.snapshot()
     Network.from_state(network.config, good, copy)
     n = len(good[f"{part}.{ids}"])
     wrong = [(ids, np.full(n, end, np.int32)), (ids, np.full(n, -1, np.int32))]
-    begin = good[f"{part}.begin"]
-    for damaged in (begin + 1, -begin, begin * 2**60, np.append(begin[:-1], n + 1)):
-        wrong.append(("begin", damaged))
+    first = good[f"{part}.{places}"]
+    too_long = first.copy()
+    too_long.reshape(-1)[-1] = n + 1
+    for damaged in (first + 1, -first, first * 2**60, first[..., ::-1].copy(), too_long):
+        wrong.append((places, damaged))
     for name, array in wrong:
-        with pytest.raises(InputError, match=rf"the array '{part}\.(begin|{ids})'"):
+        with pytest.raises(InputError, match=rf"the array '{part}\.({places}|{ids})'"):
             Network.from_state(network.config, {**good, f"{part}.{name}": array}, copy)
 
 
