@@ -18,11 +18,11 @@ browser:
 	@for name in $(BROWSERS); do if command -v $$name; then exit 0; fi; done; \
 	apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
 
-lint: $(VENV)/installed
+lint: $(VENV)/test-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/installed
+types: $(VENV)/test-installed
 	$(BIN)/mypy
 
 # docs/how/robustness.md describes these; smaller numbers make shorter rounds.
@@ -32,30 +32,35 @@ KILL_ROUNDS    ?= 150
 
 sanitize: sanitize-address sanitize-thread
 
-sanitize-%: $(VENV)/installed
+sanitize-%: $(VENV)/test-installed
 	PYTHON=$(BIN)/python tests/tools/sanitize.sh $* $(SANITIZE_TESTS)
 
-fuzz: $(VENV)/installed
+fuzz: $(VENV)/test-installed
 	$(BIN)/python tests/tools/fuzz.py --seconds $(FUZZ_SECONDS)
 
-kill: $(VENV)/installed
+kill: $(VENV)/test-installed
 	$(BIN)/python tests/tools/kill.py --rounds $(KILL_ROUNDS)
 
-mutate: $(VENV)/installed
+mutate: $(VENV)/test-installed
 	$(BIN)/python -m pip install --quiet nanobind cmake  # files of core/ are compiled anew
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python tests/tools/mutate.py $(FILES)
 
 $(VENV)/installed: pyproject.toml CMakeLists.txt $(shell find core src -name '*.cpp' -o -name '*.h' -o -name '*.py' 2>/dev/null)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet '.[test]'
+	$(BIN)/python -m pip install --quiet .
 	cp $(VENV)/lib/python*/site-packages/hashslide/_core.pyi src/hashslide/  # the build made it; mypy looks for it there
+	touch $@
+
+# PyTorch, JAX and the trainers that stand on them are large: only the tests need them.
+$(VENV)/test-installed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet 'hashslide[test]'  # only the tools: the package is there
 	touch $@
 
 docs: $(VENV)/docs-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -E -b html -d build/doctrees docs build/docs
 	$(BIN)/python docs/_tools/check_site.py build/docs
 
-$(VENV)/docs-installed: $(VENV)/installed
+$(VENV)/docs-installed: $(VENV)/test-installed
 	$(BIN)/python -m pip install --quiet 'hashslide[docs]'  # only the tools: the package is there
 	touch $@
 
