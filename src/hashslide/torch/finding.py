@@ -1,5 +1,6 @@
 """Classes that an example is likely to confuse with its own, and candidates for its best ones."""
 
+from abc import ABC, abstractmethod
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,19 +50,19 @@ def finder_of(family: Any, budget: int, num_classes: int, width: int, seed: int)
     return TableFinder(checked, budget, num_classes, width, seed)
 
 
-class Finder:
+class Finder(ABC):
     """Finds up to `budget` classes for each example, without counting the labels of its own."""
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
 
+    @abstractmethod
     def find(
         self, h: Tensor, weight: Tensor, bias: Tensor | None, labels: Labels, step: int, n_threads: int
     ) -> Found | None:
         """Return the classes of each example of a training step; None while there is nothing to look up."""
-        raise NotImplementedError
 
-    def forget(self) -> None:
+    def forget(self) -> None:  # noqa: B027  # most have nothing to forget
         """Start anew, as the weights are others."""
 
 
@@ -162,16 +163,20 @@ class Candidates:
     def __init__(self) -> None:
         self._index: Any = None
         self._version: Any = None
+        self._no_bias: NDArray[np.float32] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_index": None, "_version": None}
+        return {"_index": None, "_version": None, "_no_bias": None}
 
     def topk(
         self, h: Tensor, weight: Tensor, bias: Tensor | None, k: int, seed: int, n_threads: int
     ) -> tuple[Tensor, Tensor]:
         """Return (values, ids), both (N, k); a row of -1 where the cells hold fewer than k classes."""
         w = weight.detach().numpy()
-        b = np.zeros(len(w), np.float32) if bias is None else bias.detach().numpy()
+        if bias is None and self._no_bias is None:
+            self._no_bias = np.zeros(len(w), np.float32)
+        b = self._no_bias if bias is None else bias.detach().numpy()
+        assert b is not None
         version = (weight._version, weight.data_ptr(), None if bias is None else bias._version)
         if version != self._version:
             self._index = _index_of(self._FAMILY, len(w), w.shape[1], seed)
