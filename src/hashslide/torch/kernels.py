@@ -64,10 +64,24 @@ def _borrowed(tensor: Tensor | None) -> NDArray[Any] | None:
     return None if tensor is None else borrowed(tensor)
 
 
-def _label_weight(labels: Labels, class_weight: Tensor | None, is_bce: bool) -> NDArray[Any]:
-    if not is_bce:
-        return borrowed(shares_of(labels, class_weight))
-    return borrowed(torch.ones(len(labels.ids)) if class_weight is None else class_weight[labels.ids])
+Inputs = tuple[bool, Any, Any, Any, Any, Any, Any]
+
+
+def _inputs(
+    h: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    labels: Labels,
+    class_weight: Tensor | None,
+    is_bce: bool,
+) -> Inputs:
+    """Return what all losses of the core begin with: its kind, the layer, the activations, the labels."""
+    if is_bce:
+        counts = torch.ones(len(labels.ids)) if class_weight is None else class_weight[labels.ids]
+    else:
+        counts = shares_of(labels, class_weight)
+    layer, x = (borrowed(weight), _borrowed(bias)), h.detach().float().contiguous()
+    return is_bce, *layer, borrowed(x), borrowed(labels.begin), borrowed(labels.ids), borrowed(counts)
 
 
 class _SampledLosses(torch.autograd.Function):
@@ -85,15 +99,10 @@ class _SampledLosses(torch.autograd.Function):
         spare: list[Any],
     ) -> tuple[Tensor, Tensor]:
         work = spare.pop() if spare else _core.SampledHead()
-        x, losses, prior = h.detach().float().contiguous(), torch.empty(len(h)), draw.prior
+        losses, prior = torch.empty(len(h)), draw.prior
+        inputs = _inputs(h, weight, bias, labels, class_weight, is_bce)
         work.forward(
-            is_bce,
-            borrowed(weight),
-            _borrowed(bias),
-            borrowed(x),
-            borrowed(labels.begin),
-            borrowed(labels.ids),
-            _label_weight(labels, class_weight, is_bce),
+            *inputs,
             draw.negatives,
             draw.in_batch,
             None if prior is None else borrowed(prior.counts),
@@ -107,8 +116,8 @@ class _SampledLosses(torch.autograd.Function):
         )
         ids = torch.empty(work.size, dtype=torch.int64)
         work.copy_ids(borrowed(ids))
-        ctx.work, ctx.x, ctx.ids, ctx.spare, ctx.n_threads = work, x, ids, spare, n_threads
-        ctx.parameters, ctx.dtype = (weight, bias), h.dtype
+        ctx.work, ctx.inputs, ctx.ids, ctx.spare, ctx.n_threads = work, inputs, ids, spare, n_threads
+        ctx.parameters, ctx.h = (weight, bias), (h.shape, h.dtype)
         ctx.mark_non_differentiable(ids)
         return losses, ids
 
@@ -121,16 +130,17 @@ class _SampledLosses(torch.autograd.Function):
             )
         weight, bias = ctx.parameters
         of_h, of_weight, of_bias = ctx.needs_input_grad[:3]
-        dh = torch.empty_like(ctx.x) if of_h else None
+        shape, dtype = ctx.h
+        dh = torch.empty(shape) if of_h else None
         dw = torch.empty((len(ids), weight.shape[1])) if of_weight else None
         db = torch.empty(len(ids)) if of_bias else None
         g = borrowed(gradients[0].float().contiguous())
         work.backward(g, _borrowed(dh), _borrowed(dw), _borrowed(db), ctx.n_threads)
-        ctx.work, ctx.x, ctx.parameters = None, None, None
+        ctx.work, ctx.inputs, ctx.parameters = None, None, None
         ctx.spare.append(work)
         coalesced_after_backward(weight, bias)
         return (
-            None if dh is None else dh.to(ctx.dtype),
+            None if dh is None else dh.to(dtype),
             None if dw is None else sparse_rows(ids, dw.to(weight.dtype), len(weight)),
             None if db is None else sparse_rows(ids, db.to(bias.dtype), len(weight)),
             *[None] * 6,
@@ -169,52 +179,28 @@ class _ExactLosses(torch.autograd.Function):
         is_bce: bool,
         n_threads: int,
     ) -> Tensor:
-        x, losses, log_z = h.detach().float().contiguous(), torch.empty(len(h)), torch.empty(len(h))
-        z = torch.empty(len(labels.ids))
-        label_weight = _label_weight(labels, class_weight, is_bce)
-        _core.streamed_loss(
-            is_bce,
-            borrowed(weight),
-            _borrowed(bias),
-            borrowed(x),
-            borrowed(labels.begin),
-            borrowed(labels.ids),
-            label_weight,
-            borrowed(losses),
-            borrowed(log_z),
-            borrowed(z),
-            n_threads,
-        )
-        ctx.save_for_backward(weight, bias)
-        ctx.x, ctx.labels, ctx.label_weight, ctx.made = x, labels, label_weight, (log_z, z)
-        ctx.is_bce, ctx.n_threads, ctx.dtype = is_bce, n_threads, h.dtype
+        losses, log_z, z = torch.empty(len(h)), torch.empty(len(h)), torch.empty(len(labels.ids))
+        inputs, made = _inputs(h, weight, bias, labels, class_weight, is_bce), (borrowed(log_z), borrowed(z))
+        _core.streamed_loss(*inputs, borrowed(losses), *made, n_threads)
+        ctx.save_for_backward(weight, bias)  # which refuses what was changed in place since
+        ctx.inputs, ctx.made, ctx.n_threads, ctx.h = inputs, made, n_threads, (h.shape, h.dtype)
         return losses
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         weight, bias = ctx.saved_tensors
         of_h, of_weight, of_bias = ctx.needs_input_grad[:3]
-        dh = torch.empty_like(ctx.x) if of_h else None
+        shape, dtype = ctx.h
+        dh = torch.empty(shape) if of_h else None
         dw = torch.empty(weight.shape) if of_weight else None
         db = torch.empty(len(weight)) if of_bias else None
-        _core.streamed_gradient(
-            ctx.is_bce,
-            borrowed(weight),
-            _borrowed(bias),
-            borrowed(ctx.x),
-            borrowed(ctx.labels.begin),
-            borrowed(ctx.labels.ids),
-            ctx.label_weight,
-            borrowed(ctx.made[0]),
-            borrowed(ctx.made[1]),
-            borrowed(gradients[0].float().contiguous()),
-            _borrowed(dh),
-            _borrowed(dw),
-            _borrowed(db),
-            ctx.n_threads,
-        )
+        g = borrowed(gradients[0].float().contiguous())
+        inputs: Inputs = ctx.inputs
+        log_z, z = ctx.made
+        out = (_borrowed(dh), _borrowed(dw), _borrowed(db))
+        _core.streamed_gradient(*inputs, log_z, z, g, *out, ctx.n_threads)
         return (
-            None if dh is None else dh.to(ctx.dtype),
+            None if dh is None else dh.to(dtype),
             None if dw is None else dw.to(weight.dtype),
             None if db is None else db.to(bias.dtype),
             *[None] * 4,
