@@ -123,6 +123,39 @@ def test_several_processes_are_refused(monkeypatch):
         small_head()(*batch())
 
 
+SHARDED = """
+import sys
+import torch
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
+from torch.distributed.tensor import distribute_module
+from hashslide.errors import InputError
+from hashslide.torch import SlideLoss
+
+torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+mesh = init_device_mesh("cpu", (1,))
+wrap = {
+    "DTensor": lambda head: distribute_module(head, mesh),
+    "FSDP": lambda head: FullyShardedDataParallel(head, device_id=torch.device("cpu")),
+    "fully_shard": lambda head: fully_shard(head, mesh=mesh),
+}
+for name in wrap:
+    head = wrap[name](SlideLoss(4, 100))
+    try:
+        head(torch.randn(8, 4), torch.zeros(8, dtype=torch.int64))
+    except InputError as error:
+        print(name, error)
+"""
+
+
+def test_rows_that_others_split_are_refused():
+    program = [sys.executable, "-W", "ignore", "-c", SHARDED]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["DTensor", "FSDP", "fully_shard"], done.stderr
+    assert all("trains in one process" in line for line in lines)
+
+
 def test_optimisers_check_their_settings():
     p = [torch.nn.Parameter(torch.zeros(3, 2))]
     for make in (

@@ -268,11 +268,11 @@ class SlideLoss(nn.Module):
         return self._reduced(losses, labels, input.shape[:-1], n_items)
 
     def _refuse_distributed(self) -> None:
-        if type(self.weight) is not nn.Parameter or (
-            torch.distributed.is_available()
-            and torch.distributed.is_initialized()
-            and torch.distributed.get_world_size() > 1
-        ):
+        is_split = type(self.weight) is not nn.Parameter
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            is_split |= any(base.__name__ == "FSDPModule" for base in type(self).__mro__)
+            is_split |= torch.distributed.get_world_size() > 1
+        if is_split:
             raise InputError(
                 "a SlideLoss trains in one process: its sparse gradients are not exchanged by DDP, and FSDP "
                 "and DTensor would split its rows. Train on one device, or give each process a head of its "
