@@ -1,5 +1,6 @@
 """Shared fixtures: real data, read once a session."""
 
+import os
 import signal
 
 import pytest
@@ -10,6 +11,10 @@ from hashslide import SlideClassifier, data
 # Started in the background by a script, Ctrl-C is ignored, and so it would be by the commands under test.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Triton runs its kernels in its interpreter, as there is no GPU; it asks when it is imported.
+os.environ["TRITON_INTERPRET"] = "1"
 
 
 @pytest.fixture(scope="session")

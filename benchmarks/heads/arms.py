@@ -21,6 +21,7 @@ SCORES = 2**26  # scores that an evaluation holds at once
 CUTOFFS = (0.02, 0.1, 0.5)  # of AdaptiveLogSoftmaxWithLoss, as shares of the classes
 NARROWING = 2.0  # factor from the width of one of its clusters to that of the next
 
+OPTIMIZERS = {"adagrad": torch.optim.Adagrad, "adam": torch.optim.Adam}
 ACCUMULATOR = 1e-10  # what the sums of squared gradients start at: losses are means over a batch
 
 
@@ -36,8 +37,9 @@ class Task:
         How often each class occurs in training, shape (n_classes,).
     rate
         Learning rate of the layers that compute some classes of a step, with RowAdagrad.
-    full_rate
-        Learning rate of those that compute all, with torch.optim.Adagrad: a step moves all their rows.
+    full_rate, full_optimizer
+        Learning rate and optimiser, a key of OPTIMIZERS, of those that compute all: a step moves all their
+        rows.
     negatives
         Sampled classes of a batch, where some are sampled.
     threads
@@ -50,6 +52,7 @@ class Task:
     counts: Tensor
     rate: float = 0.1
     full_rate: float = 0.05
+    full_optimizer: str = "adagrad"
     negatives: int = 8192
     threads: int = 2
     seed: int = 0
@@ -94,7 +97,7 @@ class AdaptiveHead(Head):
         self.module = nn.AdaptiveLogSoftmaxWithLoss(task.width, n, cutoffs, NARROWING)
         self.order = task.counts.argsort(descending=True, stable=True)
         self.rank = self.order.argsort()
-        optimizer = torch.optim.Adagrad(self.module.parameters(), task.full_rate, fused=True)
+        optimizer = OPTIMIZERS[task.full_optimizer](self.module.parameters(), task.full_rate, fused=True)
         super().__init__(lambda h, y: self.module(h, self.rank[y]).loss, self.order, self.order, optimizer)
 
     def nll(self, h: Tensor, y: Tensor) -> Tensor:
@@ -111,7 +114,7 @@ def native(task: Task, compiled: bool = False) -> Head:
     """PyTorch's full softmax; its option of computing in chunks took ten times as long on a CPU."""
     module = nn.LinearCrossEntropyLoss(task.width, task.n_classes, bias=True)
     set_weights(module.linear.weight, module.linear.bias, task)
-    optimizer = torch.optim.Adagrad(module.parameters(), task.full_rate, fused=True)
+    optimizer = OPTIMIZERS[task.full_optimizer](module.parameters(), task.full_rate, fused=True)
     loss = torch.compile(module) if compiled else module
     return Head(loss, module.linear.weight, module.linear.bias, optimizer)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..common.harness import Report, say
-from .arms import ARMS, Head, Task, make
+from .arms import ARMS, OPTIMIZERS, Head, Task, make
 from .race import Batch, Budget, Learner, race, standings, summary
 
 
@@ -45,7 +45,13 @@ def parser(description: str | None, **defaults: object) -> argparse.ArgumentPars
         "--full-rate",
         type=float,
         default=0.05,
-        help="learning rate of Adagrad where all classes are computed",
+        help="learning rate where all classes are computed",
+    )
+    made.add_argument(
+        "--full-optimizer",
+        choices=list(OPTIMIZERS),
+        default="adagrad",
+        help="of the layers that compute all classes",
     )
     made.add_argument("--negatives", type=int, default=8192, help="sampled classes of a step")
     made.add_argument("--threads", type=int, default=2)
@@ -57,8 +63,16 @@ def parser(description: str | None, **defaults: object) -> argparse.ArgumentPars
 
 def task_of(options: argparse.Namespace, counts: Tensor) -> Task:
     """Return the task that the options describe."""
-    rates = options.head_rate, options.full_rate
-    return Task(options.width, counts, *rates, options.negatives, options.threads, options.seed)
+    return Task(
+        width=options.width,
+        counts=counts,
+        rate=options.head_rate,
+        full_rate=options.full_rate,
+        full_optimizer=options.full_optimizer,
+        negatives=options.negatives,
+        threads=options.threads,
+        seed=options.seed,
+    )
 
 
 def compete(

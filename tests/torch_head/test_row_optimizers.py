@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_heads import CLASSES, WIDTH, batch, small_head
 
-from hashslide.torch import JoinedOptimizer, RowAdagrad, RowAdam, optimizers
+from hashslide.torch import JoinedOptimizer, RowAdagrad, RowAdam, kernels
 
 KINDS = {
     "adagrad": lambda p: RowAdagrad(p, 0.1, weight_decay=0.01),
@@ -38,7 +38,7 @@ def trained(make, steps=6, dense=False):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_core_and_torch_operations_agree(monkeypatch, kind):
     core, _ = trained(KINDS[kind])
-    monkeypatch.setattr(optimizers, "is_core_tensor", lambda tensor: False)
+    monkeypatch.setattr(kernels, "is_core_tensor", lambda tensor: False)
     operations, _ = trained(KINDS[kind])
     for ours, theirs in zip(core.parameters(), operations.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)

@@ -14,10 +14,12 @@ from hashslide._os_errors import StrPath
 from hashslide.errors import InputError
 from hashslide.network import effective_threads
 from hashslide.settings.limits import MAX_IDS
+from hashslide.torch import fused as triton_kernels
 from hashslide.torch import kernels, operations
 from hashslide.torch.finding import Candidates, TableFinder, finder_of
 from hashslide.torch.labels import Labels, labels_of
-from hashslide.torch.sampling import Prior, draws, sample
+from hashslide.torch.random import draws
+from hashslide.torch.sampling import Prior, sample
 from hashslide.torch.saving import load_head, save_head
 
 __all__ = ["SlideLoss"]
@@ -74,6 +76,8 @@ class SlideLoss(nn.Module):
         Of the weights; float32 or bfloat16.
     n_jobs : int or None, default None
         Threads on the CPU; see `SlideClassifier`. Changes the speed, never the result.
+    fused : bool, default False
+        Compute the sampled loss by the Triton kernels of `hashslide.torch.fused`, on a GPU.
     random_state : int, optional
         Of the first weights and the draws; default from PyTorch's own generator.
 
@@ -137,9 +141,13 @@ class SlideLoss(nn.Module):
         device: Any = None,
         dtype: torch.dtype | None = None,
         n_jobs: int | None = None,
+        fused: bool = False,
         random_state: int | None = None,
     ) -> None:
         super().__init__()
+        self.fused = check_bool("fused", fused)
+        if fused:
+            triton_kernels.check()
         self.in_features = check_int("in_features", in_features, 1, MAX_IDS)
         self.num_classes = check_int("num_classes", num_classes, 2, MAX_IDS)
         self.loss = check_choice("loss", loss, ("softmax", "bce"))
@@ -305,17 +313,15 @@ class SlideLoss(nn.Module):
         prior = None if self.counts is None else Prior(self.counts, self.n_examples)
         if self._finder is not None and labels.n:
             found = self._finder.find(h, self.weight, self.bias, labels, self._steps, self._n_threads)
-        if self._uses_core():
+        if self._uses_core() and not self.fused:
             draw = kernels.Draw(self.negatives, self.in_batch, prior, self._seed, self._steps, found)
             more = (labels, draw, self.class_weight, is_bce, self._n_threads, self._spare)
             losses, ids = kernels.sampled_losses(h, self.weight, self.bias, *more)
         else:
             drawn = draws(self.negatives, self.num_classes, self._seed, self._steps, h.device)
             active = sample(labels, self.num_classes, drawn, self.in_batch, prior, found)
-            ids = active.ids
-            losses = operations.sampled_losses(
-                h, self.weight, self.bias, labels, active, self.class_weight, is_bce
-            )
+            ids, by = active.ids, triton_kernels if self.fused else operations
+            losses = by.sampled_losses(h, self.weight, self.bias, labels, active, self.class_weight, is_bce)
         if isinstance(self._finder, TableFinder):
             self._finder.touch(ids.numpy().astype(np.int32))
         return losses

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hashslide._checks import check_bool
 from hashslide.errors import InputError
 from hashslide.network import effective_threads
-from hashslide.torch.kernels import adagrad_rows, adam_rows, is_core_tensor
+from hashslide.torch import fused as triton_kernels
+from hashslide.torch import kernels, row_updates
 from hashslide.torch.operations import is_rising
 
 __all__ = ["JoinedOptimizer", "RowAdagrad", "RowAdam"]
@@ -20,10 +22,10 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def _rows(gradient: Tensor) -> tuple[Tensor | slice, Tensor]:
-    """Return the rows that a gradient touches, and their gradients as float32 matrix or vector."""
+def _rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the rows that a gradient touches, and their gradients as a float32 matrix."""
     if gradient.layout != torch.sparse_coo:
-        return slice(None), gradient.float()
+        return torch.arange(len(gradient), device=gradient.device), _matrix(gradient)
     if gradient.sparse_dim() != 1:
         raise InputError(
             "a gradient is sparse in more than its rows. Give the parameters of a SlideLoss or of a sparse "
@@ -31,14 +33,24 @@ def _rows(gradient: Tensor) -> tuple[Tensor | slice, Tensor]:
         )
     if not is_rising(gradient):
         gradient = gradient.coalesce()
-    return gradient._indices()[0], gradient._values().float()
+    return gradient._indices()[0], _matrix(gradient._values())
+
+
+def _matrix(tensor: Tensor) -> Tensor:
+    """Return a tensor as a float32 matrix with a row for each index of its first dimension."""
+    return tensor.float().reshape(len(tensor), -1).contiguous()
 
 
 class _RowOptimizer(torch.optim.Optimizer):
     """Takes the rows that each parameter's gradient names; the core makes the step where it can."""
 
-    def __init__(self, params: Iterable[Any], defaults: dict[str, Any], n_jobs: int | None) -> None:
+    def __init__(
+        self, params: Iterable[Any], defaults: dict[str, Any], n_jobs: int | None, fused: bool
+    ) -> None:
         self.n_jobs, self.n_threads = n_jobs, effective_threads(n_jobs)
+        self.fused = check_bool("fused", fused)
+        if fused:
+            triton_kernels.check()
         super().__init__(params, defaults)
 
     def _key(self, state: dict[str, Any]) -> int:
@@ -69,12 +81,17 @@ class _RowOptimizer(torch.optim.Optimizer):
                 if isinstance(value, Tensor):
                     self.state[parameter][name] = value.detach().clone().to(parameter.device)
 
-    def _update(self, group: dict[str, Any], parameter: Tensor, rows: Any, gradient: Tensor) -> None:
+    def _update(self, group: dict[str, Any], parameter: Tensor, rows: Tensor, gradient: Tensor) -> None:
         raise NotImplementedError
 
-
-def _is_for_core(parameter: Tensor, rows: Tensor | slice) -> bool:
-    return not isinstance(rows, slice) and parameter.dim() <= 2 and is_core_tensor(parameter)
+    def _make_step(self, name: str, parameter: Tensor, *arguments: Any) -> None:
+        """Call the function `name` that makes the step on the parameter's device."""
+        if self.fused:
+            getattr(triton_kernels, name)(parameter, *arguments)
+        elif kernels.is_core_tensor(parameter):
+            getattr(kernels, name)(parameter, *arguments, self.n_threads)
+        else:
+            getattr(row_updates, name)(parameter, *arguments)
 
 
 def _check(name: str, value: float, low: float, open_low: bool, high: float = math.inf) -> float:
@@ -100,6 +117,8 @@ class RowAdagrad(_RowOptimizer):
         A touched row shrinks by lr * weight_decay.
     n_jobs : int or None, default None
         Threads of the core; changes the speed, never the result.
+    fused : bool, default False
+        Use the Triton kernels of `hashslide.torch.fused`, for parameters on a GPU.
 
     References
     ----------
@@ -115,13 +134,14 @@ class RowAdagrad(_RowOptimizer):
         initial_accumulator: float = 1e-4,
         weight_decay: float = 0.0,
         n_jobs: int | None = None,
+        fused: bool = False,
     ) -> None:
         defaults = {
             "lr": _check("lr", lr, 0, False),
             "initial_accumulator": _check("initial_accumulator", initial_accumulator, 0, True),
             "weight_decay": _check("weight_decay", weight_decay, 0, False),
         }
-        super().__init__(params, defaults, n_jobs)
+        super().__init__(params, defaults, n_jobs, fused)
 
     def _update(self, group: dict[str, Any], parameter: Tensor, rows: Any, gradient: Tensor) -> None:
         state = self.state[parameter]
@@ -130,15 +150,8 @@ class RowAdagrad(_RowOptimizer):
                 (len(parameter),), group["initial_accumulator"], dtype=torch.float32, device=parameter.device
             )
         keep = 1 - group["lr"] * group["weight_decay"]
-        if _is_for_core(parameter, rows):
-            key = self._key(state)
-            adagrad_rows(parameter, rows, gradient, state["sum"], group["lr"], keep, key, self.n_threads)
-            return
-        squares = gradient.square()
-        state["sum"][rows] += squares if gradient.dim() == 1 else squares.flatten(1).mean(1)
-        rate = group["lr"] / state["sum"][rows].sqrt()
-        w = parameter[rows].float() * keep
-        parameter[rows] = (w - rate.view(-1, *[1] * (w.dim() - 1)) * gradient).to(parameter.dtype)
+        arguments = (rows, gradient, state["sum"], group["lr"], keep, self._key(state))
+        self._make_step("adagrad_rows", parameter, *arguments)
 
 
 class RowAdam(_RowOptimizer):
@@ -159,6 +172,8 @@ class RowAdam(_RowOptimizer):
         A touched row shrinks by lr * weight_decay.
     n_jobs : int or None, default None
         Threads of the core; changes the speed, never the result.
+    fused : bool, default False
+        Use the Triton kernels of `hashslide.torch.fused`, for parameters on a GPU.
 
     References
     ----------
@@ -174,6 +189,7 @@ class RowAdam(_RowOptimizer):
         *,
         weight_decay: float = 0.0,
         n_jobs: int | None = None,
+        fused: bool = False,
     ) -> None:
         defaults = {
             "lr": _check("lr", lr, 0, False),
@@ -181,7 +197,7 @@ class RowAdam(_RowOptimizer):
             "eps": _check("eps", eps, 0, True),
             "weight_decay": _check("weight_decay", weight_decay, 0, False),
         }
-        super().__init__(params, defaults, n_jobs)
+        super().__init__(params, defaults, n_jobs, fused)
 
     def _update(self, group: dict[str, Any], parameter: Tensor, rows: Any, gradient: Tensor) -> None:
         state, (beta1, beta2) = self.state[parameter], group["betas"]
@@ -191,25 +207,8 @@ class RowAdam(_RowOptimizer):
             if beta1 > 0:
                 state["first"] = torch.zeros_like(parameter, dtype=torch.float32)
         keep = 1 - group["lr"] * group["weight_decay"]
-        if _is_for_core(parameter, rows):
-            settings = (group["lr"], (beta1, beta2), group["eps"], keep, self._key(state))
-            adam_rows(parameter, rows, gradient, state, *settings, self.n_threads)
-            return
-        shape = (-1, *[1] * (parameter.dim() - 1))
-        squares = gradient.square()
-        mean_square = squares if gradient.dim() == 1 else squares.flatten(1).mean(1)
-        state["steps"][rows] += 1
-        steps = state["steps"][rows].float()
-        second = state["second"][rows].lerp(mean_square, 1 - beta2)
-        state["second"][rows] = second
-        direction = gradient
-        if beta1 > 0:
-            first = state["first"][rows].lerp(gradient, 1 - beta1)
-            state["first"][rows] = first
-            direction = first / (1 - beta1**steps).view(shape)
-        scale = (second / (1 - beta2**steps)).sqrt() + group["eps"]
-        w = parameter[rows].float() * keep
-        parameter[rows] = (w - group["lr"] * direction / scale.view(shape)).to(parameter.dtype)
+        settings = (group["lr"], (beta1, beta2), group["eps"], keep, self._key(state))
+        self._make_step("adam_rows", parameter, rows, gradient, state, *settings)
 
 
 class JoinedOptimizer(torch.optim.Optimizer):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hashslide.torch.labels import Labels, rows_of
 
-__all__ = ["Prior", "Sample", "draws", "sample"]
+__all__ = ["Prior", "Sample", "sample"]
 
 
 def __dir__() -> list[str]:
@@ -48,42 +48,6 @@ class Prior:
     def frequency(self, ids: Tensor) -> Tensor:
         """Share of the examples that carry a class, add-half smoothed, as float64."""
         return (self.counts[ids].double() + 0.5) / (self.n_examples + 1.0)
-
-
-_GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-_UNIFORM_NEGATIVES = 3  # the stream of the core's generator (core/base/rng.h)
-
-
-def _signed(x: int) -> int:
-    x &= 2**64 - 1
-    return x - 2**64 if x >= 2**63 else x
-
-
-def _mix(x: int) -> int:
-    x = (x + _GOLDEN) & (2**64 - 1)
-    x = (x ^ (x >> 30)) * _FIRST & (2**64 - 1)
-    x = (x ^ (x >> 27)) * _SECOND & (2**64 - 1)
-    return x ^ (x >> 31)
-
-
-def _shifted(x: Tensor, bits: int) -> Tensor:
-    """Shift 64-bit words right, zeros in."""
-    return (x >> bits) & (2 ** (64 - bits) - 1)
-
-
-def _mixed(x: Tensor) -> Tensor:
-    x = x + _signed(_GOLDEN)
-    x = (x ^ _shifted(x, 30)) * _signed(_FIRST)
-    x = (x ^ _shifted(x, 27)) * _signed(_SECOND)
-    return x ^ _shifted(x, 31)
-
-
-def draws(n: int, num_classes: int, seed: int, step: int, device: torch.device) -> Tensor:
-    """Return n uniform draws from all classes with replacement: those of the core's generator."""
-    key = _mix(_mix(_mix(seed) ^ _UNIFORM_NEGATIVES) ^ step)
-    bits = _mixed(_mixed(torch.arange(n, device=device)) ^ _signed(key))
-    high, low = _shifted(bits, 32), bits & (2**32 - 1)
-    return (high * num_classes + (low * num_classes >> 32)) >> 32  # the upper half of the product of 64 bits
 
 
 def sample(

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hashslide._checks import check_int
+from hashslide._checks import check_bool, check_int
 from hashslide.errors import InputError
+from hashslide.torch import fused as triton_kernels
 from hashslide.torch.hashing.inputs import check_integers, check_rows
 
 __all__ = ["Codes", "pack_bits", "popcount"]
@@ -66,13 +67,20 @@ class Codes(nn.Module):
         Number of rows. A row is absent, and never found, until it gets a code.
     device : torch.device, optional
         Where the codes lie.
+    fused : bool, default False
+        Find the distances by a Triton kernel, `hashslide.torch.fused`, on a GPU.
     """
 
     words: Tensor  # (ceil(n_bits / 64), size): a scan reads one word of many rows after the other
     absent: Tensor
 
-    def __init__(self, n_bits: int, size: int, *, device: torch.device | str | None = None) -> None:
+    def __init__(
+        self, n_bits: int, size: int, *, device: torch.device | str | None = None, fused: bool = False
+    ) -> None:
         super().__init__()
+        self.fused = check_bool("fused", fused)
+        if fused:
+            triton_kernels.check()
         self.n_bits = check_int("n_bits", n_bits, 1, 2**14)
         self.size = check_int("size", size, 1, 2**31 - 1)
         words = torch.zeros(-(-self.n_bits // WORD), self.size, dtype=torch.int64, device=device)
@@ -148,7 +156,10 @@ class Codes(nn.Module):
         return torch.where(distances < far, rows, -1), torch.where(distances < far, distances, -1)
 
     def _distances(self, queries: Tensor, begin: int, end: int, far: int) -> Tensor:
-        total = torch.zeros(len(queries), end - begin, dtype=torch.int16, device=queries.device)
-        for word, of_queries in zip(self.words, queries.T, strict=True):
-            total += popcount(word[begin:end] ^ of_queries[:, None])
+        if self.fused:
+            total = triton_kernels.distances(self.words, queries, begin, end)
+        else:
+            total = torch.zeros(len(queries), end - begin, dtype=torch.int16, device=queries.device)
+            for word, of_queries in zip(self.words, queries.T, strict=True):
+                total += popcount(word[begin:end] ^ of_queries[:, None])
         return total.masked_fill_(self.absent[begin:end], far)
