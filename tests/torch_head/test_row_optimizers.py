@@ -122,6 +122,19 @@ def test_a_state_is_saved_and_taken_up(kind):
     assert torch.equal(*twins)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_goes_on_like_the_original(kind, again):
+    _, optimizer = trained(KINDS[kind])
+    twins = []
+    for one in (optimizer, again(optimizer)):
+        weight = one.param_groups[0]["params"][0]
+        weight.grad = sparse([[7, 9]], torch.ones(2, WIDTH), weight.shape)
+        one.step()
+        twins.append(weight)
+    assert twins[0] is not twins[1] and torch.equal(*twins)
+
+
 def test_joined_optimisers_are_one():
     trunk, head = torch.nn.Linear(WIDTH, WIDTH), small_head(negatives=60)
     joined = JoinedOptimizer(torch.optim.AdamW(trunk.parameters(), 1e-2), RowAdagrad(head.parameters(), 0.2))

@@ -53,6 +53,13 @@ class _RowOptimizer(torch.optim.Optimizer):
             triton_kernels.check()
         super().__init__(params, defaults)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"n_jobs": self.n_jobs, "fused": self.fused}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.n_threads = effective_threads(self.n_jobs)
+
     def _key(self, state: dict[str, Any]) -> int:
         """Return what bfloat16 weights are rounded by in this step."""
         state["calls"] = state.get("calls", 0) + 1
