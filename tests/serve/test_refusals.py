@@ -5,7 +5,7 @@ import json
 import socket
 
 import pytest
-from serving import in_thread
+from serving import in_thread, wait_for
 
 PREDICT = "/v1/predict"
 JSON = {"Content-Type": "application/json"}
@@ -240,6 +240,19 @@ def test_slow_clients_are_let_go(served):
             kept.request("GET", "/healthz")
             assert kept.getresponse().read()
             kept.close()
+
+
+def test_too_many_connections_are_told_to_come_again(served):
+    with in_thread(served, connections=3) as server:
+        idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
+        received = server.raw(b"")
+        head, _, body = received.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ") and b"Retry-After: 1" in head
+        assert json.loads(body)["code"] == "too_many_connections"
+        server.logged("request", status=503, refused="too_many_connections")
+        for connection in idle:
+            connection.close()
+        wait_for(lambda: server.client.get("/healthz").status_code == 200, "an answer")
 
 
 def test_a_fault_of_ours_is_told_to_the_log_alone(served):

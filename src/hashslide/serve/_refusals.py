@@ -13,6 +13,7 @@ __all__ = [
     "Problem",
     "Refusal",
     "TooLarge",
+    "TooManyConnections",
     "TooSlow",
     "Unauthorized",
     "Unprocessable",
@@ -94,6 +95,18 @@ class TooLarge(Refusal):
             413,
             "too_large",
             f"The body is too large; accepted are up to {limit:,} bytes. Send fewer or shorter inputs.",
+        )
+
+
+class TooManyConnections(Refusal):
+    """As many clients as the server takes are connected already."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            503,
+            "too_many_connections",
+            f"The server has {limit:,} connections, and takes no more. Try again in 1 s.",
+            headers={"Retry-After": "1"},
         )
 
 

@@ -21,6 +21,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _RANGES = {
     "port": (0, 65535),
     "workers": (1, 1024),
+    "connections": (1, 1_000_000),
     "max_batch": (1, 65536),
     "queue": (1, 1_000_000),
     "max_inputs": (1, 65536),
@@ -48,6 +49,8 @@ class ServerSettings:
     hosts : tuple of str
         Names other than localhost under which the server may be asked while it listens on the loopback
         address and wants no token: no web page shall ask in its visitor's browser by a name that leads here.
+    connections : int, default 512
+        Open connections of a worker; who comes beyond is told to come again, with 503.
     max_batch : int, default 128
         Inputs that are scored together, at most.
     queue : int, default 1024
@@ -76,6 +79,7 @@ class ServerSettings:
     workers: int = 1
     tokens: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    connections: int = 512
     max_batch: int = 128
     queue: int = 1024
     max_inputs: int = 128

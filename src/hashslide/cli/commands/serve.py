@@ -40,6 +40,12 @@ def serve(
     watch: Annotated[
         bool, typer.Option("--watch", help="Load MODEL again when it is replaced; SIGHUP does it, too.")
     ] = False,
+    connections: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Open connections of a worker; beyond: 503.", rich_help_panel=LIMITS
+        ),
+    ] = 512,
     max_batch: Annotated[
         int, typer.Option(metavar="N", min=1, help="Inputs scored together.", rich_help_panel=LIMITS)
     ] = 128,
@@ -97,6 +103,7 @@ def serve(
         workers=workers,
         tokens=() if token_file is None else read_tokens(token_file),
         hosts=tuple(allow_host or ()),
+        connections=connections,
         max_batch=max_batch,
         queue=queue,
         max_inputs=max_inputs,

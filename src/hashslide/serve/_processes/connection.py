@@ -8,7 +8,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hashslide.serve._http.answers import refusal_body
-from hashslide.serve._refusals import Refusal, TooSlow
+from hashslide.serve._refusals import Refusal, TooManyConnections, TooSlow
 from hashslide.serve._service import Service
 
 __all__ = ["Connection"]
@@ -22,7 +22,7 @@ _MOST_HEAD = 65536  # bytes of the request line and the headers
 
 
 class Connection(HttpToolsProtocol):
-    """What uvicorn's connection lacks: heads that never end, in time or in bytes, are refused."""
+    """What uvicorn's connection lacks: too many of them, and heads that never end, are refused."""
 
     _timer: asyncio.TimerHandle | None = None
     _n_head = 0
@@ -37,7 +37,11 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for a request."""
         super().connection_made(transport)
-        self._await_head()
+        limit = self._service.settings.connections
+        if len(self.connections) > limit:
+            self._refuse(TooManyConnections(limit))
+        else:
+            self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -46,6 +50,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read a part of a request."""
+        if self.transport.is_closing():
+            return
         if self._is_in_head:
             self._await_head()
         self._is_only_head = self._is_in_head
@@ -108,6 +114,7 @@ class Connection(HttpToolsProtocol):
             "content-type: application/json",
             f"content-length: {len(body)}",
             "connection: close",
+            *(f"{name}: {value}" for name, value in refusal.headers.items() if name != "Connection"),
         ]
         self.transport.write("\r\n".join([*head, "", ""]).encode("ascii") + body)
         self.transport.close()

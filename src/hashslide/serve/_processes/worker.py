@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -29,6 +30,7 @@ def __dir__() -> list[str]:
 STOP = signal.SIGTERM  # answer what has been asked, then end
 RETIRE = signal.SIGUSR1  # the same, but let go of idle clients only when they have stayed silent for long
 _KEEP_ALIVE = 10  # seconds
+_OTHER_DESCRIPTORS = 128  # of a worker: files, pipes, and connections that are being refused
 _SWITCH_INTERVAL = 0.0005  # seconds after which the scorer may take over from the event loop, or the reverse
 
 
@@ -49,6 +51,7 @@ def work(
         written when the worker answers.
     """
     sys.setswitchinterval(_SWITCH_INTERVAL)
+    _allow_descriptors(settings.connections + _OTHER_DESCRIPTORS)
     app = application(model, settings, log)
     for name in ("uvicorn", "asyncio"):
         logger = logging.getLogger(name)
@@ -68,6 +71,14 @@ def work(
         timeout_graceful_shutdown=max(1, round(settings.timeout)),
     )
     _Worker(config, app.service, lifeline, ready).run(sockets=[listener])
+
+
+def _allow_descriptors(n: int) -> None:
+    """Raise this process's own limit of open files to n, as far as it may."""
+    own, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = n if most == resource.RLIM_INFINITY else min(n, most)
+    if own != resource.RLIM_INFINITY and own < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 class _Worker(uvicorn.Server):
