@@ -77,7 +77,8 @@ def measure(text: words.Words, options: argparse.Namespace) -> None:
 
 def main() -> None:
     """Run what the command line asks for."""
-    made = parser(__doc__, steps=1000, batch=64, rate=0.003, full_rate=0.1, negatives=2048)
+    made = parser(__doc__, steps=1000, batch=64, rate=0.003, negatives=2048)
+    made.set_defaults(full_optimizer="adam", full_rate=0.003)
     made.add_argument("--words", type=int, default=100_000, help="of the vocabulary")
     made.add_argument("--length", type=int, default=10, help="words of a stream in a step")
     made.add_argument("--test-steps", type=int, default=30, help="pieces of held out text in an evaluation")
