@@ -3,8 +3,10 @@
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -186,16 +188,23 @@ def _of_files(
     """Yield the examples of all files. A name means the same in each of them."""
     known = {names.kind: names.ids for names in names}
     for path in paths:
-        for block in read_blocks(path, limit, known_names=known, **options):
-            yield _Block(as_csr(block.X, keep_zeros=True), as_pattern(block.Y))
+        is_over = Event()
+        with ThreadPoolExecutor(1) as digesting:  # beside the reading
+            origin = digesting.submit(Origin.of, path, is_over.is_set)
+            try:
+                for block in read_blocks(path, limit, known_names=known, **options):
+                    yield _Block(as_csr(block.X, keep_zeros=True), as_pattern(block.Y))
+            except BaseException:
+                is_over.set()
+                raise
         for of_kind, given in zip(names, (block.feature_names, block.label_names), strict=True):
             of_kind.note(given is not None, f"the file {path}")
             if given is not None and of_kind.of_items(given.tolist(), str(path)) != list(range(len(given))):
                 raise DataFileError(
                     f"{path}: it names its {of_kind.kind}s in another order than the first file."
                 )
-        if (origin := Origin.of(path)) is not None:
-            origins.append(origin)
+        if (found := origin.result()) is not None:
+            origins.append(found)
 
 
 def parse_bytes(name: str, size: str | int) -> int:

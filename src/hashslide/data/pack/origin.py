@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +39,13 @@ class Origin:
     digest: str
 
     @classmethod
-    def of(cls, path: StrPath) -> "Origin | None":
-        """Return what there is to know of a file; None for a pipe or a device."""
+    def of(cls, path: StrPath, is_over: Callable[[], bool] = lambda: False) -> "Origin | None":
+        """Return what there is to know of a file; None for a pipe or a device, or when `is_over` says so."""
         facts = os.stat(path)
         if not stat.S_ISREG(facts.st_mode):
             return None
-        return cls(os.path.abspath(path), facts.st_size, facts.st_mtime_ns, _digest(path))
+        digest = _digest(path, is_over)
+        return None if is_over() else cls(os.path.abspath(path), facts.st_size, facts.st_mtime_ns, digest)
 
 
 def changed_origins(origins: list[Origin]) -> list[str]:
@@ -62,9 +64,9 @@ def _has_changed(origin: Origin) -> bool:
         return False
 
 
-def _digest(path: StrPath) -> str:
+def _digest(path: StrPath, is_over: Callable[[], bool] = lambda: False) -> str:
     found = hashlib.sha256()
     with open(path, "rb") as file:
-        while piece := file.read(_PIECE):
+        while not is_over() and (piece := file.read(_PIECE)):
             found.update(piece)
     return found.hexdigest()

@@ -75,6 +75,7 @@ class Shuffle:
             self._deal()
         if self._temporary is None:
             self._whole = _joined(self._held)
+            self._whole_order = self._order(0, self.n_rows)
             self._held = []
 
     def offsets(self, side: str) -> Iterator[NDArray[np.int64]]:
@@ -103,7 +104,7 @@ class Shuffle:
             matrix = self._whole[SIDES.index(side)]
             arrays: dict[str, Any] = {"indices": matrix.indices, "values": matrix.data}
             lengths = np.diff(matrix.indptr).astype(np.int32)
-            yield lengths, self._order(0, len(lengths)), arrays.__getitem__
+            yield lengths, self._whole_order, arrays.__getitem__
             return
         for bucket in range(N_BUCKETS):
             lengths = self._read(bucket, side, "lengths")
