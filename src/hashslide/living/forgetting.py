@@ -59,13 +59,14 @@ def _ranker(state: Mapping[str, NDArray[Any]], kept: NDArray[np.int64]) -> State
         return {}
     begin = state["ranker.begin"]
     first = np.concatenate([[0], np.cumsum(np.diff(begin)[kept])])
-    runs = np.split(kept, np.flatnonzero(np.diff(kept) > 1) + 1)  # labels whose entries follow each other
+    last = np.append(np.flatnonzero(np.diff(kept) > 1), len(kept) - 1)  # of labels that follow each other
+    starts = begin[kept[np.append(0, last[:-1] + 1)]].tolist()
+    ends = begin[kept[last] + 1].tolist()
     found = {f"ranker.{name}": state[f"ranker.{name}"][kept] for name in _OF_LABELS}
     for name in _OF_ENTRIES:
         entries = state[f"ranker.{name}"]
-        found[f"ranker.{name}"] = np.concatenate(
-            [entries[begin[run[0]] : begin[run[-1] + 1]] for run in runs]
-        )
+        runs = [entries[start:end] for start, end in zip(starts, ends, strict=True)]
+        found[f"ranker.{name}"] = np.concatenate(runs)
     return found | {"ranker.begin": first}
 
 
@@ -76,7 +77,10 @@ def _lists(state: Mapping[str, NDArray[Any]], name: str, kept: NDArray[np.int64]
     place = np.full(n_labels, -1, np.int32)
     place[kept] = np.arange(len(kept), dtype=np.int32)
     labels = place[state[f"{name}.labels"]]
-    is_kept = labels >= 0
-    ranges = np.concatenate([[0], np.cumsum(is_kept, dtype=np.int64)])[state[f"{name}.ranges"]]
-    counts = state[f"{name}.counts"][is_kept]
-    return {f"{name}.ranges": ranges, f"{name}.labels": labels[is_kept], f"{name}.counts": counts}
+    gone = np.flatnonzero(labels < 0)  # few
+    ranges = state[f"{name}.ranges"]
+    return {
+        f"{name}.ranges": ranges - np.searchsorted(gone, ranges),
+        f"{name}.labels": np.delete(labels, gone),
+        f"{name}.counts": np.delete(state[f"{name}.counts"], gone),
+    }
