@@ -33,7 +33,14 @@ from hashslide.training import Position, TrainingContext
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
 
-__all__ = ["TextRecipe", "load_classifier", "restore_classifier", "save_classifier"]
+__all__ = [
+    "TextRecipe",
+    "load_classifier",
+    "plain_parameters",
+    "restore_classifier",
+    "restore_parameters",
+    "save_classifier",
+]
 
 
 def __dir__() -> list[str]:
@@ -138,7 +145,7 @@ def _metadata(
     names, dense_dtype = classifier._labels.names, classifier._dense_dtype
     return {
         "kind": KIND,
-        "parameters": _plain_parameters(classifier.get_params(deep=False)),
+        "parameters": plain_parameters({name: getattr(classifier, name) for name in PARAMETERS}),
         "network": config_to_plain(classifier.network_.config),
         "multilabel": classifier.multilabel_,
         "classes_kind": None if names is None else names.dtype.kind,
@@ -205,7 +212,7 @@ def _restore_living(
         classifier._reservoir = check_reservoir(kept, classifier.n_features_in_, n_labels)
 
 
-def _plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+def plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters as JSON.
 
     Callbacks, generators and the number of threads, which belongs to a machine and not to a model, take their
@@ -235,8 +242,8 @@ def _is_scalar(value: Any) -> bool:
     return value is None or isinstance(value, bool | str | numbers.Number | np.generic)
 
 
-def _restore_parameters(values: dict[str, Any], family: Any) -> dict[str, Any]:
-    """Return the parameters that `_plain_parameters` wrote, checked."""
+def restore_parameters(values: dict[str, Any], family: Any = None) -> dict[str, Any]:
+    """Return the parameters that `plain_parameters` wrote, checked."""
     if unknown := sorted(values.keys() - PARAMETERS.keys()):
         raise InputError(f"it has the parameter {unknown[0]!r}; known are {', '.join(PARAMETERS)}")
     values = dict(values)
@@ -364,7 +371,7 @@ def _restore(
     family: Any,
 ) -> "Classifier":
     _check_family(path, metadata["network"], family)
-    parameters = _restore_parameters(metadata["parameters"], family)
+    parameters = restore_parameters(metadata["parameters"], family)
     if "label_weight" in arrays:
         weight = arrays["label_weight"]
         parameters["label_weight"] = np.array(check_label_weight(weight, len(weight)))
