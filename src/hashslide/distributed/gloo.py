@@ -70,7 +70,9 @@ class GlooExchange:
             for wait in [dist.irecv(_tensor(arrived[other : other + 1]), other) for other in others]:
                 wait.wait()
             sizes = arrived.tolist()
-        received = [part if r == self.rank else np.empty(sizes[r], part.dtype) for r, part in enumerate(parts)]
+        received = [
+            part if r == self.rank else np.empty(sizes[r], part.dtype) for r, part in enumerate(parts)
+        ]
         receives = [dist.irecv(_tensor(received[r]), r) for r in others if len(received[r])]
         return _Messages(sends, receives, received)
 
