@@ -14,7 +14,7 @@ from hashslide.training import Position
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
 
-__all__ = ["adopt", "commit"]
+__all__ = ["adopt", "commit", "note_features"]
 
 
 def __dir__() -> list[str]:
@@ -50,12 +50,7 @@ def commit(
     ):
         model.__dict__.pop(name, None)
     model._hidden_labels, model._reservoir = np.empty(0, np.int64), None
-    if isinstance(X, Pack):
-        model.n_features_in_ = X.n_features
-        if X.feature_names is not None:
-            model.feature_names_in_ = X.feature_names
-    else:
-        validate_data(model, X, reset=True, skip_check_array=True)
+    note_features(model, X)
     model._labels, model._dense_dtype, model._seed = labels, dense_dtype, seed
     model.classes_ = labels.array()
     model.multilabel_ = multilabel
@@ -66,6 +61,16 @@ def commit(
     if network is not None:
         network.share_lock(model._lock)
         model.network_ = network
+
+
+def note_features(model: "SlideClassifier", X: Any) -> None:
+    """Take note of the number of features, and of their names where there are some."""
+    if isinstance(X, Pack):
+        model.n_features_in_ = X.n_features
+        if X.feature_names is not None:
+            model.feature_names_in_ = X.feature_names
+    else:
+        validate_data(model, X, reset=True, skip_check_array=True)
 
 
 def adopt(model: "SlideClassifier", network: Network, labels: LabelNames, multilabel: bool) -> None:

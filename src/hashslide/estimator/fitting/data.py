@@ -71,15 +71,16 @@ def hold_out(model: "SlideClassifier", data: Examples, seed: int) -> tuple[Examp
 
 
 def examples_of(
-    pack: Pack, y: Any, sample_weight: Any, classes: ArrayLike | None
+    pack: Pack, y: Any, sample_weight: Any, classes: ArrayLike | None, verify: bool = True
 ) -> tuple[PackedExamples, LabelNames]:
-    """Return the examples of a pack that is whole, and its labels."""
+    """Return the examples of a pack, which is whole as far as `verify` tells, and its labels."""
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
             raise InputError(f"{name} is given beside a pack, which holds the labels. Leave {name} out.")
     if pack.n_labels == 0 or pack.n_features == 0:
         raise InputError(f"{pack.path} has {pack.n_features} features and {pack.n_labels} labels. Add some.")
-    pack.verify()
+    if verify:
+        pack.verify()
     names = pack.label_names if classes is None else check_classes(classes)
     if (
         names is not None

@@ -14,6 +14,7 @@ from hashslide._locks import unbroken
 from hashslide.data.pack import Pack
 from hashslide.estimator._features import feature_names
 from hashslide.estimator._living import keep
+from hashslide.estimator._outliers import warn_of_outlier
 from hashslide.estimator.auto import Decided
 from hashslide.estimator.fitting.committing import commit
 from hashslide.estimator.fitting.data import (
@@ -119,6 +120,15 @@ class Fit:
 
         unbroken(model._lock, change)
 
+    def warn(self) -> None:
+        """Warn of what is odd in the data."""
+        warn_of_outlier(self.data.sample())
+
+    def take(self, model: "SlideClassifier", network: Network) -> None:
+        """Give the model a network that was trained elsewhere."""
+        network.share_lock(model._lock)
+        model.network_ = network
+
     def finish(self, model: "SlideClassifier", reservoir: int) -> None:
         """Learn what is learned after the last epoch, with the trained network of the model."""
         model._planned_epochs = 0
@@ -142,6 +152,7 @@ def prepare_fit(
     *,
     classes: ArrayLike | None = None,
     seed: int | None = None,
+    verify: bool = True,
 ) -> Fit:
     """Check the arguments of a fit, and decide everything; the model is unchanged.
 
@@ -155,6 +166,9 @@ def prepare_fit(
     seed : int, optional
         That of the training to go on with; by default one is drawn from `random_state`.
 
+    verify : bool
+        Compare a pack with its checksums, which takes as long as reading all of it.
+
     Raises
     ------
     InputError
@@ -162,7 +176,7 @@ def prepare_fit(
     """
     data: Examples
     if isinstance(X, Pack):
-        data, labels = examples_of(X, y, sample_weight, classes)
+        data, labels = examples_of(X, y, sample_weight, classes, verify)
         multilabel, dense_dtype = X.multilabel, None
     else:
         x, target, weight = check_examples(model, X, y, sample_weight)
