@@ -1,4 +1,4 @@
-"""Ranks as threads of one process, which exchange arrays by queues: every protocol runs on them as on processes."""
+"""Ranks as threads of one process, which exchange arrays by queues."""
 
 import queue
 import threading

@@ -1,4 +1,4 @@
-"""Steps of the protocol "activations": the same bits for any number of ranks, and those of one process up to rounding."""
+"""The protocol "activations": the same bits for any number of ranks; up to rounding those of one process."""
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def test_a_step_is_that_of_one_process(case, data, label_weight):
     arrays = found.state()
     assert arrays.keys() == network.state().keys()
     for name, array in network.state().items():
-        if array.dtype.kind in "iu" and not array.dtype.itemsize == 2:
+        if array.dtype.kind in "iu" and array.dtype.itemsize != 2:
             np.testing.assert_array_equal(arrays[name], array, name)
             continue
         changed, wanted = (as_float(a) - as_float(before[name]) for a in (arrays[name], array))

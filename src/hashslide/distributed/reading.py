@@ -1,9 +1,9 @@
 """Which examples of a batch a rank reads: V virtual readers, each with its own part of the data.
 
 Reader v of n rows brings rows ``share(t)`` to ``share(t + 1)`` of its order into batch t of N, with
-``share(t) = floor(t n / N + v / V)``: so all batches of an epoch are of about the same size, and the rest that a
-division leaves falls on the readers in turn. A rank reads for the readers that have the numbers of its shards, one
-after the other; so batches do not depend on the number of ranks, and all ranks make as many.
+``share(t) = floor(t n / N + v / V)``: so all batches of an epoch are of about the same size, and the rest
+that a division leaves falls on the readers in turn. A rank reads for the readers that have the numbers of its
+shards, one after the other; so batches do not depend on the number of ranks, and all ranks make as many.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Which shard owns which row: features and labels are dealt out so that each shard has about the same to do."""
+"""Which shard owns which row: features and labels are dealt out so that all shards have as much to do."""
 
 import math
 from typing import Any
@@ -28,7 +28,8 @@ _UPDATE_COST = 4.0  # of a row of weights, in additions of a row to an activatio
 class Sharding:
     """A partition of the ids 0 .. n - 1 into shards, each with its rows numbered from 0.
 
-    It depends on the loads and the number of shards alone, not on how many ranks own the shards. 8 bytes an id.
+    It depends on the loads and the number of shards alone, not on how many ranks own the shards. 8 bytes an
+    id.
 
     Attributes
     ----------
@@ -52,8 +53,8 @@ class Sharding:
     def balanced(cls, counts: NDArray[Any], n_shards: int) -> "Sharding":
         """Deal ids by their loads: the heaviest first, each to the shard that has least so far.
 
-        Graham (1969). Of shards with the same load, that with the fewest rows is served first, so ids without any
-        load even out the numbers of rows. O(n log n).
+        Graham (1969). Of shards with the same load, that with the fewest rows is served first, so ids without
+        any load even out the numbers of rows. O(n log n).
 
         Parameters
         ----------
@@ -98,7 +99,7 @@ def check_n_shards(n_shards: int, n_ranks: int = 1) -> None:
     """
     if not 1 <= n_shards <= 1024 or n_shards % n_ranks:
         raise InputError(
-            f"n_shards is {n_shards} for {n_ranks} ranks; accepted are multiples of the number of ranks up to 1,024."
+            f"n_shards is {n_shards} for {n_ranks} ranks; accepted are multiples of their number up to 1,024."
         )
 
 
@@ -117,8 +118,8 @@ def shard_model(
 ) -> tuple[Sharding, Sharding]:
     """Return the shardings of the features and the labels of a network, by what each costs in a step.
 
-    A feature costs an addition forward and one backward for each example of a batch that has it; each feature and
-    each label that any example has costs an update. All ranks get the same result of the same arguments.
+    A feature costs an addition forward and one backward for each example of a batch that has it; each feature
+    and each label that any example has costs an update. All ranks get the same result of the same arguments.
 
     Parameters
     ----------

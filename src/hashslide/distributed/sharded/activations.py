@@ -1,7 +1,8 @@
 """The protocol "activations": the ranks exchange what a layer makes of the examples, never weights.
 
-A step has six messages between any two ranks, of which four carry (examples, width) numbers; H: width, B: examples
-of all ranks, W: ranks, s: 4 bytes. Each rank sends 4 s H B (W - 1) / W bytes, and ids and values of its examples.
+A step has six messages between any two ranks, of which four carry (examples, width) numbers; H: width, B:
+examples of all ranks, W: ranks, s: 4 bytes. Each rank sends 4 s H B (W - 1) / W bytes, and ids and values of
+its examples.
 """
 
 from collections.abc import Sequence

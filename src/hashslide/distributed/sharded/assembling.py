@@ -63,7 +63,7 @@ def _is_of_labels(name: str) -> bool:
 def _to_first(
     network: "ShardedNetwork", array: NDArray[Any], n_rows: list[int]
 ) -> Iterator[tuple[list[tuple[int, int]], list[NDArray[Any]]]]:
-    """Send an array of each rank, with as many rows, to rank 0 in pieces; yield bounds and rows of those there."""
+    """Send an array of each rank, of so many rows, to rank 0; yield bounds and rows of the pieces there."""
     exchange, row_shape = network.exchange, array.shape[1:]
     width = int(np.prod(row_shape))
     for first, last in blocks(max(n_rows), max(1, _PIECE_BYTES // max(1, width * array.itemsize))):

@@ -33,15 +33,16 @@ _PREDICTED_ROWS = 1024  # whose activations are held at once
 class ShardedNetwork:
     """A network of one dense hidden layer, of which this rank holds some shards.
 
-    It is trained as a `hashslide.training.Trainable` by all ranks together. Methods marked as collective are called
-    by all ranks, in the same order.
+    It is trained as a `hashslide.training.Trainable` by all ranks together. Methods marked as collective are
+    called by all ranks, in the same order.
 
     Parameters
     ----------
     config : NetworkConfig
         Of the whole network.
     features, labels : Sharding
-        Who owns the input weights of each feature and the output weights of each label; the same on all ranks.
+        Who owns the input weights of each feature and the output weights of each label; the same on all
+        ranks.
     exchange : Exchange
 
     Attributes
@@ -58,8 +59,8 @@ class ShardedNetwork:
     Raises
     ------
     InputError
-        The network has other layers, active sets of the examples' own, or hash tables; or the shards cannot be
-        dealt to so many ranks.
+        The network has other layers, active sets of the examples' own, or hash tables; or the shards cannot
+        be dealt to so many ranks.
     """
 
     def __init__(
@@ -70,8 +71,9 @@ class ShardedNetwork:
         found = (features.n, labels.n, labels.n_shards)
         if found != (config.n_features, config.n_labels, features.n_shards):
             raise InputError(
-                f"the shardings are of {features.n} features and {labels.n} labels into {features.n_shards} and "
-                f"{labels.n_shards} shards; accepted are {config.n_features} and {config.n_labels} into as many."
+                f"the shardings are of {features.n} features and {labels.n} labels into "
+                f"{features.n_shards} and {labels.n_shards} shards; accepted are {config.n_features} and "
+                f"{config.n_labels} into as many."
             )
         self.config, self.features, self.labels, self.exchange = config, features, labels, exchange
         self.n_shards = features.n_shards
@@ -94,8 +96,8 @@ class ShardedNetwork:
         """Tell how often each label occurs among `n_examples` examples of all ranks; see `Network`."""
         if counts.shape != (self.config.n_labels,) or counts.min() < 0 or counts.max() > n_examples:
             raise InputError(
-                f"counts has the shape {counts.shape} and values from {counts.min()} to {counts.max()}; accepted are "
-                f"{self.config.n_labels} numbers from 0 to {n_examples}."
+                f"counts has the shape {counts.shape} and values from {counts.min()} to {counts.max()}; "
+                f"accepted are {self.config.n_labels} numbers from 0 to {n_examples}."
             )
         n_occurrences = max(1, int(counts.sum()))
         self.shards.set_mean_labels(n_occurrences / max(1, n_examples))
@@ -121,7 +123,7 @@ class ShardedNetwork:
         sample_weight: NDArray[np.float32] | None = None,
         n_threads: int = 1,
     ) -> tuple[float, int]:
-        """Make one step on the batch that the rows of all ranks make up, in the order of the ranks. Collective.
+        """Make one step on the batch that the rows of all ranks make up, rank by rank. Collective.
 
         Parameters
         ----------
@@ -146,7 +148,7 @@ class ShardedNetwork:
     def predict_topk(
         self, X: Csr, k: int = 5, n_threads: int = 1
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the k best labels of each example and their logits, exactly, ties by the smaller id. Collective.
+        """Return the k best labels of each example and their logits, ties by the smaller id. Collective.
 
         Parameters
         ----------
@@ -168,7 +170,7 @@ class ShardedNetwork:
         return labels, scores
 
     def state(self, *roles: str) -> dict[str, NDArray[Any]]:
-        """Return the arrays of this rank's shards by name, such as "shard07.output.weight", without copying them.
+        """Return the arrays of this rank's shards, not copied, by names such as "shard07.output.weight".
 
         Parameters
         ----------
@@ -196,8 +198,8 @@ class ShardedNetwork:
     def shard_state(self, shard: int, *roles: str) -> dict[str, NDArray[Any]]:
         """Return the arrays of a shard of this rank, and those that all ranks hold alike, by name.
 
-        Rows are in the order of ``features.ids_of(shard)`` and ``labels.ids_of(shard)``. Large arrays are read-only
-        views, which show what training does to them.
+        Rows are in the order of ``features.ids_of(shard)`` and ``labels.ids_of(shard)``. Large arrays are
+        read-only views, which show what training does to them.
         """
         wanted = [check_choice("role", role, ROLES) for role in roles or ROLES]
         arrays = self.shards.state(self._number(shard), wanted) | self.shards.shared_state(wanted)
@@ -218,7 +220,7 @@ class ShardedNetwork:
             raise InputError(f"shard {shard}: {error}.") from None
 
     def assemble(self) -> Network | None:
-        """Return the whole network, as one process would have trained it, on rank 0; None elsewhere. Collective."""
+        """Return the whole network, an ordinary one, on rank 0; None elsewhere. Collective."""
         return assemble(self)
 
     def _number(self, shard: int) -> int:
