@@ -49,8 +49,8 @@ class _Examples(NamedTuple):
 class DistributedSlideClassifier(SlideClassifier):
     """`SlideClassifier` whose training several processes share, on this machine or on a cluster of Ray.
 
-    The rows of the layers are dealt to the processes. After `fit` it is an ordinary classifier in this process:
-    it predicts, saves the same files, and goes on learning with `partial_fit` here.
+    The rows of the layers are dealt to the processes. After `fit` it is an ordinary classifier in this
+    process: it predicts, saves the same files, and goes on learning with `partial_fit` here.
 
     The network has one dense hidden layer and active sets per batch, without hash tables.
 
@@ -60,8 +60,8 @@ class DistributedSlideClassifier(SlideClassifier):
     workers : int, default 2
         Processes; they divide `shards`.
     protocol : {"auto", "activations", "rows"}
-        What the workers exchange (docs/how/many_machines.md). With "activations" the model is the same, bit for
-        bit, for any number of workers.
+        What the workers exchange (docs/how/many_machines.md). With "activations" the model is the same, bit
+        for bit, for any number of workers.
     engine : {"torchrun", "ray"}
         What starts the workers: torchrun on this machine, or Ray on the machines of its cluster.
     shards : int, default 16
@@ -69,9 +69,9 @@ class DistributedSlideClassifier(SlideClassifier):
     timeout : float, default 60
         Seconds after which a worker that does not answer is given up, and the training with it.
     **parameters
-        All others of `SlideClassifier`. `n_jobs` are threads of each worker, by default the CPUs divided among
-        them; `callbacks` may hold a `hashslide.callbacks.Checkpoint`, whose folder then has one folder for each
-        state, with a file for each shard.
+        All others of `SlideClassifier`. `n_jobs` are threads of each worker, by default the CPUs divided
+        among them; `callbacks` may hold a `hashslide.callbacks.Checkpoint`, whose folder then has one folder
+        for each state, with a file for each shard.
 
     Examples
     --------
@@ -132,8 +132,8 @@ class DistributedSlideClassifier(SlideClassifier):
         Raises
         ------
         InputError
-            An argument or parameter is not acceptable, or a package is missing; the model is then unchanged, and
-            no worker has been started.
+            An argument or parameter is not acceptable, or a package is missing; the model is then unchanged,
+            and no worker has been started.
         WorkerError
             A worker has died, or does not answer in time. All others have ended; the model is unchanged.
         KeyboardInterrupt
@@ -176,8 +176,8 @@ class DistributedSlideClassifier(SlideClassifier):
             Always. Search with `SlideClassifier` on a part of the data, and take over its parameters.
         """
         raise InputError(
-            "a search would start the workers for each trial. Search with SlideClassifier(...).tune on a part of "
-            "the data, and give its parameters to this classifier."
+            "a search would start the workers for each trial. Search with SlideClassifier(...).tune on a part "
+            "of the data, and give its parameters to this classifier."
         )
 
     def _parameters(self) -> dict[str, Any]:
@@ -188,13 +188,13 @@ class DistributedSlideClassifier(SlideClassifier):
         return parameters
 
     def _checkpoint(self, resume_from: Any) -> Checkpoint | None:
-        """Return where checkpoints go; callbacks of other kinds cannot see what happens in other processes."""
+        """Return where checkpoints go; other callbacks cannot see what happens in other processes."""
         given = list(self.callbacks or ())
         for callback in given:
             if not isinstance(callback, Checkpoint):
                 raise InputError(
-                    f"the callback {callback!r} cannot follow the workers, which are other processes; accepted is "
-                    "one Checkpoint. verbose=1 shows the progress."
+                    f"the callback {callback!r} cannot follow the workers, which are other processes; "
+                    "accepted is one Checkpoint. verbose=1 shows the progress."
                 )
         if resume_from is None:
             return given[0] if given else None
@@ -202,7 +202,7 @@ class DistributedSlideClassifier(SlideClassifier):
             is_own = bool(given) and as_path(given[0].folder) == as_path(resume_from)
             if not is_own:
                 raise InputError(
-                    f"resume_from is {resume_from!r}; accepted is the folder of a Checkpoint of several workers."
+                    f"resume_from is {resume_from!r}; accepted is the folder of a Checkpoint of such a fit."
                 )
         if given and as_path(given[0].folder).absolute() != as_path(resume_from).absolute():
             raise InputError(

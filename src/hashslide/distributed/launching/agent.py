@@ -3,7 +3,9 @@
 Run by the starter as ``python -m hashslide.distributed.launching.agent WORKERS FOLDER``.
 """
 
+import logging
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -27,7 +29,8 @@ _PERIOD = 0.5  # seconds between two looks at whether the starter lives
 
 def main(workers: int, folder: Path) -> None:
     """Run the ranks of the job in a folder, on this machine."""
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    logging.disable()  # the starter explains what has failed
+    threading.Thread(target=_end_with, args=(os.getppid(), folder), daemon=True).start()
     options = ["--standalone", f"--nproc-per-node={workers}", "--max-restarts=0", "--monitor-interval=0.1"]
     program = ["-m", "hashslide.distributed.launching.program", str(folder)]
     try:
@@ -38,11 +41,12 @@ def main(workers: int, folder: Path) -> None:
         sys.exit(1)
 
 
-def _end_with(starter: int) -> None:
-    """Ask torchrun to end its ranks when the starter is no more."""
+def _end_with(starter: int, folder: Path) -> None:
+    """When the starter is no more, ask torchrun to end its ranks, and remove what it has left."""
     while os.getppid() == starter:
         time.sleep(_PERIOD)
     os.kill(os.getpid(), signal.SIGTERM)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

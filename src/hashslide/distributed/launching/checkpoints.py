@@ -1,7 +1,7 @@
 """Checkpoints of several ranks: for each step a folder, with a file for each shard and at last a manifest.
 
-A folder without a manifest is not finished and does not count. Shards do not depend on the number of ranks, so that a
-training goes on with another one.
+A folder without a manifest is not finished and does not count. Shards do not depend on the number of ranks,
+so that a training goes on with another one.
 """
 
 import hashlib
@@ -30,7 +30,16 @@ from hashslide.estimator.fitting.resuming import Start
 from hashslide.estimator.saving import finite_record, restore_position, restore_record
 from hashslide.training import TrainingContext
 
-__all__ = ["OF_DATA", "Manifest", "ShardedCheckpoint", "finished", "last_manifest", "restore", "step_name"]
+__all__ = [
+    "OF_DATA",
+    "check_same_facts",
+    "Manifest",
+    "ShardedCheckpoint",
+    "finished",
+    "last_manifest",
+    "restore",
+    "step_name",
+]
 
 
 def __dir__() -> list[str]:
@@ -137,8 +146,8 @@ class ShardedCheckpoint(Checkpoint):
     def on_batch_end(self, estimator: Any, context: TrainingContext) -> None:
         """Save, if it is time.
 
-        The clock is that of rank 0. It is asked seldom, as the answer takes a message: after half of the batches
-        that there is time for, as far as the speed so far tells.
+        The clock is that of rank 0. It is asked seldom, as the answer takes a message: after half of the
+        batches that there is time for, as far as the speed so far tells.
         """
         if self._unit != "second":
             super().on_batch_end(estimator, context)
@@ -201,28 +210,23 @@ def restore(folder: Path, network: ShardedNetwork, facts: dict[str, Any]) -> Sta
         The checkpoint is of other data or settings, or none of several can be read.
     """
     exchange = network.exchange
-    names = share(exchange, [path.name for path in finished(folder)] if folder.is_dir() else [])
-    for number, name in enumerate(names):
-        fault = next((f for f in gather(exchange, _fault(folder / name, network)) if f is not None), None)
-        if fault is None:
-            break
-        if exchange.rank == 0:
-            warnings.warn(f"A checkpoint is skipped: {fault}", stacklevel=2)
-    else:
-        if names:
-            raise InputError(
-                f"no checkpoint in {folder} can be read. Delete what is there to train from the beginning."
-            )
+    paths = [folder / name for name in share(exchange, _names(folder))]
+    if not paths:
         return Start()
-    manifest = Manifest.read(folder / name)
+    path = _last_whole(paths, network)
+    if path is None:
+        raise InputError(
+            f"no checkpoint in {folder} can be read. Delete what is there to train from the beginning."
+        )
+    manifest = Manifest.read(path)
     check_same_facts(manifest.facts, facts)
     exchange.barrier()
     if exchange.rank == 0:
-        for broken in names[:number]:
-            _remove(folder / broken)
+        for broken in paths[: paths.index(path)]:
+            _remove(broken)
     best: dict[str, NDArray[Any]] = {}
     for shard in network.owned:
-        arrays, _ = model_file.load_model(folder / name / shard_name(shard))
+        arrays, _ = model_file.load_model(path / shard_name(shard))
         prefix = _prefix(shard)
         best |= {
             prefix + n.removeprefix(_BEST): np.array(a) for n, a in arrays.items() if n.startswith(_BEST)
@@ -230,6 +234,21 @@ def restore(folder: Path, network: ShardedNetwork, facts: dict[str, Any]) -> Sta
         network.restore_shard(shard, {n: a for n, a in arrays.items() if not n.startswith(_BEST)})
     history = [restore_record(record) for record in manifest.history]
     return Start(history, restore_position(manifest.position), best or None)
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in finished(folder)] if folder.is_dir() else []
+
+
+def _last_whole(paths: list[Path], network: ShardedNetwork) -> Path | None:
+    """Return the first of some checkpoints of which no rank finds its part broken. Collective."""
+    for path in paths:
+        faults = [fault for fault in gather(network.exchange, _fault(path, network)) if fault is not None]
+        if not faults:
+            return path
+        if network.exchange.rank == 0:
+            warnings.warn(f"A checkpoint is skipped: {faults[0]}", stacklevel=3)
+    return None
 
 
 def check_same_facts(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -246,8 +265,8 @@ def check_same_facts(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         if name in OF_DATA:
             raise InputError(f"the checkpoint was made on other data: {OF_DATA[name]}. Give the same data.")
         raise InputError(
-            f"the checkpoint was made with {setting(name, old)}, but this training has {value!r}. Give both the "
-            "same settings, or train from the beginning in another folder."
+            f"the checkpoint was made with {setting(name, old)}, but this training has {value!r}. Give both "
+            "the same settings, or train from the beginning in another folder."
         )
 
 

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Collection, Mapping
 
+from hashslide._interface import wording
 from hashslide.distributed.launching.job import Job
 from hashslide.distributed.launching.notes import EndNote, StartNote
 from hashslide.errors import HashslideError, InputError, WorkerError
@@ -36,7 +37,7 @@ def explain(
     exit_codes : mapping of int to int
         Of the ranks that torchrun has seen fail.
     stopped : collection of int
-        Ranks that did not end after another one had failed.
+        Ranks that were still there some time after another one had failed.
     job : Job
     """
     places = {note.rank: f"rank {note.rank} on {note.host} (process {note.pid})" for note in starts}
@@ -46,7 +47,8 @@ def explain(
     for rank, code in sorted(exit_codes.items()):
         if code < 0 and -code not in _ENDED_BY_US and rank not in stopped:
             return WorkerError(
-                f"{places.get(rank, f'rank {rank}')} was killed by {_signal(-code)}{_guess(-code)}. {_remedy(job)}"
+                f"{places.get(rank, f'rank {rank}')} was killed by {_signal(-code)}{_guess(-code)}. "
+                f"{_remedy(job)}"
             )
     if stopped:
         who = " and ".join(places[rank] for rank in sorted(stopped))
@@ -73,5 +75,6 @@ def _guess(number: int) -> str:
 
 def _remedy(job: Job) -> str:
     if job.checkpoint is None:
-        return "All others have ended; nothing is written. Start again, with a folder of checkpoints to resume from."
-    return "All others have ended. The same training goes on from its last checkpoint with resume."
+        return "All others have ended, and nothing is written. With checkpoints a training can be resumed."
+    resume = wording("resume_from", "--resume")
+    return f"All others have ended. With {resume} the same training goes on from its last checkpoint."

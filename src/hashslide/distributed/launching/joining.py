@@ -51,8 +51,8 @@ def joined(timeout_s: float) -> Iterator[Exchange]:
         watchdog = Watchdog(exchange.rank, exchange.size, timeout_s)
     except RuntimeError as error:
         raise WorkerError(
-            f"the ranks have not found each other within {timeout_s:g} s: {_first_line(error)} See whether all "
-            "machines have been started, and whether they reach each other."
+            f"the ranks have not found each other within {timeout_s:g} s: {_first_line(error)} See whether "
+            "all machines have been started, and whether they reach each other."
         ) from error
     try:
         yield exchange

@@ -20,7 +20,7 @@ def __dir__() -> list[str]:
 
 
 def start(job: Job, workers: int, n_jobs: int | None = None) -> list[dict[str, Any]]:
-    """Train with some actors; return the records of the epochs. See `hashslide.distributed.launching.engines`."""
+    """Train with some actors; return the records of the epochs. See `engines.start`."""
     check_workers(workers, job.shards)
     import_ray()
     threads = max(1, available_cpus() // workers) if n_jobs is None else effective_threads(n_jobs)

@@ -27,7 +27,7 @@ def __dir__() -> list[str]:
 
 
 _PERIOD = 0.1  # seconds between two looks
-_GRACE = 3.0  # seconds for processes to end by themselves
+_GRACE = 1.5  # seconds for processes to end by themselves
 
 
 def start(job: Job, workers: int, n_jobs: int | None = None) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ def _start_agent(workers: int, folder: Path, threads: int) -> "subprocess.Popen[
     """Start torchrun in a session of its own, so that Ctrl-C reaches this process alone."""
     program = [sys.executable, "-m", "hashslide.distributed.launching.agent", str(workers), str(folder)]
     own = {"OMP_NUM_THREADS": str(threads), "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "2"}
-    quiet = {"LOGLEVEL": "CRITICAL", "TORCH_CPP_LOG_LEVEL": "FATAL"}  # what has failed is told by us
+    quiet = {"TORCH_CPP_LOG_LEVEL": "FATAL"}  # we explain what has failed
     local = {"GLOO_SOCKET_IFNAME": "lo"}  # all ranks are here
     environment = local | os.environ | own | quiet
     return subprocess.Popen(program, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
@@ -96,11 +96,19 @@ def _wait(agent: "subprocess.Popen[bytes]", folder: Path) -> set[int]:
         if deadline == float("inf") and any(note.kind != "done" for note in read_notes(folder, EndNote)):
             deadline = time.monotonic() + _GRACE
         if time.monotonic() > deadline:
+            alive = {note.rank for note in read_notes(folder, StartNote) if _is_alive(note.pid)}
             ended = {note.rank for note in read_notes(folder, EndNote)}
             _kill(folder)
-            agent.wait(_GRACE)
-            return {note.rank for note in read_notes(folder, StartNote)} - ended
+            return alive - ended
     return set()
+
+
+def _is_alive(pid: int) -> bool:
+    """Tell whether a process is there, and no mere entry that its parent has yet to read."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _end(agent: "subprocess.Popen[bytes]", folder: Path) -> None:
