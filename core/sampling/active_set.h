@@ -16,6 +16,12 @@ struct ActiveSetConfig {
     Index popular = 0;         // the most frequent labels, in every set
 };
 
+// Share of the examples that carry a label, add-half smoothed: (count + 1/2) / (n + 1).
+double label_frequency(Index count, Index n_examples);
+// log of the probability that a label comes with one of `others` random examples or is among `uniform` draws from all
+// labels: r = 1 - (1 - f)^others (1 - 1/n_labels)^uniform.
+float log_inclusion(double frequency, Index n_labels, Index others, Index uniform);
+
 // How often each label occurred, and so how likely it is to be active.
 class LabelPrior {
 public:
@@ -26,8 +32,7 @@ public:
     // Other counts of some labels, each once, among more examples. O(labels).
     void update(std::span<const Id> labels, const Index* counts, Index n_examples, Index n_popular);
 
-    // Share of the examples that carry the label, add-half smoothed: (count + 1/2) / (n + 1).
-    double frequency(Id label) const;
+    double frequency(Id label) const { return label_frequency(counts_[label], n_examples_); }
     float mean_labels() const;                              // of an example; 1 before set()
     Index n_occurrences() const { return n_occurrences_; }  // of all labels
     const std::vector<Id>& popular() const { return popular_; }
@@ -35,9 +40,9 @@ public:
     Index n_examples() const { return n_examples_; }
 
     void prefetch(Id label) const { __builtin_prefetch(counts_.data() + label); }
-    // log of the probability that the label comes with one of `others` random examples or is among `uniform` draws from
-    // all labels: r = 1 - (1 - f)^others (1 - 1/n_labels)^uniform.
-    float log_inclusion(Id label, Index others, Index uniform) const;
+    float log_inclusion(Id label, Index others, Index uniform) const {
+        return hashslide::log_inclusion(frequency(label), std::ssize(counts_), others, uniform);
+    }
 
 private:
     // Leaves the most frequent of the candidates, each of which is there once.
