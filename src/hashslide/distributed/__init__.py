@@ -1,0 +1,7 @@
+"""Training on several processes or machines: sharded rows, exchanged activations or rows (docs/how/many_machines.md)."""
+
+__all__: list[str] = []
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,92 @@
+"""Which shard owns which row: features and labels are dealt out so that each shard has about the same to do."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashslide import _core
+from hashslide.errors import InputError
+
+__all__ = ["Sharding"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+class Sharding:
+    """A partition of the ids 0 .. n - 1 into shards, each with its rows numbered from 0.
+
+    It depends on the loads and the number of shards alone, not on how many ranks own the shards. 8 bytes an id.
+
+    Attributes
+    ----------
+    n : int
+    n_shards : int
+    places : int32 array of shape (n,)
+        Of each id, local row * n_shards + shard.
+    sizes : int64 array of shape (n_shards,)
+        Rows of each shard.
+    """
+
+    def __init__(self, places: NDArray[np.int32], n_shards: int) -> None:
+        self.n, self.n_shards, self.places = len(places), n_shards, places
+        shards = places % np.int32(n_shards)
+        self.sizes: NDArray[np.int64] = np.bincount(shards, minlength=n_shards)
+        self._offsets = np.concatenate([[0], np.cumsum(self.sizes)])
+        self._ids = np.empty(self.n, np.int32)
+        self._ids[self._offsets[shards] + places // np.int32(n_shards)] = np.arange(self.n, dtype=np.int32)
+
+    @classmethod
+    def balanced(cls, counts: NDArray[Any], n_shards: int) -> "Sharding":
+        """Deal ids by their loads: the heaviest first, each to the shard that has least so far.
+
+        Graham (1969). Of shards with the same load, that with the fewest rows is served first, so ids without any
+        load even out the numbers of rows. O(n log n).
+
+        Parameters
+        ----------
+        counts : array of shape (n,)
+            Load of each id: how often it occurs, or what it costs.
+        n_shards : int
+        """
+        check_n_shards(n_shards)
+        loads = np.ascontiguousarray(counts, np.float64)
+        order = np.argsort(-loads, kind="stable").astype(np.int32)
+        return cls(_core.deal(loads, order, n_shards), n_shards)
+
+    def shard_of(self, ids: NDArray[Any]) -> NDArray[np.int32]:
+        """Return the shard that owns each id."""
+        return self.places[ids] % np.int32(self.n_shards)
+
+    def local(self, ids: NDArray[Any]) -> NDArray[np.int32]:
+        """Return the number of each id's row in its shard."""
+        return self.places[ids] // np.int32(self.n_shards)
+
+    def ids_of(self, shard: int) -> NDArray[np.int32]:
+        """Return the ids of a shard, by their rows: the heaviest first."""
+        return self._ids[self._offsets[shard] : self._offsets[shard + 1]]
+
+    def owner_of(self, ids: NDArray[Any], n_ranks: int) -> NDArray[np.int32]:
+        """Return the rank that owns each id, where each of `n_ranks` ranks owns as many shards in a row."""
+        return self.shard_of(ids) // np.int32(self.n_shards // n_ranks)
+
+    def loads(self, counts: NDArray[Any], n_parts: int | None = None) -> NDArray[np.float64]:
+        """Return the sum of the counts of each shard, or of each of `n_parts` ranks."""
+        of_shards = np.bincount(self.places % np.int32(self.n_shards), counts, self.n_shards)
+        return of_shards if n_parts is None else of_shards.reshape(n_parts, -1).sum(1)
+
+
+def check_n_shards(n_shards: int, n_ranks: int = 1) -> None:
+    """Refuse a number of shards that cannot be dealt to so many ranks.
+
+    Raises
+    ------
+    InputError
+        It is less than 1, more than 1,024, or no multiple of `n_ranks`.
+    """
+    if not 1 <= n_shards <= 1024 or n_shards % n_ranks:
+        raise InputError(
+            f"n_shards is {n_shards} for {n_ranks} ranks; accepted are multiples of the number of ranks up to 1,024."
+        )
