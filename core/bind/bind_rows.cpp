@@ -14,10 +14,12 @@
 #include <variant>
 #include <vector>
 
-#include "distributed/own_batch.h"
-#include "distributed/row_sums.h"
+#include "base/bad_input.h"
+#include "distributed/model_shards.h"
 #include "python/arrays.h"
 #include "python/released.h"
+#include "rows/own_batch.h"
+#include "rows/shard_rows.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -61,6 +63,31 @@ template <class T>
 const T* vector_of(const In<T>& array, Index n) {
     if (static_cast<Index>(array.size()) != n) throw std::invalid_argument("rows that do not fit the batch");
     return array.data();
+}
+
+// Ids of rows of a shard, which may come from another machine.
+std::span<const Id> known(const In<Id>& ids, Index n) {
+    for (std::size_t i = 0; i < ids.size(); ++i)
+        if (ids.data()[i] < 0 || ids.data()[i] >= n) throw BadInput("a machine names a row that its shard does not have.");
+    return {ids.data(), ids.size()};
+}
+
+nb::object copies(const Weights& weight, std::span<const Id> ids, Index width) {
+    const auto copy = [&](auto out) {
+        released([&] { copy_rows(weight, ids, width, out.data()); });
+        return nb::cast(out);
+    };
+    const std::vector<std::size_t> shape{ids.size(), static_cast<std::size_t>(width)};
+    return weight.precision() == Precision::float32 ? copy(owned<float>(shape)) : copy(owned<std::uint16_t>(shape));
+}
+
+using InputPart = std::pair<In<Id>, Matrix>;
+using OutputPart = std::tuple<In<Id>, Matrix, In<float>>;
+
+PushedRows pushed(std::span<const Id> ids, const Matrix& gradient, Index width, const float* bias) {
+    if (gradient.shape(0) != ids.size() || static_cast<Index>(gradient.shape(1)) != width)
+        throw std::invalid_argument("gradients that do not fit their rows");
+    return {ids, gradient.data(), bias};
 }
 
 }  // namespace
@@ -111,18 +138,68 @@ void bind_rows(nb::module_& m) {
             "The summed loss, and the gradients of the rows and biases of the hidden layer and of the output.");
 
     m.def(
-        "sum_rows",
-        [](const std::vector<std::pair<In<Id>, Matrix>>& parts, std::size_t width) {
-            std::vector<PushedRows> pushed;
-            for (const auto& [ids, gradient] : parts) {
-                if (gradient.shape(0) != ids.size() || gradient.shape(1) != width)
-                    throw std::invalid_argument("gradients that do not fit their ids");
-                pushed.push_back({{ids.data(), ids.size()}, gradient.data()});
-            }
-            const RowSums made = released([&] { return sum_rows(pushed, static_cast<Index>(width)); });
-            auto sums = owned<float>({made.ids.size(), width});
-            std::copy(made.sums.begin(), made.sums.end(), sums.data());
-            return std::pair(to_array(made.ids), sums);
+        "copy_input_rows",
+        [](ModelShards& shards, Index shard, const In<Id>& ids) {
+            const InputRows& rows = shards.shard(shard).input;
+            return copies(rows.weight, known(ids, rows.n_features()), rows.hidden());
         },
-        "parts"_a, "width"_a, "Distinct ids and the sums of their rows, added in the order of the parts.");
+        "shards"_a, "shard"_a, "ids"_a.noconvert(), "Weights of rows of an owned shard, as they are stored.");
+    m.def(
+        "copy_output_rows",
+        [](ModelShards& shards, Index shard, const In<Id>& given) {
+            ModelShard& owner = shards.shard(shard);
+            const OutputLayer& rows = owner.output;
+            const std::span<const Id> ids = known(given, rows.n_labels());
+            const auto picked = [&]<class T>(const T* all) {
+                std::vector<std::remove_const_t<T>> some;
+                for (const Id id : ids) some.push_back(all[id]);
+                return to_array(some);
+            };
+            const float* weight = owner.label_weight();
+            return nb::make_tuple(copies(rows.weight, ids, rows.width()), picked(rows.bias.data()),
+                                  picked(owner.prior().counts().data()), weight ? nb::cast(picked(weight)) : nb::none());
+        },
+        "shards"_a, "shard"_a, "ids"_a.noconvert(), "Their weights, biases, counts and label weights, or None.");
+    m.def(
+        "update_input_rows",
+        [](ModelShards& shards, Index shard, const std::vector<InputPart>& given, float rate, Index step,
+           int n_threads) {
+            ModelShard& owner = shards.shard(shard);
+            std::vector<PushedRows> parts;
+            for (const auto& [ids, gradient] : given)
+                parts.push_back(pushed(known(ids, owner.input.n_features()), gradient, owner.input.hidden(), nullptr));
+            released([&] { update_input_rows(owner, parts, rate, step, n_threads); });
+        },
+        "shards"_a, "shard"_a, "parts"_a, "rate"_a, "step"_a, "n_threads"_a,
+        "Update rows with (ids, gradients) of each machine, added up in this order.");
+    m.def(
+        "update_output_rows",
+        [](ModelShards& shards, Index shard, const std::vector<OutputPart>& given, float rate, Index step,
+           int n_threads) {
+            ModelShard& owner = shards.shard(shard);
+            std::vector<PushedRows> parts;
+            for (const auto& [ids, gradient, bias] : given)
+                parts.push_back(pushed(known(ids, owner.output.n_labels()), gradient, owner.output.width(),
+                                       vector_of(bias, static_cast<Index>(ids.size()))));
+            released([&] { update_output_rows(owner, parts, rate, step, n_threads); });
+        },
+        "shards"_a, "shard"_a, "parts"_a, "rate"_a, "step"_a, "n_threads"_a,
+        "Update rows with (ids, gradients, gradients of the biases) of each machine.");
+    m.def(
+        "sum_rows",
+        [](const std::vector<OutputPart>& given, std::size_t width) {
+            std::vector<PushedRows> parts;
+            for (const auto& [ids, gradient, bias] : given)
+                parts.push_back(pushed({ids.data(), ids.size()}, gradient, static_cast<Index>(width),
+                                       vector_of(bias, static_cast<Index>(ids.size()))));
+            const GroupedRows rows(parts, static_cast<Index>(width));
+            auto sums = owned<float>({rows.ids().size(), width});
+            std::vector<float> biases, memory(width);
+            for (Index i = 0; i < rows.size(); ++i) {
+                std::copy_n(rows.gradient(i, memory.data()), width, sums.data() + i * static_cast<Index>(width));
+                biases.push_back(rows.bias(i));
+            }
+            return std::tuple(to_array(rows.ids()), sums, to_array(biases));
+        },
+        "parts"_a, "width"_a, "Distinct ids, and the sums of their gradients and biases in the order of the parts.");
 }

@@ -49,13 +49,13 @@ void LabelPrior::choose_popular(std::vector<Id> candidates, Index n_popular) {
     popular_.assign(candidates.begin(), middle);
 }
 
-double label_frequency(Index count, Index n_examples) {
-    return (static_cast<double>(count) + 0.5) / (static_cast<double>(n_examples) + 1.0);
+double LabelPrior::frequency(Id label) const {
+    return (static_cast<double>(counts_[label]) + 0.5) / (static_cast<double>(n_examples_) + 1.0);
 }
 
-float log_inclusion(double frequency, Index n_labels, Index others, Index uniform) {
-    const double absent = static_cast<double>(others) * std::log1p(-frequency);
-    const double missed = std::log1p(-1.0 / static_cast<double>(n_labels));  // by one draw
+float LabelPrior::log_inclusion(Id label, Index others, Index uniform) const {
+    const double absent = static_cast<double>(others) * std::log1p(-frequency(label));
+    const double missed = std::log1p(-1.0 / static_cast<double>(n_all_));  // by one draw
     const double undrawn = uniform > 0 ? static_cast<double>(uniform) * missed : 0.0;
     return static_cast<float>(std::log(-std::expm1(absent + undrawn)));
 }

@@ -16,23 +16,23 @@ struct ActiveSetConfig {
     Index popular = 0;         // the most frequent labels, in every set
 };
 
-// Share of the examples that carry a label, add-half smoothed: (count + 1/2) / (n + 1).
-double label_frequency(Index count, Index n_examples);
-// log of the probability that a label comes with one of `others` random examples or is among `uniform` draws from all
-// labels: r = 1 - (1 - f)^others (1 - 1/n_labels)^uniform.
-float log_inclusion(double frequency, Index n_labels, Index others, Index uniform);
-
 // How often each label occurred, and so how likely it is to be active.
 class LabelPrior {
 public:
-    explicit LabelPrior(Index n_labels = 0) : counts_(static_cast<std::size_t>(n_labels), 0) {}
+    explicit LabelPrior(Index n_labels = 0) : LabelPrior(n_labels, n_labels) {}
+    // Of some of n_all labels, from all of which uniform draws are taken.
+    LabelPrior(Index n_labels, Index n_all) : counts_(static_cast<std::size_t>(n_labels), 0), n_all_(n_all) {}
 
-    void grow(Index n_labels) { counts_.resize(static_cast<std::size_t>(n_labels), 0); }
+    void grow(Index n_labels) {
+        counts_.resize(static_cast<std::size_t>(n_labels), 0);
+        n_all_ = n_labels;
+    }
     void set(const Index* counts, Index n_examples, Index n_popular);
     // Other counts of some labels, each once, among more examples. O(labels).
     void update(std::span<const Id> labels, const Index* counts, Index n_examples, Index n_popular);
 
-    double frequency(Id label) const { return label_frequency(counts_[label], n_examples_); }
+    // Share of the examples that carry the label, add-half smoothed: (count + 1/2) / (n + 1).
+    double frequency(Id label) const;
     float mean_labels() const;                              // of an example; 1 before set()
     Index n_occurrences() const { return n_occurrences_; }  // of all labels
     const std::vector<Id>& popular() const { return popular_; }
@@ -40,15 +40,16 @@ public:
     Index n_examples() const { return n_examples_; }
 
     void prefetch(Id label) const { __builtin_prefetch(counts_.data() + label); }
-    float log_inclusion(Id label, Index others, Index uniform) const {
-        return hashslide::log_inclusion(frequency(label), std::ssize(counts_), others, uniform);
-    }
+    // log of the probability that the label comes with one of `others` random examples or is among `uniform` draws from
+    // all labels: r = 1 - (1 - f)^others (1 - 1/n_all)^uniform.
+    float log_inclusion(Id label, Index others, Index uniform) const;
 
 private:
     // Leaves the most frequent of the candidates, each of which is there once.
     void choose_popular(std::vector<Id> candidates, Index n_popular);
 
     std::vector<Index> counts_;
+    Index n_all_;
     std::vector<Id> popular_;
     Index n_examples_ = 0, n_occurrences_ = 0;
 };
@@ -73,6 +74,9 @@ public:
     // The true labels of example b of the batch are at the positions targets()[target_begin()[b] ..].
     const std::vector<Index>& target_begin() const { return target_begin_; }
     const std::vector<Id>& targets() const { return targets_; }
+    std::span<const Id> targets_of(Index b) const {
+        return {targets_.data() + target_begin_[b], targets_.data() + target_begin_[b + 1]};
+    }
 
 private:
     IdMap map_;

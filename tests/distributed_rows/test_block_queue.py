@@ -31,9 +31,7 @@ def test_each_epoch_deals_each_example_once_in_an_order_of_its_own():
 
 
 def test_the_same_seed_deals_the_same_order():
-    orders = [
-        [block for _, block in learn_all(BlockQueue(500, 10, range(2), seed), 1)] for seed in (1, 1, 2)
-    ]
+    orders = [[block for _, block in learn_all(BlockQueue(500, 10, range(2), seed), 1)] for seed in (1, 1, 2)]
     assert orders[0] == orders[1] != orders[2]
 
 

@@ -36,12 +36,15 @@ class Block(NamedTuple):
         Counted from 0.
     number : int
         Of the block in the pack.
+    place : int
+        In the order of the epoch.
     first, last : int
         Its examples are `first` .. `last` - 1.
     """
 
     epoch: int
     number: int
+    place: int
     first: int
     last: int
 
@@ -104,6 +107,14 @@ class BlockQueue:
             self._leases[replica] = _Lease(block, now)
         return block
 
+    def block_of(self, replica: int) -> Block:
+        """Return the block that a replica learns."""
+        return self._leases[replica].block
+
+    def holders(self, block: Block) -> list[int]:
+        """Return who learns a block."""
+        return [replica for replica, lease in self._leases.items() if lease.block == block]
+
     def finish(self, replica: int, now: float) -> bool:
         """Note that a replica has learned its block; return whether it is the first one to have done so."""
         lease = self._leases.pop(replica)
@@ -152,6 +163,7 @@ class BlockQueue:
 
     def _in_order(self) -> Iterator[Block]:
         for epoch in self.epochs:
-            for number in np.random.default_rng([self.seed, epoch]).permutation(self.n_blocks).tolist():
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.n_blocks)
+            for place, number in enumerate(order.tolist()):
                 first = number * self.block_rows
-                yield Block(epoch, number, first, min(first + self.block_rows, self.n_rows))
+                yield Block(epoch, number, place, first, min(first + self.block_rows, self.n_rows))

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "distributed/compact_ids.h"
+#include "rows/compact_ids.h"
 #include "network/network_config.h"
 #include "output/active_products.h"
 #include "sampling/active_set.h"

@@ -1,4 +1,4 @@
-#include "distributed/own_batch.h"
+#include "rows/own_batch.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,22 +33,13 @@ void OwnBatch::gather_features(const CsrInput& x, std::span<const Index> rows, c
     BatchFeatures given;
     given.gather(x, rows.data(), n_, config_.input_scale, config_.input_dropout, dropout);
     feature_ids_.clear();
-    std::vector<Index> indptr{0};
-    std::vector<Id> ids;
-    std::vector<float> values;
+    features_.start();
     for (Index b = 0; b < n_; ++b) {
-        for (std::size_t j = 0; j < given.ids(b).size(); ++j) {
-            if (given.values(b)[j] == 0) continue;
-            ids.push_back(feature_ids_.insert(given.ids(b)[j]));
-            values.push_back(given.values(b)[j]);
-        }
-        indptr.push_back(std::ssize(ids));
+        for (std::size_t j = 0; j < given.ids(b).size(); ++j)
+            if (given.values(b)[j] != 0) features_.add(feature_ids_.insert(given.ids(b)[j]), given.values(b)[j]);
+        features_.end_example();
     }
-    std::vector<Index> all(static_cast<std::size_t>(n_));
-    std::iota(all.begin(), all.end(), 0);
-    features_ = BatchFeatures(feature_ids_.size());
-    const CsrInput compact(indptr.data(), ids.data(), values.data(), n_, std::ssize(ids), feature_ids_.size());
-    features_.gather(compact, all.data(), n_, 1.0f, 0.0f, dropout);
+    features_.grow(feature_ids_.size());
     features_.group_by_feature();
 }
 
@@ -117,10 +108,12 @@ double OwnBatch::loss(const FetchedRows& rows, Index n_examples, float mean_labe
                       int n_threads) {
     const Index others = n_ - 1, uniform = config_.active.uniform;
     std::vector<float> shift(static_cast<std::size_t>(active_.size()), 0.0f), weight;
-    if (config_.prior_correction != 0 && (others > 0 || uniform > 0))
+    if (config_.prior_correction != 0 && (others > 0 || uniform > 0)) {
+        LabelPrior prior(active_.size(), config_.n_labels);
+        prior.set(rows.counts, n_examples, 0);
         for (Index i = active_.n_certain(); i < active_.size(); ++i)
-            shift[i] = config_.prior_correction * log_inclusion(label_frequency(rows.counts[i], n_examples),
-                                                                config_.n_labels, others, uniform);
+            shift[i] = config_.prior_correction * prior.log_inclusion(static_cast<Id>(i), others, uniform);
+    }
     for (Index b = 0; b < n_ && (sample_weight || config_.example_power != 0); ++b) {
         const Index n_own = active_.target_begin()[b + 1] - active_.target_begin()[b];
         const float ratio = mean_labels / static_cast<float>(std::max<Index>(1, n_own));
