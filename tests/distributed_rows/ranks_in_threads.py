@@ -10,7 +10,7 @@ TIMEOUT_S = 60.0
 
 
 class ThreadExchange:
-    """An `hashslide.distributed.exchange.Exchange` between threads; messages are copied as a network would."""
+    """An `Exchange` between threads; messages are copied, as a network does."""
 
     def __init__(self, rank, size, mail):
         self.rank, self.size, self._mail = rank, size, mail

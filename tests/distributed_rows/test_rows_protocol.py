@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from distributed_rows.ranks_in_threads import run_ranks
+from ranks_in_threads import run_ranks
 
 from hashslide.csr import as_csr
 from hashslide.data import builtin

@@ -1,9 +1,9 @@
 """Which examples are still to be learned, by whom, and when somebody else takes them over.
 
-A block is a run of examples of the pack. Each epoch deals out all of its blocks in an order of its own; who is fast
-comes back sooner and gets more of them. A block that its replica does not finish, because it has died or takes much
-longer than others do, is dealt out again: every example is learned at least once an epoch, and at most a few blocks
-twice. (MapReduce's backup tasks: Dean & Ghemawat 2004.)
+A block is a run of examples of the pack. Each epoch deals out all of its blocks in an order of its own; who
+is fast comes back sooner and gets more of them. A block that its replica does not finish, because it has died
+or takes much longer than others do, is dealt out again: every example is learned at least once an epoch, and
+at most a few blocks twice. (MapReduce's backup tasks: Dean & Ghemawat 2004.)
 """
 
 import math

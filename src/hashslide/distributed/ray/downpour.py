@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
@@ -63,14 +63,15 @@ class Progress:
 class Downpour:
     """Trains on a pack with Ray actors: stores hold the shards, replicas learn blocks of the examples.
 
-    A replica that dies loses nothing but its block, which another one learns; so does a replica that takes much longer
-    than others. Slow replicas get fewer blocks. Every example is learned at least once an epoch. A store that dies
-    ends the training, as its rows are lost.
+    A replica that dies loses nothing but its block, which another one learns; so does a replica that takes
+    much longer than others. Slow replicas get fewer blocks. Every example is learned at least once an epoch.
+    A store that dies ends the training, as its rows are lost.
 
-    **Batch size and learning rate.** Each replica takes batches of ``batch_size / n_replicas`` examples, so that what
-    is under way at any time is about one batch of the single process: weights are no staler than that, whatever the
-    number of replicas is. Adagrad's steps follow the gradients' own sizes, and the learning rate stays; the steps of
-    the other optimisers do not shrink with the batch by themselves, and theirs is divided by the number of replicas.
+    **Batch size and learning rate.** Each replica takes batches of ``batch_size / n_replicas`` examples, so
+    that what is under way at any time is about one batch of the single process: weights are no staler than
+    that, whatever the number of replicas is. Adagrad's steps follow the gradients' own sizes, and the
+    learning rate stays; the steps of the other optimisers do not shrink with the batch by themselves, and
+    theirs is divided by the number of replicas.
 
     Parameters
     ----------
@@ -187,7 +188,7 @@ class _Workers:
         return max(120.0, 2 * self._training.timeout_s)  # interpreters start slowly on a busy machine
 
     def assembled(self) -> Network:
-        """Return the whole network. The bias of the hidden layer is that of store 0, so its shards come last."""
+        """Return the whole network. The hidden layer's bias is that of store 0, so its shards come last."""
         parameters = self._training.parameters
         whole = ShardedNetwork(parameters.config, parameters.features, parameters.labels, Alone())
         whole.set_label_prior(parameters.counts, parameters.n_examples)
@@ -233,8 +234,8 @@ class _Training:
             self._look_for_late_ones()
             if time.monotonic() - self._last > self._training.timeout_s:
                 raise WorkerError(
-                    f"no replica has learned a block within {self._training.timeout_s:g} s. See whether the machines "
-                    "are there and not overloaded, or give a longer time-out."
+                    f"no replica has learned a block within {self._training.timeout_s:g} s. See whether the "
+                    "machines are there and not overloaded, or give a longer time-out."
                 )
 
     def _deal(self) -> None:

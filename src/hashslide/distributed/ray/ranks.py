@@ -1,4 +1,4 @@
-"""Ranks of a synchronous protocol as Ray actors, which join one gloo group: the same program as under torchrun."""
+"""Ranks of a synchronous protocol as Ray actors, which join one gloo group and run the same program."""
 
 import os
 import time
@@ -135,7 +135,7 @@ def _failure(ray: ModuleType, answer: Any) -> Exception | None:
 
 
 def _first_cause(ray: ModuleType, answers: list[Any], processes: list[int]) -> Exception:
-    """Return what to tell of ranks that have failed: of the one that has died, or whose program has raised an error."""
+    """Return what to tell of ranks that have failed: which has died, or what error a program has raised."""
     failures: dict[int, Any] = {}
     end = time.monotonic() + _GRACE_S
     while len(failures) < len(answers) and time.monotonic() < end:

@@ -72,8 +72,8 @@ class Learned(NamedTuple):
 class Replica:
     """Learns one block after the other.
 
-    Its loop is that of Dean et al. (2012, algorithm 1): fetch every `n_fetch` batches, push every `n_push`; a push
-    travels while the next batch is computed. Random draws depend on the batch, not on who learns it.
+    Its loop is that of Dean et al. (2012, algorithm 1): fetch every `n_fetch` batches, push every `n_push`; a
+    push travels while the next batch is computed. Random draws depend on the batch, not on who learns it.
 
     Parameters
     ----------

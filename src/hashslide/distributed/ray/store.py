@@ -1,4 +1,4 @@
-"""A parameter server of Downpour: the process that owns some shards, fetched from and pushed to at any time."""
+"""A parameter server of Downpour: a process that owns shards, fetched from and pushed to at any time."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -58,8 +58,9 @@ class Parameters:
 class Store:
     """Shards ``number * V / n_stores`` .. of V, and the bias of the hidden layer.
 
-    Calls are served one after the other. Every push is an update of its own: nobody waits for anybody. The hidden
-    layer's bias is updated by every store, as each push brings its gradient to all of them; that of store 0 counts.
+    Calls are served one after the other. Every push is an update of its own: nobody waits for anybody. The
+    hidden layer's bias is updated by every store, as each push brings its gradient to all of them; that of
+    store 0 counts.
 
     Parameters
     ----------

@@ -120,7 +120,7 @@ class RowClient:
 
 
 def summed(parts: Sequence[tuple[Touched, Gradients]]) -> tuple[Touched, Gradients]:
-    """Return the rows that several batches touch, and the sums of their gradients in the order of the batches."""
+    """Return the rows that several batches touch, and their gradients, added up in the batches' order."""
     if len(parts) == 1:
         return parts[0]
     width = parts[0][1].hidden_bias.size

@@ -1,4 +1,4 @@
-"""The protocol `rows`, synchronous: each rank learns a batch of its own on copies of the rows that it touches."""
+"""The protocol `rows`, synchronous: each rank learns a batch of its own on copies of rows."""
 
 from typing import Any
 
@@ -31,17 +31,17 @@ _MOST_STEPS = 1 << 20
 class RowsNetwork(ShardedNetwork):
     """A network whose ranks fetch rows from their owners and push gradients back.
 
-    A rank takes its part of the global batch as a batch of its own, with an active set and a correction for the
-    labels' chances of its own, so that the work of a rank shrinks with its part. It asks the owners for the t rows
-    that the part touches, computes their gradients, and pushes these. Each owner adds up what the ranks have pushed,
-    in the order of the ranks, and updates each row once. A rank sends 2 s H t bytes a step, with s bytes a number and
-    H hidden units, and 4 bytes for each row's number.
+    A rank takes its part of the global batch as a batch of its own, with an active set and a correction for
+    the labels' chances of its own, so that the work of a rank shrinks with its part. It asks the owners for
+    the t rows that the part touches, computes their gradients, and pushes these. Each owner adds up what the
+    ranks have pushed, in the order of the ranks, and updates each row once. A rank sends 2 s H t bytes a
+    step, with s bytes a number and H hidden units, and 4 bytes for each row's number.
 
-    **Batch size and learning rate.** The global batch stays that of the single process, each of W ranks has 1 / W of
-    it, and the learning rate stays the same: gradients are sums over the global batch (means for `SGD`), each rank's
-    own correction makes its part right in the mean, and so an update has the mean and the size that it has in the
-    single process. Only the negatives are noisier, as each example meets those of a smaller batch. To give each
-    machine more to do, raise the batch size, as in a single process.
+    **Batch size and learning rate.** The global batch stays that of the single process, each of W ranks has 1
+    / W of it, and the learning rate stays the same: gradients are sums over the global batch (means for
+    `SGD`), each rank's own correction makes its part right in the mean, and so an update has the mean and the
+    size that it has in the single process. Only the negatives are noisier, as each example meets those of a
+    smaller batch. To give each machine more to do, raise the batch size, as in a single process.
 
     The same bits for the same number of ranks; with one rank, those of `Network`.
 
@@ -51,7 +51,8 @@ class RowsNetwork(ShardedNetwork):
     features, labels : Sharding
     exchange : Exchange
     n_fetch : int, default 1
-        A row that has been fetched serves for so many batches of a rank at most. More: less traffic, older weights.
+        A row that has been fetched serves for so many batches of a rank at most. More: less traffic, older
+        weights.
     n_push : int, default 1
         The gradients of so many batches are pushed together, as if the batch were so many times larger.
 
@@ -123,7 +124,7 @@ class RowsNetwork(ShardedNetwork):
         return sum(r.loss for r in reports), round(sum(r.active for r in reports) / len(reports))
 
     def flush(self) -> None:
-        """Push the gradients that wait for the next push. Collective; nothing happens where there are none."""
+        """Push the gradients that wait for the next push, if there are any. Collective."""
         if self._accrued:
             self._push(Report(0.0, 0, 0), counts=False)
 
@@ -163,7 +164,8 @@ class RowsNetwork(ShardedNetwork):
         )
 
     def _push(self, report: Report, counts: bool) -> list[Report]:
-        """Tell the ranks of a batch and, where it is time to, push what has accrued; return all ranks' reports.
+        """Tell the ranks of a batch and, where it is time to, push what has accrued; return all ranks'
+        reports.
 
         Not `counts`: of no batch, to push before its time.
         """
@@ -178,7 +180,8 @@ class RowsNetwork(ShardedNetwork):
             self.shards.count_step()
         if not is_due:
             return reports
-        # Gradients are sums over the batch; the adaptive optimisers do not see the factor, plain SGD takes the mean.
+        # Gradients are sums over the batch; the adaptive optimisers do not see the factor, plain SGD takes
+        # the mean.
         is_sgd = self.config.optimizer.name == "sgd"
         rate = self._rate / max(1, self._accrued_examples) if is_sgd else self._rate
         number = -(-step // self._n_push)  # of the update

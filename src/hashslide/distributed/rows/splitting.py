@@ -42,7 +42,7 @@ class Split:
         return cls(order, sharding.local(ids)[order], counts)
 
     def of_owner(self, owner: int, n_owners: int) -> tuple[NDArray[np.int32], slice]:
-        """Return how many rows there are of each shard of an owner, and their part of what is in shards' order."""
+        """Return how many rows each shard of an owner has, and where they are in the order of shards."""
         each = len(self.counts) // n_owners
         begin = int(self.counts[: owner * each].sum())
         counts = self.counts[owner * each : (owner + 1) * each]
