@@ -33,6 +33,7 @@ CORE = (
     "inference",
     "head",
     "network",
+    "distributed",
     "python",
     "bind",
 )

@@ -19,6 +19,7 @@ namespace nb = nanobind;
 using namespace nb::literals;
 
 void bind_data(nb::module_& m);
+void bind_distributed(nb::module_& m);
 void bind_hash_families(nb::module_& m);
 void bind_head(nb::module_& m);
 void bind_network(nb::module_& m);
@@ -119,5 +120,6 @@ NB_MODULE(_core, m) {
     bind_sampler(m);
     bind_settings(m);
     bind_network(m);
+    bind_distributed(m);
     bind_text(m);
 }

@@ -25,7 +25,7 @@ public:
         gemm_nt(batch_, last - first, width_, h_, width_, rows_.data() + first * width_, width_, 1.0f, z + first, n_);
     }
     void input_gradients(Index first, Index last, const float* dz, float* dh) const override {
-        gemm_nn(last - first, width_, n_, dz + first * n_, n_, rows_.data(), width_, 0.0f, dh + first * width_, width_);
+        gemm_nn(last - first, width_, n_, dz + first * n_, n_, rows_.data(), width_, 0.0f, dh, width_);
     }
     void weight_gradients(Index first, Index last, const float* dz, float* dw) const override {
         gemm_tn(last - first, width_, batch_, dz + first, n_, h_, width_, 0.0f, dw, width_);
@@ -74,15 +74,14 @@ public:
     }
     void input_gradients(Index first, Index last, const float* dz, float* dh) const override {
         Bf16 left[example_block * tile];
-        std::fill_n(dh + first * width_, (last - first) * width_, 0.0f);
+        std::fill_n(dh, (last - first) * width_, 0.0f);
         for (Index t = 0; t < n_; t += tile) {
             const Index n = std::min(tile, n_ - t), depth = padded_depth(n);
             for (Index b = first; b < last; ++b) {
                 kernels().narrow(n, dz + b * n_ + t, left + (b - first) * tile);
                 std::fill_n(left + (b - first) * tile + n, depth - n, Bf16{0});
             }
-            unit_.multiply(last - first, width_, depth, left, tile, w_packed_.data() + t * depth_, dh + first * width_,
-                           width_);
+            unit_.multiply(last - first, width_, depth, left, tile, w_packed_.data() + t * depth_, dh, width_);
         }
     }
     void weight_gradients(Index first, Index last, const float* dz, float* dw) const override {

@@ -27,7 +27,7 @@ public:
 
     // z (batch, n_active) += H W^T in the columns of a tile.
     virtual void add_logits(Index first, Index last, float* z) const = 0;
-    // dh (batch, width) = dZ W in the rows of the examples first .. last. dz: (batch, n_active).
+    // dh (last - first, width) = dZ W of the examples first .. last. dz: (batch, n_active).
     virtual void input_gradients(Index first, Index last, const float* dz, float* dh) const = 0;
     // dw (last - first, width) = dZ^T H of a tile.
     virtual void weight_gradients(Index first, Index last, const float* dz, float* dw) const = 0;

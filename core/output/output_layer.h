@@ -27,8 +27,13 @@ public:
     // as it is until backward_and_update.
     void forward(const ActiveSet& active, const float* h, Index batch, Work& work, int n_threads) const;
 
-    // Steps 6 and 7. h_gradient: (batch, hidden), set to dLoss/dh. Then each active row is updated by the one thread
-    // that computed its gradient.
+    // Step 6, of the examples first .. last. h_gradient: (last - first, hidden), set to dLoss/dh.
+    void backward(Index first, Index last, const Work& work, float* h_gradient) const {
+        work.products->input_gradients(first, last, work.logits.data(), h_gradient);
+    }
+    // Step 7. Each active row is updated by the one thread that computes its gradient.
+    void update_active(const ActiveSet& active, Index batch, const Work& work, float rate, Index step, int n_threads);
+    // Both. h_gradient: (batch, hidden).
     void backward_and_update(const ActiveSet& active, Index batch, Work& work, float* h_gradient, float rate,
                              Index step, int n_threads);
 

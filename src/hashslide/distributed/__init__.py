@@ -1,4 +1,4 @@
-"""Training on several processes or machines: sharded rows, exchanged activations or rows (docs/how/many_machines.md)."""
+"""Training on several processes or machines (docs/how/many_machines.md)."""
 
 __all__: list[str] = []
 

@@ -24,8 +24,8 @@ class Pending(Protocol):
 class Exchange(Protocol):
     """Messages between `size` ranks, of which this is number `rank`.
 
-    All ranks make the same calls in the same order. Arrays are of one dimension and contiguous. What this rank
-    sends to itself is handed on as it is, not copied.
+    All ranks make the same calls in the same order. Arrays are of one dimension and contiguous. What this
+    rank sends to itself is handed on as it is, not copied.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Exchange(Protocol):
     def start_all_to_all(
         self, parts: Sequence[NDArray[Any]], purpose: str, sizes: Sequence[int] | None = None
     ) -> Pending:
-        """Begin to send ``parts[r]`` to each rank r; the parts stay as they are until the call has been waited for.
+        """Begin to send ``parts[r]`` to each rank r; the parts stay as they are until `Pending.wait` returns.
 
         Parameters
         ----------

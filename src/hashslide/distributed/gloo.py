@@ -23,8 +23,8 @@ def __dir__() -> list[str]:
 class GlooExchange:
     """The exchange of an initialised process group (`hashslide.distributed.exchange.Exchange`).
 
-    Each message is a pair of `isend` and `irecv`: gloo's collectives want equal sizes, or cost a round of messages
-    more. A rank that does not answer within the time-out of the group raises an error of torch.
+    Each message is a pair of `isend` and `irecv`: gloo's collectives want equal sizes, or cost a round of
+    messages more. A rank that does not answer within the time-out of the group raises an error of torch.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,8 @@ class GlooExchange:
         timeout_s : float, default 60
             How long to wait for another rank, here and in each exchange.
         init_method : str, optional
-            Of `torch.distributed.init_process_group`, such as ``file:///path``; then with `rank` and `world_size`.
+            Of `torch.distributed.init_process_group`, such as ``file:///path``; then with `rank` and
+            `world_size`.
         **group
             Further arguments of that function.
         """
@@ -70,7 +71,9 @@ class GlooExchange:
             for wait in [dist.irecv(_tensor(arrived[other : other + 1]), other) for other in others]:
                 wait.wait()
             sizes = arrived.tolist()
-        received = [part if r == self.rank else np.empty(sizes[r], part.dtype) for r, part in enumerate(parts)]
+        received = [
+            part if r == self.rank else np.empty(sizes[r], part.dtype) for r, part in enumerate(parts)
+        ]
         receives = [dist.irecv(_tensor(received[r]), r) for r in others if len(received[r])]
         return _Messages(sends, receives, received)
 

@@ -1,24 +1,35 @@
-"""Which shard owns which row: features and labels are dealt out so that each shard has about the same to do."""
+"""Which shard owns which row: features and labels are dealt out so that all shards have as much to do."""
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hashslide import _core
+from hashslide._validation import blocks
+from hashslide.csr import Csr
 from hashslide.errors import InputError
+from hashslide.settings import NetworkConfig
 
-__all__ = ["Sharding"]
+__all__ = ["N_SHARDS", "Sharding", "check_n_shards", "default_n_shards", "shard_model"]
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
+N_SHARDS = 16  # that 1, 2, 4, 8 and 16 ranks can own
+_ITEMS_PER_BLOCK = 1 << 18
+_COUNTED_ROWS = 100_000  # that tell how often features occur
+_UPDATE_COST = 4.0  # of a row of weights, in additions of a row to an activation
+
+
 class Sharding:
     """A partition of the ids 0 .. n - 1 into shards, each with its rows numbered from 0.
 
-    It depends on the loads and the number of shards alone, not on how many ranks own the shards. 8 bytes an id.
+    It depends on the loads and the number of shards alone, not on how many ranks own the shards. 8 bytes an
+    id.
 
     Attributes
     ----------
@@ -42,8 +53,8 @@ class Sharding:
     def balanced(cls, counts: NDArray[Any], n_shards: int) -> "Sharding":
         """Deal ids by their loads: the heaviest first, each to the shard that has least so far.
 
-        Graham (1969). Of shards with the same load, that with the fewest rows is served first, so ids without any
-        load even out the numbers of rows. O(n log n).
+        Graham (1969). Of shards with the same load, that with the fewest rows is served first, so ids without
+        any load even out the numbers of rows. O(n log n).
 
         Parameters
         ----------
@@ -88,5 +99,48 @@ def check_n_shards(n_shards: int, n_ranks: int = 1) -> None:
     """
     if not 1 <= n_shards <= 1024 or n_shards % n_ranks:
         raise InputError(
-            f"n_shards is {n_shards} for {n_ranks} ranks; accepted are multiples of the number of ranks up to 1,024."
+            f"n_shards is {n_shards} for {n_ranks} ranks; accepted are multiples of their number up to 1,024."
         )
+
+
+def default_n_shards(n_ranks: int) -> int:
+    """Return the number of shards for so many ranks: `N_SHARDS`, where these can own as many shards each."""
+    return N_SHARDS if N_SHARDS % n_ranks == 0 else n_ranks * math.ceil(N_SHARDS / n_ranks)
+
+
+def shard_model(
+    config: NetworkConfig,
+    x: Csr,
+    label_counts: NDArray[np.int64],
+    n_examples: int,
+    batch_size: int,
+    n_shards: int,
+) -> tuple[Sharding, Sharding]:
+    """Return the shardings of the features and the labels of a network, by what each costs in a step.
+
+    A feature costs an addition forward and one backward for each example of a batch that has it; each feature
+    and each label that any example has costs an update. All ranks get the same result of the same arguments.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    x : Csr
+        Features of the examples in random order, of which the first 100,000 are counted.
+    label_counts : int64 array of shape (n_labels,)
+        Of `n_examples` examples.
+    n_examples, batch_size, n_shards : int
+    """
+    counted = x.block(0, min(x.n_rows, _COUNTED_ROWS))
+    share = np.zeros(x.n_columns)
+    for first, last in blocks(counted.nnz, max(_ITEMS_PER_BLOCK, x.n_columns)):
+        share += np.bincount(counted.indices[first:last], minlength=x.n_columns)
+    share /= max(1, counted.n_rows)
+    features = 2 * batch_size * share + _UPDATE_COST * _chance(share, batch_size)
+    drawn = config.negatives.uniform / config.n_labels
+    labels = np.minimum(1.0, _chance(label_counts / max(1, n_examples), batch_size) + drawn)
+    return Sharding.balanced(features, n_shards), Sharding.balanced(labels, n_shards)
+
+
+def _chance(share: NDArray[np.float64], batch_size: int) -> NDArray[np.float64]:
+    """Return the chance that any of the examples of a batch has what so large a share of all have."""
+    return -np.expm1(batch_size * np.log1p(-np.minimum(share, 1 - 1e-12)))

@@ -1,0 +1,131 @@
+"""The protocol "activations": the same bits for any number of ranks; up to rounding those of one process."""
+
+import numpy as np
+import pytest
+from ranks import on_threads
+from sharded import config_of, ordinary, sharded, states_after, weighted
+
+from hashslide.csr import as_csr, as_pattern
+from hashslide.distributed.exchange import Alone
+from hashslide.settings import SGD, Adagrad, Negatives
+from hashslide.training import TrainingData
+
+CASES = {
+    "bce": {},
+    "softmax": {"loss": "softmax"},
+    "bfloat16": {"precision": "bfloat16"},
+    "adam": {"optimizer": "adam", "loss": "softmax", "precision": "bfloat16"},
+    "sgd": {"optimizer": SGD(momentum=0.5)},
+    "dropout": {"input_dropout": 0.2, "example_power": 0.5},
+    "popular": {"negatives": Negatives(uniform=20, popular=10, prior_correction=0.6), "loss": "softmax"},
+    "length": {"hidden": 32, "optimizer": Adagrad(weight_decay=1e-3), "input_scale": 3.0},
+}
+
+
+@pytest.fixture(scope="module")
+def data(pubmed_small):
+    x, y = as_csr(pubmed_small.X_train[:403]), as_pattern(pubmed_small.Y_train[:403])
+    return TrainingData(x=x, y=y, rows=np.arange(x.n_rows))
+
+
+@pytest.fixture(scope="module")
+def label_weight(data):
+    return np.random.default_rng(1).uniform(0.5, 3, data.y.n_columns).astype(np.float32)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_any_number_of_ranks_gives_the_same_bits(case, data, label_weight):
+    config = config_of(data, **CASES[case])
+    options = {"label_weight": label_weight if case in ("bce", "softmax") else None, "epochs": 1}
+    given = weighted(data) if case in ("softmax", "dropout") else data
+    one, losses = states_after(1, config, given, **options)
+    assert len(one) > 40
+    for size in (2, 4, 8):
+        many, of_many = states_after(size, config, given, n_threads=1 + size % 3, **options)
+        assert of_many == losses
+        assert many.keys() == one.keys()
+        for name, array in one.items():
+            assert many[name].tobytes() == array.tobytes(), name
+
+
+def one_step(config, data, size, rows, label_weight=None):
+    """The assembled network after one step of `size` ranks on some rows, and what they report."""
+
+    def work(exchange):
+        network = sharded(config, data, exchange, label_weight)
+        part = np.array_split(rows, size)[exchange.rank]
+        result = network.train_batch(data.x, data.y, part, 0.1, data.sample_weight)
+        return network.assemble(), result
+
+    results = on_threads(size, work)
+    assert [network is None for network, _ in results] == [False] + [True] * (size - 1)
+    assert len({result for _, result in results}) == 1
+    return results[0]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_step_is_that_of_one_process(case, data, label_weight):
+    config = config_of(data, **CASES[case])
+    weight = label_weight if case in ("bce", "softmax") else None
+    data = weighted(data) if case in ("softmax", "dropout") else data
+    rows = np.arange(96)
+    network = ordinary(config, data, weight)
+    expected = network.train_batch(data.x, data.y, rows, 0.1, data.sample_weight)
+    before = ordinary(config, data, weight).state()
+    found, (loss, active) = one_step(config, data, 4, rows, weight)
+    assert active == expected[1]
+    is_half = config.precision == "bfloat16"
+    assert loss == pytest.approx(expected[0], rel=1e-3 if is_half else 1e-5)
+    arrays = found.state()
+    assert arrays.keys() == network.state().keys()
+    for name, array in network.state().items():
+        if array.dtype.kind in "iu" and array.dtype.itemsize != 2:
+            np.testing.assert_array_equal(arrays[name], array, name)
+            continue
+        changed, wanted = (as_float(a) - as_float(before[name]) for a in (arrays[name], array))
+        scale = np.abs(wanted).max()
+        if scale == 0:
+            assert not np.any(changed), name
+            continue
+        error = np.abs(changed - wanted).max() / scale
+        assert error < (0.3 if is_half else 2e-4), (name, error)
+
+
+def as_float(array):
+    return array.astype(np.float64)
+
+
+def test_a_rank_without_examples_takes_part(data):
+    config = config_of(data)
+    rows = np.arange(3)
+    whole = one_step(config, data, 1, rows)
+    spread = one_step(config, data, 4, rows)
+    assert spread[1] == whole[1]
+    for name, array in whole[0].state().items():
+        assert spread[0].state()[name].tobytes() == array.tobytes(), name
+
+
+def test_no_example_at_all_is_no_step(data):
+    network = sharded(config_of(data), data, Alone())
+    before = network.snapshot()
+    assert network.train_batch(data.x, data.y, np.empty(0, np.int64), 0.1) == (0.0, 0)
+    for name, array in network.state().items():
+        assert array.tobytes() == before[name].tobytes(), name
+
+
+def test_bytes_are_those_of_the_formula(data):
+    """4 s H B (W - 1) / W bytes of activations a rank and step, where the ranks have as many examples."""
+    width, batch, size = 32, 96, 4
+
+    def work(exchange):
+        network = sharded(config_of(data, hidden=width), data, exchange)
+        rows = np.arange(batch).reshape(size, -1)[exchange.rank]
+        network.train_batch(data.x, data.y, rows, 0.1)
+        return dict(exchange.bytes_sent), rows
+
+    for sent, rows in on_threads(size, work):
+        formula = 4 * 4 * width * batch * (size - 1) / size
+        assert formula <= sent["activations"] <= 1.05 * formula
+        entries = data.x.take(rows).nnz * 8 + data.y.take(rows).nnz * 4
+        assert sent["examples"] <= entries + (16 * len(rows) + 12) * (size - 1)
+        assert sent.keys() == {"activations", "examples"}
