@@ -138,6 +138,14 @@ void bind_rows(nb::module_& m) {
             "The summed loss, and the gradients of the rows and biases of the hidden layer and of the output.");
 
     m.def(
+        "update_hidden_bias",
+        [](ModelShards& shards, const In<float>& gradient, float rate, Index number) {
+            shards.update_hidden_bias(vector_of(gradient, shards.config().width()), rate, number);
+        },
+        "shards"_a, "gradient"_a, "rate"_a, "number"_a, "Update the bias of the hidden layer.");
+    m.def(
+        "count_step", [](ModelShards& shards) { shards.count_step(); }, "shards"_a);
+    m.def(
         "copy_input_rows",
         [](ModelShards& shards, Index shard, const In<Id>& ids) {
             const InputRows& rows = shards.shard(shard).input;

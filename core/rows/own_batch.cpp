@@ -127,7 +127,7 @@ double OwnBatch::loss(const FetchedRows& rows, Index n_examples, float mean_labe
 void OwnBatch::backward_output(const RowGradients& out, int n_threads) {
     const Index width = hidden_.width, n_active = active_.size();
     parallel_for(n_threads, 0, n_, ActiveProducts::example_block, [&](Index first, Index last) {
-        products_->input_gradients(first, last, logits_.data(), hidden_.gradients.data());
+        products_->input_gradients(first, last, logits_.data(), hidden_.gradients.data() + first * width);
     });
     parallel_for(n_threads, 0, n_active, ActiveProducts::tile, [&](Index first, Index last) {
         products_->weight_gradients(first, last, logits_.data(), out.output + first * width);

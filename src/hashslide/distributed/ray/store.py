@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from hashslide import _core
 from hashslide.distributed.rows.owner import RowOwner
 from hashslide.distributed.sharded import ShardedNetwork
 from hashslide.distributed.sharding import Sharding
@@ -86,9 +87,9 @@ class Store:
         """Update rows at a learning rate; return how many pushes there have been."""
         pushed = self._owner.read(message)
         shards = self._network.shards
-        shards.count_step()
+        _core.count_step(shards)
         self._owner.apply([pushed], rate, shards.step, n_threads)
-        shards.update_hidden_bias(np.ascontiguousarray(pushed.hidden_bias), rate, shards.step)
+        _core.update_hidden_bias(shards, np.ascontiguousarray(pushed.hidden_bias), rate, shards.step)
         return int(shards.step)
 
     def shard_state(self, shard: int) -> Mapping[str, NDArray[Any]]:

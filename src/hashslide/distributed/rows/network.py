@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hashslide import _core
 from hashslide._checks import check_int
 from hashslide.csr import Csr
 from hashslide.distributed.exchange import Exchange
@@ -177,7 +178,7 @@ class RowsNetwork(ShardedNetwork):
         reports = [push.report for push in pushed]
         self._accrued_examples += sum(report.examples for report in reports)
         if counts:
-            self.shards.count_step()
+            _core.count_step(self.shards)
         if not is_due:
             return reports
         # Gradients are sums over the batch; the adaptive optimisers do not see the factor, plain SGD takes
@@ -189,7 +190,7 @@ class RowsNetwork(ShardedNetwork):
         hidden_bias = pushed[0].hidden_bias.copy()
         for push in pushed[1:]:
             hidden_bias += push.hidden_bias
-        self.shards.update_hidden_bias(hidden_bias, rate, number)
+        _core.update_hidden_bias(self.shards, hidden_bias, rate, number)
         self._accrued, self._accrued_examples = [], 0
         return reports
 

@@ -113,7 +113,7 @@ class OwnStep:
 
     def start(self, batch: Batch, number: int) -> Touched:
         """Take a batch, whose number counts from 1; return what it touches."""
-        x, y, rows, weight = batch
+        x, y, rows, weight = batch.x, batch.y, batch.rows, batch.sample_weight
         self._sample_weight = None if weight is None else weight[rows]
         return Touched(
             *self._core.start(
