@@ -7,6 +7,7 @@ import pytest
 from launch_helpers import MANIFEST, break_file, job_of
 
 from hashslide.errors import InputError
+from hashslide.callbacks import EarlyStopping
 from hashslide.distributed.exchange import Alone
 from hashslide.distributed.launching.checkpoints import Manifest, finished
 from hashslide.distributed.launching.rank import run_rank
@@ -104,7 +105,8 @@ def test_other_data_are_refused(trained, tmp_path, small_examples):
 
 
 def test_early_stopping_goes_on_with_its_best_epoch(pack, tmp_path):
-    settings = {"settings": {"early_stopping": True, "epochs": 6, "learning_rate": 3.0}}
+    stopping = EarlyStopping(patience=2, min_delta=0.9)  # so the first epoch is the best
+    settings = {"settings": {"early_stopping": stopping, "epochs": 6}}
     whole, model = run(pack, tmp_path, **settings)
     assert model.best_epoch_ < model.n_iter_
     shutil.rmtree(finished(tmp_path / "states")[0])
