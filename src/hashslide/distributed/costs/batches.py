@@ -14,8 +14,8 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_MOST_ROWS = 1 << 16
-_DRAWS = 8  # batches of the same size that are averaged, while they are small
+_MOST_ROWS = 1 << 15
+_DRAWS = 4  # batches of the same size that are averaged, while they are small
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,6 @@ class Touched:
         return self.features.at(self.kept * n)
 
     def label_rows(self, n: float) -> float:
-        """Return the size of the active set of n examples: their labels, and those drawn that are no such labels."""
+        """Return the size of the active set of n examples: their labels, and what is drawn besides."""
         own, most = self.labels.at(n), self.labels.most
         return float(min(most, own + (self.uniform + self.popular) * (1 - own / most))) if n > 0 else 0.0

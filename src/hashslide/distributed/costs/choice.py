@@ -31,8 +31,8 @@ class Choice(NamedTuple):
 def choose(machines: int, seconds: Mapping[str, float], sent: Mapping[str, float]) -> Choice:
     """Choose between the synchronous protocols.
 
-    The one whose step is shorter; "activations" where that is the same, as its result does not depend on the number
-    of machines.
+    The one whose step is shorter; "activations" where that is the same, as its result does not depend on the
+    number of machines.
 
     Parameters
     ----------
@@ -46,7 +46,8 @@ def choose(machines: int, seconds: Mapping[str, float], sent: Mapping[str, float
         return Choice("activations", "there is one machine only, which sends nothing")
     of_activations, of_rows = seconds["activations"], seconds["rows"]
     facts = (
-        f"{1000 * of_activations:.3g} ms with activations ({_readable(sent['activations'])} sent by a machine) and "
+        f"{1000 * of_activations:.3g} ms with activations "
+        f"({_readable(sent['activations'])} sent by a machine) and "
         f"{1000 * of_rows:.3g} ms with rows ({_readable(sent['rows'])})"
     )
     if of_rows * _ALIKE < of_activations:

@@ -12,14 +12,14 @@ from hashslide.distributed.costs.compute import Compute, Pilot
 from hashslide.distributed.costs.link import Link
 from hashslide.distributed.costs.memory import machine_bytes
 from hashslide.distributed.costs.phases import Phase, activations_phases, alone, rows_phases, step_seconds
-from hashslide.distributed.costs.simulation import simulate_downpour, simulate_synchronous
+from hashslide.distributed.costs.simulation import simulate_downpour
 from hashslide.distributed.costs.stragglers import USUAL, Stragglers
 from hashslide.distributed.costs.traffic import StepSize, activations, dense_all_reduce, rows
-from hashslide.errors import InputError
+from hashslide.distributed.sharded.network import check_network
 from hashslide.planning import Sizes
 from hashslide.settings import NetworkConfig
 
-__all__ = ["MOST_MACHINES", "Costs", "MachinesEstimate", "ProtocolEstimate", "check_protocols"]
+__all__ = ["MOST_MACHINES", "Costs", "MachinesEstimate", "ProtocolEstimate"]
 
 
 def __dir__() -> list[str]:
@@ -118,21 +118,6 @@ class MachinesEstimate:
         return found
 
 
-def check_protocols(config: NetworkConfig) -> None:
-    """Refuse a network that many machines cannot train.
-
-    Raises
-    ------
-    InputError
-        It has other layers than one dense one, active sets of the examples' own, or hash tables.
-    """
-    if len(config.hidden) != 1 or not config.hidden[0].is_dense or config.active != "per_batch" or config.hash:
-        raise InputError(
-            "many machines train networks of one dense hidden layer, with active sets of the batch and without hash "
-            'tables. Leave hidden a number, active "per_batch" and hash None.'
-        )
-
-
 class Costs:
     """Costs of the steps of one training, measured on this machine.
 
@@ -148,10 +133,8 @@ class Costs:
         For measuring each kind of step, about.
     """
 
-    def __init__(
-        self, config: NetworkConfig, x: Csr, y: Csr, n_threads: int, seconds: float = 0.5
-    ) -> None:
-        check_protocols(config)
+    def __init__(self, config: NetworkConfig, x: Csr, y: Csr, n_threads: int, seconds: float = 0.5) -> None:
+        check_network(config)
         self.config, self._seconds = config, seconds
         negatives = config.negatives
         self.touched = Touched.of(
@@ -186,7 +169,7 @@ class Costs:
         return self._measured[key]
 
     def phases(self, protocol: str, machines: int, batch: float) -> list[Phase]:
-        """Return the step of a protocol, "activations", "rows" or "downpour" (which has the phases of "rows").
+        """Return the step of "activations", "rows" or "downpour", which has the phases of "rows".
 
         Parameters
         ----------
@@ -199,7 +182,7 @@ class Costs:
             return alone(self.compute(batch))
         size = self.size(machines, batch)
         if protocol == "activations":
-            return activations_phases(size, self.compute(batch, machines))
+            return activations_phases(size, self.compute(batch, machines), self._copying)
         return rows_phases(size, self.compute(batch / machines), self._copying)
 
     def choose(self, machines: int, batch: float, link: Link) -> Choice:
@@ -241,7 +224,7 @@ class Costs:
                 if batch >= machines:
                     found.append(self._estimate(protocol, machines, batch, link, stragglers, single))
         largest = self.size(machines, max(batches))
-        weights = sizes.weights(config.n_features, config.n_labels)
+        model = sizes.model(config.n_features, config.n_labels)
         memory = machine_bytes(
             sizes, config.n_features, config.n_labels, machines, max(p.sent for p in found)
         )
@@ -252,8 +235,8 @@ class Costs:
             feature_rows=largest.feature_rows,
             label_rows=largest.label_rows,
             memory=memory,
-            first_bytes=sum(memory.values()) + weights,
-            one_bytes=sizes.model(config.n_features, config.n_labels),
+            first_bytes=sum(memory.values()) + model,
+            one_bytes=model,
             dense_bytes=dense_all_reduce(largest),
             protocols=found,
             choice=self.choose(machines, batches[0], link),

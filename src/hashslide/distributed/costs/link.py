@@ -16,7 +16,8 @@ def __dir__() -> list[str]:
     return __all__
 
 
-# Of a message between two machines, besides its bytes and the network's delay: what gloo and the system do for it.
+# Of a message to another machine, besides its bytes and the network's delay: what Python, gloo and the system
+# do for it.
 # python -m benchmarks.machines.exchange measures it.
 MESSAGE_SECONDS = 40e-6
 
@@ -67,7 +68,7 @@ def parse_bandwidth(text: str) -> float:
     value = _number(found[1]) * _PREFIXES[found[2].lower()] / 8 if found else 0.0
     if not value:
         raise InputError(
-            f"the network is {text!r}; accepted are bits per second of each machine, such as 10Gbit or 100Mbit."
+            f"the network is {text!r}; accepted are bits per second of a machine, such as 10Gbit or 100Mbit."
         )
     return value
 
@@ -97,8 +98,8 @@ def _number(text: str) -> float:
 def measure_link(exchange: Exchange) -> Link:
     """Return what the network between the ranks can do now; the same on all of them. Collective.
 
-    Small messages tell the time that does not depend on the size, large ones the bandwidth. It is the median of
-    some rounds, and of the slowest rank. What a small message takes counts as its delay.
+    Small messages tell the time that does not depend on the size, large ones the bandwidth. It is the median
+    of some rounds, and of the slowest rank. What a small message takes counts as its delay.
     """
     if exchange.size == 1:
         return Link(bandwidth=float("inf"), delay=0.0, message=0.0)

@@ -28,8 +28,8 @@ class Phase:
     n_bytes : float
         That it sends to others then, all together.
     messages : int
-        That it sends to each of the others: 2 where it has to say first how long the second one is, 0 where nothing is
-        exchanged.
+        That it sends to each of the others: 2 where it has to say first how long the second one is, 0 where
+        nothing is exchanged.
     """
 
     compute: float
@@ -48,7 +48,7 @@ def alone(compute: Compute) -> list[Phase]:
     return [Phase(compute=compute.seconds)]
 
 
-def activations_phases(step: StepSize, compute: Compute) -> list[Phase]:
+def activations_phases(step: StepSize, compute: Compute, copying: float = 0.0) -> list[Phase]:
     """Return the step of the protocol "activations".
 
     Parameters
@@ -56,17 +56,19 @@ def activations_phases(step: StepSize, compute: Compute) -> list[Phase]:
     step : StepSize
     compute : Compute
         Of all examples on the rows that one machine owns.
+    copying : float
+        Seconds that copying a row into a message or out of one takes.
     """
     sent = activations(step)
-    quarter = sent["activations"] / 4
+    quarter, copied = sent["activations"] / 4, 2 * copying * step.batch * step.elsewhere
     partition = [Phase(compute=0.0, n_bytes=sent["partition"], messages=1)] if step.is_softmax else []
     return [
         Phase(compute=0.0, n_bytes=sent["examples"], messages=2),
-        Phase(compute=compute.hidden, n_bytes=quarter, messages=1),
-        Phase(compute=0.0, n_bytes=quarter, messages=1),
+        Phase(compute=compute.hidden + copied, n_bytes=quarter, messages=1),
+        Phase(compute=copied, n_bytes=quarter, messages=1),
         *partition,
-        Phase(compute=compute.output, n_bytes=quarter, messages=1),
-        Phase(compute=0.0, n_bytes=quarter, messages=1),
+        Phase(compute=compute.output + copied, n_bytes=quarter, messages=1),
+        Phase(compute=copied, n_bytes=quarter, messages=1),
         Phase(compute=compute.update),
     ]
 

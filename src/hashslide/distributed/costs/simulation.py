@@ -25,8 +25,8 @@ class Run:
     ----------
     examples_per_second : float
     staleness : float
-        How many batches others have pushed, on average, between a machine's fetch of rows and its own push of what
-        it made of them. 0 where everybody waits.
+        How many batches others have pushed, on average, between a machine's fetch of rows and its own push of
+        what it made of them. 0 where everybody waits.
     busy : float
         Share of the time that a machine computes its own batches.
     """
@@ -48,8 +48,8 @@ def simulate_synchronous(
 ) -> Run:
     """Return what a training does in which every phase ends when all machines have all messages.
 
-    A machine that is slow is so in all phases of a step. The events of a phase, in which the machines do not wait for
-    each other, are taken together: O(machines) for each phase.
+    A machine that is slow is so in all phases of a step. The events of a phase, in which the machines do not
+    wait for each other, are taken together: O(machines) for each phase.
 
     Parameters
     ----------
@@ -73,9 +73,7 @@ def simulate_synchronous(
             if phase.messages and machines > 1:
                 now = np.full(machines, now.max() + phase.exchange(link, machines))
     total = float(now.max())
-    return Run(
-        examples_per_second=steps * batch / total, staleness=0.0, busy=busy / (machines * total)
-    )
+    return Run(examples_per_second=steps * batch / total, staleness=0.0, busy=busy / (machines * total))
 
 
 class _Shards:
@@ -102,10 +100,11 @@ def simulate_downpour(
 ) -> Run:
     """Return what replicas do that fetch, compute and push without waiting for each other (Dean et al. 2012).
 
-    Each of the machines is a replica and owns as many rows as any other. A replica asks all owners, waits for their
-    answers, computes, and pushes; the push travels while it fetches the next rows, but one push at a time. An owner
-    serves in the order of arrival; a request costs it a message, copying, and the bytes of the answer or the push. Events
-    are a replica's fetch, its push and the arrival of that; O(machines) for each of them.
+    Each of the machines is a replica and owns as many rows as any other. A replica asks all owners, waits for
+    their answers, computes, and pushes; the push travels while it fetches the next rows, but one push at a
+    time. An owner serves in the order of arrival; a request costs it a message, copying, and the bytes of the
+    answer or the push. Events are a replica's fetch, its push and the arrival of that; O(machines) for each
+    of them.
 
     Parameters
     ----------

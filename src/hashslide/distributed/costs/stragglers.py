@@ -18,7 +18,7 @@ def __dir__() -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Stragglers:
-    """How many times as long a step of one machine takes: mostly once, sometimes a Pareto-distributed number of times.
+    """How many times as long a step of a machine takes: mostly once, sometimes Pareto-distributed.
 
     P(slower than x times) = share / x^exponent for x >= 1.
 
@@ -36,8 +36,8 @@ class Stragglers:
     def __post_init__(self) -> None:
         if not (0 <= self.share <= 1 and 1 < self.exponent < math.inf):
             raise InputError(
-                f"stragglers have the share {self.share} and the exponent {self.exponent}; accepted are a share from 0 to "
-                "1 and an exponent above 1, below which the mean is infinite."
+                f"stragglers have the share {self.share} and the exponent {self.exponent}; accepted are a "
+                "share from 0 to 1 and an exponent above 1, below which the mean is infinite."
             )
 
     def draw(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
@@ -65,4 +65,6 @@ class Stragglers:
 
 
 NONE = Stragglers(share=0.0, exponent=2.0)
-USUAL = Stragglers(share=0.02, exponent=2.0)  # one step of fifty is slow; one of 5,000 takes ten times as long
+USUAL = Stragglers(
+    share=0.02, exponent=2.0
+)  # one step of fifty is slow; one of 5,000 takes ten times as long

@@ -89,8 +89,9 @@ class StepSize:
 def activations(step: StepSize) -> dict[str, float]:
     """Return the bytes that a machine sends to others with the protocol "activations", by purpose.
 
-    Four times numbers of (examples, width): parts of the pre-activations and of the gradients to those who have the
-    examples, activations and gradients to those who have the rows. 4 s H B (W - 1) / W, plus ids and values.
+    Four times numbers of (examples, width): parts of the pre-activations and of the gradients to those who
+    have the examples, activations and gradients to those who have the rows. 4 s H B (W - 1) / W, plus ids and
+    values.
     """
     own, others = step.batch / step.machines, step.machines - 1
     of_example = 2 * step.features + step.labels
@@ -104,8 +105,8 @@ def activations(step: StepSize) -> dict[str, float]:
 def rows(step: StepSize) -> dict[str, float]:
     """Return the bytes that a machine sends to others with the protocol "rows", by purpose.
 
-    Copies of rows to those who touch them, and gradients to those who own them: 2 s H t (W - 1) / W, plus ids, biases
-    and what is said of a label. Each machine owns as many touched rows as it touches, on average.
+    Copies of rows to those who touch them, and gradients to those who own them: 2 s H t (W - 1) / W, plus
+    ids, biases and what is said of a label. Each machine owns as many touched rows as it touches, on average.
     """
     others = step.machines - 1
     far = step.elsewhere * step.rows
@@ -117,7 +118,7 @@ def rows(step: StepSize) -> dict[str, float]:
 
 
 def gathered_rows(step: StepSize) -> float:
-    """Return the bytes where every machine sends the gradients of its touched rows to all others: s H t (W - 1)."""
+    """Return the bytes where a machine sends the gradients of its rows to all others: s H t (W - 1)."""
     return (_NUMBER * (step.width + 1) * step.rows) * (step.machines - 1)
 
 
