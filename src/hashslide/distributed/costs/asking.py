@@ -42,8 +42,8 @@ def estimate_machines(
     Parameters
     ----------
     model : SlideClassifier
-        With the parameters of the training. Where `batch_size` is "auto", the estimate is for the batch that a single
-        machine would have, dealt out to all, and for one such batch on each machine.
+        With the parameters of the training. Where `batch_size` is "auto", the estimate is for the batch that
+        a single machine would have, dealt out to all, and for one such batch on each machine.
     X, y
         As in `SlideClassifier.fit`: all the data, or a random sample of them.
     machines : int
@@ -64,8 +64,8 @@ def estimate_machines(
     Raises
     ------
     InputError
-        As in `SlideClassifier.estimate`; the network or the delay is no such text; or many machines cannot train such
-        a network.
+        As in `SlideClassifier.estimate`; the network or the delay is no such text; or many machines cannot
+        train such a network.
     """
     link = Link(bandwidth=parse_bandwidth(network), delay=parse_delay(delay))
     x, labels, multilabel = encode(X, y)

@@ -19,7 +19,7 @@ def __dir__() -> list[str]:
 # Of a message to another machine, besides its bytes and the network's delay: what Python, gloo and the system
 # do for it.
 # python -m benchmarks.machines.exchange measures it.
-MESSAGE_SECONDS = 40e-6
+MESSAGE_SECONDS = 50e-6
 
 _PREFIXES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
 _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
