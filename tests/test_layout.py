@@ -34,6 +34,7 @@ CORE = (
     "head",
     "network",
     "distributed",
+    "rows",
     "python",
     "bind",
 )

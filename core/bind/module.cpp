@@ -24,6 +24,7 @@ void bind_hash_families(nb::module_& m);
 void bind_head(nb::module_& m);
 void bind_network(nb::module_& m);
 void bind_neuron_index(nb::module_& m);
+void bind_rows(nb::module_& m);
 void bind_sampler(nb::module_& m);
 void bind_settings(nb::module_& m);
 void bind_text(nb::module_& m);
@@ -115,6 +116,7 @@ NB_MODULE(_core, m) {
     bind_hash_families(m);
     bind_head(m);
     bind_neuron_index(m);
+    bind_rows(m);
     bind_sampler(m);
     bind_settings(m);
     bind_network(m);

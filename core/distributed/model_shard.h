@@ -63,6 +63,8 @@ public:
     }
 
     double loss() const { return loss_; }  // of the last batch, without what the partition function brings
+    const LabelPrior& prior() const { return prior_; }
+    const float* label_weight() const { return label_weight_.empty() ? nullptr : label_weight_.data(); }
     Index n_active() const { return active_.size(); }
 
     // The arrays of this shard.
@@ -74,7 +76,6 @@ public:
 
 private:
     float shift_of(Id label, Index batch) const;
-    const float* label_weight() const { return label_weight_.empty() ? nullptr : label_weight_.data(); }
 
     NetworkConfig config_;
     LabelPrior prior_;

@@ -63,6 +63,11 @@ public:
     const NetworkConfig& config() const { return config_; }
     Index step() const { return step_; }  // batches trained so far
     void set_mean_labels(float mean) { mean_labels_ = mean; }
+    // A step that is made elsewhere, on copies of rows (core/rows).
+    void count_step() { ++step_; }
+    void update_hidden_bias(const float* gradient, float rate, Index number) {
+        bias_optimizer_.update(0, rate, number, gradient, bias_.data());
+    }
     // What all ranks hold alike.
     void visit_shared(StateVisitor& visitor);
 

@@ -17,6 +17,11 @@ public:
     // `dropout`; the others are scaled by 1 / (1 - dropout).
     void gather(const CsrInput& x, const Index* rows, Index n_rows, float scale, float dropout, const CounterRng& rng);
 
+    // Features may be numbered up to this.
+    void grow(Index n_features) {
+        if (n_features > touched_.capacity()) touched_.grow(n_features);
+    }
+
     // The same entry by entry, of features that lie somewhere else.
     void start();
     void add(Id id, float value) {

@@ -20,6 +20,7 @@ NEGATIVES = "Advanced: labels and negatives"
 VALIDATION = "Advanced: validation"
 FILES = "Advanced: files"
 TEXTS = "Advanced: texts"
+WORKERS = "Advanced: workers"
 
 
 def reader(name: str, constraint: Constraint) -> Callable[[Any], Any]:
@@ -250,6 +251,20 @@ OptimizerState = Annotated[
     advanced(
         "--optimizer-state", help="Keep the optimiser's state in MODEL, to train on later.", panel=FILES
     ),
+]
+Protocol = Annotated[
+    str,
+    advanced(
+        metavar="auto|activations|rows", help="What workers exchange: activations or rows.", panel=WORKERS
+    ),
+]
+Engine = Annotated[str, advanced(metavar="torchrun|ray", help="What starts the workers.", panel=WORKERS)]
+Shards = Annotated[
+    int,
+    advanced(metavar="N", min=1, help="Deal the rows to N shards, a multiple of the workers.", panel=WORKERS),
+]
+Timeout = Annotated[
+    float, advanced(metavar="SECONDS", help="Give up a worker that is silent for so long.", panel=WORKERS)
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 EarlyStopping = Annotated[
