@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct Places {
 
     Index n_ranks() const { return n_shards / n_owned; }
     Index shard(Id place) const { return static_cast<std::uint32_t>(place) % static_cast<std::uint32_t>(n_shards); }
+    Index owner(Id place) const { return shard(place) / n_owned; }
     Id local(Id place) const {
         return static_cast<Id>(static_cast<std::uint32_t>(place) / static_cast<std::uint32_t>(n_shards));
     }

@@ -38,6 +38,7 @@ ModelShards::ModelShards(const NetworkConfig& config, const Places& places, Inde
       places_(places),
       rank_(rank),
       function_(config.hidden.front().function()),
+      products_(make_active_products(config.precision)),
       bias_(config.width()),
       bias_optimizer_(config.optimizer, 1, config.width()) {
     for (std::size_t i = 0; i < features.size(); ++i)
@@ -121,8 +122,9 @@ void ModelShards::score(std::span<const float* const> parts, int n_threads) {
     const FlushDenormals flush;
     gather(parts);
     partition_loss_ = 0;
+    products_->start(h_.data(), rows_.size(), config_.width(), 0);
     each_shard(n_threads, [&](ModelShard& shard, Index, int threads) {
-        shard.compute_logits(h_.data(), rows_.size(), threads);
+        shard.compute_logits(*products_, rows_.size(), threads);
         if (config_.loss == LossKind::bce)
             shard.binary_gradients(rows_, threads);
         else

@@ -85,7 +85,8 @@ private:
     UnitFunction function_;
     float mean_labels_ = 1;
     std::vector<std::unique_ptr<ModelShard>> shards_;
-    Array<float> bias_;  // of the hidden layer
+    std::unique_ptr<ActiveProducts> products_;  // hold the activations for those of all shards
+    Array<float> bias_;                         // of the hidden layer
     Optimizer bias_optimizer_;
 
     // Of the batch.
