@@ -1,6 +1,6 @@
 """What training on many machines costs, and which protocol follows from it (docs/how/many_machines.md)."""
 
-from .asking import estimate_machines
+from .asking import auto_protocol, estimate_machines
 from .choice import Choice, choose
 from .estimating import Costs, MachinesEstimate, ProtocolEstimate
 from .link import Link, measure_link, parse_bandwidth, parse_delay
@@ -17,6 +17,7 @@ __all__ = [
     "Run",
     "StepSize",
     "Stragglers",
+    "auto_protocol",
     "choose",
     "estimate_machines",
     "measure_link",

@@ -1,10 +1,15 @@
-"""From a classifier and its data to what they will cost on many machines."""
+"""From a training and its data to what it will cost on many machines, and to the protocol that it takes."""
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hashslide._checks import is_auto
+from hashslide.csr import Csr
+from hashslide.distributed.costs.choice import Choice
 from hashslide.distributed.costs.estimating import Costs, MachinesEstimate
-from hashslide.distributed.costs.link import Link, parse_bandwidth, parse_delay
+from hashslide.distributed.costs.link import Link, measure_link, parse_bandwidth, parse_delay
+from hashslide.distributed.exchange import Exchange
 from hashslide.estimator.auto import Problem, decide
 from hashslide.estimator.parameters import check_parameters
 from hashslide.estimator.preparing import decidable, encode, network_config
@@ -14,7 +19,7 @@ from hashslide.settings import NetworkConfig
 if TYPE_CHECKING:
     from hashslide.estimator import SlideClassifier
 
-__all__ = ["estimate_machines"]
+__all__ = ["auto_protocol", "estimate_machines"]
 
 
 def __dir__() -> list[str]:
@@ -22,6 +27,8 @@ def __dir__() -> list[str]:
 
 
 _KINDS_OF_STEPS = 5
+_SAMPLE = 1 << 14  # examples that "auto" looks at
+_CHOICE_SECONDS = 0.2  # for each kind of step
 
 
 def estimate_machines(
@@ -90,3 +97,35 @@ def estimate_machines(
     if is_auto(given["batch_size"]):
         batches.append(machines * settings.batch_size)
     return costs.estimate(machines, batches, link, Sizes(config))
+
+
+def auto_protocol(
+    config: NetworkConfig, batch_size: int, x: Csr, y: Csr, exchange: Exchange, n_threads: int = 1
+) -> Choice:
+    """Return what ``protocol="auto"`` stands for, by what rank 0 measures in about a second. Collective.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        Of the whole network.
+    batch_size : int
+        Examples of all ranks together.
+    x, y : Csr
+        Examples in random order, of which the first ones are looked at.
+    exchange : Exchange
+    n_threads : int
+        Of each rank.
+
+    Returns
+    -------
+    Choice
+        The same on all ranks. Times decide, so it may be another one the next time.
+    """
+    link = measure_link(exchange)
+    text = b""
+    if exchange.rank == 0:
+        n = min(x.n_rows, _SAMPLE)
+        costs = Costs(config, x.block(0, n), y.block(0, n), n_threads, _CHOICE_SECONDS)
+        text = "\n".join(costs.choose(exchange.size, batch_size, link)).encode()
+    (first, *_) = exchange.all_gather(np.frombuffer(text, np.uint8), "control")
+    return Choice(*first.tobytes().decode().split("\n"))
