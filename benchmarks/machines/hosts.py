@@ -4,7 +4,7 @@
         process = subprocess.Popen(hosts.command(0, ["hostname"]))
 
 Each host has one address, 10.83.0.1, 10.83.0.2 ..., behind a TUN device. A process of its own takes the
-packets from the devices, lets each of them wait for its sender's and its receiver's bandwidth and for the delay,
+packets from the devices, lets each of them wait for the bandwidths of sender and receiver and for the delay,
 and hands it on: what `tc netem` does, which many kernels lack. It needs root, `ip` and /dev/net/tun.
 """
 
@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
@@ -184,7 +185,5 @@ class _Line:
             early = arrives - time.monotonic()
             if early > 0:
                 time.sleep(early)
-            try:
+            with suppress(OSError):  # the device's queue is full: the packet is lost
                 os.write(self._devices[receiver], packet)
-            except OSError:
-                pass  # the device's queue is full: the packet is lost

@@ -18,7 +18,7 @@ def __dir__() -> list[str]:
 
 # Of a message to another machine, besides its bytes and the network's delay: what Python, gloo and the system
 # do for it.
-# python -m benchmarks.machines.exchange measures it.
+# python -m benchmarks.machines.network measures it, on the loopback.
 MESSAGE_SECONDS = 50e-6
 
 _PREFIXES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
