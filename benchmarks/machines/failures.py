@@ -2,9 +2,9 @@
 
     python -m benchmarks.machines.failures pubmed-mesh --restarts 20
 
-Trainings of several workers are disturbed in their middle. The table says how long it took until every process
-of the training was gone, and what the command said last. `--restarts` trainings are killed at random moments,
-at each restart again, some of them begin with 4 workers and go on with 2: all have to end with the bits of the
+Trainings of several workers are disturbed in their middle. The table says how long it took until every
+process of the training was gone, and what the command said last. `--restarts` trainings are killed twice at
+random moments; half of them begin with 4 workers and go on with 2. All have to end with the bits of the
 undisturbed training. The silent network needs root; where hosts cannot be made, that is said.
 """
 
@@ -59,7 +59,7 @@ def disturbed(
 
 
 def silent(pack: Path, folder: Path, workers: int, timeout: float, into: float) -> tuple[float, str]:
-    """Let the last of some hosts fall silent; return after how long the others were gone, and what was said."""
+    """Let the last of some hosts fall silent; return when the others were gone, and what was said."""
     with Hosts(workers, 1.25e8, 1e-4) as hosts:
         processes = []
         for rank in range(workers):
@@ -97,7 +97,7 @@ def silent(pack: Path, folder: Path, workers: int, timeout: float, into: float) 
 
 
 def restarts(pack: Path, folder: Path, n: int, epochs: int) -> list[list[str]]:
-    """Kill trainings again and again; return for each what it did and whether it ended with the right bits."""
+    """Kill trainings again and again; return for each whether it ended with the right bits."""
     common = ["--epochs", epochs, "--seed", 3, "--protocol", "activations"]
     begun = time.monotonic()
     train(pack, folder / "whole", *common, "--workers", 2)

@@ -5,8 +5,8 @@
 Each rank runs on a host of its own, between which packets take time (`benchmarks.machines.hosts`). The table
 holds the median seconds of a step, what the formulas of `hashslide.distributed.costs` expect from steps that
 were measured on one rank alone, and how much faster a step is with overlap of exchange and computation than
-without, where the protocol has the option. It also says what the network was measured to do. As root on Linux;
-where that is not possible, it says so and measures on this machine alone.
+without, where the protocol has the option. It also says what the network was measured to do. As root on
+Linux; where that is not possible, it says so and measures on this machine alone.
 """
 
 from __future__ import annotations

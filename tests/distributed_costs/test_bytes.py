@@ -120,7 +120,7 @@ def test_different_ids_of_batches_are_counted_right(examples):
     for n in (3, 50, 700, 3000):
         seen = [len(np.unique(x.take(rng.choice(x.n_rows, n, replace=False)).indices)) for _ in range(30)]
         assert growth.at(n) == pytest.approx(np.mean(seen), rel=0.12 if n < 10 else 0.05)
-    assert growth.at(x.n_rows) == pytest.approx(len(np.unique(x.indices)), rel=0.03)
+    assert growth.at(x.n_rows) == pytest.approx(len(np.unique(x.indices)), rel=0.05)
     assert growth.at(10**9) == x.n_columns and growth.at(0) == 0
     sizes = [growth.at(n) for n in range(1, 5000, 37)]
     assert all(a <= b for a, b in pairwise(sizes))

@@ -87,13 +87,15 @@ def test_the_mean_of_the_slowest_of_pareto_numbers(machines, exponent):
 
 
 def test_downpour_does_not_wait_for_the_slow():
-    machines, phases = 32, [Phase(compute=0.0), Phase(compute=0.0), Phase(compute=1.0), Phase(compute=0.0)]
+    machines, learning = 32, Phase(compute=1.0, messages=1)
+    phases = [Phase(compute=0.0), Phase(compute=0.0), learning, Phase(compute=0.0)]
     slow = Stragglers(share=0.2, exponent=3.0)
     even = simulate_downpour(phases, FAST, machines, 1.0, batches=50)
     uneven = simulate_downpour(phases, FAST, machines, 1.0, batches=50, stragglers=slow)
     together = simulate_synchronous(phases, FAST, machines, machines, steps=50, stragglers=slow)
     assert even.examples_per_second == pytest.approx(machines)
     assert uneven.examples_per_second == pytest.approx(machines / slow.mean, rel=0.05)
+    assert uneven.busy == pytest.approx(1, abs=0.02) and uneven.busy <= 1
     assert together.examples_per_second < 0.8 * uneven.examples_per_second
 
 

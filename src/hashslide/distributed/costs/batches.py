@@ -15,7 +15,7 @@ def __dir__() -> list[str]:
 
 
 _MOST_ROWS = 1 << 15
-_DRAWS = 4  # batches of the same size that are averaged, while they are small
+_DRAWS, _DRAWN_ROWS = 4, 512  # batches of a size that are averaged: so many, or of so many examples together
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Growth:
         order = rng.permutation(matrix.n_rows)[: min(largest, _MOST_ROWS)]
         sizes, counts, size = [], [], 1
         while size <= len(order):
-            n_draws = min(_DRAWS, len(order) // size)
+            n_draws = min(max(_DRAWS, _DRAWN_ROWS // size), len(order) // size)
             batches = (order[i * size : (i + 1) * size] for i in range(n_draws))
             sizes.append(size)
             counts.append(np.mean([len(np.unique(matrix.take(rows).indices)) for rows in batches]))

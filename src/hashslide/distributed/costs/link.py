@@ -66,7 +66,7 @@ def parse_bandwidth(text: str) -> float:
     """
     found = re.fullmatch(r"\s*([\d.]+(?:e\d+)?)\s*([kmgt]?)bit(?:/s|ps)?\s*", text, re.IGNORECASE)
     value = _number(found[1]) * _PREFIXES[found[2].lower()] / 8 if found else 0.0
-    if not value:
+    if not 0 < value < float("inf"):
         raise InputError(
             f"the network is {text!r}; accepted are bits per second of a machine, such as 10Gbit or 100Mbit."
         )

@@ -132,26 +132,27 @@ def simulate_downpour(
     receive = answering.n_bytes / link.bandwidth
     delay = far * link.delay
 
-    events = [(0.0, replica, "fetch", 0) for replica in range(machines)]
+    events = [(0.0, replica, "fetch", 0, 0.0) for replica in range(machines)]
     heapq.heapify(events)
     pushed_at = np.zeros(machines)  # when the owners have the last push of a replica
     version = 0  # pushes that have arrived
     busy, stale, done, now = 0.0, 0, 0, 0.0
     while done < machines * batches:
-        now, replica, event, seen = heapq.heappop(events)
+        now, replica, event, seen, computing = heapq.heappop(events)
         if event == "fetch":
             arrived = now + ask + delay
             answered = max(shards.serve(arrived, answer), arrived + receive) + delay
-            heapq.heappush(events, (answered, replica, "learn", 0))
+            heapq.heappush(events, (answered, replica, "learn", 0, 0.0))
         elif event == "learn":
             computing = learning.compute * float(stragglers.draw(rng, 1)[0])
-            busy += computing
-            heapq.heappush(events, (max(now + computing, pushed_at[replica]), replica, "push", version))
+            ready = max(now + computing, float(pushed_at[replica]))
+            heapq.heappush(events, (ready, replica, "push", version, computing))
         elif event == "push":
             sent = now + send
-            pushed_at[replica] = shards.serve(sent + delay, taking)
-            heapq.heappush(events, (pushed_at[replica], replica, "arrival", seen))
-            heapq.heappush(events, (sent, replica, "fetch", 0))
+            pushed_at[replica] = taken = shards.serve(sent + delay, taking)
+            heapq.heappush(events, (taken, replica, "arrival", seen, computing))
+            heapq.heappush(events, (sent, replica, "fetch", 0, 0.0))
         else:
-            stale, version, done = stale + version - seen, version + 1, done + 1
+            stale, busy = stale + version - seen, busy + computing
+            version, done = version + 1, done + 1
     return Run(examples_per_second=done * batch / now, staleness=stale / done, busy=busy / (machines * now))
