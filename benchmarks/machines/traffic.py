@@ -1,0 +1,152 @@
+"""What do the ranks send in a step, beside the formulas and beside what dense gradients would take?
+
+    python -m benchmarks.machines.traffic pubmed-mesh npm-deps-2016 --labels 1e6
+
+For each set, protocol and number of ranks, real processes train some steps over gloo and count the bytes of
+all messages; the formulas are those of `hashslide.distributed.costs`, with rows that batches of the data
+touch. The last column is the traffic of adding up dense gradients over all ranks, as PyTorch's
+DistributedDataParallel and BOLT do: by formula. `--labels` adds labels that no example has. The table below
+shows for how many labels the formula is right: there DistributedDataParallel really trains a model of an
+embedding bag and a linear layer, and the bytes of its gradient buckets are counted, of which a ring sends 2
+(W - 1) / W. Another table shows how evenly the virtual shards and the ranks are loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hashslide.data import Pack
+from hashslide.distributed.costs.traffic import activations, dense_all_reduce, gathered_rows, rows
+from hashslide.distributed.exchange import Exchange
+
+from ..common.harness import Report, say, table
+from .ranks import run
+from .steps import expected, pack_of
+
+FORMULAS = {"activations": activations, "rows": rows}
+
+
+def ddp(exchange: Exchange, pack: str, width: int, batch: int, steps: int) -> dict[str, Any]:
+    """Train with DistributedDataParallel; return the bytes of the gradients that it reduces in a step."""
+    import torch
+    from torch import nn
+    from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+
+    opened = Pack.open(Path(pack))
+    model = nn.Sequential(
+        nn.EmbeddingBag(opened.n_features, width, mode="sum"), nn.Linear(width, opened.n_labels)
+    )
+    parallel = nn.parallel.DistributedDataParallel(model)
+    counted = {"bytes": 0}
+
+    def hook(state: Any, bucket: Any) -> Any:
+        counted["bytes"] += bucket.buffer().nbytes
+        return allreduce_hook(state, bucket)
+
+    parallel.register_comm_hook(None, hook)
+    optimizer = torch.optim.Adagrad(parallel.parameters(), 0.05)
+    own = batch // exchange.size
+    for step in range(steps):
+        first = (step * exchange.size + exchange.rank) * own
+        x, y = opened.examples(first, first + own)
+        ids, starts = torch.from_numpy(x.indices.astype(np.int64)), torch.from_numpy(x.indptr[:-1].copy())
+        target = torch.zeros(own, opened.n_labels)
+        target[np.repeat(np.arange(own), np.diff(y.indptr)), y.indices.astype(np.int64)] = 1
+        optimizer.zero_grad()
+        nn.functional.binary_cross_entropy_with_logits(parallel((ids, starts)), target).backward()
+        optimizer.step()
+    return {"bytes": counted["bytes"] / steps}
+
+
+def compare(options: argparse.Namespace, folder: Path, report: Report) -> None:
+    """Print the tables."""
+    sent, loads, dense = [], [], []
+    for name in options.data:
+        pack = pack_of(name, folder)
+        opened = Pack.open(pack)
+        sizes = [0, options.labels] if options.labels > opened.n_labels else [0]
+        for n_labels in sizes:
+            costs = expected(pack, options.settings, n_labels)
+            for ranks in options.ranks:
+                for protocol in ("activations", "rows"):
+                    arguments = {
+                        "pack": str(pack),
+                        "protocol": protocol,
+                        "settings": options.settings,
+                        "steps": options.steps,
+                        "n_labels": n_labels,
+                    }
+                    found = run(ranks, "benchmarks.machines.steps:run_steps", arguments)
+                    counted = float(np.mean([sum(of_rank["sent"].values()) for of_rank in found]))
+                    step = costs.size(ranks, found[0]["batch"])
+                    by_formula = sum(FORMULAS[protocol](step).values())
+                    figures = [counted, by_formula, gathered_rows(step), dense_all_reduce(step)]
+                    report.add(
+                        {"data": pack.stem, "labels": step.n_labels, "ranks": ranks, "protocol": protocol}
+                        | dict(zip(("counted", "formula", "gathered", "dense"), figures, strict=True))
+                    )
+                    sent.append(
+                        [pack.stem, protocol, f"{step.n_labels:,}", str(ranks)]
+                        + [f"{figure / 1e6:,.2f}" for figure in figures]
+                        + [f"{counted / by_formula:.3f}", f"{figures[-1] / counted:,.0f}"]
+                    )
+                    say(" ".join(sent[-1]))
+                load = found[0]
+                loads.append(
+                    [pack.stem, f"{step.n_labels:,}", str(ranks)]
+                    + [
+                        f"{load[of][over]:.3f}"
+                        for of in ("load", "label_load")
+                        for over in ("shards", "ranks")
+                    ]
+                )
+        if opened.n_labels <= options.most_dense:
+            for ranks in options.ranks:
+                batch = 64 * ranks
+                arguments = {"pack": str(pack), "width": costs.config.width, "batch": batch, "steps": 2}
+                of_ddp = run(ranks, "benchmarks.machines.traffic:ddp", arguments)[0]["bytes"]
+                counted = 2 * (ranks - 1) / ranks * of_ddp
+                by_formula = dense_all_reduce(expected(pack, options.settings).size(ranks, batch))
+                dense.append(
+                    [
+                        *(pack.stem, f"{opened.n_labels:,}", str(ranks)),
+                        *(f"{counted / 1e6:,.1f}", f"{by_formula / 1e6:,.1f}", f"{counted / by_formula:.3f}"),
+                    ]
+                )
+                report.add({"data": pack.stem, "ranks": ranks, "ddp": counted, "formula": by_formula})
+    head = ["data", "protocol", "labels", "ranks", "counted MB", "formula MB", "gathered rows MB", "dense MB"]
+    print("bytes that a rank sends in a step\n")
+    print(table([*head, "counted / formula", "dense / counted"], sent, 2))
+    print("\nDistributedDataParallel, dense gradients\n")
+    print(table(["data", "labels", "ranks", "counted MB", "formula MB", "counted / formula"], dense))
+    print("\nlargest load / mean, of 16 virtual shards and of the ranks\n")
+    heads = [f"{of}, {over}" for of in ("features", "labels") for over in ("shards", "ranks")]
+    print(table(["data", "labels", "ranks", *heads], loads))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", nargs="*", default=["pubmed-mesh"], help="folders, or built-in sets")
+    parser.add_argument("--ranks", type=int, nargs="+", default=[2, 4])
+    parser.add_argument("--labels", type=lambda text: int(float(text)), default=10**6, help="at least")
+    parser.add_argument("--steps", type=int, default=20, help="that are counted")
+    parser.add_argument(
+        "--most-dense", type=int, default=20_000, help="labels up to which dense gradients are trained"
+    )
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    options.settings = {"random_state": 0}
+    with tempfile.TemporaryDirectory() as folder:
+        compare(options, Path(folder), Report(options.out, options))
+
+
+if __name__ == "__main__":
+    main()
