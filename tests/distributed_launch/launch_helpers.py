@@ -25,7 +25,7 @@ def job_of(pack, output, *, settings=None, **options) -> Job:
 
 
 def process_of(rank: int) -> int:
-    """Wait until a rank of the training that runs in the folder of temporary files has begun; return its process."""
+    """Wait until a rank of the training in the folder of temporary files has begun; return its process."""
     while True:
         for path in Path(tempfile.gettempdir()).glob(f"hashslide-ranks-*/StartNote-{rank}.json"):
             return json.loads(path.read_text())["pid"]
@@ -50,7 +50,7 @@ def checkpoint_after(folder: Path, name: str = "") -> str:
 
 @contextmanager
 def signal_after(folder: Path, rank: int, number: signal.Signals, name: str = ""):
-    """Send a rank a signal when a checkpoint later than one of this name is there; give what is noted of it."""
+    """Send a rank a signal when there is a checkpoint later than one of this name; give what was seen."""
     seen: dict[str, object] = {}
 
     def act() -> None:

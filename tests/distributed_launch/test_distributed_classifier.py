@@ -42,10 +42,10 @@ def test_parameters_are_those_of_both_classes():
         DistributedSlideClassifier(epoch=3)
 
 
-def test_two_workers_learn_lists_and_matrices(pack, small_examples, undisturbed, tmp_path):
+def test_it_is_an_ordinary_classifier_afterwards(in_this_process, small_examples, undisturbed, tmp_path):
     X, Y = small_examples
     names = np.array([f"label {i}" for i in range(Y.shape[1])], object)
-    model = make(workers=2).fit(X, Y, classes=names, eval_set=(X[:50], Y[:50]))
+    model = make(workers=4).fit(X, Y, classes=names, eval_set=(X[:50], Y[:50]))
     expected = SlideClassifier.load(undisturbed)
     ids, scores = expected.predict_topk(X[:20], k=3)
     labels, own_scores = model.predict_topk(X[:20], k=3)
