@@ -1,4 +1,4 @@
-"""A pack of real data, the model of an undisturbed training, and a folder for the temporary files of a test."""
+"""A pack of real data, the model of an undisturbed training, and a folder for temporary files."""
 
 import tempfile
 

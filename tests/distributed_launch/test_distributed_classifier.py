@@ -32,7 +32,7 @@ def make(**parameters):
 
 
 def test_parameters_are_those_of_both_classes():
-    own = {"workers", "protocol", "engine", "shards", "timeout"}
+    own = {"workers", "protocol", "engine", "shards", "timeout", "n_fetch", "n_push"}
     model = make(workers=4, ranker=False)
     assert set(model.get_params()) == set(SlideClassifier().get_params()) | own
     assert clone(model).get_params() == model.get_params()

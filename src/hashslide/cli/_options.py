@@ -255,7 +255,9 @@ OptimizerState = Annotated[
 Protocol = Annotated[
     str,
     advanced(
-        metavar="auto|activations|rows", help="What workers exchange: activations or rows.", panel=WORKERS
+        metavar="auto|activations|rows|downpour",
+        help="What workers exchange; downpour: rows without waiting.",
+        panel=WORKERS,
     ),
 ]
 Engine = Annotated[str, advanced(metavar="torchrun|ray", help="What starts the workers.", panel=WORKERS)]
@@ -265,6 +267,12 @@ Shards = Annotated[
 ]
 Timeout = Annotated[
     float, advanced(metavar="SECONDS", help="Give up a worker that is silent for so long.", panel=WORKERS)
+]
+NFetch = Annotated[
+    int, advanced(metavar="N", min=1, help="With rows: fetch them every N batches.", panel=WORKERS)
+]
+NPush = Annotated[
+    int, advanced(metavar="N", min=1, help="With rows: push gradients every N batches.", panel=WORKERS)
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 EarlyStopping = Annotated[

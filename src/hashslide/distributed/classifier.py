@@ -59,15 +59,19 @@ class DistributedSlideClassifier(SlideClassifier):
     hidden : int or Layer, default 256
     workers : int, default 2
         Processes; they divide `shards`.
-    protocol : {"auto", "activations", "rows"}
+    protocol : {"auto", "activations", "rows", "downpour"}
         What the workers exchange (docs/how/many_machines.md). With "activations" the model is the same, bit
-        for bit, for any number of workers.
+        for bit, for any number of workers. "auto": that or "rows", by what a step is measured to take.
+        "downpour", of the engine Ray: rows, without waiting for each other; it goes on when workers die.
     engine : {"torchrun", "ray"}
         What starts the workers: torchrun on this machine, or Ray on the machines of its cluster.
     shards : int, default 16
         The rows are dealt to so many shards. The model depends on it, as on the seed.
     timeout : float, default 60
         Seconds after which a worker that does not answer is given up, and the training with it.
+    n_fetch, n_push : int, default 1
+        With the protocols "rows" and "downpour": rows are fetched, and gradients are pushed, every so many
+        batches of a worker.
     **parameters
         All others of `SlideClassifier`. `n_jobs` are threads of each worker, by default the CPUs divided
         among them; `callbacks` may hold a `hashslide.callbacks.Checkpoint`, whose folder then has one folder
@@ -90,6 +94,8 @@ class DistributedSlideClassifier(SlideClassifier):
         engine: str = "torchrun",
         shards: int = 16,
         timeout: float = 60.0,
+        n_fetch: int = 1,
+        n_push: int = 1,
         **parameters: Any,
     ) -> None:
         super().__init__(hidden, **parameters)
@@ -98,6 +104,8 @@ class DistributedSlideClassifier(SlideClassifier):
         self.engine = engine
         self.shards = shards
         self.timeout = timeout
+        self.n_fetch = n_fetch
+        self.n_push = n_push
 
     @training
     def fit(
@@ -154,6 +162,8 @@ class DistributedSlideClassifier(SlideClassifier):
                 protocol=self.protocol,
                 shards=self.shards,
                 timeout=self.timeout,
+                n_fetch=self.n_fetch,
+                n_push=self.n_push,
                 eval_set=_encoded(eval_set, examples.labels),
                 checkpoint=None if checkpoint is None else as_path(checkpoint.folder).absolute(),
                 checkpoint_every="5min" if checkpoint is None else checkpoint.every,
@@ -167,7 +177,7 @@ class DistributedSlideClassifier(SlideClassifier):
             self._take(SlideClassifier.load(job.output), X, examples, history)
         return self
 
-    def tune(self, X: Any, y: Any = None, **options: Any) -> Self:
+    def tune(self, X: Any, y: Any = None, *arguments: Any, **options: Any) -> Self:
         """Refuse to search: each trial would start the workers anew.
 
         Raises
@@ -189,27 +199,27 @@ class DistributedSlideClassifier(SlideClassifier):
 
     def _checkpoint(self, resume_from: Any) -> Checkpoint | None:
         """Return where checkpoints go; other callbacks cannot see what happens in other processes."""
-        given = list(self.callbacks or ())
-        for callback in given:
-            if not isinstance(callback, Checkpoint):
+        given: list[Checkpoint] = []
+        for callback in self.callbacks or ():
+            if not isinstance(callback, Checkpoint) or given:
                 raise InputError(
                     f"the callback {callback!r} cannot follow the workers, which are other processes; "
                     "accepted is one Checkpoint. verbose=1 shows the progress."
                 )
+            given.append(callback)
+        own = given[0] if given else None
         if resume_from is None:
-            return given[0] if given else None
-        if isinstance(resume_from, SlideClassifier) or not as_path(resume_from).is_dir():
-            is_own = bool(given) and as_path(given[0].folder) == as_path(resume_from)
-            if not is_own:
-                raise InputError(
-                    f"resume_from is {resume_from!r}; accepted is the folder of a Checkpoint of such a fit."
-                )
-        if given and as_path(given[0].folder).absolute() != as_path(resume_from).absolute():
-            raise InputError(
-                f"resume_from is {resume_from}, but the Checkpoint in callbacks has the folder "
-                f"{given[0].folder}. Give both the same folder."
-            )
-        return given[0] if given else Checkpoint(resume_from)
+            return own
+        if not isinstance(resume_from, SlideClassifier):
+            folder = as_path(resume_from)
+            if own is None and folder.is_dir():
+                return Checkpoint(folder)
+            if own is not None and as_path(own.folder).absolute() == folder.absolute():
+                return own
+        raise InputError(
+            f"resume_from is {resume_from!r}; accepted is the folder of a Checkpoint of such a fit: that in "
+            "callbacks, where there is one."
+        )
 
     def _packed(self, folder: Path, X: Any, y: Any, classes: ArrayLike | None) -> _Examples:
         if isinstance(X, Pack):

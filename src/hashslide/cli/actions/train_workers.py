@@ -31,7 +31,7 @@ def __dir__() -> list[str]:
 
 
 _OF_PROCESSES = ("callbacks", "n_jobs")  # parameters that each process has for itself
-OF_WORKERS = ("protocol", "engine", "shards", "timeout")
+OF_WORKERS = ("protocol", "engine", "shards", "timeout", "n_fetch", "n_push")
 
 
 def given_without_workers(context: typer.Context, names: Iterable[str] = OF_WORKERS) -> None:
@@ -39,7 +39,9 @@ def given_without_workers(context: typer.Context, names: Iterable[str] = OF_WORK
     for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            raise typer.BadParameter(f"--{name} goes with --workers only. Add that, or leave it out.")
+            raise typer.BadParameter(
+                f"--{name.replace('_', '-')} goes with --workers only. Add that, or leave it out."
+            )
 
 
 def is_one_of_many(context: typer.Context) -> bool:
@@ -76,6 +78,8 @@ def fit(
         protocol=options["protocol"],
         shards=options["shards"],
         timeout=options["timeout"],
+        n_fetch=options["n_fetch"],
+        n_push=options["n_push"],
         classes=classes if part.label_names is None else None,
         feature_names=feature_names,
         eval_set=None if held_out is None else (held_out.X, held_out.Y),

@@ -73,6 +73,8 @@ def train(
     engine: opt.Engine = "torchrun",
     shards: opt.Shards = 16,
     timeout: opt.Timeout = 60.0,
+    n_fetch: opt.NFetch = 1,
+    n_push: opt.NPush = 1,
     keep_examples: Annotated[
         int,
         opt.advanced(metavar="N", min=0, help="Of texts: keep N of each label in MODEL.", panel=opt.FILES),

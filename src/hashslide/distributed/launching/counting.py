@@ -33,5 +33,5 @@ def feature_counts(pack: Pack, n_rows: int, exchange: Exchange) -> NDArray[np.in
         pack.advise(begin, end, mmap.MADV_DONTNEED)
     bounds = [len(counts) * r // size for r in range(size + 1)]
     parts = [counts[a:b] for a, b in pairwise(bounds)]
-    own = np.sum(exchange.all_to_all(parts, "control"), axis=0, dtype=np.int64)
+    own = np.asarray(np.sum(exchange.all_to_all(parts, "control"), axis=0))
     return np.concatenate(exchange.all_gather(own, "control"))

@@ -150,11 +150,11 @@ class Job:
         facts, parameters = metadata["facts"], restore_parameters(metadata["parameters"])
         if "label_weight" in arrays:
             parameters["label_weight"] = arrays["label_weight"]
-        paths = {name: facts[name] if facts[name] is None else Path(facts[name]) for name in _PATHS}
-        names = {name: arrays.get(name) for name in ("classes", "feature_names")}
-        eval_set = (_matrix(arrays, "x"), _matrix(arrays, "y")) if "x.indptr" in arrays else None
-        plain = {name: facts[name] for name in _PLAIN}
-        return cls(parameters=parameters, eval_set=eval_set, **names, **plain, **paths)
+        given: dict[str, Any] = {name: facts[name] for name in _PLAIN}
+        given |= {name: facts[name] if facts[name] is None else Path(facts[name]) for name in _PATHS}
+        given |= {name: arrays.get(name) for name in ("classes", "feature_names")}
+        given["eval_set"] = (_matrix(arrays, "x"), _matrix(arrays, "y")) if "x.indptr" in arrays else None
+        return cls(parameters=parameters, **given)
 
 
 def _matrix(arrays: Mapping[str, NDArray[Any]], side: str) -> csr_matrix:

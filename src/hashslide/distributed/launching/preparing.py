@@ -121,7 +121,7 @@ def facts_of(job: Job, fit: Fit, protocol: str) -> dict[str, Any]:
 def _digest(array: NDArray[Any]) -> str:
     """Return a digest of numbers or names."""
     if array.dtype.kind not in "OU":
-        return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+        return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
     digest = hashlib.sha256()
     for name in array:
         digest.update(str(name).encode() + b"\0")

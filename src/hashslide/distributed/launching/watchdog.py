@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-import torch.distributed as dist
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # it names few of its parts
 
 __all__ = ["Watchdog"]
 
@@ -47,7 +47,7 @@ class Watchdog:
         self._beats = [f"hashslide/beat/{r}" for r in range(size)]
         self._seen: dict[int, tuple[bytes, float]] = {}
         self._lock = threading.Lock()
-        self._store = dist.TCPStore(
+        self._store = TCPStore(
             os.environ["MASTER_ADDR"],
             int(os.environ["MASTER_PORT"]),
             is_master=False,
@@ -56,6 +56,7 @@ class Watchdog:
         self._store.set(f"hashslide/host/{rank}", f"{self._host}, process {os.getpid()}")
         self._store.set(self._beats[rank], "0")
         self._store.wait(self._beats)  # so that no later look waits for a key
+        self._looked = time.monotonic()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
         self._thread.start()
@@ -63,7 +64,9 @@ class Watchdog:
     def close(self) -> None:
         """Say that this rank ends by itself."""
         self._end.set()
-        self._thread.join(_PATIENCE)
+        self._thread.join(_PERIOD)
+        if self._thread.is_alive():  # it waits for a store that does not answer
+            return
         with suppress(RuntimeError):  # the store may have ended before us
             self._store.set(self._beats[self._rank], _ENDED)
 
@@ -73,6 +76,8 @@ class Watchdog:
         while time.monotonic() < deadline:
             with self._lock:
                 now = time.monotonic()
+                if now - self._looked > _SILENCE:
+                    return [f"the rendezvous on {os.environ['MASTER_ADDR']}"]
                 silent = [
                     rank
                     for rank, (beat, since) in sorted(self._seen.items())
@@ -98,10 +103,11 @@ class Watchdog:
             try:
                 self._store.set(self._beats[self._rank], str(beat))
                 found: list[Any] = self._store.multi_get(self._beats)
-            except RuntimeError:  # the machine of the store is gone: all that it showed stands still
+            except RuntimeError:  # the machine of the store is gone
                 continue
             now = time.monotonic()
             with self._lock:
+                self._looked = now
                 for rank, value in enumerate(found):
                     if rank not in self._seen or self._seen[rank][0] != value:
                         self._seen[rank] = value, now
