@@ -10,8 +10,8 @@ from launch_helpers import job_of
 
 from hashslide import data
 from hashslide.distributed import DistributedSlideClassifier
-from hashslide.distributed.launching import starter
 from hashslide.distributed.launching.engines import start
+from hashslide.distributed.launching.torchrun import starter
 from hashslide.errors import DataFileError, InputError, ModelFileError
 
 

@@ -5,7 +5,7 @@ import signal
 import pytest
 from launch_helpers import checkpoint_after, is_running, job_of, signal_after
 
-from hashslide.distributed.launching.starter import start
+from hashslide.distributed.launching.torchrun.starter import start
 from hashslide.errors import WorkerError
 
 pytest.importorskip("torch")

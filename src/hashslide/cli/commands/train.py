@@ -63,11 +63,11 @@ def train(
         opt.advanced(metavar="TIME", help="How often: 5min, '100000 examples', '1 epoch'.", panel=opt.FILES),
     ] = "5min",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last state in --checkpoint, if there is one.")
+        bool, typer.Option("--resume", help="Go on from the last state in --checkpoint, if any.")
     ] = False,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Train a pack with N processes: the rows are dealt to them."),
+        typer.Option(min=1, metavar="N", help="Let N processes train together, on a pack."),
     ] = None,
     protocol: opt.Protocol = "auto",
     engine: opt.Engine = "torchrun",
@@ -114,8 +114,7 @@ def train(
         hashslide train pubmed-mesh -o mesh.hashslide
         hashslide train train.txt.gz --test test.txt.gz -o m.hashslide
         hashslide train shop.tsv --text title --labels tags -o m.hashslide
-        hashslide train train.pack -o m.hashslide --checkpoint states --resume
-        hashslide train train.pack -o m.hashslide --workers 4
+        hashslide train all.pack -o m.hashslide --checkpoint states --resume --workers 4
     """
     # Not before: --help need not wait for it.
     from hashslide.cli.actions import train, train_text

@@ -4,7 +4,7 @@ from typing import Any
 
 from hashslide._checks import check_choice
 from hashslide.distributed.launching.job import ENGINES, Job, check_synchronous
-from hashslide.distributed.launching.starter import start as start_torchrun
+from hashslide.distributed.launching.torchrun.starter import start as start_torchrun
 
 __all__ = ["start"]
 

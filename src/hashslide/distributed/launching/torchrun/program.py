@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hashslide.distributed.launching.job import Job
 from hashslide.distributed.launching.joining import joined
-from hashslide.distributed.launching.notes import JOB, EndNote, StartNote, write_note
 from hashslide.distributed.launching.rank import run_rank
+from hashslide.distributed.launching.torchrun.notes import JOB, EndNote, StartNote, write_note
 from hashslide.errors import HashslideError, WorkerError
 
 __all__ = ["main"]

@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping
 
 from hashslide._interface import wording
 from hashslide.distributed.launching.job import Job
-from hashslide.distributed.launching.notes import EndNote, StartNote
+from hashslide.distributed.launching.torchrun.notes import EndNote, StartNote
 from hashslide.errors import HashslideError, InputError, WorkerError
 
-__all__ = ["explain"]
+__all__ = ["explain", "remedy", "signal_name"]
 
 
 def __dir__() -> list[str]:
@@ -47,22 +47,23 @@ def explain(
     for rank, code in sorted(exit_codes.items()):
         if code < 0 and -code not in _ENDED_BY_US and rank not in stopped:
             return WorkerError(
-                f"{places.get(rank, f'rank {rank}')} was killed by {_signal(-code)}{_guess(-code)}. "
-                f"{_remedy(job)}"
+                f"{places.get(rank, f'rank {rank}')} was killed by {signal_name(-code)}{_guess(-code)}. "
+                f"{remedy(job)}"
             )
     if stopped:
         who = " and ".join(places[rank] for rank in sorted(stopped))
-        return WorkerError(f"{who} did not answer for {job.timeout:g} s and was ended. {_remedy(job)}")
+        return WorkerError(f"{who} did not answer for {job.timeout:g} s and was ended. {remedy(job)}")
     for kind in ("failed", "lost"):
         for end in ends:
             if end.kind == kind:
                 return WorkerError(f"{places.get(end.rank, f'rank {end.rank}')} has failed: {end.message}")
     missing = sorted(set(range(workers)) - {end.rank for end in ends})
     who = " and ".join(places.get(rank, f"rank {rank}") for rank in missing)
-    return WorkerError(f"{who or 'torchrun'} has ended before the training had. {_remedy(job)}")
+    return WorkerError(f"{who or 'torchrun'} ended before the training had. {remedy(job)}")
 
 
-def _signal(number: int) -> str:
+def signal_name(number: int) -> str:
+    """Return what a signal is called."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -73,7 +74,8 @@ def _guess(number: int) -> str:
     return ", perhaps by the system for want of memory" if number == signal.SIGKILL else ""
 
 
-def _remedy(job: Job) -> str:
+def remedy(job: Job) -> str:
+    """Return what is left of a training, and what to do."""
     if job.checkpoint is None:
         return "All others have ended, and nothing is written. With checkpoints a training can be resumed."
     resume = wording("resume_from", "--resume")

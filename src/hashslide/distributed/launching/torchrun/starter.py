@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from hashslide._core import available_cpus
-from hashslide.distributed.launching.failures import explain
 from hashslide.distributed.launching.job import Job, check_workers
-from hashslide.distributed.launching.notes import JOB, AgentNote, EndNote, StartNote, read_notes
 from hashslide.distributed.launching.preparing import check_job
-from hashslide.errors import InputError
+from hashslide.distributed.launching.torchrun.failures import explain, remedy, signal_name
+from hashslide.distributed.launching.torchrun.notes import JOB, AgentNote, EndNote, StartNote, read_notes
+from hashslide.errors import InputError, WorkerError
 from hashslide.network import effective_threads
 
 __all__ = ["start"]
@@ -64,20 +64,28 @@ def start(job: Job, workers: int, n_jobs: int | None = None) -> list[dict[str, A
         folder = Path(name)
         job.save(folder / JOB)
         agent = _start_agent(workers, folder, threads)
-        stopped: set[int] = set()
         try:
             stopped = _wait(agent, folder)
+            code = agent.poll()
         finally:
             _end(agent, folder)
         ends = read_notes(folder, EndNote)
-        if agent.returncode or len(ends) < workers or any(end.kind != "done" for end in ends):
+        if code is not None and code < 0:
+            raise WorkerError(f"torchrun was ended by {signal_name(-code)}. {remedy(job)}")
+        if code or len(ends) < workers or any(end.kind != "done" for end in ends):
             raise explain(workers, read_notes(folder, StartNote), ends, _exit_codes(folder), stopped, job)
         return [dict(record) for record in ends[0].history]
 
 
 def _start_agent(workers: int, folder: Path, threads: int) -> "subprocess.Popen[bytes]":
     """Start torchrun in a session of its own, so that Ctrl-C reaches this process alone."""
-    program = [sys.executable, "-m", "hashslide.distributed.launching.agent", str(workers), str(folder)]
+    program = [
+        sys.executable,
+        "-m",
+        "hashslide.distributed.launching.torchrun.agent",
+        str(workers),
+        str(folder),
+    ]
     own = {"OMP_NUM_THREADS": str(threads), "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "2"}
     quiet = {"TORCH_CPP_LOG_LEVEL": "FATAL"}  # we explain what has failed
     local = {"GLOO_SOCKET_IFNAME": "lo"}  # all ranks are here
