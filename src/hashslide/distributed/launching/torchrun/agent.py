@@ -31,7 +31,8 @@ _PERIOD = 0.5  # seconds between two looks at whether the starter lives
 def main(workers: int, folder: Path) -> None:
     """Run the ranks of the job in a folder, on this machine."""
     logging.disable()  # the starter explains what has failed
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    starter = os.getppid()
+    threading.Thread(target=_end_with, args=(starter,), daemon=True).start()
     options = ["--standalone", f"--nproc-per-node={workers}", "--max-restarts=0"]
     options += ["--monitor-interval=0.1", f"--log-dir={folder}"]
     program = ["-m", "hashslide.distributed.launching.torchrun.program", str(folder)]
@@ -41,8 +42,9 @@ def main(workers: int, folder: Path) -> None:
         codes = {str(rank): failure.exitcode for rank, failure in error.failures.items()}
         write_note(folder, AgentNote(codes))
         sys.exit(1)
-    except SignalException:  # the starter ends it, or is no more
-        shutil.rmtree(folder, ignore_errors=True)
+    except SignalException:  # from the starter, or as it is no more
+        if os.getppid() != starter:
+            shutil.rmtree(folder, ignore_errors=True)
         sys.exit(1)
 
 

@@ -51,7 +51,7 @@ def explain(
                 f"{remedy(job)}"
             )
     if stopped:
-        who = " and ".join(places[rank] for rank in sorted(stopped))
+        who = " and ".join(places.get(rank, f"rank {rank}") for rank in sorted(stopped))
         return WorkerError(f"{who} did not answer for {job.timeout:g} s and was ended. {remedy(job)}")
     for kind in ("failed", "lost"):
         for end in ends:
