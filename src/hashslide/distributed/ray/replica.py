@@ -31,12 +31,11 @@ class ReplicaPlan:
     Attributes
     ----------
     plan : Plan
-        Of the whole training; `batch_size` is that of one replica.
+        Of the whole training; `batch_size` is that of each replica.
     n_batches : int
         Of an epoch.
     block_batches : int
         Of a block.
-    n_replicas : int
     n_fetch, n_push : int
     timeout_s : float
         How long to wait for a store.
@@ -45,7 +44,6 @@ class ReplicaPlan:
     plan: Plan
     n_batches: int
     block_batches: int
-    n_replicas: int
     n_fetch: int
     n_push: int
     timeout_s: float
@@ -135,9 +133,7 @@ class Replica:
                 missing,
                 self._client.rows(where, [reply for reply, _ in replies], self._has_label_weight),
             )
-            batch_loss, gradients = self._step.gradients(
-                rows, hidden_bias, len(batch.rows) * how.n_replicas, plan.n_threads
-            )
+            batch_loss, gradients = self._step.gradients(rows, hidden_bias, len(batch.rows), plan.n_threads)
             accrued.append((touched, gradients))
             n_accrued += len(batch.rows)
             loss, examples, active = (

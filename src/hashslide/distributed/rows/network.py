@@ -41,10 +41,10 @@ class RowsNetwork(ShardedNetwork):
     **Batch size and learning rate.** The global batch stays that of the single process, each of W ranks has
     1 / W of it, and the learning rate stays the same: gradients are sums over the global batch (means for
     `SGD`), and so an update has the size that it has in the single process. A label that an example does not
-    carry is in the active set of a rank's part with a chance r, and in one set for the global batch it would be
-    with a larger chance R; where it is, it counts R / r times, so that an update has the mean of the single
-    process as well. Only its noise is larger, as each example meets fewer negatives. To give each machine more
-    to do, raise the batch size, as in a single process.
+    carry is in the active set of a rank's part with a chance r, and in one set for the global batch it would
+    be with a larger chance R; where it is, it counts R / r times, so that an update has the mean of the single
+    process as well. Only its noise is larger, as each example meets fewer negatives: with less than 64 examples
+    a rank, raise the batch size, as one would in a single process.
 
     The same bits for the same number of ranks; with one rank, those of `Network`.
 

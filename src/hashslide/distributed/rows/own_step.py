@@ -86,7 +86,7 @@ class LabelFacts:
 
     @classmethod
     def of(cls, counts: NDArray[np.int64], n_examples: int, n_popular: int) -> "LabelFacts":
-        """Return the facts of label counts; of labels as frequent as each other, the smaller ids come first."""
+        """Return the facts of label counts. Of labels as frequent as each other, smaller ids come first."""
         popular = np.argsort(-counts, kind="stable")[:n_popular].astype(np.int32)
         return cls(popular, n_examples, max(1, int(counts.sum())) / max(1, n_examples))
 
@@ -94,8 +94,8 @@ class LabelFacts:
 class OwnStep:
     """Makes one machine's batches into gradients: the step of `Network.train_batch` without the updates.
 
-    The active set is that of this machine's batch alone. Negatives are weighted by how much likelier they were in
-    one set for the global batch: the sum of the machines' gradients has the mean of the gradient that this
+    The active set is that of this machine's batch alone. Negatives are weighted by how much likelier they were
+    in one set for the global batch: the sum of the machines' gradients has the mean of the gradient that this
     gives.
 
     Parameters
@@ -143,5 +143,5 @@ class OwnStep:
 
 
 def rank_seed(seed: int, rank: int) -> int:
-    """Return the seed of a rank's draws; that of rank 0 is the network's, so one rank is the single process."""
+    """Return the seed of a rank's draws: for rank 0 that of the network, as in the single process."""
     return seed if rank == 0 else int(np.random.default_rng([seed, rank]).integers(2**63))

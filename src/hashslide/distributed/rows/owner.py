@@ -98,7 +98,7 @@ class RowOwner:
         return np.split(rows, np.cumsum(counts)[:-1])
 
     def _parts(self, pushes: Sequence[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield, for each shard, which of its rows each machine has pushed, with what it has pushed of them."""
+        """Yield what each machine has pushed of each shard: local rows and their gradients."""
         ends = [np.cumsum([0, *(len(ids) for ids in push[0])]) for push in pushes]
         for shard in range(self._n_owned):
             yield [
