@@ -1,6 +1,5 @@
 """Messages between processes by torch.distributed's gloo."""
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
@@ -24,10 +23,10 @@ def __dir__() -> list[str]:
 class GlooExchange:
     """The exchange of an initialised process group (`hashslide.distributed.exchange.Exchange`).
 
-    Each message is a pair of `isend` and `irecv` with a tag of its own: gloo's collectives want equal sizes, or
-    cost a round of messages more. gloo sends nothing before the other side has said that it waits for it; so
-    what is expected early arrives without that delay. A rank that does not answer within the time-out of the
-    group raises an error of torch.
+    Each message is a pair of `isend` and `irecv` with a tag of its own: gloo's collectives want equal sizes,
+    or cost a round of messages more. gloo sends nothing before the other side has said that it waits for it;
+    so what is expected early arrives without that delay. A rank that does not answer within the time-out of
+    the group raises an error of torch.
     """
 
     def __init__(self) -> None:
@@ -152,7 +151,5 @@ class _Messages:
 
 
 def _bytes(array: NDArray[Any]) -> torch.Tensor:
-    """Return the bytes of an array as a tensor around the same memory, which nobody writes to but gloo."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return torch.frombuffer(array.view(np.uint8), dtype=torch.uint8)
+    """Return the bytes of an array as a tensor around the same memory; of one that is read-only, a copy."""
+    return torch.from_numpy((array if array.flags.writeable else array.copy()).view(np.uint8))
