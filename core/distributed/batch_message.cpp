@@ -1,17 +1,25 @@
 #include "distributed/batch_message.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 namespace hashslide {
 namespace {
 
 // Numbers of 4 bytes: the counts below; then, one for each example, its features here, its labels here, all its labels,
-// its weight; then places and values of the features, and places of the labels.
+// its weight; then pairs of the place and the value of a feature, and the places of the labels.
 enum Header { n_rows, n_features, n_labels, header_size };
 
+struct Feature {
+    Id place;
+    float value;
+};
+
 struct Draft {
-    std::vector<Id> features_of, labels_of, features, values, labels;
+    std::vector<Id> features_of, labels_of, labels;
+    std::vector<Feature> features;
 };
 
 template <class... Parts>
@@ -21,58 +29,60 @@ void append(std::vector<Id>& message, const Parts&... parts) {
 
 }  // namespace
 
-std::vector<std::vector<Id>> write_messages(const Places& places, const CsrInput& x, const CsrInput& y,
-                                            std::span<const Index> rows, const ExampleWeights& weights,
-                                            const CounterRng& dropout, std::vector<char>& has_features) {
-    constexpr std::size_t ahead = 4;  // rows lie far apart
+BatchMessages write_messages(const Places& places, const CsrInput& x, const CsrInput& y, std::span<const Index> rows,
+                             const ExampleWeights& weights, const CounterRng& dropout) {
+    constexpr Index ahead = 4;  // rows lie far apart
     const float scale = weights.scale / (1.0f - weights.dropout);
+    const auto n = static_cast<Index>(rows.size());
     std::vector<Draft> drafts(places.n_ranks());
-    std::vector<Id> all_labels, example_weight;
-    has_features.clear();
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        if (i + 2 * ahead < rows.size()) x.prefetch_offset(rows[i + 2 * ahead]);
-        if (i + ahead < rows.size()) x.prefetch(rows[i + ahead]);
+    for (Draft& draft : drafts) {
+        draft.features_of.assign(n, 0);
+        draft.labels_of.assign(n, 0);
+    }
+    std::vector<Id> all_labels(n, 0), example_weight(n);
+    std::vector<std::pair<Id, float>> features;  // of a row
+    std::vector<std::int8_t> has_features(n, 0);
+    for (Index i = 0; i < n; ++i) {
+        if (i + 2 * ahead < n) x.prefetch_offset(rows[i + 2 * ahead]);
+        if (i + ahead < n) x.prefetch(rows[i + ahead]);
         const Index row = rows[i];
-        for (Draft& draft : drafts) {
-            draft.features_of.push_back(static_cast<Id>(draft.features.size()));
-            draft.labels_of.push_back(static_cast<Id>(draft.labels.size()));
-        }
         std::uint64_t draw = static_cast<std::uint64_t>(row) << 32;
-        char is_any = 0;
+        features.clear();
         x.each(row, [&](Id id, Index entry) {
             if (weights.dropout > 0 && dropout.uniform(draw++) < weights.dropout) return;
-            const float value = x.value(entry) * scale;
-            if (value == 0) return;
-            is_any = 1;
-            Draft& draft = drafts[places.shard(places.features[id]) / places.n_owned];
-            draft.features.push_back(places.features[id]);
-            draft.values.push_back(std::bit_cast<Id>(value));
+            __builtin_prefetch(places.features.data() + id);
+            features.emplace_back(id, x.value(entry) * scale);
         });
-        Id labels = 0;
+        for (const auto& [id, value] : features) {
+            if (value == 0) continue;
+            const Id place = places.features[id];
+            Draft& draft = drafts[places.owner(place)];
+            draft.features.push_back({place, value});
+            ++draft.features_of[i];
+            has_features[i] = 1;
+        }
         y.each(row, [&](Id id, Index) {
-            drafts[places.shard(places.labels[id]) / places.n_owned].labels.push_back(places.labels[id]);
-            ++labels;
+            Draft& draft = drafts[places.owner(places.labels[id])];
+            draft.labels.push_back(places.labels[id]);
+            ++draft.labels_of[i];
+            ++all_labels[i];
         });
         float weight = weights.sample_weight ? weights.sample_weight[row] : 1.0f;
         if (weights.example_power != 0)
-            weight *= std::pow(weights.mean_labels / static_cast<float>(std::max(1, labels)), weights.example_power);
-        has_features.push_back(is_any);
-        all_labels.push_back(labels);
-        example_weight.push_back(std::bit_cast<Id>(weight));
-        for (Draft& draft : drafts) {
-            draft.features_of.back() = static_cast<Id>(draft.features.size()) - draft.features_of.back();
-            draft.labels_of.back() = static_cast<Id>(draft.labels.size()) - draft.labels_of.back();
-        }
+            weight *= std::pow(weights.mean_labels / static_cast<float>(std::max(1, all_labels[i])),
+                               weights.example_power);
+        example_weight[i] = std::bit_cast<Id>(weight);
     }
     std::vector<std::vector<Id>> messages(drafts.size());
     for (std::size_t rank = 0; rank < drafts.size(); ++rank) {
         const Draft& d = drafts[rank];
-        messages[rank].reserve(header_size + 4 * rows.size() + 2 * d.features.size() + d.labels.size());
-        messages[rank] = {static_cast<Id>(rows.size()), static_cast<Id>(d.features.size()),
-                          static_cast<Id>(d.labels.size())};
-        append(messages[rank], d.features_of, d.labels_of, all_labels, example_weight, d.features, d.values, d.labels);
+        const Index n_entries = std::ssize(d.features);
+        messages[rank].reserve(header_size + 4 * n + 2 * n_entries + std::ssize(d.labels));
+        messages[rank] = {static_cast<Id>(n), static_cast<Id>(n_entries), static_cast<Id>(d.labels.size())};
+        const std::span entries(reinterpret_cast<const Id*>(d.features.data()), 2 * d.features.size());
+        append(messages[rank], d.features_of, d.labels_of, all_labels, example_weight, entries, d.labels);
     }
-    return messages;
+    return {std::move(messages), std::move(has_features)};
 }
 
 Index read_message(const Places& places, std::span<const Id> message, std::span<const std::unique_ptr<ModelShard>> shards,
@@ -85,11 +95,11 @@ Index read_message(const Places& places, std::span<const Id> message, std::span<
     };
     const Index n = message[n_rows];
     const Id *features_of = take(n), *labels_of = take(n), *all_labels = take(n), *weight = take(n);
-    const Id *features = take(message[n_features]), *values = take(message[n_features]), *labels = take(message[n_labels]);
+    const Id *features = take(2 * message[n_features]), *labels = take(message[n_labels]);
     for (Index b = 0; b < n; ++b) {
-        for (Id i = 0; i < features_of[b]; ++i, ++features, ++values)
-            shards[places.shard(*features) - first]->features().add(places.local(*features),
-                                                                    std::bit_cast<float>(*values));
+        for (Id i = 0; i < features_of[b]; ++i, features += 2)
+            shards[places.shard(features[0]) - first]->features().add(places.local(features[0]),
+                                                                      std::bit_cast<float>(features[1]));
         for (Id i = 0; i < labels_of[b]; ++i, ++labels)
             shards[places.shard(*labels) - first]->add_label(places.local(*labels));
         for (const auto& shard : shards) shard->end_example();

@@ -52,7 +52,7 @@ bool ModelShard::add_up(Index b, float* z) const {
     return true;
 }
 
-void ModelShard::compute_logits(const float* h, Index batch, int n_threads) {
+void ModelShard::compute_logits(const ActiveProducts& h, Index batch, int n_threads) {
     active_.start(popular_);
     active_.add_true_labels(true_labels_.begin, true_labels_.ids);
     active_.add(draws_);

@@ -47,9 +47,9 @@ public:
 
     // The part of example b's pre-activations that comes from the features of this shard; false where it has none.
     bool add_up(Index b, float* z) const;
-    // Steps 3 and 4. h (batch, width) stays as it is until update(). Then the logits are made gradients: for binary
-    // cross-entropy at once, for softmax when all shards' sums are known.
-    void compute_logits(const float* h, Index batch, int n_threads);
+    // Steps 3 and 4. h: products that the activations of the batch have been given to. Then the logits are made
+    // gradients: for binary cross-entropy at once, for softmax when all shards' sums are known.
+    void compute_logits(const ActiveProducts& h, Index batch, int n_threads);
     void binary_gradients(const BatchRows& rows, int n_threads);
     void softmax_sums(const BatchRows& rows, int n_threads);
     const SoftmaxSum& softmax_sum(Index b) const { return sums_[b]; }

@@ -22,6 +22,9 @@ public:
 
     // h (batch, width) is read until the last product. O(batch * width).
     virtual void start(const float* h, Index batch, Index width, Index n_active) = 0;
+    // The same with the activations that `other`, of the same precision, has started with; it stays as it is until the
+    // last product. O(1).
+    virtual void start_beside(const ActiveProducts& other, Index n_active) = 0;
     // Fetches the rows of the active labels first .. last, a tile, before their first product.
     virtual void gather(const WeightView& weight, const Id* labels, Index first, Index last) = 0;
 

@@ -10,9 +10,20 @@
 namespace hashslide {
 
 void OutputLayer::forward(const ActiveSet& active, const float* h, Index batch, Work& work, int n_threads) const {
-    const Index n = active.size();
     if (!work.products) work.products = make_active_products(weight.precision());
-    work.products->start(h, batch, width(), n);
+    work.products->start(h, batch, width(), active.size());
+    add_logits(active, batch, work, n_threads);
+}
+
+void OutputLayer::forward(const ActiveSet& active, const ActiveProducts& inputs, Index batch, Work& work,
+                          int n_threads) const {
+    if (!work.products) work.products = make_active_products(weight.precision());
+    work.products->start_beside(inputs, active.size());
+    add_logits(active, batch, work, n_threads);
+}
+
+void OutputLayer::add_logits(const ActiveSet& active, Index batch, Work& work, int n_threads) const {
+    const Index n = active.size();
     work.logits.resize(static_cast<std::size_t>(n * batch));
     parallel_for(n_threads, 0, n, ActiveProducts::tile, [&](Index first, Index last) {
         for (Index i = first; i < last; ++i) prefetch(bias.data() + active.ids()[i], 1);

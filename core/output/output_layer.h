@@ -24,8 +24,10 @@ public:
     };
 
     // Step 4. Gathers the active rows and computes the logits of the batch, tile by tile. h: (batch, hidden), to stay
-    // as it is until backward_and_update.
+    // as it is until the update.
     void forward(const ActiveSet& active, const float* h, Index batch, Work& work, int n_threads) const;
+    // The same for activations that other products have started with, which stay as they are until the update.
+    void forward(const ActiveSet& active, const ActiveProducts& inputs, Index batch, Work& work, int n_threads) const;
 
     // Step 6, of the examples first .. last. h_gradient: (last - first, hidden), set to dLoss/dh.
     void backward(Index first, Index last, const Work& work, float* h_gradient) const {
@@ -38,6 +40,7 @@ public:
                              Index step, int n_threads);
 
 private:
+    void add_logits(const ActiveSet& active, Index batch, Work& work, int n_threads) const;
     void update_tile(const ActiveSet& active, Index first, Index last, Index batch, const Work& work, float rate,
                      Index step);
 };

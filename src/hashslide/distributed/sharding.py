@@ -19,7 +19,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-N_SHARDS = 16  # that 1, 2, 4, 8 and 16 ranks can own
+N_SHARDS = 8  # that 1, 2, 4 and 8 ranks can own; more of them cost time in each step
 _ITEMS_PER_BLOCK = 1 << 18
 _COUNTED_ROWS = 100_000  # that tell how often features occur
 _UPDATE_COST = 4.0  # of a row of weights, in additions of a row to an activation
@@ -85,7 +85,7 @@ class Sharding:
 
     def loads(self, counts: NDArray[Any], n_parts: int | None = None) -> NDArray[np.float64]:
         """Return the sum of the counts of each shard, or of each of `n_parts` ranks."""
-        of_shards = np.bincount(self.places % np.int32(self.n_shards), counts, self.n_shards)
+        of_shards: Any = np.bincount(self.places % np.int32(self.n_shards), counts, self.n_shards)
         return of_shards if n_parts is None else of_shards.reshape(n_parts, -1).sum(1)
 
 
