@@ -12,9 +12,11 @@
 
 #include "distributed/deal.h"
 #include "distributed/model_shards.h"
+#include "distributed/wire.h"
 #include "python/arrays.h"
 #include "python/released.h"
 #include "python/state_arrays.h"
+#include "simd/kernels.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -50,8 +52,8 @@ std::vector<const float*> of_own(const Floats& parts, const ModelShards& shards)
 }
 
 // A view of memory that belongs to `owner` and changes with its next step.
-auto view(std::span<const float> values, nb::handle owner) {
-    return nb::ndarray<nb::numpy, const float, nb::ndim<1>>(values.data(), {values.size()}, owner);
+auto view(std::span<float> values, nb::handle owner) {
+    return nb::ndarray<nb::numpy, float, nb::ndim<1>>(values.data(), {values.size()}, owner);
 }
 
 std::vector<std::vector<Id>> copied(const std::vector<In<Id>>& arrays) {
@@ -60,19 +62,20 @@ std::vector<std::vector<Id>> copied(const std::vector<In<Id>>& arrays) {
     return all;
 }
 
-nb::list write(ModelShards& self, const In<Index>& x_indptr, const In<Id>& x_indices, const In<float>& x_data,
+nb::tuple write(const ModelShards& self, const In<Index>& x_indptr, const In<Id>& x_indices, const In<float>& x_data,
                const In<Index>& y_indptr, const In<Id>& y_indices, const In<Index>& rows,
-               const std::optional<In<float>>& sample_weight) {
+                const std::optional<In<float>>& sample_weight, Index ahead) {
     const CsrInput x = csr(x_indptr, x_indices, x_data, self.config().n_features);
     const CsrInput y = pattern(y_indptr, y_indices, self.config().n_labels);
     if (x.n_rows() != y.n_rows()) throw BadInput("x and y have different numbers of rows. Give each example one of both.");
     if (sample_weight && static_cast<Index>(sample_weight->size()) != x.n_rows())
         throw BadInput("sample_weight has not one weight for each row of x.");
-    const auto messages = released(
-        [&] { return self.write(x, y, {rows.data(), rows.size()}, sample_weight ? sample_weight->data() : nullptr); });
+    const BatchMessages messages = released([&] {
+        return self.write(x, y, {rows.data(), rows.size()}, sample_weight ? sample_weight->data() : nullptr, ahead);
+    });
     nb::list out;
-    for (const std::vector<Id>& message : messages) out.append(to_array(message));
-    return out;
+    for (const std::vector<Id>& message : messages.to) out.append(to_array(message));
+    return nb::make_tuple(out, to_array(messages.has_features));
 }
 
 nb::dict state_of(const std::set<Role>& wanted, const auto& visit) {
@@ -90,16 +93,19 @@ std::set<Role> roles_of(const std::vector<std::string>& names) {
 void bind_phases(nb::class_<ModelShards>& shards) {
     shards
         .def("write", &write, "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "rows"_a,
-             "sample_weight"_a.none(), "What the other ranks need to know of these examples: a message for each.")
+             "sample_weight"_a.none(), "ahead"_a,
+             "What the other ranks need to know of these examples, a message for each; whether each has features.")
         .def(
             "add_up",
-            [](nb::handle_t<ModelShards> handle, const std::vector<In<Id>>& messages, int n_threads) {
+            [](nb::handle_t<ModelShards> handle, const std::vector<In<Id>>& messages, const In<std::int8_t>& has_features,
+               int n_threads) {
                 ModelShards& self = nb::cast<ModelShards&>(handle);
                 std::vector<std::span<const Id>> parts;
                 for (const In<Id>& message : messages) parts.emplace_back(message.data(), message.size());
-                return view(released([&] { return self.add_up(parts, n_threads); }), handle);
+                const std::span<const std::int8_t> own(has_features.data(), has_features.size());
+                return view(released([&] { return self.add_up(parts, own, n_threads); }), handle);
             },
-            "messages"_a, "n_threads"_a, "This rank's part of the pre-activations of all examples.")
+            "messages"_a, "has_features"_a, "n_threads"_a, "This rank's part of the pre-activations of all examples.")
         .def(
             "add_up_rows",
             [](nb::handle_t<ModelShards> handle, const In<Index>& indptr, const In<Id>& indices, const In<float>& data,
@@ -213,6 +219,24 @@ void bind_distributed(nb::module_& m) {
             }));
         },
         "loads"_a, "order"_a, "n_shards"_a, "The place of each id, local row * n_shards + shard.");
+
+    using Halves = nb::ndarray<std::uint16_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+    using Singles = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+    m.def(
+        "to_wire",
+        [](const In<float>& values, std::optional<Singles> residual, Halves out) {
+            released([&] {
+                to_wire(static_cast<Index>(values.size()), values.data(), residual ? residual->data() : nullptr, out.data());
+            });
+        },
+        "values"_a.noconvert(), "residual"_a.noconvert().none(), "out"_a.noconvert(),
+        "Round to bfloat16; residual: see core/distributed/wire.h.");
+    m.def(
+        "from_wire",
+        [](const In<std::uint16_t>& values, Singles out) {
+            released([&] { kernels().widen(static_cast<Index>(values.size()), values.data(), out.data()); });
+        },
+        "values"_a.noconvert(), "out"_a.noconvert());
 
     nb::class_<ModelShards> shards(m, "ModelShards", "The shards of one rank; see core/distributed.");
     shards

@@ -29,9 +29,8 @@ void append(std::vector<Id>& message, const Parts&... parts) {
 
 }  // namespace
 
-std::vector<std::vector<Id>> write_messages(const Places& places, const CsrInput& x, const CsrInput& y,
-                                            std::span<const Index> rows, const ExampleWeights& weights,
-                                            const CounterRng& dropout, std::vector<char>& has_features) {
+BatchMessages write_messages(const Places& places, const CsrInput& x, const CsrInput& y, std::span<const Index> rows,
+                             const ExampleWeights& weights, const CounterRng& dropout) {
     constexpr Index ahead = 4;  // rows lie far apart
     const float scale = weights.scale / (1.0f - weights.dropout);
     const auto n = static_cast<Index>(rows.size());
@@ -42,7 +41,7 @@ std::vector<std::vector<Id>> write_messages(const Places& places, const CsrInput
     }
     std::vector<Id> all_labels(n, 0), example_weight(n);
     std::vector<std::pair<Id, float>> features;  // of a row
-    has_features.assign(n, 0);
+    std::vector<std::int8_t> has_features(n, 0);
     for (Index i = 0; i < n; ++i) {
         if (i + 2 * ahead < n) x.prefetch_offset(rows[i + 2 * ahead]);
         if (i + ahead < n) x.prefetch(rows[i + ahead]);
@@ -83,7 +82,7 @@ std::vector<std::vector<Id>> write_messages(const Places& places, const CsrInput
         const std::span entries(reinterpret_cast<const Id*>(d.features.data()), 2 * d.features.size());
         append(messages[rank], d.features_of, d.labels_of, all_labels, example_weight, entries, d.labels);
     }
-    return messages;
+    return {std::move(messages), std::move(has_features)};
 }
 
 Index read_message(const Places& places, std::span<const Id> message, std::span<const std::unique_ptr<ModelShard>> shards,

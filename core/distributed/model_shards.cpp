@@ -54,21 +54,23 @@ void ModelShards::each_shard(int n_threads, F&& f) {
     }
 }
 
-std::vector<std::vector<Id>> ModelShards::write(const CsrInput& x, const CsrInput& y, std::span<const Index> rows,
-                                                const float* sample_weight) {
+BatchMessages ModelShards::write(const CsrInput& x, const CsrInput& y, std::span<const Index> rows,
+                                 const float* sample_weight, Index ahead) const {
     const ExampleWeights weights{config_.input_scale, config_.input_dropout, config_.example_power, mean_labels_,
                                  sample_weight};
-    const CounterRng dropout(config_.seed, Stream::input_dropout, step_ + 1);
-    return write_messages(places_, x, y, rows, weights, dropout, has_features_);
+    const CounterRng dropout(config_.seed, Stream::input_dropout, step_ + 1 + ahead);
+    return write_messages(places_, x, y, rows, weights, dropout);
 }
 
-std::span<const float> ModelShards::add_up(std::span<const std::span<const Id>> messages, int n_threads) {
+std::span<float> ModelShards::add_up(std::span<const std::span<const Id>> messages,
+                                     std::span<const std::int8_t> has_features, int n_threads) {
     const FlushDenormals flush;
     for (const auto& shard : shards_) shard->start_batch();
     rows_.clear();
     examples_of_.clear();
     for (const std::span<const Id> message : messages)
         examples_of_.push_back(read_message(places_, message, shards_, first(), rows_));
+    has_features_.assign(has_features.begin(), has_features.end());
     const CounterRng rng(config_.seed, Stream::uniform_negatives, step_ + 1);
     for (Index i = 0; i < config_.active.uniform; ++i) {
         const Id place = places_.labels[rng.below(static_cast<std::uint64_t>(i), config_.n_labels)];
@@ -78,7 +80,7 @@ std::span<const float> ModelShards::add_up(std::span<const std::span<const Id>> 
     return add_up(n_threads);
 }
 
-std::span<const float> ModelShards::add_up(int n_threads) {
+std::span<float> ModelShards::add_up(int n_threads) {
     const Index width = config_.width(), n = shards_.front()->features().n_examples();
     partial_.resize(n * width);
     parallel_for(n_threads, 0, n, row_block, [&](Index begin, Index end) {
@@ -92,7 +94,7 @@ std::span<const float> ModelShards::add_up(int n_threads) {
     return partial_;
 }
 
-std::span<const float> ModelShards::activate(std::span<const float* const> parts, int n_threads) {
+std::span<float> ModelShards::activate(std::span<const float* const> parts, int n_threads) {
     const FlushDenormals flush;
     const Index width = config_.width(), n = n_examples();
     own_.resize(n * width);
@@ -156,7 +158,7 @@ void ModelShards::normalise(std::span<const float* const> sums, int n_threads) {
     });
 }
 
-std::span<const float> ModelShards::backward(int n_threads) {
+std::span<float> ModelShards::backward(int n_threads) {
     const FlushDenormals flush;
     const Index width = config_.width();
     partial_.resize(rows_.size() * width);
@@ -186,7 +188,7 @@ Index ModelShards::report_size(Index n_examples) const {
     return n_examples * config_.width() + n_owned() * ShardReport::n_floats;
 }
 
-std::span<const float> ModelShards::backward_hidden(std::span<const float* const> parts, int n_threads) {
+std::span<float> ModelShards::backward_hidden(std::span<const float* const> parts, int n_threads) {
     const FlushDenormals flush;
     const Index width = config_.width(), n = n_examples();
     own_gradients_.resize(report_size(n));
@@ -235,7 +237,7 @@ StepStats ModelShards::update_input(std::span<const float* const> parts, float r
     return sum;
 }
 
-std::span<const float> ModelShards::add_up(const CsrInput& x, std::span<const Index> examples_of, int n_threads) {
+std::span<float> ModelShards::add_up(const CsrInput& x, std::span<const Index> examples_of, int n_threads) {
     const FlushDenormals flush;
     examples_of_.assign(examples_of.begin(), examples_of.end());
     const Index begin = std::accumulate(examples_of.begin(), examples_of.begin() + rank_, Index{0});
@@ -243,7 +245,7 @@ std::span<const float> ModelShards::add_up(const CsrInput& x, std::span<const In
     for (const auto& shard : shards_) shard->start_batch();
     has_features_.clear();
     for (Index row = 0; row < x.n_rows(); ++row) {
-        char is_any = 0;
+        std::int8_t is_any = 0;
         x.each(row, [&](Id id, Index entry) {
             const float value = x.value(entry) * config_.input_scale;
             is_any |= value != 0;

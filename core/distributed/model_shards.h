@@ -22,27 +22,29 @@ public:
 
     // --- A step, phase by phase. Arrays are (examples, width) and stay as they are until the next step.
 
-    // What the other ranks need to know of this rank's examples; one message for each rank.
-    std::vector<std::vector<Id>> write(const CsrInput& x, const CsrInput& y, std::span<const Index> rows,
-                                       const float* sample_weight);
-    // messages: of each rank to this one. Returns this rank's part of the pre-activations of all examples, rank by rank.
-    std::span<const float> add_up(std::span<const std::span<const Id>> messages, int n_threads);
+    // What the other ranks need to know of this rank's examples of a step, which is `ahead` steps after the next one.
+    BatchMessages write(const CsrInput& x, const CsrInput& y, std::span<const Index> rows, const float* sample_weight,
+                        Index ahead) const;
+    // messages: of each rank to this one; has_features: what write() has said of this rank's examples. Returns this
+    // rank's part of the pre-activations of all examples, rank by rank.
+    std::span<float> add_up(std::span<const std::span<const Id>> messages, std::span<const std::int8_t> has_features,
+                            int n_threads);
     // How many examples of the batch each rank has.
     const std::vector<Index>& examples_of() const { return examples_of_; }
     // parts: the pre-activations of this rank's examples, of each rank. Returns their activations.
-    std::span<const float> activate(std::span<const float* const> parts, int n_threads);
+    std::span<float> activate(std::span<const float* const> parts, int n_threads);
     // parts: the activations of each rank's examples. Computes logits; for binary cross-entropy, their gradients.
     void score(std::span<const float* const> parts, int n_threads);
     // For softmax: this rank's sums for all examples, (examples, SoftmaxSum::n_floats), and from those of all ranks on to
     // the gradients.
-    std::span<const float> softmax_sums() const { return {sums_.data(), sums_.size()}; }
+    std::span<float> softmax_sums() { return {sums_.data(), sums_.size()}; }
     void normalise(std::span<const float* const> sums, int n_threads);
     // This rank's part of the gradients of the activations of all examples.
-    std::span<const float> backward(int n_threads);
+    std::span<float> backward(int n_threads);
     void update_output(float rate, int n_threads);
     // parts: of this rank's examples, of each rank. Returns the gradients of their pre-activations, followed by what this
     // rank reports of its shards.
-    std::span<const float> backward_hidden(std::span<const float* const> parts, int n_threads);
+    std::span<float> backward_hidden(std::span<const float* const> parts, int n_threads);
     // Floats that backward_hidden() returns on a rank with so many examples.
     Index report_size(Index n_examples) const;
     // parts: what backward_hidden() returned on each rank. The step is done.
@@ -50,7 +52,7 @@ public:
 
     // --- A prediction: every rank has all rows of x, of which rank r is to activate examples_of()[r].
 
-    std::span<const float> add_up(const CsrInput& x, std::span<const Index> examples_of, int n_threads);
+    std::span<float> add_up(const CsrInput& x, std::span<const Index> examples_of, int n_threads);
     void gather(std::span<const float* const> parts);
     // The k best labels of the owned shards for each row, best first, once the activations are gathered: (rows, k); -1
     // and -infinity where there are fewer.
@@ -72,7 +74,7 @@ public:
     void visit_shared(StateVisitor& visitor);
 
 private:
-    std::span<const float> add_up(int n_threads);
+    std::span<float> add_up(int n_threads);
     Index n_examples() const { return examples_of_[rank_]; }
     float step_rate(float rate) const;
     // f(shard, number, threads) for all owned shards, in parallel where these are as many as the threads.
@@ -92,7 +94,7 @@ private:
     // Of the batch.
     BatchRows rows_;
     std::vector<Index> examples_of_;
-    std::vector<char> has_features_;                // of this rank's examples
+    std::vector<std::int8_t> has_features_;          // of this rank's examples
     std::vector<float> scales_, own_, h_, partial_;  // h_, partial_: of all examples; own_: of this rank's
     std::vector<float> own_gradients_, gradients_, sums_;
     double partition_loss_ = 0;

@@ -16,6 +16,9 @@ class Threads:
         self._boxes, self._barrier = boxes, barrier
         self.bytes_sent = Counter()
 
+    def expect(self, dtype, sizes):
+        return Expected(self, dtype, sizes)
+
     def start_all_to_all(self, parts, purpose, sizes=None):
         assert len(parts) == self.size
         for rank, part in enumerate(parts):
@@ -39,6 +42,20 @@ class Threads:
 
     def barrier(self):
         self._barrier.wait(60)
+
+
+class Expected:
+    """What a thread expects, with a look at whether it comes."""
+
+    def __init__(self, exchange, dtype, sizes):
+        self._exchange, self._dtype, self._sizes = exchange, dtype, sizes
+
+    def send(self, parts, purpose):
+        assert all(part.dtype == self._dtype for part in parts)
+        self._done = self._exchange.start_all_to_all(parts, purpose, self._sizes)
+
+    def wait(self):
+        return self._done.wait()
 
 
 def on_threads(size, work):

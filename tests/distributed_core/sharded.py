@@ -21,11 +21,11 @@ def config_of(data, **settings) -> NetworkConfig:
     return NetworkConfig(n_features=data.x.n_columns, n_labels=data.y.n_columns, **defaults | settings)
 
 
-def sharded(config, data, exchange, label_weight=None) -> ShardedNetwork:
+def sharded(config, data, exchange, label_weight=None, **options) -> ShardedNetwork:
     """An untrained network, one part of which is on this rank."""
     features = Sharding.balanced(np.bincount(data.x.indices, minlength=data.x.n_columns), N_SHARDS)
     labels = Sharding.balanced(data.label_counts(), N_SHARDS)
-    network = ShardedNetwork(config, features, labels, exchange)
+    network = ShardedNetwork(config, features, labels, exchange, **options)
     network.set_label_prior(data.label_counts(), len(data.rows))
     if label_weight is not None:
         network.set_label_weight(label_weight)
@@ -41,9 +41,9 @@ def ordinary(config, data, label_weight=None) -> Network:
     return network
 
 
-def trained(config, data, exchange, *, epochs=2, batch_size=48, n_threads=1, label_weight=None):
+def trained(config, data, exchange, *, epochs=2, batch_size=48, n_threads=1, label_weight=None, **options):
     """A network after some epochs, and their losses."""
-    network = sharded(config, data, exchange, label_weight)
+    network = sharded(config, data, exchange, label_weight, **options)
     readers = ReadersOfData(len(data.rows), N_SHARDS, exchange.rank, exchange.size, data)
     plan = Plan(
         n_epochs=epochs,
@@ -55,7 +55,7 @@ def trained(config, data, exchange, *, epochs=2, batch_size=48, n_threads=1, lab
         n_threads=n_threads,
     )
     history = []
-    train(network, readers, plan, history)
+    train(network, network.ahead(readers), plan, history)
     return network, [(record["loss"], record["active"]) for record in history]
 
 

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from ranks import on_threads
-from sharded import config_of, ordinary, sharded, states_after, weighted
+from sharded import N_SHARDS, config_of, ordinary, sharded, states_after, trained, weighted
 
 from hashslide.csr import as_csr, as_pattern
 from hashslide.distributed.exchange import Alone
+from hashslide.distributed.reading import ReadersOfData
+from hashslide.distributed.sharded.wire import Wire
 from hashslide.settings import SGD, Adagrad, Negatives
 from hashslide.training import TrainingData
 
@@ -46,6 +48,84 @@ def test_any_number_of_ranks_gives_the_same_bits(case, data, label_weight):
         assert many.keys() == one.keys()
         for name, array in one.items():
             assert many[name].tobytes() == array.tobytes(), name
+
+
+def test_overlap_changes_no_bit(data):
+    config = config_of(data, input_dropout=0.2, precision="bfloat16")
+    plain, losses = states_after(2, config, data)
+    ahead, of_ahead = states_after(2, config, data, overlap=True)
+    assert of_ahead == losses
+    for name, array in plain.items():
+        assert ahead[name].tobytes() == array.tobytes(), name
+
+
+def test_batches_that_were_announced_may_be_dropped(data):
+    """A training is broken off in the middle of an epoch, and another one begins."""
+
+    def work(exchange):
+        network = sharded(config_of(data), data, exchange, overlap=True)
+        source = network.ahead(ReadersOfData(len(data.rows), N_SHARDS, exchange.rank, exchange.size, data))
+        batches = iter(source.batches(0, 32, 0))
+        first = next(batches)
+        network.train_batch(first.x, first.y, first.rows, 0.1)
+        next(batches)
+        rows = np.arange(exchange.rank, 20, exchange.size)
+        network.train_batch(data.x, data.y, rows, 0.1)
+        return network.snapshot(), first.rows
+
+    results = on_threads(2, work)
+
+    def again(exchange):
+        network = sharded(config_of(data), data, exchange)
+        network.train_batch(data.x, data.y, results[exchange.rank][1], 0.1)
+        network.train_batch(data.x, data.y, np.arange(exchange.rank, 20, exchange.size), 0.1)
+        return network.snapshot()
+
+    for (found, _), expected in zip(results, on_threads(2, again), strict=True):
+        for name, array in expected.items():
+            assert found[name].tobytes() == array.tobytes(), name
+
+
+@pytest.mark.parametrize("loss", ["bce", "softmax"])
+def test_half_the_bytes_make_about_the_same_network(loss, data):
+    """bfloat16 keeps 8 of 24 bits; what all ranks hold alike stays alike to the bit."""
+
+    def work(exchange, wire):
+        config = config_of(data, loss=loss, precision="float32", hidden=31)
+        network, losses = trained(config, data, exchange, wire=wire)
+        return network.assemble(), network.state(), losses, exchange.bytes_sent["activations"]
+
+    single, half = (on_threads(4, lambda e, wire=wire: work(e, wire)) for wire in ("float32", "bfloat16"))
+    shared = {state[f"shard{2 * r:02}.input.bias"].tobytes() for r, (_, state, *_) in enumerate(half)}
+    assert len(shared) == 1
+    assert half[0][3] == pytest.approx(single[0][3] / 2, rel=0.05)
+    for (loss_of_half, _), (loss_of_single, _) in zip(half[0][2], single[0][2], strict=True):
+        assert loss_of_half == pytest.approx(loss_of_single, rel=0.01)
+    found, expected = (network[0][0].state()["output.weight"] for network in (half, single))
+    assert np.linalg.norm(found - expected) < 0.03 * np.linalg.norm(expected)
+    assert np.linalg.norm(found - expected) > 0
+
+
+def test_error_feedback_makes_sums_right():
+    wire, rng = Wire("bfloat16"), np.random.default_rng(0)
+    values = rng.normal(size=(200, 64)).astype(np.float32) + 1
+    plain, fed = np.zeros(64), np.zeros(64)
+    for row in values:
+        plain += wire.read([wire.write(row)])[0]
+        fed += wire.read([wire.write(row, "gradients")])[0]
+    exact = values.sum(0, dtype=np.float64)
+    assert np.abs(fed - exact).max() < 0.02 < np.abs(plain - exact).max()
+
+
+def test_numbers_that_are_not_to_be_rounded_are_not():
+    for name in ("float32", "bfloat16"):
+        wire = Wire(name)
+        values = np.random.default_rng(0).normal(size=17).astype(np.float32)
+        sent = wire.write(values, "gradients", 4)
+        assert len(sent) == wire.length(13, 4)
+        read = wire.read([sent], 4)[0]
+        assert read[13:].tobytes() == values[13:].tobytes()
+        np.testing.assert_allclose(read, values, rtol=2**-8)
 
 
 def one_step(config, data, size, rows, label_weight=None):

@@ -72,10 +72,12 @@ def test_a_late_block_that_is_finished_in_time_after_all_is_not_learned_twice():
     assert queue.take(3, 53.0) is None, "what the late replica has finished is not dealt again"
 
 
-def test_nobody_is_called_late_before_it_is_known_how_long_a_block_takes():
-    queue = BlockQueue(n_rows=100, block_rows=10, epochs=range(1), seed=0)
-    queue.take(0, 0.0)
-    assert queue.overdue(1e9) == []
+def test_until_it_is_known_how_long_a_block_takes_the_first_patience_counts():
+    queue = BlockQueue(n_rows=100, block_rows=10, epochs=range(1), seed=0, first_patience=15.0)
+    block = queue.take(0, 0.0)
+    assert queue.overdue(14.9) == []
+    assert queue.overdue(15.1) == [0]
+    assert queue.take(1, 16.0) == block
 
 
 def test_a_block_that_was_late_and_whose_replica_dies_then_is_dealt_only_once_more():

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["Alone", "Done", "Exchange", "Pending"]
+__all__ = ["Alone", "Done", "Exchange", "Expected", "Pending"]
 
 
 def __dir__() -> list[str]:
@@ -18,6 +18,14 @@ class Pending(Protocol):
 
     def wait(self) -> list[NDArray[Any]]:
         """Return what each rank sent to this one, once all of it is there."""
+        ...
+
+
+class Expected(Pending, Protocol):
+    """An exchange of which it is known what arrives, but not yet what is sent."""
+
+    def send(self, parts: Sequence[NDArray[Any]], purpose: str) -> None:
+        """Begin to send ``parts[r]`` to each rank r; the parts stay as they are until `wait` returns."""
         ...
 
 
@@ -38,6 +46,17 @@ class Exchange(Protocol):
     rank: int
     size: int
     bytes_sent: Counter[str]
+
+    def expect(self, dtype: DTypeLike, sizes: Sequence[int]) -> Expected:
+        """Say what arrays the ranks are going to send to this one, as early as that is known.
+
+        Parameters
+        ----------
+        dtype : dtype
+        sizes : sequence of int
+            Lengths of the array of each rank.
+        """
+        ...
 
     def start_all_to_all(
         self, parts: Sequence[NDArray[Any]], purpose: str, sizes: Sequence[int] | None = None
@@ -73,10 +92,14 @@ class Exchange(Protocol):
 
 
 class Done:
-    """An exchange that is over."""
+    """An exchange in which every part arrives at once."""
 
-    def __init__(self, arrays: list[NDArray[Any]]) -> None:
-        self._arrays = arrays
+    def __init__(self, arrays: Sequence[NDArray[Any]] = ()) -> None:
+        self._arrays = list(arrays)
+
+    def send(self, parts: Sequence[NDArray[Any]], purpose: str) -> None:
+        """Hand the parts on."""
+        self._arrays = list(parts)
 
     def wait(self) -> list[NDArray[Any]]:
         """Return what was sent to this rank."""
@@ -91,11 +114,15 @@ class Alone:
     def __init__(self) -> None:
         self.bytes_sent: Counter[str] = Counter()
 
+    def expect(self, dtype: DTypeLike, sizes: Sequence[int]) -> Expected:
+        """Wait for the part; see `Exchange`."""
+        return Done()
+
     def start_all_to_all(
         self, parts: Sequence[NDArray[Any]], purpose: str, sizes: Sequence[int] | None = None
     ) -> Pending:
         """Hand the part on; see `Exchange`."""
-        return Done(list(parts))
+        return Done(parts)
 
     def all_to_all(
         self, parts: Sequence[NDArray[Any]], purpose: str, sizes: Sequence[int] | None = None

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from hashslide.distributed.exchange import Pending
 from hashslide.errors import InputError
 
 __all__ = ["GlooExchange"]
@@ -23,8 +23,10 @@ def __dir__() -> list[str]:
 class GlooExchange:
     """The exchange of an initialised process group (`hashslide.distributed.exchange.Exchange`).
 
-    Each message is a pair of `isend` and `irecv`: gloo's collectives want equal sizes, or cost a round of
-    messages more. A rank that does not answer within the time-out of the group raises an error of torch.
+    Each message is a pair of `isend` and `irecv` with a tag of its own: gloo's collectives want equal sizes,
+    or cost a round of messages more. gloo sends nothing before the other side has said that it waits for it;
+    so what is expected early arrives without that delay. A rank that does not answer within the time-out of
+    the group raises an error of torch.
     """
 
     def __init__(self) -> None:
@@ -32,6 +34,7 @@ class GlooExchange:
             raise InputError("there is no process group. Call GlooExchange.join in each of the processes.")
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self.bytes_sent: Counter[str] = Counter()
+        self._tags = count()
 
     @classmethod
     def join(cls, timeout_s: float = 60.0, init_method: str | None = None, **group: Any) -> "GlooExchange":
@@ -52,29 +55,23 @@ class GlooExchange:
         )
         return cls()
 
+    def expect(self, dtype: DTypeLike, sizes: Sequence[int]) -> "_Messages":
+        """Say what arrays the ranks are going to send to this one; see `Exchange`."""
+        messages = _Messages(self, np.dtype(dtype))
+        messages.receive(sizes)
+        return messages
+
     def start_all_to_all(
         self, parts: Sequence[NDArray[Any]], purpose: str, sizes: Sequence[int] | None = None
-    ) -> Pending:
+    ) -> "_Messages":
         """Begin to send each rank its part; see `Exchange`."""
-        others = [(self.rank + step) % self.size for step in range(1, self.size)]
-        sends = []
-        lengths = np.array([len(part) for part in parts], np.int64)
-        arrived = np.zeros(self.size, np.int64)
+        messages = _Messages(self, parts[0].dtype)
         if sizes is None:
-            for other in others:
-                sends.append(dist.isend(_tensor(lengths[other : other + 1]), other))
-        for other in others:
-            self.bytes_sent[purpose] += parts[other].nbytes
-            if len(parts[other]):
-                sends.append(dist.isend(_tensor(parts[other]), other))
-        if sizes is None:
-            _wait([dist.irecv(_tensor(arrived[other : other + 1]), other) for other in others])
-            sizes = arrived.tolist()
-        received = [
-            part if r == self.rank else np.empty(sizes[r], part.dtype) for r, part in enumerate(parts)
-        ]
-        receives = [dist.irecv(_tensor(received[r]), r) for r in others if len(received[r])]
-        return _Messages(sends, receives, received)
+            messages.exchange_sizes([len(part) for part in parts])
+        else:
+            messages.receive(sizes)
+        messages.send(parts, purpose)
+        return messages
 
     def all_to_all(
         self, parts: Sequence[NDArray[Any]], purpose: str, sizes: Sequence[int] | None = None
@@ -92,24 +89,67 @@ class GlooExchange:
         """Return once all ranks have called it."""
         dist.barrier()
 
+    @property
+    def others(self) -> list[int]:
+        """All other ranks, that after this one first: so not all begin with the same one."""
+        return [(self.rank + step) % self.size for step in range(1, self.size)]
+
+    def next_tag(self) -> int:
+        """Return a tag that all ranks give to the same exchange, as they make the same calls."""
+        return next(self._tags) % (1 << 30)
+
 
 class _Messages:
-    """Messages under way."""
+    """One exchange under way: an array from and to each other rank."""
 
-    def __init__(self, sends: list[Any], receives: list[Any], received: list[NDArray[Any]]) -> None:
-        self._sends, self._receives, self._received = sends, receives, received
+    def __init__(self, exchange: GlooExchange, dtype: np.dtype[Any]) -> None:
+        self._exchange, self._dtype = exchange, dtype
+        self._tag, self._size_tag = exchange.next_tag(), exchange.next_tag()
+        self._sends: list[Any] = []
+        self._receives: list[Any] = []
+        self._sizes: NDArray[np.int64] | None = None
+        self._received: list[NDArray[Any]] = []
+
+    def exchange_sizes(self, sizes: Sequence[int]) -> None:
+        """Tell the other ranks the lengths of what they get."""
+        own, self._sizes = np.array(sizes, np.int64), np.zeros(len(sizes), np.int64)
+        for other in self._exchange.others:
+            self._receives.append(
+                dist.irecv(_bytes(self._sizes[other : other + 1]), other, tag=self._size_tag)
+            )
+            self._sends.append(dist.isend(_bytes(own[other : other + 1]), other, tag=self._size_tag))
+
+    def receive(self, sizes: Sequence[int]) -> None:
+        """Begin to receive arrays of known lengths."""
+        self._received = [np.empty(size, self._dtype) for size in sizes]
+        for other in self._exchange.others:
+            if sizes[other]:
+                self._receives.append(dist.irecv(_bytes(self._received[other]), other, tag=self._tag))
+
+    def send(self, parts: Sequence[NDArray[Any]], purpose: str) -> None:
+        """Begin to send; see `Exchange.expect`."""
+        self._parts = parts
+        for other in self._exchange.others:
+            self._exchange.bytes_sent[purpose] += parts[other].nbytes
+            if len(parts[other]):
+                self._sends.append(dist.isend(_bytes(parts[other]), other, tag=self._tag))
 
     def wait(self) -> list[NDArray[Any]]:
-        _wait(self._receives)
-        _wait(self._sends)
+        """Return what each rank has sent to this one."""
+        self._finish(self._receives)
+        if self._sizes is not None:
+            self.receive(self._sizes.tolist())
+            self._finish(self._receives)
+        self._finish(self._sends)
+        self._received[self._exchange.rank] = self._parts[self._exchange.rank]
         return self._received
 
+    def _finish(self, messages: list[Any]) -> None:
+        for message in messages:
+            message.wait()
+        messages.clear()
 
-def _wait(messages: Sequence[Any]) -> None:
-    for message in messages:
-        message.wait()
 
-
-def _tensor(array: NDArray[Any]) -> torch.Tensor:
-    """Return the bytes of an array as a tensor around the same memory."""
-    return torch.frombuffer(array.view(np.uint8), dtype=torch.uint8)
+def _bytes(array: NDArray[Any]) -> torch.Tensor:
+    """Return the bytes of an array as a tensor around the same memory; of one that is read-only, a copy."""
+    return torch.from_numpy((array if array.flags.writeable else array.copy()).view(np.uint8))

@@ -71,12 +71,15 @@ class BlockQueue:
     epochs : range
     seed : int
         Of the order of the blocks.
+    first_patience : float, default infinity
+        How long a replica may take for a block while it is not known how long one takes.
     """
 
     n_rows: int
     block_rows: int
     epochs: range
     seed: int
+    first_patience: float = math.inf
     learned: dict[int, set[int]] = field(default_factory=dict, init=False)
     times: list[float] = field(default_factory=list, init=False)
 
@@ -135,7 +138,7 @@ class BlockQueue:
     def patience(self) -> float:
         """Return how long a replica may take for a block before somebody else gets it as well."""
         if len(self.times) < _FEWEST_TIMES:
-            return math.inf
+            return self.first_patience
         return max(_SHORTEST_PATIENCE, _PATIENCE * statistics.median(self.times))
 
     def overdue(self, now: float) -> list[int]:

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +18,7 @@ from hashslide.distributed.ray.store import Parameters, Store
 from hashslide.distributed.rows.own_step import LabelFacts
 from hashslide.distributed.sharded import ShardedNetwork
 from hashslide.distributed.sharding import check_n_shards
-from hashslide.errors import InputError, WorkerError
+from hashslide.errors import HashslideError, WorkerError
 from hashslide.network import Network
 from hashslide.training import Plan, learning_rate_at, resident_bytes
 
@@ -33,6 +33,10 @@ _logger = logging.getLogger("hashslide")
 _BLOCKS_EACH = (
     8  # for each replica in an epoch, at least: the fewer there are, the longer the last one is waited for
 )
+_WARM_BATCHES = 16  # after so many batches one more replica joins in
+_FIRST_PATIENCE = 0.25  # of the time-out: with a block, before it is known how long one takes
+_START_S = 300.0  # for actors to start: interpreters are slow on a busy machine
+_ANSWER_S = 5.0  # for a store that is alive to say so
 _POLL_S = 0.2  # between two looks at who is late
 
 
@@ -46,8 +50,12 @@ class Progress:
         Learned so far, and of all epochs.
     epoch : int
         Of the block that was learned last.
+    examples : int
+        Learned so far in this epoch, each counted once.
     alive : dict of int to int
         The process of each replica that has not died, by its number.
+    stores : dict of int to int
+        The process of each store.
     late : list of int
         Replicas whose blocks have been given to others as well.
     """
@@ -55,7 +63,9 @@ class Progress:
     blocks: int
     n_blocks: int
     epoch: int
+    examples: int
     alive: dict[int, int]
+    stores: dict[int, int]
     late: list[int]
 
 
@@ -67,11 +77,12 @@ class Downpour:
     much longer than others. Slow replicas get fewer blocks. Every example is learned at least once an epoch.
     A store that dies ends the training, as its rows are lost.
 
-    **Batch size and learning rate.** Each replica takes batches of ``batch_size / n_replicas`` examples, so
-    that what is under way at any time is about one batch of the single process: weights are no staler than
-    that, whatever the number of replicas is. Adagrad's steps follow the gradients' own sizes, and the
-    learning rate stays; the steps of the other optimisers do not shrink with the batch by themselves, and
-    theirs is divided by the number of replicas.
+    **Batch size, learning rate and warm start.** Each replica takes whole batches of ``plan.batch_size``
+    examples, and the learning rate stays: every push is an update as the single process makes it, only of
+    weights that are up to ``n_replicas`` - 1 updates old. That does harm while all gradients point the same
+    way and Adagrad's sums are small, at the very beginning: so one replica begins, and after every 16 batches
+    another one joins in. An epoch should have many times more batches than there are replicas; with fewer,
+    lower the batch size.
 
     Parameters
     ----------
@@ -107,11 +118,6 @@ class Downpour:
             check_int(name, getattr(self, name), 1, 1 << 20)
         if self.n_stores is not None:
             check_n_shards(self.parameters.features.n_shards, self.n_stores)
-        if self.plan.batch_size < self.n_replicas:
-            raise InputError(
-                f"a batch of {self.plan.batch_size} examples cannot be dealt to {self.n_replicas} replicas. "
-                "Use fewer of them, or a larger batch_size."
-            )
 
     def train(self, on_block: Callable[[Progress], None] | None = None) -> Network:
         """Train from the start; return the whole network.
@@ -135,17 +141,15 @@ class Downpour:
                 workers.end()
 
     @property
-    def replica_plan(self) -> Plan:
-        """The plan of one replica."""
-        is_adagrad = self.parameters.config.optimizer.name == "adagrad"
-        rate = self.plan.learning_rate if is_adagrad else self.plan.learning_rate / self.n_replicas
-        return replace(self.plan, batch_size=self.plan.batch_size // self.n_replicas, learning_rate=rate)
+    def n_batches(self) -> int:
+        """Batches of an epoch."""
+        return math.ceil(self.n_rows / self.plan.batch_size)
 
     @property
     def block_rows(self) -> int:
-        """Examples of a block: whole batches of a replica, and no more than are read together."""
+        """Examples of a block: whole batches, and no more than are read together."""
         most = math.ceil(self.n_rows / (_BLOCKS_EACH * self.n_replicas))
-        batch_size = self.replica_plan.batch_size
+        batch_size = self.plan.batch_size
         return max(1, min(most, self.pack.block_rows) // batch_size) * batch_size
 
 
@@ -154,7 +158,7 @@ class _Workers:
 
     def __init__(self, ray: ModuleType, training: Downpour) -> None:
         self.ray, self._training = ray, training
-        parameters, plan = training.parameters, training.replica_plan
+        parameters, plan = training.parameters, training.plan
         n_shards, n = parameters.features.n_shards, training.n_replicas
         n_stores = training.n_stores or max(d for d in range(1, min(n, n_shards) + 1) if n_shards % d == 0)
         shared = ray.put(parameters)
@@ -165,7 +169,7 @@ class _Workers:
         facts = LabelFacts.of(parameters.counts, parameters.n_examples, parameters.config.negatives.popular)
         how = ReplicaPlan(
             plan,
-            math.ceil(training.n_rows / plan.batch_size),
+            training.n_batches,
             training.block_rows // plan.batch_size,
             training.n_fetch,
             training.n_push,
@@ -176,16 +180,19 @@ class _Workers:
             number: replica.remote(str(training.pack.path.resolve()), shared, facts, self.stores, how)
             for number in range(n)
         }
-        self.processes = dict(
-            zip(
-                self.replicas,
-                ray.get([r.process.remote() for r in self.replicas.values()], timeout=self._start_timeout()),
-                strict=True,
-            )
-        )
+        self.processes = self._started(self.replicas)
+        self.store_processes = self._started(dict(enumerate(self.stores)))
 
-    def _start_timeout(self) -> float:
-        return max(120.0, 2 * self._training.timeout_s)  # interpreters start slowly on a busy machine
+    def _started(self, actors: dict[int, Any]) -> dict[int, int]:
+        """Return the processes of actors, once they are there."""
+        asked = [actor.process.remote() for actor in actors.values()]
+        timeout = max(_START_S, self._training.timeout_s)
+        try:
+            return dict(zip(actors, self.ray.get(asked, timeout=timeout), strict=True))
+        except self.ray.exceptions.GetTimeoutError as error:
+            raise WorkerError(
+                f"the workers have not started in {timeout:g} s. See whether Ray has CPUs for all of them."
+            ) from error
 
     def assembled(self) -> Network:
         """Return the whole network. The hidden layer's bias is that of store 0, so its shards come last."""
@@ -215,7 +222,11 @@ class _Training:
         self._training, self._workers, self._on_block = training, workers, on_block
         plan = training.plan
         self._queue = BlockQueue(
-            training.n_rows, training.block_rows, range(plan.first_epoch, plan.last_epoch), plan.seed
+            training.n_rows,
+            training.block_rows,
+            range(plan.first_epoch, plan.last_epoch),
+            plan.seed,
+            training.timeout_s * _FIRST_PATIENCE,
         )
         self._busy: dict[Any, int] = {}
         self._records = {epoch: Learned(0, 0.0, 0, 0) for epoch in self._queue.epochs}
@@ -240,7 +251,10 @@ class _Training:
 
     def _deal(self) -> None:
         idle = set(self._workers.replicas) - set(self._busy.values())
-        for number in sorted(idle):
+        n_batches = sum(record.batches for record in self._records.values())
+        n_learning = len(set(self._busy.values()) - self._late)
+        n_more = max(0, 1 + n_batches // _WARM_BATCHES - n_learning)
+        for number in sorted(idle)[:n_more]:
             block = self._queue.take(number, time.monotonic())
             if block is not None:
                 self._busy[self._workers.replicas[number].learn.remote(block)] = number
@@ -250,11 +264,11 @@ class _Training:
         ray, number = self._workers.ray, self._busy.pop(answer)
         try:
             learned: Learned = ray.get(answer)
+        except ray.exceptions.RayTaskError as error:  # which may be of the kind of its cause, too
+            raise self._reason(error.cause) from error
         except ray.exceptions.RayActorError:
             self._bury(number)
             return
-        except ray.exceptions.RayTaskError as error:
-            raise _reason(error) from error
         self._last = time.monotonic()
         self._late.discard(number)
         block = self._queue.block_of(number)
@@ -262,7 +276,12 @@ class _Training:
         if not is_first:
             return
         so_far = self._records[block.epoch]
-        self._records[block.epoch] = Learned(*(a + b for a, b in zip(so_far, learned, strict=True)))
+        self._records[block.epoch] = Learned(
+            examples=so_far.examples + learned.examples,
+            loss=so_far.loss + learned.loss,
+            batches=so_far.batches + learned.batches,
+            active=so_far.active + learned.active,
+        )
         self._withdraw(block)
         if self._queue.is_learned(block.epoch):
             self._record(block.epoch)
@@ -295,19 +314,37 @@ class _Training:
         for number in self._queue.holders(block):
             self._workers.replicas[number].withdraw.remote(block)
 
+    def _reason(self, cause: Any) -> Exception:
+        """Return what ended a replica's call, as an error of ours."""
+        ray, stores = self._workers.ray, self._workers.stores
+        if isinstance(cause, HashslideError):
+            return cause
+        if isinstance(cause, ray.exceptions.RayActorError | ray.exceptions.GetTimeoutError):
+            asked = {store.process.remote(): number for number, store in enumerate(stores)}
+            there, silent = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_S)
+            lost = [asked[answer] for answer in there if _has_died(ray, answer)] or [asked[a] for a in silent]
+            named = " and ".join(f"store {n} (process {self._workers.store_processes[n]})" for n in lost)
+            return WorkerError(
+                f"{named or 'a store'} has died or does not answer, and its rows are lost. "
+                "Start the training again."
+            )
+        return WorkerError(f"a replica could not go on: {type(cause).__name__}: {cause}")
+
     def _progress(self, epoch: int) -> Progress:
         return Progress(
             sum(len(done) for done in self._queue.learned.values()),
             self._queue.n_blocks * len(self._queue.epochs),
             epoch,
+            self._records[epoch].examples,
             dict(self._workers.processes),
+            dict(self._workers.store_processes),
             sorted(self._late),
         )
 
     def _record(self, epoch: int) -> None:
         """Write the record of an epoch, as `hashslide.training.train` does."""
-        plan, record = self._training.replica_plan, self._records[epoch]
-        n_batches = math.ceil(self._training.n_rows / plan.batch_size)
+        plan, record = self._training.plan, self._records[epoch]
+        n_batches = self._training.n_batches
         seconds = time.monotonic() - self._started
         self._started = time.monotonic()
         self._training.history.append(
@@ -323,10 +360,9 @@ class _Training:
         )
 
 
-def _reason(error: Any) -> Exception:
-    """Return what ended a replica's call, as an error of ours."""
-    cause = error.cause
-    text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-    if isinstance(cause, InputError):
-        return cause
-    return WorkerError(f"a replica could not go on: {type(cause).__name__}: {text}")
+def _has_died(ray: ModuleType, answer: Any) -> bool:
+    try:
+        ray.get(answer)
+    except ray.exceptions.RayActorError:
+        return True
+    return False

@@ -20,7 +20,7 @@ def __dir__() -> list[str]:
 
 
 _GRACE_S = 3.0  # after the first failure: the rank that has died is to be named, not those that miss it
-_START_S = 120.0  # for actors to start: interpreters are slow on a busy machine
+_START_S = 300.0  # for actors to start: interpreters are slow on a busy machine
 
 
 class Rank:
@@ -43,9 +43,9 @@ class Rank:
     def open_store(self) -> tuple[str, int]:
         """Open the store at which the ranks meet; return its address. The system chooses the port."""
         import ray
-        from torch.distributed import TCPStore
+        from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-        host = ray.util.get_node_ip_address()
+        host = str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
         self._store = TCPStore(
             host,
             0,
@@ -59,7 +59,7 @@ class Rank:
     def run(self, program: Callable[[Exchange], Any], address: tuple[str, int]) -> Any:
         """Join the group and return what the program returns."""
         from torch import distributed
-        from torch.distributed import TCPStore
+        from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
         from hashslide.distributed.gloo import GlooExchange
 

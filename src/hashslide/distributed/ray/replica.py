@@ -31,7 +31,7 @@ class ReplicaPlan:
     Attributes
     ----------
     plan : Plan
-        Of the whole training; `batch_size` is that of one replica.
+        Of the whole training; `batch_size` is that of each replica.
     n_batches : int
         Of an epoch.
     block_batches : int
@@ -133,7 +133,7 @@ class Replica:
                 missing,
                 self._client.rows(where, [reply for reply, _ in replies], self._has_label_weight),
             )
-            batch_loss, gradients = self._step.gradients(rows, hidden_bias, plan.n_threads)
+            batch_loss, gradients = self._step.gradients(rows, hidden_bias, len(batch.rows), plan.n_threads)
             accrued.append((touched, gradients))
             n_accrued += len(batch.rows)
             loss, examples, active = (

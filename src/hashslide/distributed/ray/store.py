@@ -1,5 +1,6 @@
 """A parameter server of Downpour: a process that owns shards, fetched from and pushed to at any time."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,6 +78,10 @@ class Store:
         if parameters.label_weight is not None:
             self._network.set_label_weight(parameters.label_weight)
         self._owner = RowOwner(self._network.shards, len(self._network.owned), parameters.config.width)
+
+    def process(self) -> int:
+        """Return the number of this process."""
+        return os.getpid()
 
     def fetch(self, request: NDArray[np.int32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Return the rows that a request names, and the hidden layer's bias."""

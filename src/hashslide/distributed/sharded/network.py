@@ -1,6 +1,7 @@
 """The network whose rows are dealt out to the ranks."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,11 @@ from hashslide.errors import InputError
 from hashslide.network import ROLES, Network, check_label_weight
 from hashslide.precision import BFLOAT16, is_bfloat16
 from hashslide.settings import NetworkConfig
+from hashslide.training import Batch, BatchSource
 
 from .activations import Activations
 from .assembling import assemble
+from .wire import WIRES, Wire
 
 __all__ = ["ShardedNetwork", "check_network"]
 
@@ -44,6 +47,11 @@ class ShardedNetwork:
         Who owns the input weights of each feature and the output weights of each label; the same on all
         ranks.
     exchange : Exchange
+    wire : {"float32", "bfloat16"}, default "float32"
+        How activations and their gradients travel. bfloat16 halves the bytes; then the numbers depend a
+        little on how many ranks there are, as each rounds its own part.
+    overlap : bool, default False
+        Whether the examples of a batch travel during the step before; see `ahead`. It changes no number.
 
     Attributes
     ----------
@@ -64,9 +72,17 @@ class ShardedNetwork:
     """
 
     def __init__(
-        self, config: NetworkConfig, features: Sharding, labels: Sharding, exchange: Exchange
+        self,
+        config: NetworkConfig,
+        features: Sharding,
+        labels: Sharding,
+        exchange: Exchange,
+        *,
+        wire: str = "float32",
+        overlap: bool = False,
     ) -> None:
         check_network(config)
+        check_choice("wire", wire, WIRES)
         check_n_shards(features.n_shards, exchange.size)
         found = (features.n, labels.n, labels.n_shards)
         if found != (config.n_features, config.n_labels, features.n_shards):
@@ -85,7 +101,8 @@ class ShardedNetwork:
             [features.ids_of(shard) for shard in self.owned],
             [labels.ids_of(shard) for shard in self.owned],
         )
-        self._protocol = Activations(self.shards, config, exchange)
+        self._overlap = overlap
+        self._protocol = Activations(self.shards, config, exchange, Wire(wire))
 
     @property
     def step(self) -> int:
@@ -143,7 +160,14 @@ class ShardedNetwork:
         active : int
             Labels in the active sets of all shards.
         """
-        return self._protocol.train_batch(x, y, rows, learning_rate, sample_weight, n_threads)
+        return self._protocol.train_batch(Batch(x, y, rows, sample_weight), learning_rate, n_threads)
+
+    def ahead(self, source: BatchSource) -> BatchSource:
+        """Return the source for a training that overlaps exchange and computation, where that is wanted.
+
+        Each batch is announced one step before it is yielded, so that its examples travel meanwhile.
+        """
+        return _Ahead(source, self._protocol) if self._overlap else source
 
     def predict_topk(
         self, X: Csr, k: int = 5, n_threads: int = 1
@@ -229,6 +253,29 @@ class ShardedNetwork:
                 f"shard {shard} is not on this rank, which has {self.owned[0]} to {self.owned[-1]}."
             )
         return shard - self.owned[0]
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """Batches of a source, each of which is announced before the one ahead of it is yielded."""
+
+    source: BatchSource
+    protocol: Activations
+
+    def n_batches(self, batch_size: int) -> int:
+        """Return the number of batches of an epoch."""
+        return self.source.n_batches(batch_size)
+
+    def batches(self, epoch: int, batch_size: int, seed: int, first: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch from number `first` on."""
+        waiting: Batch | None = None
+        for batch in self.source.batches(epoch, batch_size, seed, first):
+            self.protocol.announce(batch)
+            if waiting is not None:
+                yield waiting
+            waiting = batch
+        if waiting is not None:
+            yield waiting
 
 
 def check_network(config: NetworkConfig) -> None:
