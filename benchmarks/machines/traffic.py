@@ -44,7 +44,7 @@ def ddp(exchange: Exchange, pack: str, width: int, batch: int, steps: int) -> di
     parallel = nn.parallel.DistributedDataParallel(model)
     counted = {"bytes": 0}
 
-    def hook(state: Any, bucket: Any) -> Any:
+    def hook(state, bucket):  # torch refuses annotations but its own
         counted["bytes"] += bucket.buffer().nbytes
         return allreduce_hook(state, bucket)
 
