@@ -1,4 +1,4 @@
-"""``torchrun ... -m hashslide.distributed train DATA.pack -o MODEL`` is ``hashslide train`` as one of many ranks."""
+"""``torchrun ... -m hashslide.distributed train ...`` is ``hashslide train`` as one of many ranks."""
 
 from hashslide.__main__ import main
 

@@ -176,8 +176,8 @@ class DistributedSlideClassifier(SlideClassifier):
             Always. Search with `SlideClassifier` on a part of the data, and take over its parameters.
         """
         raise InputError(
-            "a search would start the workers for each trial. Search with SlideClassifier(...).tune on a part "
-            "of the data, and give its parameters to this classifier."
+            "a search would start the workers for each trial. Search with SlideClassifier(...).tune on a "
+            "part of the data, and give its parameters to this classifier."
         )
 
     def _parameters(self) -> dict[str, Any]:

@@ -68,8 +68,7 @@ class GlooExchange:
             if len(parts[other]):
                 sends.append(dist.isend(_tensor(parts[other]), other))
         if sizes is None:
-            for wait in [dist.irecv(_tensor(arrived[other : other + 1]), other) for other in others]:
-                wait.wait()
+            _wait([dist.irecv(_tensor(arrived[other : other + 1]), other) for other in others])
             sizes = arrived.tolist()
         received = [
             part if r == self.rank else np.empty(sizes[r], part.dtype) for r, part in enumerate(parts)
@@ -101,11 +100,14 @@ class _Messages:
         self._sends, self._receives, self._received = sends, receives, received
 
     def wait(self) -> list[NDArray[Any]]:
-        for message in self._receives:
-            message.wait()
-        for message in self._sends:
-            message.wait()
+        _wait(self._receives)
+        _wait(self._sends)
         return self._received
+
+
+def _wait(messages: Sequence[Any]) -> None:
+    for message in messages:
+        message.wait()
 
 
 def _tensor(array: NDArray[Any]) -> torch.Tensor:

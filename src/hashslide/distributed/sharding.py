@@ -85,7 +85,7 @@ class Sharding:
 
     def loads(self, counts: NDArray[Any], n_parts: int | None = None) -> NDArray[np.float64]:
         """Return the sum of the counts of each shard, or of each of `n_parts` ranks."""
-        of_shards = np.bincount(self.places % np.int32(self.n_shards), counts, self.n_shards)
+        of_shards: NDArray[np.float64] = np.bincount(self.places % np.int32(self.n_shards), counts, self.n_shards)
         return of_shards if n_parts is None else of_shards.reshape(n_parts, -1).sum(1)
 
 

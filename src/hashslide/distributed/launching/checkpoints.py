@@ -32,9 +32,9 @@ from hashslide.training import TrainingContext
 
 __all__ = [
     "OF_DATA",
-    "check_same_facts",
     "Manifest",
     "ShardedCheckpoint",
+    "check_same_facts",
     "finished",
     "last_manifest",
     "restore",

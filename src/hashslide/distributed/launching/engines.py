@@ -3,7 +3,7 @@
 from typing import Any
 
 from hashslide._checks import check_choice
-from hashslide.distributed.launching.job import ENGINES, Job
+from hashslide.distributed.launching.job import ENGINES, Job, check_synchronous
 from hashslide.distributed.launching.starter import start as start_torchrun
 
 __all__ = ["start"]
@@ -39,4 +39,5 @@ def start(
         from hashslide.distributed.launching.ray_starter import start as start_ray
 
         return start_ray(job, workers, n_jobs)
+    check_synchronous(job)
     return start_torchrun(job, workers, n_jobs)

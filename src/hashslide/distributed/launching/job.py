@@ -16,14 +16,14 @@ from hashslide.callbacks import Checkpoint
 from hashslide.errors import InputError
 from hashslide.estimator.saving import plain_parameters, restore_parameters
 
-__all__ = ["ENGINES", "PROTOCOLS", "Job", "check_workers"]
+__all__ = ["ENGINES", "PROTOCOLS", "Job", "check_synchronous", "check_workers"]
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
-PROTOCOLS = ("auto", "activations", "rows")
+PROTOCOLS = ("auto", "activations", "rows", "downpour")
 ENGINES = ("torchrun", "ray")
 MOST_SHARDS = 1024
 KIND = "Job"
@@ -32,7 +32,10 @@ _PLAIN = (
     "protocol",
     "shards",
     "timeout",
+    "n_fetch",
+    "n_push",
     "checkpoint_every",
+    "checkpoint_keep",
     "resume",
     "optimizer_state",
     "reservoir",
@@ -52,12 +55,16 @@ class Job:
         The model file that rank 0 writes.
     parameters : mapping of str to object
         Of `SlideClassifier`, without callbacks and threads; `random_state` is a number.
-    protocol : {"auto", "activations", "rows"}
+    protocol : {"auto", "activations", "rows", "downpour"}
+        "auto": the faster one of the two in the middle. "downpour" is "rows" whose ranks do not wait for each
+        other; only the engine Ray has it.
     shards : int, default 16
         Virtual shards that features and labels are dealt to: a multiple of the number of ranks. The model
         depends on it, as on the seed.
     timeout : float, default 60
         Seconds after which a rank that does not answer counts as lost.
+    n_fetch, n_push : int, default 1
+        With "rows" and "downpour": rows are fetched, and gradients are pushed, every so many batches.
     classes, feature_names : array of str, optional
         Names, where the pack has none.
     eval_set : (X, Y), optional
@@ -87,6 +94,8 @@ class Job:
     protocol: str = "auto"
     shards: int = 16
     timeout: float = 60.0
+    n_fetch: int = 1
+    n_push: int = 1
     classes: NDArray[Any] | None = None
     feature_names: NDArray[Any] | None = None
     eval_set: tuple[csr_matrix, csr_matrix] | None = field(default=None, repr=False)
@@ -102,6 +111,12 @@ class Job:
         check_choice("protocol", self.protocol, PROTOCOLS)
         check_float("timeout", self.timeout, 1, 86_400)
         check_int("shards", self.shards, 1, MOST_SHARDS)
+        for name in ("n_fetch", "n_push"):
+            value = check_int(name, getattr(self, name), 1, 1 << 20)
+            if value > 1 and self.protocol not in ("rows", "downpour"):
+                raise InputError(
+                    f"{setting(name, value)} goes with the protocols rows and downpour, not {self.protocol}."
+                )
         if self.checkpoint is not None:
             Checkpoint(self.checkpoint, self.checkpoint_every)
         elif self.resume:
@@ -163,4 +178,18 @@ def check_workers(workers: int, shards: int) -> None:
             f"{setting('workers', workers)} and {setting('shards', shards)} do not go together: each worker "
             f"has as many shards. Accepted numbers of workers are {fitting}; another number of shards makes "
             "another model."
+        )
+
+
+def check_synchronous(job: Job) -> None:
+    """Refuse the protocol whose ranks do not wait for each other.
+
+    Raises
+    ------
+    InputError
+    """
+    if job.protocol == "downpour":
+        raise InputError(
+            f"{setting('protocol', 'downpour')} needs {setting('engine', 'ray')}: torchrun does not go on "
+            "without a worker that has died."
         )

@@ -1,8 +1,15 @@
 """The network of each protocol, and which protocol "auto" stands for."""
 
+import sys
+
+from hashslide.csr import Csr
+from hashslide.distributed.costs import auto_protocol
 from hashslide.distributed.exchange import Exchange
+from hashslide.distributed.launching.job import Job
+from hashslide.distributed.rows import RowsNetwork
 from hashslide.distributed.sharded import ShardedNetwork
 from hashslide.distributed.sharding import Sharding
+from hashslide.estimator.fitting import Fit
 from hashslide.settings import NetworkConfig
 
 __all__ = ["decide_protocol", "make_network"]
@@ -12,26 +19,34 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def decide_protocol(wanted: str, before: str | None) -> str:
-    """Return a protocol that is none of "auto".
+def decide_protocol(
+    job: Job, fit: Fit, config: NetworkConfig, before: str | None, exchange: Exchange, n_threads: int
+) -> str:
+    """Return the protocol of a training: that which is wanted, or what "auto" stands for. Collective.
 
     Parameters
     ----------
-    wanted : {"auto", "activations", "rows"}
+    job : Job
+    fit : Fit
+    config : NetworkConfig
     before : str or None
-        That of the checkpoint to go on from.
+        That of the checkpoint to go on from, with which "auto" stays.
+    exchange : Exchange
+    n_threads : int
     """
-    if wanted != "auto":
-        return wanted
-    return before or "activations"
+    if job.protocol != "auto" or before is not None:
+        return job.protocol if before is None else before
+    x: Csr = fit.data.x
+    choice = auto_protocol(config, fit.settings.batch_size, x, fit.data.y, exchange, n_threads)
+    if exchange.rank == 0 and job.show == "lines":
+        print(f"protocol: {choice.protocol}, because {choice.reason}", file=sys.stderr)
+    return choice.protocol
 
 
 def make_network(
-    protocol: str, config: NetworkConfig, features: Sharding, labels: Sharding, exchange: Exchange
+    job: Job, protocol: str, config: NetworkConfig, features: Sharding, labels: Sharding, exchange: Exchange
 ) -> ShardedNetwork:
     """Return the untrained network of a protocol, of which this rank has its shards."""
     if protocol == "rows":
-        from hashslide.distributed.rows import RowsNetwork
-
-        return RowsNetwork(config, features, labels, exchange)
+        return RowsNetwork(config, features, labels, exchange, n_fetch=job.n_fetch, n_push=job.n_push)
     return ShardedNetwork(config, features, labels, exchange)

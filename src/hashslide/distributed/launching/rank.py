@@ -1,7 +1,6 @@
 """The program of a rank: it trains its shards together with the others; rank 0 makes one model of them."""
 
 import json
-import math
 import sys
 import warnings
 from dataclasses import replace
@@ -13,7 +12,7 @@ from hashslide.distributed.exchange import Exchange
 from hashslide.distributed.launching.agreement import share
 from hashslide.distributed.launching.checkpoints import ShardedCheckpoint, last_manifest, restore
 from hashslide.distributed.launching.counting import feature_counts
-from hashslide.distributed.launching.job import Job, check_workers
+from hashslide.distributed.launching.job import Job, check_synchronous, check_workers
 from hashslide.distributed.launching.preparing import facts_of, prepare
 from hashslide.distributed.launching.protocols import decide_protocol, make_network
 from hashslide.distributed.reading import ReadersOfPack
@@ -22,9 +21,11 @@ from hashslide.estimator import SlideClassifier
 from hashslide.estimator.fitting.resuming import Start
 from hashslide.estimator.fitting.running import plan_of, run
 from hashslide.estimator.preparing import label_counts, tell_frequencies, untrained_config
+from hashslide.estimator.saving import finite_record
+from hashslide.network import effective_threads
 from hashslide.training import TrainingContext
 
-__all__ = ["JsonLines", "run_rank"]
+__all__ = ["JsonLines", "run_rank", "write_json_line"]
 
 
 def __dir__() -> list[str]:
@@ -36,9 +37,13 @@ class JsonLines(Callback):
 
     def on_epoch_end(self, estimator: Any, context: TrainingContext) -> None:
         """Write the record of the epoch."""
-        record = {n: v if math.isfinite(v) else None for n, v in context.logs.items()}
-        sys.stdout.write(json.dumps({"event": "epoch"} | record) + "\n")
-        sys.stdout.flush()
+        write_json_line(context.logs)
+
+
+def write_json_line(record: dict[str, Any]) -> None:
+    """Write the record of an epoch to standard output."""
+    sys.stdout.write(json.dumps({"event": "epoch"} | finite_record(record)) + "\n")
+    sys.stdout.flush()
 
 
 def run_rank(
@@ -67,6 +72,7 @@ def run_rank(
     HashslideError
         Something is not acceptable, or a file cannot be written.
     """
+    check_synchronous(job)
     check_workers(exchange.size, job.shards)
     is_first = exchange.rank == 0
     with warnings.catch_warnings():
@@ -86,13 +92,10 @@ def _train(job: Job, exchange: Exchange, n_threads: int | None, verify: bool) ->
     counts = feature_counts(pack, len(data.rows), exchange)
     features = Sharding.balanced(counts, job.shards)
     labels = Sharding.balanced(label_counts(data), job.shards)
-    manifest = (
-        last_manifest(job.checkpoint) if job.resume and job.checkpoint and job.checkpoint.is_dir() else None
-    )
-    before = None if manifest is None else manifest.facts["protocol"]
     config = untrained_config(settings, data, fit.seed)
-    protocol = share(exchange, decide_protocol(job.protocol, before))
-    network = make_network(protocol, config, features, labels, exchange)
+    threads = effective_threads(n_threads)
+    protocol = decide_protocol(job, fit, config, _protocol_before(job, exchange), exchange, threads)
+    network = make_network(job, protocol, config, features, labels, exchange)
     tell_frequencies(network, data, model.label_weight)
     facts, start = facts_of(job, fit, protocol), Start()
     if job.resume and job.checkpoint is not None:
@@ -118,3 +121,11 @@ def _train(job: Job, exchange: Exchange, n_threads: int | None, verify: bool) ->
     fit.finish(model, job.reservoir)
     model.save(job.output, job.optimizer_state)
     return model
+
+
+def _protocol_before(job: Job, exchange: Exchange) -> str | None:
+    """Return the protocol of the checkpoint to go on from, if there is one. Collective."""
+    if not job.resume or job.checkpoint is None:
+        return None
+    manifest = last_manifest(job.checkpoint) if job.checkpoint.is_dir() else None
+    return share(exchange, None if manifest is None or job.protocol != "auto" else manifest.facts["protocol"])
