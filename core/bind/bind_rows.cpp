@@ -112,7 +112,8 @@ void bind_rows(nb::module_& m) {
             "gradients",
             [](OwnBatch& self, const WeightRows& input, const In<float>& hidden_bias, const WeightRows& output,
                const In<float>& output_bias, const In<Index>& counts, const std::optional<In<float>>& label_weight,
-               Index n_examples, float mean_labels, const std::optional<In<float>>& sample_weight, int n_threads) {
+               Index n_examples, float mean_labels, Index n_together, const std::optional<In<float>>& sample_weight,
+               int n_threads) {
                 const NetworkConfig& config = self.config();
                 const Index n_features = std::ssize(self.features()), n_labels = std::ssize(self.labels());
                 const Index width = config.width();
@@ -129,12 +130,12 @@ void bind_rows(nb::module_& m) {
                 auto d_output_bias = owned<float>({static_cast<std::size_t>(n_labels)});
                 const RowGradients out{d_input.data(), d_hidden_bias.data(), d_output.data(), d_output_bias.data()};
                 const double loss =
-                    released([&] { return self.gradients(rows, n_examples, mean_labels, weights, out, n_threads); });
+                    released([&] { return self.gradients(rows, {n_examples, mean_labels}, n_together, weights, out, n_threads); });
                 return std::tuple(loss, d_input, d_hidden_bias, d_output, d_output_bias);
             },
             "input"_a.noconvert(), "hidden_bias"_a.noconvert(), "output"_a.noconvert(),
             "output_bias"_a.noconvert(), "counts"_a.noconvert(), "label_weight"_a.noconvert().none(), "n_examples"_a,
-            "mean_labels"_a, "sample_weight"_a.noconvert().none(), "n_threads"_a,
+            "mean_labels"_a, "n_together"_a, "sample_weight"_a.noconvert().none(), "n_threads"_a,
             "The summed loss, and the gradients of the rows and biases of the hidden layer and of the output.");
 
     m.def(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "base/parallel.h"
 #include "base/scratch.h"
@@ -64,15 +65,15 @@ void OwnBatch::gather_labels(const CsrInput& y, std::span<const Index> rows, std
     active_.add(numbers(label_ids_.size()));
 }
 
-double OwnBatch::gradients(const FetchedRows& rows, Index n_examples, float mean_labels, const float* sample_weight,
-                           const RowGradients& out, int n_threads) {
+double OwnBatch::gradients(const FetchedRows& rows, const LabelFacts& facts, Index n_together,
+                           const float* sample_weight, const RowGradients& out, int n_threads) {
     const FlushDenormals flush;
     if (n_ == 0) {
         std::fill_n(out.hidden_bias, config_.width(), 0.0f);
         return 0.0;
     }
     forward(rows, n_threads);
-    const double sum = loss(rows, n_examples, mean_labels, sample_weight, n_threads);
+    const double sum = loss(rows, facts, n_together, sample_weight, n_threads);
     backward_output(out, n_threads);
     backward_input(out, n_threads);
     return sum;
@@ -104,24 +105,67 @@ void OwnBatch::forward(const FetchedRows& rows, int n_threads) {
     });
 }
 
-double OwnBatch::loss(const FetchedRows& rows, Index n_examples, float mean_labels, const float* sample_weight,
-                      int n_threads) {
+// A label that an example does not carry is in the set of this part with the chance r, in one set for the whole batch it
+// would be with the larger chance R. So that gradients have the mean that they would have then, such a label counts R / r
+// times: in binary cross-entropy as a weight of its term, in softmax as one of exp(z), which a shift is. The rest is the
+// correction of the whole batch (worker.cpp).
+void OwnBatch::correct(const FetchedRows& rows, const LabelFacts& facts, Index n_together) {
     const Index others = n_ - 1, uniform = config_.active.uniform;
-    std::vector<float> shift(static_cast<std::size_t>(active_.size()), 0.0f), weight;
-    if (config_.prior_correction != 0 && (others > 0 || uniform > 0)) {
-        LabelPrior prior(active_.size(), config_.n_labels);
-        prior.set(rows.counts, n_examples, 0);
-        for (Index i = active_.n_certain(); i < active_.size(); ++i)
-            shift[i] = config_.prior_correction * prior.log_inclusion(static_cast<Id>(i), others, uniform);
+    const bool is_softmax = config_.loss == LossKind::softmax;
+    shift_.assign(static_cast<std::size_t>(active_.size()), 0.0f);
+    weight_.assign(shift_.size(), 1.0f);
+    if (others == 0 && uniform == 0) return;
+    LabelPrior prior(active_.size(), config_.n_labels);
+    prior.set(rows.counts, facts.n_examples, 0);
+    for (Index i = active_.n_certain(); i < active_.size(); ++i) {
+        const Id label = static_cast<Id>(i);
+        const float own = prior.log_inclusion(label, others, uniform);
+        const float together = n_together == n_ ? own : prior.log_inclusion(label, n_together - 1, uniform);
+        shift_[i] = config_.prior_correction * together + (is_softmax ? own - together : 0.0f);
+        if (!is_softmax) weight_[i] = std::exp(together - own);
     }
+}
+
+double OwnBatch::loss(const FetchedRows& rows, const LabelFacts& facts, Index n_together, const float* sample_weight,
+                      int n_threads) {
+    correct(rows, facts, n_together);
+    std::vector<float> of_rows;
     for (Index b = 0; b < n_ && (sample_weight || config_.example_power != 0); ++b) {
         const Index n_own = active_.target_begin()[b + 1] - active_.target_begin()[b];
-        const float ratio = mean_labels / static_cast<float>(std::max<Index>(1, n_own));
+        const float ratio = facts.mean_labels / static_cast<float>(std::max<Index>(1, n_own));
         const float by_labels = config_.example_power == 0 ? 1.0f : std::pow(ratio, config_.example_power);
-        weight.push_back((sample_weight ? sample_weight[b] : 1.0f) * by_labels);
+        of_rows.push_back((sample_weight ? sample_weight[b] : 1.0f) * by_labels);
     }
-    return active_set_loss(config_.loss, active_, n_, logits_.data(), shift.data(), {},
-                           weight.empty() ? nullptr : weight.data(), rows.label_weight, n_threads);
+    const double sum = active_set_loss(config_.loss, active_, n_, logits_.data(), shift_.data(), {},
+                                       of_rows.empty() ? nullptr : of_rows.data(), rows.label_weight, n_threads);
+    const bool is_whole = n_together == n_ || config_.loss == LossKind::softmax;
+    return is_whole ? sum : sum + weigh_negatives(of_rows, n_threads);
+}
+
+// Multiplies the gradients of the labels that an example does not carry; returns what that adds to the loss. Their
+// gradients are sigmoids of the logits times the weight of the example, and -log(1 - sigmoid) is their loss.
+double OwnBatch::weigh_negatives(const std::vector<float>& of_rows, int n_threads) {
+    constexpr float below_one = 1.0f - 0x1p-20f;
+    const Index n = active_.size();
+    std::vector<double> added(static_cast<std::size_t>(n_), 0.0);
+    parallel_for(n_threads, 0, n_, 8, [&](Index first, Index last) {
+        std::vector<float> kept;
+        for (Index b = first; b < last; ++b) {
+            float* gradient = logits_.data() + b * n;
+            const std::span<const Id> targets{active_.targets().data() + active_.target_begin()[b],
+                                              active_.targets().data() + active_.target_begin()[b + 1]};
+            kept.clear();
+            for (const Id t : targets) kept.push_back(std::exchange(gradient[t], 0.0f));
+            const float of_row = of_rows.empty() ? 1.0f : of_rows[b];
+            for (Index i = active_.n_certain(); i < n && of_row > 0; ++i) {
+                const float sigmoid = std::min(gradient[i] / of_row, below_one);
+                added[b] -= of_row * (weight_[i] - 1.0f) * std::log1p(-sigmoid);
+                gradient[i] *= weight_[i];
+            }
+            for (std::size_t i = 0; i < targets.size(); ++i) gradient[targets[i]] = kept[i];
+        }
+    });
+    return std::accumulate(added.begin(), added.end(), 0.0);
 }
 
 void OwnBatch::backward_output(const RowGradients& out, int n_threads) {

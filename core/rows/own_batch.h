@@ -33,6 +33,12 @@ struct RowGradients {
     float* output_bias;
 };
 
+// Of the examples of the whole training.
+struct LabelFacts {
+    Index n_examples;
+    float mean_labels;
+};
+
 class OwnBatch {
 public:
     // One dense hidden layer and one active set for the batch.
@@ -48,9 +54,9 @@ public:
     const std::vector<Id>& features() const { return feature_ids_.ids(); }
     const std::vector<Id>& labels() const { return label_ids_.ids(); }
 
-    // n_examples, mean_labels: of the whole training. sample_weight: one for each example of the batch, or null.
-    // Returns the summed loss.
-    double gradients(const FetchedRows& rows, Index n_examples, float mean_labels, const float* sample_weight,
+    // n_together: examples of the batch that this one is a part of. sample_weight: one for each example of the batch,
+    // or null. Returns the summed loss.
+    double gradients(const FetchedRows& rows, const LabelFacts& facts, Index n_together, const float* sample_weight,
                      const RowGradients& out, int n_threads);
 
 private:
@@ -58,8 +64,10 @@ private:
     void gather_labels(const CsrInput& y, std::span<const Index> rows, std::span<const Id> popular,
                        const CounterRng& draws);
     void forward(const FetchedRows& rows, int n_threads);
-    double loss(const FetchedRows& rows, Index n_examples, float mean_labels, const float* sample_weight,
+    double loss(const FetchedRows& rows, const LabelFacts& facts, Index n_together, const float* sample_weight,
                 int n_threads);
+    void correct(const FetchedRows& rows, const LabelFacts& facts, Index n_together);
+    double weigh_negatives(const std::vector<float>& of_rows, int n_threads);
     void backward_output(const RowGradients& out, int n_threads);
     void backward_input(const RowGradients& out, int n_threads);
 
@@ -71,6 +79,7 @@ private:
     Activations hidden_;
     std::unique_ptr<ActiveProducts> products_;
     std::vector<float> logits_;  // (batch, active): logits, then their gradients
+    std::vector<float> shift_, weight_;  // of the active labels
 };
 
 }  // namespace hashslide

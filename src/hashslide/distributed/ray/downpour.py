@@ -167,6 +167,7 @@ class _Workers:
             plan,
             math.ceil(training.n_rows / plan.batch_size),
             training.block_rows // plan.batch_size,
+            n,
             training.n_fetch,
             training.n_push,
             training.timeout_s,
@@ -262,7 +263,12 @@ class _Training:
         if not is_first:
             return
         so_far = self._records[block.epoch]
-        self._records[block.epoch] = Learned(*(a + b for a, b in zip(so_far, learned, strict=True)))
+        self._records[block.epoch] = Learned(
+            examples=so_far.examples + learned.examples,
+            loss=so_far.loss + learned.loss,
+            batches=so_far.batches + learned.batches,
+            active=so_far.active + learned.active,
+        )
         self._withdraw(block)
         if self._queue.is_learned(block.epoch):
             self._record(block.epoch)

@@ -43,9 +43,9 @@ class Rank:
     def open_store(self) -> tuple[str, int]:
         """Open the store at which the ranks meet; return its address. The system chooses the port."""
         import ray
-        from torch.distributed import TCPStore
+        from torch.distributed.distributed_c10d import TCPStore
 
-        host = ray.util.get_node_ip_address()
+        host = str(ray.util.get_node_ip_address())
         self._store = TCPStore(
             host,
             0,
@@ -59,7 +59,7 @@ class Rank:
     def run(self, program: Callable[[Exchange], Any], address: tuple[str, int]) -> Any:
         """Join the group and return what the program returns."""
         from torch import distributed
-        from torch.distributed import TCPStore
+        from torch.distributed.distributed_c10d import TCPStore
 
         from hashslide.distributed.gloo import GlooExchange
 

@@ -36,6 +36,7 @@ class ReplicaPlan:
         Of an epoch.
     block_batches : int
         Of a block.
+    n_replicas : int
     n_fetch, n_push : int
     timeout_s : float
         How long to wait for a store.
@@ -44,6 +45,7 @@ class ReplicaPlan:
     plan: Plan
     n_batches: int
     block_batches: int
+    n_replicas: int
     n_fetch: int
     n_push: int
     timeout_s: float
@@ -133,7 +135,9 @@ class Replica:
                 missing,
                 self._client.rows(where, [reply for reply, _ in replies], self._has_label_weight),
             )
-            batch_loss, gradients = self._step.gradients(rows, hidden_bias, plan.n_threads)
+            batch_loss, gradients = self._step.gradients(
+                rows, hidden_bias, len(batch.rows) * how.n_replicas, plan.n_threads
+            )
             accrued.append((touched, gradients))
             n_accrued += len(batch.rows)
             loss, examples, active = (

@@ -38,11 +38,13 @@ class RowsNetwork(ShardedNetwork):
     ranks have pushed, in the order of the ranks, and updates each row once. A rank sends 2 s H t bytes a
     step, with s bytes a number and H hidden units, and 4 bytes for each row's number.
 
-    **Batch size and learning rate.** The global batch stays that of the single process, each of W ranks has 1
-    / W of it, and the learning rate stays the same: gradients are sums over the global batch (means for
-    `SGD`), each rank's own correction makes its part right in the mean, and so an update has the mean and the
-    size that it has in the single process. Only the negatives are noisier, as each example meets those of a
-    smaller batch. To give each machine more to do, raise the batch size, as in a single process.
+    **Batch size and learning rate.** The global batch stays that of the single process, each of W ranks has
+    1 / W of it, and the learning rate stays the same: gradients are sums over the global batch (means for
+    `SGD`), and so an update has the size that it has in the single process. A label that an example does not
+    carry is in the active set of a rank's part with a chance r, and in one set for the global batch it would be
+    with a larger chance R; where it is, it counts R / r times, so that an update has the mean of the single
+    process as well. Only its noise is larger, as each example meets fewer negatives. To give each machine more
+    to do, raise the batch size, as in a single process.
 
     The same bits for the same number of ranks; with one rank, those of `Network`.
 
@@ -117,8 +119,8 @@ class RowsNetwork(ShardedNetwork):
             The mean size of the ranks' active sets.
         """
         touched = self._own_step.start(Batch(x, y, rows, sample_weight), self.step + 1)
-        fetched = self._fetch(touched)
-        loss, gradients = self._own_step.gradients(fetched, self._hidden_bias(), n_threads)
+        fetched, n_together = self._fetch(touched, len(rows))
+        loss, gradients = self._own_step.gradients(fetched, self._hidden_bias(), n_together, n_threads)
         self._accrued.append((touched, gradients))
         self._rate, self._n_threads = learning_rate, n_threads
         reports = self._push(Report(loss, len(rows), len(touched.labels)), counts=True)
@@ -154,15 +156,15 @@ class RowsNetwork(ShardedNetwork):
     def _hidden_bias(self) -> NDArray[np.float32]:
         return self.shards.shared_state(["weight"])["input.bias"]
 
-    def _fetch(self, touched: Touched) -> Rows:
-        """Return copies of the touched rows."""
+    def _fetch(self, touched: Touched, n_examples: int) -> tuple[Rows, int]:
+        """Return copies of the touched rows, and how many examples all ranks have."""
         missing = self._cache.missing(touched)
         where = self._client.where(missing)
-        asked = self.exchange.all_to_all(self._client.requests(where), "rows")
-        replies = self.exchange.all_to_all([self._owner.reply(request) for request in asked], "rows")
-        return self._cache.completed(
-            touched, missing, self._client.rows(where, replies, self._has_label_weight)
-        )
+        requests = [np.append(request, np.int32(n_examples)) for request in self._client.requests(where)]
+        asked = self.exchange.all_to_all(requests, "rows")
+        replies = self.exchange.all_to_all([self._owner.reply(request[:-1]) for request in asked], "rows")
+        rows = self._client.rows(where, replies, self._has_label_weight)
+        return self._cache.completed(touched, missing, rows), sum(int(request[-1]) for request in asked)
 
     def _push(self, report: Report, counts: bool) -> list[Report]:
         """Tell the ranks of a batch and, where it is time to, push what has accrued; return all ranks'

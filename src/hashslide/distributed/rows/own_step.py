@@ -94,9 +94,9 @@ class LabelFacts:
 class OwnStep:
     """Makes one machine's batches into gradients: the step of `Network.train_batch` without the updates.
 
-    The active set is that of this machine's batch alone, and so is the correction for how likely a label was
-    to be in it: a gradient is right in the mean for each machine by itself, and their sum is that of the
-    global batch.
+    The active set is that of this machine's batch alone. Negatives are weighted by how much likelier they were in
+    one set for the global batch: the sum of the machines' gradients has the mean of the gradient that this
+    gives.
 
     Parameters
     ----------
@@ -123,12 +123,21 @@ class OwnStep:
         )
 
     def gradients(
-        self, rows: Rows, hidden_bias: NDArray[np.float32], n_threads: int
+        self, rows: Rows, hidden_bias: NDArray[np.float32], n_together: int, n_threads: int
     ) -> tuple[float, Gradients]:
-        """Return the loss, summed over the examples of the batch that was started, and the gradients."""
+        """Return the loss, summed over the examples of the batch that was started, and the gradients.
+
+        Parameters
+        ----------
+        rows : Rows
+        hidden_bias : float32 array
+        n_together : int
+            Examples of the global batch.
+        n_threads : int
+        """
         loss, *gradients = self._core.gradients(
             *(rows.input, hidden_bias, rows.output, rows.bias, rows.counts, rows.label_weight),
-            *(self._facts.n_examples, self._facts.mean_labels, self._sample_weight, n_threads),
+            *(self._facts.n_examples, self._facts.mean_labels, n_together, self._sample_weight, n_threads),
         )
         return loss, Gradients(*gradients)
 

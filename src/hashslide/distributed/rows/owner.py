@@ -64,11 +64,8 @@ class RowOwner:
         labels = self._by_shard(counts[self._n_owned :], local[n_features:])
         of_features = [_core.copy_input_rows(self._shards, shard, ids) for shard, ids in enumerate(features)]
         of_labels = [_core.copy_output_rows(self._shards, shard, ids) for shard, ids in enumerate(labels)]
-        columns: list[NDArray[Any]] = [np.concatenate(of_features)]
-        for column in zip(*of_labels, strict=True):
-            if column[0] is not None:
-                columns.append(np.concatenate(column))
-        return packed(columns)
+        columns: list[tuple[Any, ...]] = [tuple(of_features), *zip(*of_labels, strict=True)]
+        return packed([np.concatenate(column) for column in columns if column[0] is not None])
 
     def read(self, message: NDArray[np.uint8]) -> Pushed:
         """Return what a message of `RowClient.pushes` holds."""
@@ -78,13 +75,15 @@ class RowOwner:
         sizes = [int(count.sum()) for count in counts]
         local = [reader.take(np.int32, size) for size in sizes]
         hidden_bias = reader.take(np.float32, self._width)
-        rows = [reader.take(np.float32, size, self._width) for size in sizes]
+        of_input, of_output = (reader.take(np.float32, size, self._width) for size in sizes)
         return Pushed(
-            Report(loss, int(examples), int(active)),
-            *(self._by_shard(*pair) for pair in zip(counts, local, strict=True)),
-            *rows,
-            reader.take(np.float32, sizes[1]),
-            hidden_bias,
+            report=Report(loss, int(examples), int(active)),
+            features=self._by_shard(counts[0], local[0]),
+            labels=self._by_shard(counts[1], local[1]),
+            input=of_input,
+            output=of_output,
+            bias=reader.take(np.float32, sizes[1]),
+            hidden_bias=hidden_bias,
         )
 
     def apply(self, pushes: Sequence[Pushed], rate: float, step: int, n_threads: int) -> None:
