@@ -42,13 +42,22 @@ def when_ranks_train(training: subprocess.Popen[str], workers: int, into: float)
     raise RuntimeError(f"the training ended by itself: {training.communicate()[1][-2000:]}")
 
 
+def wait_for_an_epoch(training: subprocess.Popen[str]) -> None:
+    """Return when rank 0 has told of the first epoch."""
+    for line in training.stdout or ():
+        if '"epoch"' in line:
+            return
+    raise RuntimeError(f"the training ended by itself: {training.communicate()[1][-2000:]}")
+
+
 def disturbed(
-    pack: Path, folder: Path, workers: int, timeout: float, number: signal.Signals, into: float
+    pack: Path, folder: Path, workers: int, timeout: float, number: signal.Signals
 ) -> tuple[float, str]:
     """Send a signal to the last rank; return after how long all was over, and what the command said."""
     options = ["--workers", workers, "--epochs", 1000, "--timeout", timeout, "--protocol", "activations"]
     training = started(pack, folder / "m", *options)
-    ranks = when_ranks_train(training, workers, into)
+    wait_for_an_epoch(training)
+    ranks = ranks_below(training.pid, workers)
     everybody = below(training.pid)
     begun = time.monotonic()
     os.kill(ranks[workers - 1], number)
@@ -58,7 +67,7 @@ def disturbed(
     return time.monotonic() - begun, said.strip().splitlines()[-1]
 
 
-def silent(pack: Path, folder: Path, workers: int, timeout: float, into: float) -> tuple[float, str]:
+def silent(pack: Path, folder: Path, workers: int, timeout: float) -> tuple[float, str]:
     """Let the last of some hosts fall silent; return when the others were gone, and what was said."""
     with Hosts(workers, 1.25e8, 1e-4) as hosts:
         processes = []
@@ -66,26 +75,26 @@ def silent(pack: Path, folder: Path, workers: int, timeout: float, into: float) 
             command = [sys.executable, "-m", "torch.distributed.run", f"--nnodes={workers}"]
             command += [f"--node-rank={rank}", "--nproc-per-node=1", f"--master-addr={address(0)}"]
             command += [f"--master-port={PORT}", "-m", "hashslide.distributed", "train", str(pack)]
-            command += ["-o", str(folder / "m"), "--epochs", "1000", "--timeout", str(timeout)]
+            command += ["-o", str(folder / "m"), "--epochs", "1000", "--timeout", str(timeout), "--json"]
             environment = os.environ | {"GLOO_SOCKET_IFNAME": DEVICE, "OMP_NUM_THREADS": "1"}
             processes.append(
                 subprocess.Popen(
                     hosts.command(rank, command),
                     env=environment,
-                    stdout=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE if rank == 0 else subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
                     text=True,
                     start_new_session=True,
                 )
             )
         try:
-            when_ranks_train(processes[0], 1, into)
+            wait_for_an_epoch(processes[0])
             begun = time.monotonic()
             hosts.silence(workers - 1)
-            for process in processes[:-1]:
+            said = processes[0].communicate(timeout=timeout + 60)[1]
+            for process in processes[1:-1]:
                 process.wait(timeout + 60)
             seconds = time.monotonic() - begun
-            said = processes[0].communicate()[1]
         finally:
             for process in processes:
                 for pid in [*below(process.pid), process.pid]:
@@ -138,7 +147,6 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="of each disturbance")
     parser.add_argument("--restarts", type=int, default=6, help="trainings that are killed and resumed")
     parser.add_argument("--epochs", type=int, default=4, help="of those")
-    parser.add_argument("--into", type=float, default=4.0, help="seconds of training before a disturbance")
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as name:
@@ -146,12 +154,12 @@ def main() -> None:
         pack = pack_of(options.data, folder)
         own = (pack, folder, options.workers, options.timeout)
         arms: dict[str, Callable[[], tuple[float, str]]] = {
-            "kill -9": lambda: disturbed(*own, signal.SIGKILL, options.into),
-            "kill -STOP": lambda: disturbed(*own, signal.SIGSTOP, options.into),
+            "kill -9": lambda: disturbed(*own, signal.SIGKILL),
+            "kill -STOP": lambda: disturbed(*own, signal.SIGSTOP),
         }
         why = missing()
         if why is None:
-            arms["silent network"] = lambda: silent(*own, options.into)
+            arms["silent network"] = lambda: silent(*own)
         else:
             say(f"Skipped: the silent network, because {why}.")
         for what, arm in arms.items():

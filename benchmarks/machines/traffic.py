@@ -38,13 +38,20 @@ def ddp(exchange: Exchange, pack: str, width: int, batch: int, steps: int) -> di
     from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
     opened = Pack.open(Path(pack))
-    model = nn.Sequential(
-        nn.EmbeddingBag(opened.n_features, width, mode="sum"), nn.Linear(width, opened.n_labels)
-    )
-    parallel = nn.parallel.DistributedDataParallel(model)
+
+    class Bags(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden = nn.EmbeddingBag(opened.n_features, width, mode="sum")
+            self.output = nn.Linear(width, opened.n_labels)
+
+        def forward(self, ids: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
+            return self.output(self.hidden(ids, starts))
+
+    parallel = nn.parallel.DistributedDataParallel(Bags())
     counted = {"bytes": 0}
 
-    def hook(state: Any, bucket: Any) -> Any:
+    def hook(state, bucket):  # torch refuses annotations but its own
         counted["bytes"] += bucket.buffer().nbytes
         return allreduce_hook(state, bucket)
 
@@ -58,7 +65,7 @@ def ddp(exchange: Exchange, pack: str, width: int, batch: int, steps: int) -> di
         target = torch.zeros(own, opened.n_labels)
         target[np.repeat(np.arange(own), np.diff(y.indptr)), y.indices.astype(np.int64)] = 1
         optimizer.zero_grad()
-        nn.functional.binary_cross_entropy_with_logits(parallel((ids, starts)), target).backward()
+        nn.functional.binary_cross_entropy_with_logits(parallel(ids, starts), target).backward()
         optimizer.step()
     return {"bytes": counted["bytes"] / steps}
 

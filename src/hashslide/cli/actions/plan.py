@@ -39,14 +39,14 @@ def run(options: dict[str, Any], reader: Reader) -> None:
     given = {name: options[name] for name in PARAMETERS if name in options}
     model = SlideClassifier(**given, n_jobs=options["jobs"])
     asked = {name: options[name] for name in ("total_examples", "total_features", "total_labels", "seconds")}
-    found = model.estimate(part.X, part.Y, **asked)
-    loading *= found.shape.n_examples / part.X.shape[0]
     together = None
     if options["machines"] is not None:
         from hashslide.distributed.costs import estimate_machines
 
         network = {name: options[name] for name in ("machines", "network", "delay")}
         together = estimate_machines(model, part.X, part.Y, **network, **asked)
+    found = model.estimate(part.X, part.Y, **asked)
+    loading *= found.shape.n_examples / part.X.shape[0]
     if options["json"]:
         of_machines = {} if together is None else {"together": together.to_dict()}
         print_json({"data": str(part.path), "loading_seconds": loading} | found.to_dict() | of_machines)

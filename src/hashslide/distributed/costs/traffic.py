@@ -1,4 +1,4 @@
-"""How many bytes a machine sends in a step, by protocol: the formulas of docs/how/many_machines.md."""
+"""How many bytes a machine sends in a step, by protocol: the formulas of docs/machines/how_it_works.md."""
 
 from dataclasses import dataclass
 
