@@ -274,6 +274,15 @@ NFetch = Annotated[
 NPush = Annotated[
     int, advanced(metavar="N", min=1, help="With rows: push gradients every N batches.", panel=WORKERS)
 ]
+Wire = Annotated[str, advanced(metavar="float32|bfloat16", help="How activations travel.", panel=WORKERS)]
+Overlap = Annotated[
+    bool | None,
+    advanced(
+        "--overlap/--no-overlap",
+        help="Send examples during the step before; else if there are several machines.",
+        panel=WORKERS,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 EarlyStopping = Annotated[
     bool, _flag("--early-stopping", help="Stop when validation improves no more; keep the best.")

@@ -72,6 +72,12 @@ class DistributedSlideClassifier(SlideClassifier):
     n_fetch, n_push : int, default 1
         With the protocols "rows" and "downpour": rows are fetched, and gradients are pushed, every so many
         batches of a worker.
+    wire : {"float32", "bfloat16"}
+        With the protocol "activations": how these travel. bfloat16 halves the bytes; then the model depends a
+        little on the number of workers.
+    overlap : bool or None, default None
+        With the protocol "activations": whether the examples of a step travel during the step before, which
+        changes no number. None: if there are several machines.
     **parameters
         All others of `SlideClassifier`. `n_jobs` are threads of each worker, by default the CPUs divided
         among them; `callbacks` may hold a `hashslide.callbacks.Checkpoint`, whose folder then has one folder
@@ -96,6 +102,8 @@ class DistributedSlideClassifier(SlideClassifier):
         timeout: float = 60.0,
         n_fetch: int = 1,
         n_push: int = 1,
+        wire: str = "float32",
+        overlap: bool | None = None,
         **parameters: Any,
     ) -> None:
         super().__init__(hidden, **parameters)
@@ -106,6 +114,8 @@ class DistributedSlideClassifier(SlideClassifier):
         self.timeout = timeout
         self.n_fetch = n_fetch
         self.n_push = n_push
+        self.wire = wire
+        self.overlap = overlap
 
     @training
     def fit(
@@ -164,6 +174,8 @@ class DistributedSlideClassifier(SlideClassifier):
                 timeout=self.timeout,
                 n_fetch=self.n_fetch,
                 n_push=self.n_push,
+                wire=self.wire,
+                overlap=self.overlap,
                 eval_set=_encoded(eval_set, examples.labels),
                 checkpoint=None if checkpoint is None else as_path(checkpoint.folder).absolute(),
                 checkpoint_every="5min" if checkpoint is None else checkpoint.every,

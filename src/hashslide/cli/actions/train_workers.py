@@ -31,7 +31,7 @@ def __dir__() -> list[str]:
 
 
 _OF_PROCESSES = ("callbacks", "n_jobs")  # parameters that each process has for itself
-OF_WORKERS = ("protocol", "engine", "shards", "timeout", "n_fetch", "n_push")
+OF_WORKERS = ("protocol", "engine", "shards", "timeout", "n_fetch", "n_push", "wire", "overlap")
 
 
 def given_without_workers(context: typer.Context, names: Iterable[str] = OF_WORKERS) -> None:
@@ -80,6 +80,8 @@ def fit(
         timeout=options["timeout"],
         n_fetch=options["n_fetch"],
         n_push=options["n_push"],
+        wire=options["wire"],
+        overlap=options["overlap"],
         classes=classes if part.label_names is None else None,
         feature_names=feature_names,
         eval_set=None if held_out is None else (held_out.X, held_out.Y),

@@ -75,6 +75,8 @@ def train(
     timeout: opt.Timeout = 60.0,
     n_fetch: opt.NFetch = 1,
     n_push: opt.NPush = 1,
+    wire: opt.Wire = "float32",
+    overlap: opt.Overlap = None,
     keep_examples: Annotated[
         int,
         opt.advanced(metavar="N", min=0, help="Of texts: keep N of each label in MODEL.", panel=opt.FILES),

@@ -13,6 +13,7 @@ from hashslide import model_file
 from hashslide._checks import check_choice, check_float, check_int
 from hashslide._interface import setting
 from hashslide.callbacks import Checkpoint
+from hashslide.distributed.sharded.wire import WIRES
 from hashslide.errors import InputError
 from hashslide.estimator.saving import plain_parameters, restore_parameters
 
@@ -34,6 +35,8 @@ _PLAIN = (
     "timeout",
     "n_fetch",
     "n_push",
+    "wire",
+    "overlap",
     "checkpoint_every",
     "checkpoint_keep",
     "resume",
@@ -65,6 +68,12 @@ class Job:
         Seconds after which a rank that does not answer counts as lost.
     n_fetch, n_push : int, default 1
         With "rows" and "downpour": rows are fetched, and gradients are pushed, every so many batches.
+    wire : {"float32", "bfloat16"}
+        With "activations": how they travel. bfloat16 halves the bytes; then the model depends a little on the
+        number of ranks, and on where a training was resumed.
+    overlap : bool, optional
+        With "activations": whether examples travel during the step before, which changes no number. None: if
+        there are several machines.
     classes, feature_names : array of str, optional
         Names, where the pack has none.
     eval_set : (X, Y), optional
@@ -96,6 +105,8 @@ class Job:
     timeout: float = 60.0
     n_fetch: int = 1
     n_push: int = 1
+    wire: str = "float32"
+    overlap: bool | None = None
     classes: NDArray[Any] | None = None
     feature_names: NDArray[Any] | None = None
     eval_set: tuple[csr_matrix, csr_matrix] | None = field(default=None, repr=False)
@@ -117,6 +128,10 @@ class Job:
                 raise InputError(
                     f"{setting(name, value)} goes with the protocols rows and downpour, not {self.protocol}."
                 )
+        if check_choice("wire", self.wire, WIRES) != "float32" and self.protocol != "activations":
+            raise InputError(
+                f"{setting('wire', self.wire)} goes with the protocol activations, not {self.protocol}."
+            )
         if self.checkpoint is not None:
             Checkpoint(self.checkpoint, self.checkpoint_every)
         elif self.resume:

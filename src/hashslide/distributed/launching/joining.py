@@ -1,7 +1,6 @@
 """Becoming one of the ranks that torchrun has started, and finding out whom the others have lost."""
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -47,7 +46,6 @@ def joined(timeout_s: float) -> Iterator[Exchange]:
     from hashslide.distributed.gloo import GlooExchange
     from hashslide.distributed.launching.watchdog import Watchdog
 
-    warnings.filterwarnings("ignore", message="The given buffer is not writable")  # it is only sent
     try:
         exchange = GlooExchange.join(timeout_s)
         watchdog = Watchdog(exchange.rank, exchange.size, timeout_s)

@@ -112,6 +112,9 @@ def facts_of(job: Job, fit: Fit, protocol: str) -> dict[str, Any]:
         "examples": len(fit.data.rows),
         "protocol": protocol if job.protocol == "auto" else job.protocol,
         "shards": job.shards,
+        "n_fetch": job.n_fetch,
+        "n_push": job.n_push,
+        "wire": job.wire,
         "seed": fit.seed,
         "label_weight": weight if is_short else _digest(np.asarray(weight, np.float32)),
     }

@@ -1,10 +1,12 @@
 """The network of each protocol, and which protocol "auto" stands for."""
 
+import socket
 import sys
 
 from hashslide.csr import Csr
 from hashslide.distributed.costs import auto_protocol
 from hashslide.distributed.exchange import Exchange
+from hashslide.distributed.launching.agreement import gather
 from hashslide.distributed.launching.job import Job
 from hashslide.distributed.rows import RowsNetwork
 from hashslide.distributed.sharded import ShardedNetwork
@@ -46,7 +48,10 @@ def decide_protocol(
 def make_network(
     job: Job, protocol: str, config: NetworkConfig, features: Sharding, labels: Sharding, exchange: Exchange
 ) -> ShardedNetwork:
-    """Return the untrained network of a protocol, of which this rank has its shards."""
+    """Return the untrained network of a protocol, of which this rank has its shards. Collective."""
     if protocol == "rows":
         return RowsNetwork(config, features, labels, exchange, n_fetch=job.n_fetch, n_push=job.n_push)
-    return ShardedNetwork(config, features, labels, exchange)
+    overlap = job.overlap
+    if overlap is None:
+        overlap = len(set(gather(exchange, socket.gethostname()))) > 1
+    return ShardedNetwork(config, features, labels, exchange, wire=job.wire, overlap=overlap)

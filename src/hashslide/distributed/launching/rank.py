@@ -112,7 +112,7 @@ def _train(job: Job, exchange: Exchange, n_threads: int | None, verify: bool) ->
     fit = replace(fit, given=dict(fit.given) | {"callbacks": [*saved, *shown]})
     readers = ReadersOfPack(len(data.rows), job.shards, exchange.rank, exchange.size, pack)
     plan = plan_of(model, settings, settings.epochs, len(start.history), settings.epochs, start.position)
-    run(model, network, fit.given, readers, plan, fit.evaluate, start.best_state)
+    run(model, network, fit.given, network.ahead(readers), plan, fit.evaluate, start.best_state)
     whole = network.assemble()
     exchange.barrier()  # nobody leaves while another one waits for its messages
     if whole is None:
