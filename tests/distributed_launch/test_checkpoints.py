@@ -6,9 +6,12 @@ import shutil
 import pytest
 from launch_helpers import MANIFEST, break_file, job_of
 
-from hashslide.callbacks import EarlyStopping
+from hashslide import SlideClassifier
+from hashslide.callbacks import Checkpoint, EarlyStopping
+from hashslide.data import Pack
 from hashslide.distributed.exchange import Alone
 from hashslide.distributed.launching.checkpoints import Manifest, finished
+from hashslide.distributed.launching.preparing import check_job
 from hashslide.distributed.launching.rank import run_rank
 from hashslide.errors import InputError
 
@@ -99,12 +102,20 @@ def test_other_settings_are_refused(pack, trained, tmp_path, small_examples, cha
 
 
 def test_other_data_are_refused(trained, tmp_path, small_examples):
-    from hashslide.data import Pack
-
     X, Y = small_examples
     other = Pack.build([(X * 2, Y)], tmp_path / "other.pack").path
     with pytest.raises(InputError, match="other data: it is not the same pack"):
         run(other, tmp_path, "again", resume=True)
+
+
+def test_one_process_and_several_workers_do_not_mix_their_checkpoints(pack, trained, tmp_path):
+    one = SlideClassifier(hidden=8, epochs=1, callbacks=[Checkpoint(trained)])
+    with pytest.raises(InputError, match=r"of a training with several workers\. Go on with Distributed"):
+        one.fit(Pack.open(pack), resume_from=trained)
+    one.set_params(callbacks=[Checkpoint(tmp_path / "own")]).fit(Pack.open(pack))
+    job = job_of(pack, tmp_path / "again", checkpoint=tmp_path / "own", resume=True)
+    with pytest.raises(InputError, match="of a training in one process"):
+        check_job(job)
 
 
 def test_early_stopping_goes_on_with_its_best_epoch(pack, tmp_path):

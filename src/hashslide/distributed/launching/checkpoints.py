@@ -7,7 +7,6 @@ so that a training goes on with another one.
 import hashlib
 import json
 import os
-import re
 import shutil
 import time
 import warnings
@@ -23,6 +22,7 @@ from hashslide import model_file
 from hashslide._interface import setting
 from hashslide._os_errors import as_path
 from hashslide.callbacks import Checkpoint
+from hashslide.callbacks.checkpoint import step_folders, step_name
 from hashslide.distributed.launching.agreement import gather, share
 from hashslide.distributed.sharded import ShardedNetwork
 from hashslide.errors import InputError, ModelFileError
@@ -38,7 +38,6 @@ __all__ = [
     "finished",
     "last_manifest",
     "restore",
-    "step_name",
 ]
 
 
@@ -48,7 +47,6 @@ def __dir__() -> list[str]:
 
 MANIFEST = "manifest.hashslide"
 _KIND, _SHARD = "Checkpoint", "Shard"
-_STEP = re.compile(r"epoch-[0-9]{4,}-batch-[0-9]{8,}")
 _BEST = "best."  # prefix of the arrays of the best epoch's network
 OF_DATA = {  # of the facts
     "data": "it is not the same pack",
@@ -56,11 +54,6 @@ OF_DATA = {  # of the facts
     "examples": "the numbers of examples differ",
 }
 _MOST_BATCHES = 1000  # between two looks at the clock
-
-
-def step_name(epoch: int, batch: int) -> str:
-    """Return the name of the folder of a training after so many epochs, and batches of the next one."""
-    return f"epoch-{epoch:04d}-batch-{batch:08d}"
 
 
 def shard_name(shard: int) -> str:
@@ -137,7 +130,7 @@ class ShardedCheckpoint(Checkpoint):
         """Find out now whether files can be written, and remove what a training that died left unfinished."""
         if self._network.exchange.rank == 0:
             super().setup(estimator, context)
-            for path in _steps(as_path(self.folder)):
+            for path in step_folders(as_path(self.folder)):
                 if not (path / MANIFEST).exists():
                     shutil.rmtree(path)
         self._network.exchange.barrier()
@@ -186,7 +179,7 @@ class ShardedCheckpoint(Checkpoint):
 
 def finished(folder: Path) -> list[Path]:
     """Return the checkpoints in a folder that were finished, the last one first."""
-    return [path for path in _steps(folder) if (path / MANIFEST).exists()]
+    return [path for path in step_folders(folder) if (path / MANIFEST).exists()]
 
 
 def last_manifest(folder: Path) -> Manifest | None:
@@ -268,12 +261,6 @@ def check_same_facts(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
             f"the checkpoint was made with {setting(name, old)}, but this training has {value!r}. Give both "
             "the same settings, or train from the beginning in another folder."
         )
-
-
-def _steps(folder: Path) -> list[Path]:
-    """Return the folders of all steps, the last one first."""
-    found = [path for path in folder.iterdir() if _STEP.fullmatch(path.name) and path.is_dir()]
-    return sorted(found, key=lambda path: [int(n) for n in re.findall("[0-9]+", path.name)], reverse=True)
 
 
 def _fault(folder: Path, network: ShardedNetwork) -> str | None:

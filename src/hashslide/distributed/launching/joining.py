@@ -14,6 +14,9 @@ def __dir__() -> list[str]:
     return __all__
 
 
+_START = 60.0  # seconds for all ranks to begin: interpreters are slow on a busy machine
+
+
 def is_rank() -> bool:
     """Tell whether the environment names the rank of this process, as torchrun does."""
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
@@ -46,9 +49,15 @@ def joined(timeout_s: float) -> Iterator[Exchange]:
     from hashslide.distributed.gloo import GlooExchange
     from hashslide.distributed.launching.watchdog import Watchdog
 
+    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     try:
-        exchange = GlooExchange.join(timeout_s)
-        watchdog = Watchdog(exchange.rank, exchange.size, timeout_s)
+        # The store is there before the ranks where torchrun holds it, and else from when rank 0 joins.
+        if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+            watchdog = Watchdog(rank, size, max(timeout_s, _START))
+            exchange = GlooExchange.join(timeout_s)
+        else:
+            exchange = GlooExchange.join(timeout_s)
+            watchdog = Watchdog(rank, size, timeout_s)
     except RuntimeError as error:
         raise WorkerError(
             f"the ranks have not found each other within {timeout_s:g} s: {_first_line(error)} See whether "

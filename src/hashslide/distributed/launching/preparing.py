@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hashslide import model_file
 from hashslide._interface import wording
+from hashslide.callbacks.checkpoint import checkpoint_files
 from hashslide.data.pack import Pack, is_pack
 from hashslide.distributed.launching.checkpoints import check_same_facts, finished, last_manifest
 from hashslide.distributed.launching.job import Job
@@ -82,7 +83,14 @@ def check_folder(job: Job, fit: Fit) -> None:
     InputError
     """
     folder = job.checkpoint
-    if folder is None or not folder.is_dir() or not finished(folder):
+    if folder is None or not folder.is_dir():
+        return
+    if job.resume and checkpoint_files(folder):
+        raise InputError(
+            f"{folder} holds checkpoints of a training in one process, with which several workers cannot go "
+            "on. Name another folder."
+        )
+    if not finished(folder):
         return
     if not job.resume:
         raise InputError(

@@ -37,7 +37,7 @@ class Watchdog:
     ----------
     rank, size : int
     timeout_s : float
-        How long to wait for the store.
+        How long to wait for the store, and for all ranks to begin.
     """
 
     def __init__(self, rank: int, size: int, timeout_s: float) -> None:

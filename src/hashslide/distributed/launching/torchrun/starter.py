@@ -86,7 +86,8 @@ def _start_agent(workers: int, folder: Path, threads: int) -> "subprocess.Popen[
         str(workers),
         str(folder),
     ]
-    own = {"OMP_NUM_THREADS": str(threads), "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "2"}
+    own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # where this process finds its modules
+    own |= {"OMP_NUM_THREADS": str(threads), "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "2"}
     quiet = {"TORCH_CPP_LOG_LEVEL": "FATAL"}  # we explain what has failed
     local = {"GLOO_SOCKET_IFNAME": "lo"}  # all ranks are here
     environment = local | os.environ | own | quiet
