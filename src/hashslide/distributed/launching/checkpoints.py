@@ -31,6 +31,7 @@ from hashslide.estimator.saving import finite_record, restore_position, restore_
 from hashslide.training import TrainingContext
 
 __all__ = [
+    "MANIFEST",
     "OF_DATA",
     "Manifest",
     "ShardedCheckpoint",
@@ -38,6 +39,7 @@ __all__ = [
     "finished",
     "last_manifest",
     "restore",
+    "shard_name",
 ]
 
 

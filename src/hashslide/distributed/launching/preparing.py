@@ -22,7 +22,7 @@ from hashslide.estimator.parameters import check_parameters
 from hashslide.estimator.preparing import untrained_config
 from hashslide.settings.plain import to_plain
 
-__all__ = ["check_job", "facts_of", "prepare"]
+__all__ = ["check_folder", "check_job", "facts_of", "prepare"]
 
 
 def __dir__() -> list[str]:

@@ -26,6 +26,12 @@ from hashslide.training import Examples, Position
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
 
+__all__ = ["Start", "check_same_fit", "open_checkpoint", "take_over"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def open_checkpoint(
     model: "SlideClassifier", source: Any, callbacks: Sequence[Any]
