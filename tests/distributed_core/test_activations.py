@@ -117,17 +117,6 @@ def test_error_feedback_makes_sums_right():
     assert np.abs(fed - exact).max() < 0.02 < np.abs(plain - exact).max()
 
 
-def test_numbers_that_are_not_to_be_rounded_are_not():
-    for name in ("float32", "bfloat16"):
-        wire = Wire(name)
-        values = np.random.default_rng(0).normal(size=17).astype(np.float32)
-        sent = wire.write(values, "gradients", 4)
-        assert len(sent) == wire.length(13, 4)
-        read = wire.read([sent], 4)[0]
-        assert read[13:].tobytes() == values[13:].tobytes()
-        np.testing.assert_allclose(read, values, rtol=2**-8)
-
-
 def one_step(config, data, size, rows, label_weight=None):
     """The assembled network after one step of `size` ranks on some rows, and what they report."""
 
@@ -193,9 +182,10 @@ def test_no_example_at_all_is_no_step(data):
         assert array.tobytes() == before[name].tobytes(), name
 
 
-def test_bytes_are_those_of_the_formula(data):
+@pytest.mark.parametrize("size", [2, 4])
+def test_bytes_are_those_of_the_formula(size, data):
     """4 s H B (W - 1) / W bytes of activations a rank and step, where the ranks have as many examples."""
-    width, batch, size = 32, 96, 4
+    width, batch = 32, 96
 
     def work(exchange):
         network = sharded(config_of(data, hidden=width), data, exchange)
@@ -205,7 +195,7 @@ def test_bytes_are_those_of_the_formula(data):
 
     for sent, rows in on_threads(size, work):
         formula = 4 * 4 * width * batch * (size - 1) / size
-        assert formula <= sent["activations"] <= 1.05 * formula
+        assert formula < sent["activations"] <= 1.05 * formula
         entries = data.x.take(rows).nnz * 8 + data.y.take(rows).nnz * 4
         assert sent["examples"] <= entries + (16 * len(rows) + 12) * (size - 1)
         assert sent.keys() == {"activations", "examples"}
