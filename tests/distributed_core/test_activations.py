@@ -9,8 +9,9 @@ from hashslide.csr import as_csr, as_pattern
 from hashslide.distributed.exchange import Alone
 from hashslide.distributed.reading import ReadersOfData
 from hashslide.distributed.sharded.wire import Wire
-from hashslide.settings import SGD, Adagrad, Negatives
-from hashslide.training import TrainingData
+from hashslide.estimator.preparing import unit_scale
+from hashslide.settings import SGD, Adagrad, Dense, Negatives
+from hashslide.training import Evaluation, Plan, TrainingData, train
 
 CASES = {
     "bce": {},
@@ -199,3 +200,40 @@ def test_bytes_are_those_of_the_formula(size, data):
         entries = data.x.take(rows).nnz * 8 + data.y.take(rows).nnz * 4
         assert sent["examples"] <= entries + (16 * len(rows) + 12) * (size - 1)
         assert sent.keys() == {"activations", "examples"}
+
+
+def test_it_learns_what_one_process_learns(pubmed):
+    """On the whole of pubmed-mesh, with the same batches."""
+    x, y = as_csr(pubmed.X_train), as_pattern(pubmed.Y_train)
+    data = TrainingData(x=x, y=y, rows=np.arange(x.n_rows))
+    settings = {"negatives": Negatives(uniform=250, prior_correction=0.6), "example_power": 0.5}
+    config = config_of(data, hidden=Dense(64, length=5.0), input_scale=unit_scale(data), **settings)
+    plan = Plan(n_epochs=2, first_epoch=0, last_epoch=2, batch_size=256, learning_rate=0.1)
+    judge = Evaluation(as_csr(pubmed.X_test), as_pattern(pubmed.Y_test))
+    one = ordinary(config, data)
+    train(one, data, plan, [])
+
+    def work(exchange):
+        network = sharded(config, data, exchange)
+        train(network, Parts(data, exchange), plan, [])
+        return network.assemble()
+
+    found, expected = judge(on_threads(2, work)[0]), judge(one)
+    assert expected["val_P@1"] > 0.8
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=0.003)
+
+
+class Parts:
+    """A rank's part of the batches of one process."""
+
+    def __init__(self, data, exchange):
+        self._data, self._exchange = data, exchange
+
+    def n_batches(self, batch_size):
+        return self._data.n_batches(batch_size)
+
+    def batches(self, epoch, batch_size, seed, first=0):
+        for batch in self._data.batches(epoch, batch_size, seed, first):
+            rows = np.array_split(batch.rows, self._exchange.size)[self._exchange.rank]
+            yield batch._replace(rows=rows, n_elsewhere=len(batch.rows) - len(rows))
