@@ -21,10 +21,12 @@ class ThreadExchange:
             if other != self.rank:
                 self.bytes_sent[purpose] += part.nbytes
                 self._mail[self.rank, other].put(part.copy())
-        return [
+        received = [
             part if other == self.rank else self._mail[other, self.rank].get(timeout=TIMEOUT_S)
             for other, part in enumerate(parts)
         ]
+        assert sizes is None or [len(part) for part in received] == list(sizes)
+        return received
 
     def start_all_to_all(self, parts, purpose, sizes=None):
         return _Done(self.all_to_all(parts, purpose, sizes))

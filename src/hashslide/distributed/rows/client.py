@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashslide import _core
-from hashslide.distributed.rows.messages import Reader, packed
+from hashslide.distributed.rows.messages import Reader, packed, packed_size
 from hashslide.distributed.rows.own_step import Gradients, Rows, Touched
 from hashslide.distributed.rows.splitting import Split
 from hashslide.distributed.sharding import Sharding
@@ -70,6 +70,16 @@ class RowClient:
     def requests(self, where: Where) -> list[NDArray[np.int32]]:
         """Return what to ask of each owner: the numbers of rows of each of its shards, then these."""
         return [np.concatenate(self._named(where, owner)) for owner in range(self._n_owners)]
+
+    def reply_sizes(self, where: Where, has_label_weight: bool) -> list[int]:
+        """Return the bytes of each owner's answer."""
+        of_row = self._width * np.dtype(self._stored).itemsize
+        of_label = [of_row, 4, 8, *([4] if has_label_weight else [])]
+        sizes = []
+        for owner in range(self._n_owners):
+            n_features, n_labels = (_size(split, owner, self._n_owners) for split in where)
+            sizes.append(packed_size([n_features * of_row, *(n_labels * n_bytes for n_bytes in of_label)]))
+        return sizes
 
     def rows(self, where: Where, replies: Sequence[NDArray[np.uint8]], has_label_weight: bool) -> Rows:
         """Return the rows that the owners' answers hold, in the order of the batch."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["Reader", "packed"]
+__all__ = ["Reader", "packed", "packed_size"]
 
 
 def __dir__() -> list[str]:
@@ -23,6 +23,11 @@ def packed(arrays: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
     for start, array in zip(starts, arrays, strict=False):
         message[start : start + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     return message
+
+
+def packed_size(sizes: Sequence[int]) -> int:
+    """Return the bytes of a message of arrays of so many bytes each."""
+    return sum(_padded(size) for size in sizes)
 
 
 def _padded(n_bytes: int) -> int:

@@ -42,9 +42,9 @@ class RowsNetwork(ShardedNetwork):
     1 / W of it, and the learning rate stays the same: gradients are sums over the global batch (means for
     `SGD`), and so an update has the size that it has in the single process. A label that an example does not
     carry is in the active set of a rank's part with a chance r, and in one set for the global batch it would
-    be with a larger chance R; where it is, it counts R / r times, so that an update has the mean of the single
-    process as well. Only its noise is larger, as each example meets fewer negatives: with less than 64 examples
-    a rank, raise the batch size, as one would in a single process.
+    be with a larger chance R; where it is, it counts R / r times, so that an update has the mean of the
+    single process as well. Only its noise is larger, as each example meets fewer negatives: with less than
+    64 examples a rank, raise the batch size, as one would in a single process.
 
     The same bits for the same number of ranks; with one rank, those of `Network`.
 
@@ -162,7 +162,9 @@ class RowsNetwork(ShardedNetwork):
         where = self._client.where(missing)
         requests = [np.append(request, np.int32(n_examples)) for request in self._client.requests(where)]
         asked = self.exchange.all_to_all(requests, "rows")
-        replies = self.exchange.all_to_all([self._owner.reply(request[:-1]) for request in asked], "rows")
+        sizes = self._client.reply_sizes(where, self._has_label_weight)
+        answers = [self._owner.reply(request[:-1]) for request in asked]
+        replies = self.exchange.all_to_all(answers, "rows", sizes)
         rows = self._client.rows(where, replies, self._has_label_weight)
         return self._cache.completed(touched, missing, rows), sum(int(request[-1]) for request in asked)
 

@@ -94,9 +94,8 @@ class LabelFacts:
 class OwnStep:
     """Makes one machine's batches into gradients: the step of `Network.train_batch` without the updates.
 
-    The active set is that of this machine's batch alone. Negatives are weighted by how much likelier they were
-    in one set for the global batch: the sum of the machines' gradients has the mean of the gradient that this
-    gives.
+    The active set is that of this machine's batch alone. Negatives are weighted by how much likelier they are
+    in one set for the global batch: the sum of the machines' gradients has the mean of that set's gradient.
 
     Parameters
     ----------
