@@ -139,7 +139,7 @@ def draw(
     ax.yaxis.set_major_formatter("{x:g}")
     for labels, sizes in memory.items():
         of_memory.plot(options.machines, sizes, marker="o", markersize=3, label=f"{labels:,} labels")
-    of_memory.set_yscale("log")
+    of_memory.set_yscale("log", base=2)
     of_memory.yaxis.set_major_formatter("{x:g}")
     of_memory.set_ylabel("GB")
     of_memory.set_title("Memory of a machine (calculated)", fontsize=10)

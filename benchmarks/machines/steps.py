@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hashslide import SlideClassifier, data
+from hashslide.csr import Csr
 from hashslide.data import Pack
 from hashslide.distributed.costs import Costs, measure_link
 from hashslide.distributed.exchange import Exchange
@@ -21,6 +23,7 @@ from hashslide.distributed.sharding import Sharding
 from hashslide.estimator.parameters import check_parameters
 from hashslide.estimator.preparing import decide_settings, network_config, training_data, unit_scale
 from hashslide.settings import NetworkConfig
+from hashslide.training import Batch
 
 from ..common.matrices import part_file
 
@@ -86,19 +89,16 @@ def run_steps(
     network = KINDS[protocol](config, features, labels, exchange, **options or {})
     network.set_label_prior(counts, len(opened))
     readers = ReadersOfPack(len(opened), SHARDS, exchange.rank, exchange.size, opened)
-    seconds = []
-    batches = (b for epoch in range(1000) for b in readers.batches(epoch, batch, 0))
-    y = opened.y if n_labels <= opened.n_labels else None
+    source = network.ahead(Widened(readers, config.n_labels))
+    ends = []
+    batches = (b for epoch in range(1000) for b in source.batches(epoch, batch, 0))
     for number, each in enumerate(islice(batches, steps + 1)):
         if number == 1:
             exchange.bytes_sent.clear()
-        begun = time.perf_counter()
-        labels_of = each.y if y is not None else widened(each.y, config.n_labels)
-        network.train_batch(each.x, labels_of, each.rows, 0.05, None, 1)
-        if number:
-            seconds.append(time.perf_counter() - begun)
+        network.train_batch(each.x, each.y, each.rows, 0.05, None, 1)
+        ends.append(time.perf_counter())
     return {
-        "seconds": seconds,
+        "seconds": np.diff(ends).tolist(),
         "sent": {name: n / steps for name, n in exchange.bytes_sent.items()},
         "batch": batch,
         "load": load_of(features, of_features, exchange.size),
@@ -106,9 +106,21 @@ def run_steps(
     }
 
 
-def widened(matrix: Any, width: int) -> Any:
-    """Return a matrix of labels with more columns, which are empty."""
-    return type(matrix).trusted(matrix.indptr, matrix.indices, matrix.data, width)
+class Widened:
+    """A source whose matrices of labels have more columns, which are empty."""
+
+    def __init__(self, source: ReadersOfPack, n_labels: int) -> None:
+        self._source, self._n_labels = source, n_labels
+
+    def n_batches(self, batch_size: int) -> int:
+        """Return the number of batches of an epoch."""
+        return self._source.n_batches(batch_size)
+
+    def batches(self, epoch: int, batch_size: int, seed: int, first: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch."""
+        for batch in self._source.batches(epoch, batch_size, seed, first):
+            y = Csr.trusted(batch.y.indptr, batch.y.indices, batch.y.data, self._n_labels)
+            yield batch._replace(y=y)
 
 
 def load_of(sharding: Sharding, counts: np.ndarray, parts: int) -> dict[str, float]:

@@ -15,20 +15,24 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hashslide.data import Pack
+from hashslide.distributed.costs import Costs
 from hashslide.distributed.costs.traffic import activations, dense_all_reduce, gathered_rows, rows
 from hashslide.distributed.exchange import Exchange
 
 from ..common.harness import Report, say, table
 from .ranks import run
-from .steps import expected, pack_of
+from .steps import SHARDS, expected, pack_of
 
 FORMULAS = {"activations": activations, "rows": rows}
+ARMS = (("activations", 4), ("activations", 2), ("rows", 4))  # with bytes of a number on the way
+SETTINGS = {"random_state": 0}
 
 
 def ddp(exchange: Exchange, pack: str, width: int, batch: int, steps: int) -> dict[str, Any]:
@@ -70,68 +74,72 @@ def ddp(exchange: Exchange, pack: str, width: int, batch: int, steps: int) -> di
     return {"bytes": counted["bytes"] / steps}
 
 
+def of_protocol(
+    pack: Path, costs: Costs, ranks: int, protocol: str, wire: int, options: argparse.Namespace
+) -> tuple[list[str], list[str], dict[str, Any]]:
+    """Train some steps; return the rows of the tables of traffic and of loads, and the figures."""
+    n_labels = costs.config.n_labels
+    arguments = {
+        "pack": str(pack),
+        "protocol": protocol,
+        "settings": SETTINGS,
+        "steps": options.steps,
+        "n_labels": n_labels,
+        "options": {"wire": "bfloat16"} if wire == 2 else {},
+    }
+    found = run(ranks, "benchmarks.machines.steps:run_steps", arguments)
+    step = replace(costs.size(ranks, found[0]["batch"]), wire_bytes=wire)
+    figures = {
+        "counted": float(np.mean([sum(of_rank["sent"].values()) for of_rank in found])),
+        "formula": sum(FORMULAS[protocol](step).values()),
+        "gathered": gathered_rows(step),
+        "dense": dense_all_reduce(step),
+    }
+    name = f"{protocol}, bfloat16" if wire == 2 else protocol
+    place = [pack.stem, f"{n_labels:,}", str(ranks)]
+    ratios = figures["counted"] / figures["formula"], figures["dense"] / figures["counted"]
+    row = [place[0], name, *place[1:], *(f"{n_bytes / 1e6:,.2f}" for n_bytes in figures.values())]
+    loads = [found[0][of][over] for of in ("load", "label_load") for over in ("shards", "ranks")]
+    facts = {"data": pack.stem, "labels": n_labels, "ranks": ranks, "protocol": name, "loads": loads}
+    row += [f"{ratios[0]:.3f}", f"{ratios[1]:,.0f}"]
+    return row, [*place, *(f"{load:.3f}" for load in loads)], facts | figures
+
+
+def of_ddp(pack: Path, costs: Costs, ranks: int) -> list[str]:
+    """Train with DistributedDataParallel; return the row of the table."""
+    batch = 64 * ranks
+    arguments = {"pack": str(pack), "width": costs.config.width, "batch": batch, "steps": 2}
+    reduced = run(ranks, "benchmarks.machines.traffic:ddp", arguments)[0]["bytes"]
+    counted = 2 * (ranks - 1) / ranks * reduced
+    formula = dense_all_reduce(costs.size(ranks, batch))
+    figures = f"{counted / 1e6:,.1f}", f"{formula / 1e6:,.1f}", f"{counted / formula:.3f}"
+    return [pack.stem, f"{costs.config.n_labels:,}", str(ranks), *figures]
+
+
 def compare(options: argparse.Namespace, folder: Path, report: Report) -> None:
     """Print the tables."""
-    sent, loads, dense = [], [], []
+    sent, dense, loads = [], [], []
     for name in options.data:
         pack = pack_of(name, folder)
-        opened = Pack.open(pack)
-        sizes = [0, options.labels] if options.labels > opened.n_labels else [0]
-        for n_labels in sizes:
-            costs = expected(pack, options.settings, n_labels)
+        n_labels = Pack.open(pack).n_labels
+        for labels in dict.fromkeys((n_labels, max(n_labels, options.labels))):
+            costs = expected(pack, SETTINGS, labels)
             for ranks in options.ranks:
-                for protocol in ("activations", "rows"):
-                    arguments = {
-                        "pack": str(pack),
-                        "protocol": protocol,
-                        "settings": options.settings,
-                        "steps": options.steps,
-                        "n_labels": n_labels,
-                    }
-                    found = run(ranks, "benchmarks.machines.steps:run_steps", arguments)
-                    counted = float(np.mean([sum(of_rank["sent"].values()) for of_rank in found]))
-                    step = costs.size(ranks, found[0]["batch"])
-                    by_formula = sum(FORMULAS[protocol](step).values())
-                    figures = [counted, by_formula, gathered_rows(step), dense_all_reduce(step)]
-                    report.add(
-                        {"data": pack.stem, "labels": step.n_labels, "ranks": ranks, "protocol": protocol}
-                        | dict(zip(("counted", "formula", "gathered", "dense"), figures, strict=True))
-                    )
-                    sent.append(
-                        [pack.stem, protocol, f"{step.n_labels:,}", str(ranks)]
-                        + [f"{figure / 1e6:,.2f}" for figure in figures]
-                        + [f"{counted / by_formula:.3f}", f"{figures[-1] / counted:,.0f}"]
-                    )
-                    say(" ".join(sent[-1]))
-                load = found[0]
-                loads.append(
-                    [pack.stem, f"{step.n_labels:,}", str(ranks)]
-                    + [
-                        f"{load[of][over]:.3f}"
-                        for of in ("load", "label_load")
-                        for over in ("shards", "ranks")
-                    ]
-                )
-        if opened.n_labels <= options.most_dense:
-            for ranks in options.ranks:
-                batch = 64 * ranks
-                arguments = {"pack": str(pack), "width": costs.config.width, "batch": batch, "steps": 2}
-                of_ddp = run(ranks, "benchmarks.machines.traffic:ddp", arguments)[0]["bytes"]
-                counted = 2 * (ranks - 1) / ranks * of_ddp
-                by_formula = dense_all_reduce(expected(pack, options.settings).size(ranks, batch))
-                dense.append(
-                    [
-                        *(pack.stem, f"{opened.n_labels:,}", str(ranks)),
-                        *(f"{counted / 1e6:,.1f}", f"{by_formula / 1e6:,.1f}", f"{counted / by_formula:.3f}"),
-                    ]
-                )
-                report.add({"data": pack.stem, "ranks": ranks, "ddp": counted, "formula": by_formula})
+                for protocol, wire in ARMS:
+                    row, load, facts = of_protocol(pack, costs, ranks, protocol, wire, options)
+                    sent.append(row)
+                    report.add(facts)
+                    say(" ".join(row))
+                loads.append(load)
+                if labels == n_labels <= options.most_dense:
+                    dense.append(of_ddp(pack, costs, ranks))
+                    report.add({"ddp": dense[-1]})
     head = ["data", "protocol", "labels", "ranks", "counted MB", "formula MB", "gathered rows MB", "dense MB"]
     print("bytes that a rank sends in a step\n")
     print(table([*head, "counted / formula", "dense / counted"], sent, 2))
     print("\nDistributedDataParallel, dense gradients\n")
     print(table(["data", "labels", "ranks", "counted MB", "formula MB", "counted / formula"], dense))
-    print("\nlargest load / mean, of 16 virtual shards and of the ranks\n")
+    print(f"\nlargest load / mean, of {SHARDS} virtual shards and of the ranks\n")
     heads = [f"{of}, {over}" for of in ("features", "labels") for over in ("shards", "ranks")]
     print(table(["data", "labels", "ranks", *heads], loads))
 
@@ -150,7 +158,6 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    options.settings = {"random_state": 0}
     with tempfile.TemporaryDirectory() as folder:
         compare(options, Path(folder), Report(options.out, options))
 

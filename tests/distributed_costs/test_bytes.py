@@ -33,7 +33,7 @@ def config_of(x, y, **settings):
     return NetworkConfig(n_features=x.n_columns, n_labels=y.n_columns, **settings)
 
 
-def counted(kind, config, x, y, machines):
+def counted(kind, config, x, y, machines, **options):
     """Bytes that a rank sends in a step, by purpose: the mean of the ranks and of some steps."""
     counts = np.bincount(y.indices, minlength=y.n_columns)
     features = Sharding.balanced(np.bincount(x.indices, minlength=x.n_columns), SHARDS)
@@ -41,7 +41,7 @@ def counted(kind, config, x, y, machines):
     batches = np.random.default_rng(0).permutation(x.n_rows)[: STEPS * BATCH].reshape(STEPS, machines, -1)
 
     def work(exchange):
-        network = kind(config, features, labels, exchange)
+        network = kind(config, features, labels, exchange, **options)
         network.set_label_prior(counts, x.n_rows)
         exchange.bytes_sent.clear()
         for batch in batches:
@@ -74,6 +74,14 @@ def test_the_bytes_are_those_of_the_formula(examples, protocol, settings, machin
     for name, n_bytes in found.items():
         assert n_bytes == pytest.approx(expected[name], rel=0.04)
     assert sum(found.values()) <= 1.05 * sum(expected.values())
+
+
+def test_activations_of_two_bytes_are_half_as_much(examples):
+    x, y = examples
+    config, touched = config_of(x, y), Touched.of(x, y, uniform=UNIFORM)
+    step = StepSize.of(touched, machines=4, batch=BATCH, width=config.width, shards=SHARDS, wire_bytes=2)
+    found = counted(ShardedNetwork, config, x, y, 4, wire="bfloat16")
+    assert found["activations"] == pytest.approx(activations(step)["activations"], rel=0.04)
 
 
 def test_what_others_send_is_counted_by_enumerating(examples):
