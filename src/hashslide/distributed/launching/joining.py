@@ -1,6 +1,7 @@
 """Becoming one of the ranks that torchrun has started, and finding out whom the others have lost."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,13 +24,16 @@ def is_rank() -> bool:
 
 
 @contextmanager
-def joined(timeout_s: float) -> Iterator[Exchange]:
+def joined(timeout_s: float, by_starter: bool = False) -> Iterator[Exchange]:
     """Give the exchange of this process with all other ranks; without torchrun it is alone.
 
     Parameters
     ----------
     timeout_s : float
         How long to wait for another rank.
+    by_starter : bool
+        Whether a starter watches this rank, and will tell what has failed. Otherwise the rank finds that out
+        also when torchrun already asks it to end.
 
     Raises
     ------
@@ -39,6 +43,7 @@ def joined(timeout_s: float) -> Iterator[Exchange]:
     if not is_rank():
         yield Alone()
         return
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # what has failed is said below
     try:
         import torch.distributed as dist
     except ModuleNotFoundError:
@@ -69,6 +74,8 @@ def joined(timeout_s: float) -> Iterator[Exchange]:
         if not _is_of_exchange(error):
             watchdog.close()
             raise
+        if not by_starter:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # for some seconds: then torchrun kills
         lost = watchdog.lost()
         watchdog.close()
         raise WorkerError(_loss(lost, timeout_s, error)) from error

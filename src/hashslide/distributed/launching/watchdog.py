@@ -56,7 +56,7 @@ class Watchdog:
         self._store.set(f"hashslide/host/{rank}", f"{self._host}, process {os.getpid()}")
         self._store.set(self._beats[rank], "0")
         self._store.wait(self._beats)  # so that no later look waits for a key
-        self._looked = time.monotonic()
+        self._looked, self._is_cut_off = time.monotonic(), False
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
         self._thread.start()
@@ -76,7 +76,7 @@ class Watchdog:
         while time.monotonic() < deadline:
             with self._lock:
                 now = time.monotonic()
-                if now - self._looked > _SILENCE:
+                if self._is_cut_off or now - self._looked > _SILENCE:
                     return [f"the rendezvous on {os.environ['MASTER_ADDR']}"]
                 silent = [
                     rank
@@ -104,10 +104,11 @@ class Watchdog:
                 self._store.set(self._beats[self._rank], str(beat))
                 found: list[Any] = self._store.multi_get(self._beats)
             except RuntimeError:  # the machine of the store is gone
+                self._is_cut_off = True
                 continue
             now = time.monotonic()
             with self._lock:
-                self._looked = now
+                self._looked, self._is_cut_off = now, False
                 for rank, value in enumerate(found):
                     if rank not in self._seen or self._seen[rank][0] != value:
                         self._seen[rank] = value, now

@@ -24,7 +24,7 @@ def main(folder: Path) -> int:
     write_note(folder, StartNote.of(rank))
     try:
         job = Job.load(folder / JOB)
-        with joined(job.timeout) as exchange:
+        with joined(job.timeout, by_starter=True) as exchange:
             model = run_rank(job, exchange, verify=False)  # the starter has
         note = EndNote(rank, "done", history=tuple(model.history_) if model is not None else ())
     except WorkerError as error:
