@@ -33,6 +33,8 @@ CORE = (
     "inference",
     "head",
     "network",
+    "distributed",
+    "rows",
     "python",
     "bind",
 )

@@ -19,10 +19,12 @@ namespace nb = nanobind;
 using namespace nb::literals;
 
 void bind_data(nb::module_& m);
+void bind_distributed(nb::module_& m);
 void bind_hash_families(nb::module_& m);
 void bind_head(nb::module_& m);
 void bind_network(nb::module_& m);
 void bind_neuron_index(nb::module_& m);
+void bind_rows(nb::module_& m);
 void bind_sampler(nb::module_& m);
 void bind_settings(nb::module_& m);
 void bind_text(nb::module_& m);
@@ -114,8 +116,10 @@ NB_MODULE(_core, m) {
     bind_hash_families(m);
     bind_head(m);
     bind_neuron_index(m);
+    bind_rows(m);
     bind_sampler(m);
     bind_settings(m);
     bind_network(m);
+    bind_distributed(m);
     bind_text(m);
 }

@@ -46,8 +46,9 @@ void SampledHead::backward(const float* gradients, float* dh, float* dw, float* 
     const Index size = std::ssize(active_.ids);
     scale(gradients, n_threads);
     if (dh)
-        parallel_for(n_threads, 0, n_, ActiveProducts::example_block,
-                     [&](Index first, Index last) { products_->input_gradients(first, last, logits_.data(), dh); });
+        parallel_for(n_threads, 0, n_, ActiveProducts::example_block, [&](Index first, Index last) {
+            products_->input_gradients(first, last, logits_.data(), dh + first * width_);
+        });
     parallel_for(n_threads, 0, size, ActiveProducts::tile, [&](Index first, Index last) {
         if (dw) products_->weight_gradients(first, last, logits_.data(), dw + first * width_);
         if (!db) return;

@@ -12,6 +12,9 @@ namespace hashslide {
 void exact_topk(const Model& model, const Screen* screen, const CsrView& x, const CsrView& excluded, Index k,
                 std::int64_t* labels, float* scores, int n_threads);
 
+// The k best neurons by h . w + b for each row of h (n, width), best first.
+void best_neurons(const OutputLayer& output, const float* h, Index n, Index k, std::vector<Hit>* best, int n_threads);
+
 // One row of the two.
 void write_hits(std::span<const Hit> hits, Index k, std::int64_t* labels, float* scores);
 

@@ -13,43 +13,65 @@ constexpr Index prefetched = 4;  // rows that are asked for ahead of their updat
 
 }  // namespace
 
-InputLayer::InputLayer(Index n_features, Index hidden, const UnitFunction& function, float init_scale,
-                       const OptimizerConfig& optimizer, Precision precision, std::uint64_t seed)
+InputRows::InputRows(Index n_features, Index hidden, float init_scale, const OptimizerConfig& optimizer,
+                     Precision precision, std::uint64_t seed)
     : weight(n_features, hidden, precision, seed, Stream::input_rounding),
-      bias(hidden),
       weight_optimizer(optimizer, n_features, hidden),
-      bias_optimizer(optimizer, 1, hidden),
       n_features_(n_features),
       hidden_(hidden),
-      function_(function),
       init_scale_(init_scale),
       seed_(seed) {}
 
-void InputLayer::initialise_rows(Index first, Index last) {
+void InputRows::initialise_rows(Index first, Index last) {
     weight.draw(first, last, init_scale_, CounterRng(seed_, Stream::input_weight, 0));
 }
 
-void InputLayer::grow(Index n_features) {
+void InputRows::grow(Index n_features) {
     weight.resize(n_features);
     weight_optimizer.grow(n_features);
     initialise_rows(n_features_, n_features);
     n_features_ = n_features;
 }
 
+void InputRows::update(const BatchFeatures& batch, const float* gradient, float rate, Index step, int n_threads) {
+    const Kernels& k = kernels();
+    const Index n_touched = std::ssize(batch.touched());
+    parallel_for(n_threads, 0, n_touched, 64, [&](Index first, Index last) {
+        float* sum = scratch(hidden_);
+        for (Index t = first; t < last; ++t) {
+            if (t + prefetched < n_touched) weight.view().prefetch(batch.touched()[t + prefetched]);
+            const auto values = batch.example_values(t);
+            if (std::ranges::none_of(values, [](float v) { return v != 0; }))
+                continue;  // dropped everywhere: untouched
+            std::fill_n(sum, hidden_, 0.0f);
+            k.weighted_sum(std::ssize(values), batch.examples(t).data(), values.data(), hidden_, gradient, sum);
+            const Index feature = batch.touched()[t];
+            weight.update(feature, step, [&](float* row) { weight_optimizer.update(feature, rate, step, sum, row); });
+        }
+    });
+}
+
+InputLayer::InputLayer(Index n_features, Index hidden, const UnitFunction& function, float init_scale,
+                       const OptimizerConfig& optimizer, Precision precision, std::uint64_t seed)
+    : InputRows(n_features, hidden, init_scale, optimizer, precision, seed),
+      bias(hidden),
+      bias_optimizer(optimizer, 1, hidden),
+      function_(function) {}
+
 void InputLayer::start(Index n, Activations& out) const {
-    out.resize_dense(n, hidden_);
+    out.resize_dense(n, hidden());
     out.scales.resize(n);
     out.has_features.resize(n);
 }
 
 void InputLayer::forward_row(std::span<const Id> ids, std::span<const float> values, Index row,
                              Activations& out) const {
-    float* h = out.values.data() + row * hidden_;
-    std::copy_n(bias.data(), hidden_, h);
+    float* h = out.values.data() + row * hidden();
+    std::copy_n(bias.data(), hidden(), h);
     weight.view().add_all(std::ssize(ids), ids.data(), values.data(), h);
     const bool has_features = std::ranges::any_of(values, [](float v) { return v != 0; });
     out.has_features[row] = has_features;
-    out.scales[row] = function_.forward(hidden_, has_features, h);
+    out.scales[row] = function_.forward(hidden(), has_features, h);
 }
 
 void InputLayer::forward(BatchFeatures& batch, Activations& out, int n_threads) const {
@@ -73,27 +95,13 @@ void InputLayer::predict(const CsrView& x, Index first, Index n, Activations& ou
 void InputLayer::backward(const BatchFeatures& batch, Activations& out, float rate, Index step, int n_threads) {
     const Kernels& k = kernels();
     float* gradient = out.gradients.data();
-    std::vector<float> bias_gradient(hidden_, 0.0f);
+    std::vector<float> bias_gradient(hidden(), 0.0f);
     for (Index b = 0; b < batch.n_examples(); ++b) {
-        function_.backward(hidden_, out.scales[b], out.values.data() + b * hidden_, gradient + b * hidden_);
-        k.axpy(hidden_, 1.0f, gradient + b * hidden_, bias_gradient.data());
+        function_.backward(hidden(), out.scales[b], out.values.data() + b * hidden(), gradient + b * hidden());
+        k.axpy(hidden(), 1.0f, gradient + b * hidden(), bias_gradient.data());
     }
     bias_optimizer.update(0, rate, step, bias_gradient.data(), bias.data());
-
-    const Index n_touched = std::ssize(batch.touched());
-    parallel_for(n_threads, 0, n_touched, 64, [&](Index first, Index last) {
-        float* sum = scratch(hidden_);
-        for (Index t = first; t < last; ++t) {
-            if (t + prefetched < n_touched) weight.view().prefetch(batch.touched()[t + prefetched]);
-            const auto values = batch.example_values(t);
-            if (std::ranges::none_of(values, [](float v) { return v != 0; }))
-                continue;  // dropped everywhere: untouched
-            std::fill_n(sum, hidden_, 0.0f);
-            k.weighted_sum(std::ssize(values), batch.examples(t).data(), values.data(), hidden_, gradient, sum);
-            const Index feature = batch.touched()[t];
-            weight.update(feature, step, [&](float* row) { weight_optimizer.update(feature, rate, step, sum, row); });
-        }
-    });
+    update(batch, gradient, rate, step, n_threads);
 }
 
 }  // namespace hashslide

@@ -1,4 +1,4 @@
-// Sparse input to hidden layer: h = s activation(x W + b) (UnitFunction). One row of W a feature.
+// Sparse input to hidden layer: h = s activation(x W + b) (UnitFunction).
 #pragma once
 
 #include <vector>
@@ -13,9 +13,36 @@
 
 namespace hashslide {
 
-class InputLayer {
+// One row of W a feature, and their optimiser.
+class InputRows {
 public:
     // init_scale: standard deviation of the initial weights, which are 0 before initialise().
+    InputRows(Index n_features, Index hidden, float init_scale, const OptimizerConfig& optimizer, Precision precision,
+              std::uint64_t seed);
+
+    // gradient (batch, hidden): dLoss/d(x W). Owner computes: each touched row is summed, in the order of the batch,
+    // and updated by one thread.
+    void update(const BatchFeatures& batch, const float* gradient, float rate, Index step, int n_threads);
+
+    void initialise() { initialise_rows(0, n_features_); }
+    void grow(Index n_features);
+
+    Index n_features() const { return n_features_; }
+    Index hidden() const { return hidden_; }
+
+    Weights weight;  // (n_features, hidden)
+    Optimizer weight_optimizer;
+
+private:
+    void initialise_rows(Index first, Index last);
+
+    Index n_features_, hidden_;
+    float init_scale_;
+    std::uint64_t seed_;
+};
+
+class InputLayer : public InputRows {
+public:
     InputLayer(Index n_features, Index hidden, const UnitFunction& function, float init_scale,
                const OptimizerConfig& optimizer, Precision precision, std::uint64_t seed);
 
@@ -24,28 +51,17 @@ public:
     // Rows first .. first + n of x, without dropout.
     void predict(const CsrView& x, Index first, Index n, Activations& out, int n_threads) const;
 
-    // out: of forward. out.gradients: dLoss/dh on entry, overwritten. Owner computes: each touched row is summed, in
-    // the order of the batch, and updated by one thread.
+    // out: of forward. out.gradients: dLoss/dh on entry, overwritten.
     void backward(const BatchFeatures& batch, Activations& out, float rate, Index step, int n_threads);
 
-    void initialise() { initialise_rows(0, n_features_); }
-    void grow(Index n_features);
-
-    Index hidden() const { return hidden_; }
-
-    Weights weight;     // (n_features, hidden)
     Array<float> bias;  // (hidden,)
-    Optimizer weight_optimizer, bias_optimizer;
+    Optimizer bias_optimizer;
 
 private:
-    void initialise_rows(Index first, Index last);
     void start(Index n, Activations& out) const;
     void forward_row(std::span<const Id> ids, std::span<const float> values, Index row, Activations& out) const;
 
-    Index n_features_, hidden_;
     UnitFunction function_;
-    float init_scale_;
-    std::uint64_t seed_;
 };
 
 }  // namespace hashslide

@@ -1,6 +1,7 @@
 #include "learning/loss.h"
 
 #include <cmath>
+#include <limits>
 
 #include "simd/kernels.h"
 
@@ -28,28 +29,44 @@ double binary_cross_entropy(Index n, float* z, const float* shift, std::span<con
 // label has no loss.
 double softmax_cross_entropy(Index n, float* z, const float* shift, std::span<const Id> targets,
                              const float* positive_weight) {
-    const Kernels& k = kernels();
     if (targets.empty()) {
         std::fill_n(z, n, 0.0f);
         return 0.0;
     }
-    k.axpy(n, -1.0f, shift, z);
-    for (const Id t : targets) z[t] += shift[t];
-    double mean_target = 0, weight = 0;
-    for (const Id t : targets) {
-        const double a = positive_weight ? positive_weight[t] : 1.0;
-        mean_target += a * z[t];
-        weight += a;
-    }
     const double share = 1.0 / static_cast<double>(targets.size());
-    const float top = k.maximum(n, z);
-    const double total = k.exp_sum(n, top, z);
-    k.scale(n, static_cast<float>(weight * share / total), z);
-    for (const Id t : targets) z[t] -= static_cast<float>(share) * (positive_weight ? positive_weight[t] : 1.0f);
-    return share * (weight * (top + std::log(total)) - mean_target);
+    const SoftmaxPart all = softmax_part(n, z, shift, targets, positive_weight);
+    softmax_gradient(n, z, all.weight * share / all.total, share, targets, positive_weight);
+    return share * (all.weight * (all.top + std::log(all.total)) - all.target);
 }
 
 }  // namespace
+
+SoftmaxPart softmax_part(Index n, float* z, const float* shift, std::span<const Id> targets,
+                         const float* positive_weight) {
+    const Kernels& k = kernels();
+    k.axpy(n, -1.0f, shift, z);
+    for (const Id t : targets) z[t] += shift[t];
+    SoftmaxPart part{-std::numeric_limits<float>::infinity(), 0, 0, 0};
+    for (const Id t : targets) {
+        const double a = positive_weight ? positive_weight[t] : 1.0;
+        part.target += a * z[t];
+        part.weight += a;
+    }
+    if (n == 0) return part;
+    part.top = k.maximum(n, z);
+    part.total = k.exp_sum(n, part.top, z);
+    return part;
+}
+
+void softmax_gradient(Index n, float* z, double factor, double share, std::span<const Id> targets,
+                      const float* positive_weight) {
+    kernels().scale(n, static_cast<float>(factor), z);
+    for (const Id t : targets) z[t] -= static_cast<float>(share) * (positive_weight ? positive_weight[t] : 1.0f);
+}
+
+double first_bias(LossKind kind, double frequency) {
+    return kind == LossKind::bce ? std::log(frequency / (1.0 - frequency)) : std::log(frequency);
+}
 
 double loss_and_gradient(LossKind kind, Index n, float* z, const float* shift, std::span<const Id> targets,
                          const float* positive_weight, float example_weight) {

@@ -7,33 +7,40 @@
 #include "network/network.h"
 
 namespace hashslide {
-namespace {
 
-constexpr Index most = Index{1} << 53;  // of a count: no sum of two overflows, and a double holds it exactly
-
-void visit_optimizer(StateVisitor& visitor, const std::string& weight, Optimizer& optimizer) {
+void visit_optimizer(StateVisitor& visitor, const std::string& array, Optimizer& optimizer) {
     for (const Optimizer::NamedArray& a : optimizer.arrays()) {
         const Index rows = a.array->size() / a.width;
-        visitor.visit({weight + "." + a.name, Role::optimizer,
+        visitor.visit({array + "." + a.name, Role::optimizer,
                        a.width == 1 ? std::vector<Index>{rows} : std::vector<Index>{rows, a.width},
                        a.sums_squares ? Values::squares : Values::numbers},
                       a.array);
     }
 }
 
-void visit_layer(StateVisitor& visitor, const std::string& name, Weights& weight, Array<float>& bias,
-                 Optimizer& weight_optimizer, Optimizer& bias_optimizer, Index rows, Index columns) {
+void visit_weight(StateVisitor& visitor, const std::string& name, Weights& weight, Index rows, Index columns) {
     const ArrayInfo info{name + ".weight", Role::weight, {rows, columns}};
     weight.precision() == Precision::float32 ? visitor.visit(info, &weight.single) : visitor.visit(info, &weight.half);
+}
+
+namespace {
+
+void visit_layer(StateVisitor& visitor, const std::string& name, Weights& weight, Array<float>& bias,
+                 Optimizer& weight_optimizer, Optimizer& bias_optimizer, Index rows, Index columns) {
+    visit_weight(visitor, name, weight, rows, columns);
     visitor.visit({name + ".bias", Role::weight, {bias.size()}}, &bias);
     visit_optimizer(visitor, name + ".weight", weight_optimizer);
     visit_optimizer(visitor, name + ".bias", bias_optimizer);
 }
 
+}  // namespace
+
 void visit_neurons(StateVisitor& visitor, const std::string& name, Neurons& neurons) {
     visit_layer(visitor, name, neurons.weight, neurons.bias, neurons.weight_optimizer, neurons.bias_optimizer,
                 neurons.n(), neurons.width());
 }
+
+namespace {
 
 void visit_ranker(StateVisitor& visitor, Ranker& ranker, const NetworkConfig& config) {
     if (!visitor.enter("ranker.begin", ranker.enabled())) return;
@@ -76,7 +83,7 @@ void visit_candidates(StateVisitor& visitor, Candidates& candidates, const Netwo
     visit_lists(visitor, "candidates.cells", cells.lists, cells.n(), config.n_labels);
     FeatureLists& features = candidates.features;
     if (!visitor.enter("candidates.features.examples", features.lists.n() > 0)) return;
-    visitor.visit({"candidates.features.examples", Role::candidates, {-1}, Values::counts, most}, &features.examples);
+    visitor.visit({"candidates.features.examples", Role::candidates, {-1}, Values::counts, most_counted}, &features.examples);
     if (features.examples.size() > config.n_features)
         throw std::invalid_argument("the network's state has candidate lists of " +
                                     std::to_string(features.examples.size()) + " features; the network has " +
@@ -103,7 +110,7 @@ void check(const ArrayInfo& info, const T* values, Index n) {
     if (info.values == Values::numbers) return;
     if (info.values == Values::offsets) {
         const bool rises =
-            n > 0 && values[0] == 0 && std::is_sorted(values, values + n) && static_cast<Index>(values[n - 1]) <= most;
+            n > 0 && values[0] == 0 && std::is_sorted(values, values + n) && static_cast<Index>(values[n - 1]) <= most_counted;
         if (!rises) throw std::invalid_argument("the array '" + info.name + "' does not rise from 0");
         return;
     }
@@ -134,7 +141,7 @@ void Network::visit_state(StateVisitor& visitor) {
     visit_ranker(visitor, model_.ranker, config_);
 
     std::vector<Index> progress{step_, prior_.n_examples()}, counts = prior_.counts();
-    visitor.visit({"progress", Role::count, {2}, Values::counts, most}, &progress);
+    visitor.visit({"progress", Role::count, {2}, Values::counts, most_counted}, &progress);
     visitor.visit({"label_counts", Role::count, {config_.n_labels}, Values::counts, progress[1]}, &counts);
     if (visitor.replaces()) {
         step_ = progress[0];

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/state.h"
+#include "learning/neurons.h"
 #include "tables/neuron_index.h"
 
 namespace hashslide {
@@ -51,6 +52,14 @@ public:
     // The arrays of one layer's hash tables; NeuronIndex knows what they are.
     virtual void visit_tables(const std::string& /*layer*/, NeuronIndex& /*index*/) {}
 };
+
+constexpr Index most_counted = Index{1} << 53;  // no sum of two such counts overflows, and a double holds it exactly
+
+// Parts that are stored in the same way wherever they are: of `rows` rows of `columns` weights, of an optimiser for
+// the array of that name, of neurons.
+void visit_weight(StateVisitor& visitor, const std::string& name, Weights& weight, Index rows, Index columns);
+void visit_optimizer(StateVisitor& visitor, const std::string& array, Optimizer& optimizer);
+void visit_neurons(StateVisitor& visitor, const std::string& name, Neurons& neurons);
 
 // Throws std::invalid_argument if an array that comes from outside is not what `info` says. n: items.
 void check_shape(const ArrayInfo& info, const std::string& found_type, const std::string& wanted_type,

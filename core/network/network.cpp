@@ -274,9 +274,8 @@ void Network::set_label_prior(const Index* counts, Index n_examples, bool reset_
     if (!reset_bias) return;
     drop_screen();
     for (Index label = 0; label < config_.n_labels; ++label) {
-        const double f = prior_.frequency(static_cast<Id>(label));
-        model_.output.bias[label] =
-            static_cast<float>(config_.loss == LossKind::bce ? std::log(f / (1.0 - f)) : std::log(f));
+        const double frequency = prior_.frequency(static_cast<Id>(label));
+        model_.output.bias[label] = static_cast<float>(first_bias(config_.loss, frequency));
     }
 }
 

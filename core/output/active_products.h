@@ -22,12 +22,15 @@ public:
 
     // h (batch, width) is read until the last product. O(batch * width).
     virtual void start(const float* h, Index batch, Index width, Index n_active) = 0;
+    // The same with the activations that `other`, of the same precision, has started with; it stays as it is until the
+    // last product. O(1).
+    virtual void start_beside(const ActiveProducts& other, Index n_active) = 0;
     // Fetches the rows of the active labels first .. last, a tile, before their first product.
     virtual void gather(const WeightView& weight, const Id* labels, Index first, Index last) = 0;
 
     // z (batch, n_active) += H W^T in the columns of a tile.
     virtual void add_logits(Index first, Index last, float* z) const = 0;
-    // dh (batch, width) = dZ W in the rows of the examples first .. last. dz: (batch, n_active).
+    // dh (last - first, width) = dZ W of the examples first .. last. dz: (batch, n_active).
     virtual void input_gradients(Index first, Index last, const float* dz, float* dh) const = 0;
     // dw (last - first, width) = dZ^T H of a tile.
     virtual void weight_gradients(Index first, Index last, const float* dz, float* dw) const = 0;

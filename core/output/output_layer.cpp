@@ -10,9 +10,20 @@
 namespace hashslide {
 
 void OutputLayer::forward(const ActiveSet& active, const float* h, Index batch, Work& work, int n_threads) const {
-    const Index n = active.size();
     if (!work.products) work.products = make_active_products(weight.precision());
-    work.products->start(h, batch, width(), n);
+    work.products->start(h, batch, width(), active.size());
+    add_logits(active, batch, work, n_threads);
+}
+
+void OutputLayer::forward(const ActiveSet& active, const ActiveProducts& inputs, Index batch, Work& work,
+                          int n_threads) const {
+    if (!work.products) work.products = make_active_products(weight.precision());
+    work.products->start_beside(inputs, active.size());
+    add_logits(active, batch, work, n_threads);
+}
+
+void OutputLayer::add_logits(const ActiveSet& active, Index batch, Work& work, int n_threads) const {
+    const Index n = active.size();
     work.logits.resize(static_cast<std::size_t>(n * batch));
     parallel_for(n_threads, 0, n, ActiveProducts::tile, [&](Index first, Index last) {
         for (Index i = first; i < last; ++i) prefetch(bias.data() + active.ids()[i], 1);
@@ -34,15 +45,13 @@ double active_set_loss(LossKind kind, const ActiveSet& active, Index batch, floa
     parallel_for(n_threads, 0, batch, 8, [&](Index first, Index last) {
         std::vector<float> own_shift;
         for (Index b = first; b < last; ++b) {
-            const std::size_t begin = active.target_begin()[b], end = active.target_begin()[b + 1];
             const bool is_own = b < unshifted.n() && !unshifted.of(b).empty();
             if (is_own) {
                 own_shift.assign(shift, shift + n);
                 for (const Id place : unshifted.of(b)) own_shift[place] = 0.0f;
             }
             losses[b] =
-                loss_and_gradient(kind, n, logits + b * n, is_own ? own_shift.data() : shift,
-                                  {active.targets().data() + begin, end - begin},
+                loss_and_gradient(kind, n, logits + b * n, is_own ? own_shift.data() : shift, active.targets_of(b),
                                   label_weight ? positive_weight.data() : nullptr, row_weight ? row_weight[b] : 1.0f);
         }
     });
@@ -52,8 +61,13 @@ double active_set_loss(LossKind kind, const ActiveSet& active, Index batch, floa
 void OutputLayer::backward_and_update(const ActiveSet& active, Index batch, Work& work, float* h_gradient, float rate,
                                       Index step, int n_threads) {
     parallel_for(n_threads, 0, batch, ActiveProducts::example_block, [&](Index first, Index last) {
-        work.products->input_gradients(first, last, work.logits.data(), h_gradient);
+        backward(first, last, work, h_gradient + first * width());
     });
+    update_active(active, batch, work, rate, step, n_threads);
+}
+
+void OutputLayer::update_active(const ActiveSet& active, Index batch, const Work& work, float rate, Index step,
+                                int n_threads) {
     parallel_for(n_threads, 0, active.size(), ActiveProducts::tile,
                  [&](Index first, Index last) { update_tile(active, first, last, batch, work, rate, step); });
 }

@@ -24,15 +24,23 @@ public:
     };
 
     // Step 4. Gathers the active rows and computes the logits of the batch, tile by tile. h: (batch, hidden), to stay
-    // as it is until backward_and_update.
+    // as it is until the update.
     void forward(const ActiveSet& active, const float* h, Index batch, Work& work, int n_threads) const;
+    // The same for activations that other products have started with, which stay as they are until the update.
+    void forward(const ActiveSet& active, const ActiveProducts& inputs, Index batch, Work& work, int n_threads) const;
 
-    // Steps 6 and 7. h_gradient: (batch, hidden), set to dLoss/dh. Then each active row is updated by the one thread
-    // that computed its gradient.
+    // Step 6, of the examples first .. last. h_gradient: (last - first, hidden), set to dLoss/dh.
+    void backward(Index first, Index last, const Work& work, float* h_gradient) const {
+        work.products->input_gradients(first, last, work.logits.data(), h_gradient);
+    }
+    // Step 7. Each active row is updated by the one thread that computes its gradient.
+    void update_active(const ActiveSet& active, Index batch, const Work& work, float rate, Index step, int n_threads);
+    // Both. h_gradient: (batch, hidden).
     void backward_and_update(const ActiveSet& active, Index batch, Work& work, float* h_gradient, float rate,
                              Index step, int n_threads);
 
 private:
+    void add_logits(const ActiveSet& active, Index batch, Work& work, int n_threads) const;
     void update_tile(const ActiveSet& active, Index first, Index last, Index batch, const Work& work, float rate,
                      Index step);
 };

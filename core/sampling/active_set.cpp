@@ -55,7 +55,7 @@ double LabelPrior::frequency(Id label) const {
 
 float LabelPrior::log_inclusion(Id label, Index others, Index uniform) const {
     const double absent = static_cast<double>(others) * std::log1p(-frequency(label));
-    const double missed = std::log1p(-1.0 / static_cast<double>(counts_.size()));  // by one draw
+    const double missed = std::log1p(-1.0 / static_cast<double>(n_all_));  // by one draw
     const double undrawn = uniform > 0 ? static_cast<double>(uniform) * missed : 0.0;
     return static_cast<float>(std::log(-std::expm1(absent + undrawn)));
 }

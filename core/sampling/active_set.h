@@ -19,9 +19,14 @@ struct ActiveSetConfig {
 // How often each label occurred, and so how likely it is to be active.
 class LabelPrior {
 public:
-    explicit LabelPrior(Index n_labels = 0) : counts_(static_cast<std::size_t>(n_labels), 0) {}
+    explicit LabelPrior(Index n_labels = 0) : LabelPrior(n_labels, n_labels) {}
+    // Of some of n_all labels, from all of which uniform draws are taken.
+    LabelPrior(Index n_labels, Index n_all) : counts_(static_cast<std::size_t>(n_labels), 0), n_all_(n_all) {}
 
-    void grow(Index n_labels) { counts_.resize(static_cast<std::size_t>(n_labels), 0); }
+    void grow(Index n_labels) {
+        counts_.resize(static_cast<std::size_t>(n_labels), 0);
+        n_all_ = n_labels;
+    }
     void set(const Index* counts, Index n_examples, Index n_popular);
     // Other counts of some labels, each once, among more examples. O(labels).
     void update(std::span<const Id> labels, const Index* counts, Index n_examples, Index n_popular);
@@ -36,7 +41,7 @@ public:
 
     void prefetch(Id label) const { __builtin_prefetch(counts_.data() + label); }
     // log of the probability that the label comes with one of `others` random examples or is among `uniform` draws from
-    // all labels: r = 1 - (1 - f)^others (1 - 1/n_labels)^uniform.
+    // all labels: r = 1 - (1 - f)^others (1 - 1/n_all)^uniform.
     float log_inclusion(Id label, Index others, Index uniform) const;
 
 private:
@@ -44,6 +49,7 @@ private:
     void choose_popular(std::vector<Id> candidates, Index n_popular);
 
     std::vector<Index> counts_;
+    Index n_all_;
     std::vector<Id> popular_;
     Index n_examples_ = 0, n_occurrences_ = 0;
 };
@@ -68,6 +74,9 @@ public:
     // The true labels of example b of the batch are at the positions targets()[target_begin()[b] ..].
     const std::vector<Index>& target_begin() const { return target_begin_; }
     const std::vector<Id>& targets() const { return targets_; }
+    std::span<const Id> targets_of(Index b) const {
+        return {targets_.data() + target_begin_[b], targets_.data() + target_begin_[b + 1]};
+    }
 
 private:
     IdMap map_;

@@ -2,11 +2,15 @@
 
 namespace hashslide {
 
-void BatchFeatures::gather(const CsrInput& x, const Index* rows, Index n_rows, float scale, float dropout,
-                           const CounterRng& rng) {
+void BatchFeatures::start() {
     indptr_.assign(1, 0);
     ids_.clear();
     values_.clear();
+}
+
+void BatchFeatures::gather(const CsrInput& x, const Index* rows, Index n_rows, float scale, float dropout,
+                           const CounterRng& rng) {
+    start();
     constexpr Index ahead = 4;  // rows lie far apart
     const float keep = 1.0f / (1.0f - dropout);
     for (Index b = 0; b < n_rows; ++b) {
@@ -15,10 +19,9 @@ void BatchFeatures::gather(const CsrInput& x, const Index* rows, Index n_rows, f
         std::uint64_t draw = static_cast<std::uint64_t>(b) << 32;
         x.each(rows[b], [&](Id id, Index entry) {
             const bool dropped = dropout > 0 && rng.uniform(draw++) < dropout;
-            ids_.push_back(id);
-            values_.push_back(dropped ? 0.0f : x.value(entry) * scale * keep);
+            add(id, dropped ? 0.0f : x.value(entry) * scale * keep);
         });
-        indptr_.push_back(static_cast<Index>(ids_.size()));
+        end_example();
     }
 }
 

@@ -17,6 +17,19 @@ public:
     // `dropout`; the others are scaled by 1 / (1 - dropout).
     void gather(const CsrInput& x, const Index* rows, Index n_rows, float scale, float dropout, const CounterRng& rng);
 
+    // Features may be numbered up to this.
+    void grow(Index n_features) {
+        if (n_features > touched_.capacity()) touched_.grow(n_features);
+    }
+
+    // The same entry by entry, of features that lie somewhere else.
+    void start();
+    void add(Id id, float value) {
+        ids_.push_back(id);
+        values_.push_back(value);
+    }
+    void end_example() { indptr_.push_back(static_cast<Index>(ids_.size())); }
+
     Index n_examples() const { return static_cast<Index>(indptr_.size()) - 1; }
     std::span<const Id> ids(Index example) const { return part(ids_, indptr_, example); }
     std::span<const float> values(Index example) const { return part(values_, indptr_, example); }

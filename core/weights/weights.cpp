@@ -32,7 +32,7 @@ void Weights::draw(Index first, Index last, float deviation, const CounterRng& r
     parallel_for(available_cpus(), first, last, grain, [&](Index begin, Index end) {
         std::vector<float> row(width_);
         for (Index r = begin; r < end; ++r) {
-            const std::uint64_t index = static_cast<std::uint64_t>(r * width_);
+            const std::uint64_t index = name(r) * static_cast<std::uint64_t>(width_);
             for (Index i = 0; i < width_; ++i) row[i] = range * (rng.uniform(index + i) - 0.5f);
             set(r, row.data());
         }

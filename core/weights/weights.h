@@ -25,6 +25,8 @@ public:
         return is_single() ? WeightView{single.data(), nullptr, width_} : WeightView{nullptr, half.data(), width_};
     }
     void resize(Index n) { is_single() ? single.resize(n * width_) : half.resize(n * width_); }
+    // Random numbers know row r as ids[r], as where these are some rows of a larger matrix. ids outlive this.
+    void name_rows(const Id* ids) { ids_ = ids; }
 
     // row becomes the given one, rounded to the nearest.
     void set(Index row, const float* given) {
@@ -67,13 +69,15 @@ public:
 private:
     bool is_single() const { return precision_ == Precision::float32; }
     std::uint64_t key(Index row, Index step) const {
-        return CounterRng(seed_, stream_, static_cast<std::uint64_t>(step)).bits(static_cast<std::uint64_t>(row));
+        return CounterRng(seed_, stream_, static_cast<std::uint64_t>(step)).bits(name(row));
     }
+    std::uint64_t name(Index row) const { return static_cast<std::uint64_t>(ids_ ? ids_[row] : row); }
 
     Index width_;
     Precision precision_;
     std::uint64_t seed_;
     Stream stream_;
+    const Id* ids_ = nullptr;
 };
 
 }  // namespace hashslide

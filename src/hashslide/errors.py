@@ -9,6 +9,7 @@ __all__ = [
     "ModelBusyError",
     "ModelFileError",
     "OutputError",
+    "WorkerError",
 ]
 
 
@@ -49,3 +50,7 @@ class ModelBusyError(HashslideError, RuntimeError):
 
 class CpuError(HashslideError, RuntimeError):
     """``HASHSLIDE_ISA`` names an instruction set that this build or this CPU lacks."""
+
+
+class WorkerError(HashslideError, RuntimeError):
+    """A worker of a training on several processes or machines has died, or does not answer in time."""

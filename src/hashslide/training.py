@@ -80,12 +80,15 @@ class Batch(NamedTuple):
     x, y : Csr
     rows : int64 array
     sample_weight : float32 array, one for each row of x, or None
+    n_elsewhere : int
+        Further examples of the batch that others hold, where several processes make the step together.
     """
 
     x: Csr
     y: Csr
     rows: NDArray[np.int64]
     sample_weight: NDArray[np.float32] | None = None
+    n_elsewhere: int = 0
 
 
 class BatchSource(Protocol):
@@ -462,7 +465,7 @@ def _train_epoch(
             )
         context.position = done = Position(
             done.batch + 1,
-            done.examples + len(batch.rows),
+            done.examples + len(batch.rows) + batch.n_elsewhere,
             done.loss + loss,
             done.active + active,
             time.perf_counter() - started,

@@ -19,7 +19,7 @@ from hashslide.training import Batch, TrainingData
 
 from .pack import BLOCK_BYTES, Pack
 
-__all__ = ["PackedExamples"]
+__all__ = ["PackedExamples", "windows"]
 
 
 def __dir__() -> list[str]:
@@ -64,7 +64,7 @@ class PackedExamples:
         """Yield the batches of an epoch from number `first` on."""
         skipped = first * batch_size
         waiting = np.empty(0, np.int64)
-        for rows in self._windows(epoch, seed, skipped):
+        for rows in windows(self.pack, (0, self.n_rows), [seed, epoch], self.pack.window_bytes, skipped):
             rows = np.concatenate([waiting, rows])
             n_whole = len(rows) - len(rows) % batch_size
             for begin in range(0, n_whole, batch_size):
@@ -72,32 +72,6 @@ class PackedExamples:
             waiting = rows[n_whole:]
         if len(waiting):
             yield Batch(self.x, self.y, waiting)
-
-    def _windows(self, epoch: int, seed: int, skipped: int) -> Iterator[NDArray[np.int64]]:
-        """Yield the rows of each window in their order, without the first `skipped` rows of the epoch.
-
-        The system is asked for the next window while this one is used, and told when one is done with.
-        """
-        size = self.pack.block_rows
-        order = np.random.default_rng([seed, epoch]).permutation(math.ceil(self.n_rows / size))
-        per_window = max(1, self.pack.window_bytes // BLOCK_BYTES)
-        windows = [order[at : at + per_window] for at in range(0, len(order), per_window)]
-        for number, blocks in enumerate(windows):
-            bounds = [(int(b) * size, min((int(b) + 1) * size, self.n_rows)) for b in blocks]
-            n = sum(end - begin for begin, end in bounds)
-            if skipped >= n:
-                skipped -= n
-                continue
-            if number + 1 < len(windows):
-                for block in windows[number + 1]:
-                    end = min((int(block) + 1) * size, self.n_rows)
-                    self.pack.advise(int(block) * size, end, mmap.MADV_WILLNEED)
-            rows = np.concatenate([np.arange(begin, end) for begin, end in bounds])
-            rows = rows[np.random.default_rng([seed, epoch, number]).permutation(n)]
-            yield rows[skipped:]
-            skipped = 0
-            for begin, end in bounds:
-                self.pack.advise(begin, end, mmap.MADV_DONTNEED)
 
     def held_out(self, n: int, seed: int) -> tuple["PackedExamples", Csr, Csr]:
         """Return the examples without the last `n`, and features and labels of these."""
@@ -128,3 +102,45 @@ class PackedExamples:
 
     def _left_out(self) -> tuple[Csr, Csr]:
         return self.pack.examples(self.n_rows, self.pack.n_rows)
+
+
+def windows(
+    pack: Pack, part: tuple[int, int], key: list[int], window_bytes: int, skipped: int
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of each window of a part of a pack in their order, without the first `skipped` rows.
+
+    The system is asked for the next window while this one is used, and told when one is done with.
+
+    Parameters
+    ----------
+    pack : Pack
+    part : pair of int
+        Its examples from the first number up to before the second one.
+    key : list of int
+        The permutations depend on it alone.
+    window_bytes : int
+        About what of the file is held at once.
+    skipped : int
+    """
+    first, last = part
+    size = pack.block_rows
+    order = np.random.default_rng(key).permutation(math.ceil((last - first) / size))
+    per_window = max(1, window_bytes // BLOCK_BYTES)
+    of_windows = [
+        [(first + int(b) * size, min(first + (int(b) + 1) * size, last)) for b in order[at : at + per_window]]
+        for at in range(0, len(order), per_window)
+    ]
+    for number, bounds in enumerate(of_windows):
+        n = sum(end - begin for begin, end in bounds)
+        if skipped >= n:
+            skipped -= n
+            continue
+        if number + 1 < len(of_windows):
+            for begin, end in of_windows[number + 1]:
+                pack.advise(begin, end, mmap.MADV_WILLNEED)
+        rows = np.concatenate([np.arange(begin, end) for begin, end in bounds])
+        rows = rows[np.random.default_rng([*key, number]).permutation(n)]
+        yield rows[skipped:]
+        skipped = 0
+        for begin, end in bounds:
+            pack.advise(begin, end, mmap.MADV_DONTNEED)

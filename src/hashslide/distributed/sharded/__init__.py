@@ -1,0 +1,9 @@
+"""The network whose rows are dealt out to the ranks (docs/how/many_machines.md)."""
+
+from .network import ShardedNetwork
+
+__all__ = ["ShardedNetwork"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,172 @@
+"""Training with Ray: real processes, one of which is killed and one of which stands still for a while."""
+
+import os
+import signal
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+from ranks_in_threads import run_ranks as run_in_threads
+
+from hashslide import metrics
+from hashslide.csr import as_csr
+from hashslide.data.pack import Pack
+from hashslide.distributed.ray import Downpour
+from hashslide.distributed.ray.ranks import run_ranks
+from hashslide.distributed.ray.store import Parameters
+from hashslide.distributed.rows import RowsNetwork
+from hashslide.distributed.sharding import Sharding
+from hashslide.errors import InputError, WorkerError
+from hashslide.network import Network
+from hashslide.settings import Linear, NetworkConfig
+from hashslide.training import Plan, TrainingData, train
+
+ray = pytest.importorskip("ray")
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # actors cannot import a test
+
+N_SHARDS = 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def local_cluster():
+    """One cluster for all of these tests: it takes seconds to start."""
+    ray.init(address="local", num_cpus=5, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def pack(pubmed, tmp_path_factory):
+    path = tmp_path_factory.mktemp("packs") / "pubmed.pack"
+    return Pack.build(iter([(pubmed.X_train, pubmed.Y_train)]), path)
+
+
+def parameters_of(pack, **changes):
+    config = NetworkConfig(
+        n_features=pack.n_features, n_labels=pack.n_labels, hidden=32, seed=3, input_scale=1.0, **changes
+    )
+    counts = np.array(pack.label_counts)
+    return Parameters(
+        config,
+        Sharding.balanced(np.bincount(pack.x.indices, minlength=pack.n_features), N_SHARDS),
+        Sharding.balanced(counts, N_SHARDS),
+        counts,
+        pack.n_rows,
+    )
+
+
+def plan_of(n_epochs, **changes):
+    settings = dict(batch_size=256, learning_rate=0.1, schedule=Linear(), seed=3) | changes
+    return Plan(n_epochs=n_epochs, first_epoch=0, last_epoch=n_epochs, **settings)
+
+
+def precision(network, dataset):
+    best, _ = network.predict_topk(as_csr(dataset.X_test), 1)
+    return metrics.precision_at_k(dataset.Y_test, best, 1)
+
+
+class Faults:
+    """Kills a replica and stops another one early; lets it go on near the end."""
+
+    def __init__(self):
+        self.seen, self._stopped = [], None
+
+    def __call__(self, progress):
+        self.seen.append(progress)
+        if progress.blocks == 6:
+            killed, self._stopped = progress.alive[0], progress.alive[1]
+            os.kill(killed, signal.SIGKILL)
+            os.kill(self._stopped, signal.SIGSTOP)
+        if progress.blocks == progress.n_blocks - 12:
+            os.kill(self._stopped, signal.SIGCONT)
+
+
+def test_downpour_learns_as_well_as_one_process_with_one_replica_killed_and_one_stopped(pack, pubmed):
+    parameters, plan, faults = parameters_of(pack), plan_of(2), Faults()
+    training = Downpour(
+        pack=pack, n_rows=pack.n_rows, parameters=parameters, plan=plan, n_replicas=4, n_stores=2
+    )
+    network = training.train(faults)
+    last = {progress.epoch: progress.examples for progress in faults.seen}
+    assert last == dict.fromkeys(range(2), pack.n_rows), "each example of each epoch, none lost"
+    assert 0 not in faults.seen[-1].alive and len(faults.seen[-1].alive) == 3
+    assert any(1 in progress.late for progress in faults.seen), "others took its block over"
+    assert [record["epoch"] for record in training.history] == [1, 2]
+    alone = Network(parameters.config)
+    alone.set_label_prior(parameters.counts, pack.n_rows)
+    train(alone, TrainingData(x=pack.x, y=pack.y, rows=np.arange(pack.n_rows)), plan, [])
+    assert precision(network, pubmed) == pytest.approx(precision(alone, pubmed), abs=0.005)
+
+
+def test_the_death_of_a_store_ends_the_training_and_names_it(pack):
+    def kill(progress):
+        os.kill(progress.stores[0], signal.SIGKILL)
+
+    training = Downpour(pack=pack, n_rows=2048, parameters=parameters_of(pack), plan=plan_of(3), n_replicas=1)
+    with pytest.raises(WorkerError, match=r"store 0 \(process \d+\) has died .* rows are lost"):
+        training.train(kill)
+
+
+def test_without_any_replica_left_the_training_ends(pack):
+    def kill(progress):
+        os.kill(progress.alive[0], signal.SIGKILL)
+
+    training = Downpour(pack=pack, n_rows=2048, parameters=parameters_of(pack), plan=plan_of(3), n_replicas=1)
+    with pytest.raises(WorkerError, match="all replicas have died"):
+        training.train(kill)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_replicas": 0}, "n_replicas is 0"),
+        ({"n_fetch": 0}, "n_fetch is 0"),
+        ({"n_stores": 3}, "n_shards is 8 for 3 ranks"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_starts(pack, change, message):
+    given = dict(pack=pack, n_rows=2048, parameters=parameters_of(pack), plan=plan_of(1), n_replicas=2)
+    with pytest.raises(InputError, match=message):
+        Downpour(**given | change)
+
+
+def rows_program(path, exchange):
+    """Some steps of the protocol rows; what they make of the model."""
+    pack = Pack.open(path)
+    parameters = parameters_of(pack)
+    network = RowsNetwork(parameters.config, parameters.features, parameters.labels, exchange)
+    network.set_label_prior(parameters.counts, parameters.n_examples)
+    for step in range(4):
+        rows = np.arange(step * 128, (step + 1) * 128)
+        network.train_batch(pack.x, pack.y, np.array_split(rows, exchange.size)[exchange.rank], 0.1)
+    return {name: array.tobytes() for name, array in network.snapshot().items()}
+
+
+def test_actors_that_join_a_gloo_group_learn_the_bits_of_threads(pack):
+    program = partial(rows_program, str(pack.path))
+    assert run_ranks(program, 2) == run_in_threads(2, program)
+
+
+def failing_program(exchange):
+    if exchange.rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    exchange.barrier()
+
+
+def test_a_rank_that_dies_is_named(pack):
+    processes = {}
+    with pytest.raises(WorkerError, match=r"rank 1 \(process (\d+)\) has died; the other ranks") as raised:
+        run_ranks(failing_program, 2, on_start=processes.update)
+    assert f"process {processes[1]})" in str(raised.value)
+
+
+def refusing_program(exchange):
+    if exchange.rank == 1:
+        raise InputError("this rank refuses")
+    exchange.barrier()
+
+
+def test_what_a_rank_refuses_reaches_the_caller(pack):
+    with pytest.raises(InputError, match="this rank refuses"):
+        run_ranks(refusing_program, 2, timeout_s=20)
