@@ -26,29 +26,30 @@ namespace {
 
 using Floats = std::vector<In<float>>;
 
-std::vector<const float*> pointers(const Floats& parts) {
+// One array of each rank, of so many floats.
+std::vector<const float*> of_ranks(const Floats& parts, std::size_t n_ranks, Index size) {
+    if (parts.size() != n_ranks) throw BadInput("there is not one array of each rank.");
     std::vector<const float*> all;
-    for (const In<float>& part : parts) all.push_back(part.data());
+    for (const In<float>& part : parts) {
+        if (static_cast<Index>(part.size()) != size) throw BadInput("an array of a rank has another size.");
+        all.push_back(part.data());
+    }
     return all;
 }
-
-// One array of floats for each rank, of the given sizes.
-template <class Size>
-std::vector<const float*> checked(const Floats& parts, const ModelShards& shards, Size&& size) {
-    const std::vector<Index>& examples = shards.examples_of();
-    if (parts.size() != examples.size()) throw BadInput("there is not one array of each rank.");
-    for (std::size_t r = 0; r < parts.size(); ++r)
-        if (static_cast<Index>(parts[r].size()) != size(r)) throw BadInput("the arrays of the ranks have other sizes.");
-    return pointers(parts);
+// Of the examples that this rank activates.
+std::vector<const float*> of_activated(const Floats& parts, const ModelShards& shards) {
+    return of_ranks(parts, shards.examples_of().size(), shards.activated().size() * shards.config().width());
 }
-
-// Of all examples of a rank; of this rank's own examples.
-std::vector<const float*> of_ranks(const Floats& parts, const ModelShards& shards) {
-    return checked(parts, shards, [&](std::size_t r) { return shards.examples_of()[r] * shards.config().width(); });
-}
-std::vector<const float*> of_own(const Floats& parts, const ModelShards& shards) {
-    const Index own = shards.examples_of()[static_cast<std::size_t>(shards.rank())] * shards.config().width();
-    return checked(parts, shards, [&](std::size_t) { return own; });
+// Runs of all examples.
+std::vector<std::span<const float>> of_all(const Floats& parts, const ModelShards& shards) {
+    std::vector<std::span<const float>> all;
+    Index size = 0;
+    for (const In<float>& part : parts) {
+        all.emplace_back(part.data(), part.size());
+        size += static_cast<Index>(part.size());
+    }
+    if (size != shards.n_examples() * shards.config().width()) throw BadInput("the arrays have not one row an example.");
+    return all;
 }
 
 // A view of memory that belongs to `owner` and changes with its next step.
@@ -62,20 +63,20 @@ std::vector<std::vector<Id>> copied(const std::vector<In<Id>>& arrays) {
     return all;
 }
 
-nb::tuple write(const ModelShards& self, const In<Index>& x_indptr, const In<Id>& x_indices, const In<float>& x_data,
+nb::list write(const ModelShards& self, const In<Index>& x_indptr, const In<Id>& x_indices, const In<float>& x_data,
                const In<Index>& y_indptr, const In<Id>& y_indices, const In<Index>& rows,
-                const std::optional<In<float>>& sample_weight, Index ahead) {
+               const std::optional<In<float>>& sample_weight, Index ahead) {
     const CsrInput x = csr(x_indptr, x_indices, x_data, self.config().n_features);
     const CsrInput y = pattern(y_indptr, y_indices, self.config().n_labels);
     if (x.n_rows() != y.n_rows()) throw BadInput("x and y have different numbers of rows. Give each example one of both.");
     if (sample_weight && static_cast<Index>(sample_weight->size()) != x.n_rows())
         throw BadInput("sample_weight has not one weight for each row of x.");
-    const BatchMessages messages = released([&] {
+    const auto messages = released([&] {
         return self.write(x, y, {rows.data(), rows.size()}, sample_weight ? sample_weight->data() : nullptr, ahead);
     });
     nb::list out;
-    for (const std::vector<Id>& message : messages.to) out.append(to_array(message));
-    return nb::make_tuple(out, to_array(messages.has_features));
+    for (const std::vector<Id>& message : messages) out.append(to_array(message));
+    return out;
 }
 
 nb::dict state_of(const std::set<Role>& wanted, const auto& visit) {
@@ -94,18 +95,16 @@ void bind_phases(nb::class_<ModelShards>& shards) {
     shards
         .def("write", &write, "x_indptr"_a, "x_indices"_a, "x_data"_a, "y_indptr"_a, "y_indices"_a, "rows"_a,
              "sample_weight"_a.none(), "ahead"_a,
-             "What the other ranks need to know of these examples, a message for each; whether each has features.")
+             "What the other ranks need to know of these examples: a message for each.")
         .def(
             "add_up",
-            [](nb::handle_t<ModelShards> handle, const std::vector<In<Id>>& messages, const In<std::int8_t>& has_features,
-               int n_threads) {
+            [](nb::handle_t<ModelShards> handle, const std::vector<In<Id>>& messages, int n_threads) {
                 ModelShards& self = nb::cast<ModelShards&>(handle);
                 std::vector<std::span<const Id>> parts;
                 for (const In<Id>& message : messages) parts.emplace_back(message.data(), message.size());
-                const std::span<const std::int8_t> own(has_features.data(), has_features.size());
-                return view(released([&] { return self.add_up(parts, own, n_threads); }), handle);
+                return view(released([&] { return self.add_up(parts, n_threads); }), handle);
             },
-            "messages"_a, "has_features"_a, "n_threads"_a, "This rank's part of the pre-activations of all examples.")
+            "messages"_a, "n_threads"_a, "This rank's part of the pre-activations of all examples.")
         .def(
             "add_up_rows",
             [](nb::handle_t<ModelShards> handle, const In<Index>& indptr, const In<Id>& indices, const In<float>& data,
@@ -120,14 +119,14 @@ void bind_phases(nb::class_<ModelShards>& shards) {
             "activate",
             [](nb::handle_t<ModelShards> handle, const Floats& parts, int n_threads) {
                 ModelShards& self = nb::cast<ModelShards&>(handle);
-                const auto sums = of_own(parts, self);
+                const auto sums = of_activated(parts, self);
                 return view(released([&] { return self.activate(sums, n_threads); }), handle);
             },
-            "parts"_a, "n_threads"_a, "The activations of this rank's examples.")
+            "parts"_a, "n_threads"_a, "The activations of the examples that this rank activates.")
         .def(
             "score",
             [](ModelShards& self, const Floats& parts, int n_threads) {
-                const auto h = of_ranks(parts, self);
+                const auto h = of_all(parts, self);
                 released([&] { self.score(h, n_threads); });
             },
             "parts"_a, "n_threads"_a)
@@ -137,9 +136,8 @@ void bind_phases(nb::class_<ModelShards>& shards) {
         .def(
             "normalise",
             [](ModelShards& self, const Floats& sums, int n_threads) {
-                const Index size = std::ssize(self.softmax_sums());
-                const auto of_all = checked(sums, self, [&](std::size_t) { return size; });
-                released([&] { self.normalise(of_all, n_threads); });
+                const auto all = of_ranks(sums, self.examples_of().size(), std::ssize(self.softmax_sums()));
+                released([&] { self.normalise(all, n_threads); });
             },
             "sums"_a, "n_threads"_a)
         .def(
@@ -157,23 +155,31 @@ void bind_phases(nb::class_<ModelShards>& shards) {
             "backward_hidden",
             [](nb::handle_t<ModelShards> handle, const Floats& parts, int n_threads) {
                 ModelShards& self = nb::cast<ModelShards&>(handle);
-                const auto dh = of_own(parts, self);
+                const auto dh = of_activated(parts, self);
                 return view(released([&] { return self.backward_hidden(dh, n_threads); }), handle);
             },
             "parts"_a, "n_threads"_a)
-        .def("report_size", &ModelShards::report_size, "n_examples"_a)
+        .def("report", [](const ModelShards& self) { return to_array(self.report()); })
         .def(
             "update_input",
             [](ModelShards& self, const Floats& parts, float rate, int n_threads) {
-                const auto reports =
-                    checked(parts, self, [&](std::size_t r) { return self.report_size(self.examples_of()[r]); });
-                const StepStats stats = released([&] { return self.update_input(reports, rate, n_threads); });
+                const auto dz = of_all(parts, self);
+                released([&] { self.update_input(dz, rate, n_threads); });
+            },
+            "parts"_a, "rate"_a, "n_threads"_a)
+        .def(
+            "stats",
+            [](const ModelShards& self, const std::vector<In<double>>& reports) {
+                std::vector<std::span<const double>> all;
+                for (const In<double>& report : reports) all.emplace_back(report.data(), report.size());
+                const StepStats stats = self.stats(all);
                 return std::pair(stats.loss, stats.active);
             },
-            "parts"_a, "rate"_a, "n_threads"_a, "Loss and active labels of all shards.")
+            "reports"_a, "Loss and active labels of all shards.")
         .def(
             "gather",
-            [](ModelShards& self, const Floats& parts) { self.gather(of_ranks(parts, self)); }, "parts"_a)
+            [](ModelShards& self, const Floats& parts) { self.gather(of_all(parts, self)); }, "parts"_a,
+            "The arrays are to stay until best_labels.")
         .def(
             "best_labels",
             [](const ModelShards& self, Index k, nb::ndarray<std::int64_t, nb::ndim<2>, nb::c_contig> labels,
@@ -243,16 +249,18 @@ void bind_distributed(nb::module_& m) {
         .def(
             "__init__",
             [](ModelShards* self, const NetworkConfig& config, const In<Id>& feature_places, const In<Id>& label_places,
-               Index n_shards, Index rank, const std::vector<In<Id>>& features, const std::vector<In<Id>>& labels) {
+               Index n_shards, Index rank, bool activates_all, const std::vector<In<Id>>& features,
+               const std::vector<In<Id>>& labels) {
                 const Places places{{feature_places.data(), feature_places.size()},
                                     {label_places.data(), label_places.size()},
                                     n_shards,
                                     std::ssize(features)};
-                new (self) ModelShards(config, places, rank, copied(features), copied(labels));
+                new (self) ModelShards(config, places, rank, activates_all, copied(features), copied(labels));
             },
-            "config"_a, "feature_places"_a, "label_places"_a, "n_shards"_a, "rank"_a, "features"_a, "labels"_a,
+            "config"_a, "feature_places"_a, "label_places"_a, "n_shards"_a, "rank"_a, "activates_all"_a, "features"_a, "labels"_a,
             nb::keep_alive<1, 3>(), nb::keep_alive<1, 4>())
         .def_prop_ro("step", &ModelShards::step)
+        .def_prop_ro("n_owned", &ModelShards::n_owned)
         .def("set_mean_labels", &ModelShards::set_mean_labels, "mean"_a)
         .def(
             "set_label_prior",

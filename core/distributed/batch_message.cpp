@@ -8,8 +8,9 @@
 namespace hashslide {
 namespace {
 
-// Numbers of 4 bytes: the counts below; then, one for each example, its features here, its labels here, all its labels,
-// its weight; then pairs of the place and the value of a feature, and the places of the labels.
+// Numbers of 4 bytes: the counts below; then, one for each example, its features here, its labels here, twice the
+// number of all its labels plus whether it has any feature, its weight; then pairs of the place and the value of a
+// feature, and the places of the labels.
 enum Header { n_rows, n_features, n_labels, header_size };
 
 struct Feature {
@@ -29,19 +30,22 @@ void append(std::vector<Id>& message, const Parts&... parts) {
 
 }  // namespace
 
-BatchMessages write_messages(const Places& places, const CsrInput& x, const CsrInput& y, std::span<const Index> rows,
-                             const ExampleWeights& weights, const CounterRng& dropout) {
+std::vector<std::vector<Id>> write_messages(const Places& places, const CsrInput& x, const CsrInput& y,
+                                            std::span<const Index> rows, const ExampleWeights& weights,
+                                            const CounterRng& dropout) {
     constexpr Index ahead = 4;  // rows lie far apart
     const float scale = weights.scale / (1.0f - weights.dropout);
     const auto n = static_cast<Index>(rows.size());
-    std::vector<Draft> drafts(places.n_ranks());
+    thread_local std::vector<Draft> drafts;  // whose memory is kept
+    drafts.resize(places.n_ranks());
     for (Draft& draft : drafts) {
         draft.features_of.assign(n, 0);
         draft.labels_of.assign(n, 0);
+        draft.labels.clear();
+        draft.features.clear();
     }
-    std::vector<Id> all_labels(n, 0), example_weight(n);
+    std::vector<Id> facts(n, 0), example_weight(n);
     std::vector<std::pair<Id, float>> features;  // of a row
-    std::vector<std::int8_t> has_features(n, 0);
     for (Index i = 0; i < n; ++i) {
         if (i + 2 * ahead < n) x.prefetch_offset(rows[i + 2 * ahead]);
         if (i + ahead < n) x.prefetch(rows[i + ahead]);
@@ -59,17 +63,17 @@ BatchMessages write_messages(const Places& places, const CsrInput& x, const CsrI
             Draft& draft = drafts[places.owner(place)];
             draft.features.push_back({place, value});
             ++draft.features_of[i];
-            has_features[i] = 1;
+            facts[i] |= 1;
         }
         y.each(row, [&](Id id, Index) {
             Draft& draft = drafts[places.owner(places.labels[id])];
             draft.labels.push_back(places.labels[id]);
             ++draft.labels_of[i];
-            ++all_labels[i];
+            facts[i] += 2;
         });
         float weight = weights.sample_weight ? weights.sample_weight[row] : 1.0f;
         if (weights.example_power != 0)
-            weight *= std::pow(weights.mean_labels / static_cast<float>(std::max(1, all_labels[i])),
+            weight *= std::pow(weights.mean_labels / static_cast<float>(std::max(1, facts[i] >> 1)),
                                weights.example_power);
         example_weight[i] = std::bit_cast<Id>(weight);
     }
@@ -80,9 +84,9 @@ BatchMessages write_messages(const Places& places, const CsrInput& x, const CsrI
         messages[rank].reserve(header_size + 4 * n + 2 * n_entries + std::ssize(d.labels));
         messages[rank] = {static_cast<Id>(n), static_cast<Id>(n_entries), static_cast<Id>(d.labels.size())};
         const std::span entries(reinterpret_cast<const Id*>(d.features.data()), 2 * d.features.size());
-        append(messages[rank], d.features_of, d.labels_of, all_labels, example_weight, entries, d.labels);
+        append(messages[rank], d.features_of, d.labels_of, facts, example_weight, entries, d.labels);
     }
-    return {std::move(messages), std::move(has_features)};
+    return messages;
 }
 
 Index read_message(const Places& places, std::span<const Id> message, std::span<const std::unique_ptr<ModelShard>> shards,
@@ -94,7 +98,7 @@ Index read_message(const Places& places, std::span<const Id> message, std::span<
         return part;
     };
     const Index n = message[n_rows];
-    const Id *features_of = take(n), *labels_of = take(n), *all_labels = take(n), *weight = take(n);
+    const Id *features_of = take(n), *labels_of = take(n), *facts = take(n), *weight = take(n);
     const Id *features = take(2 * message[n_features]), *labels = take(message[n_labels]);
     for (Index b = 0; b < n; ++b) {
         for (Id i = 0; i < features_of[b]; ++i, features += 2)
@@ -103,7 +107,8 @@ Index read_message(const Places& places, std::span<const Id> message, std::span<
         for (Id i = 0; i < labels_of[b]; ++i, ++labels)
             shards[places.shard(*labels) - first]->add_label(places.local(*labels));
         for (const auto& shard : shards) shard->end_example();
-        rows.n_labels.push_back(all_labels[b]);
+        rows.n_labels.push_back(facts[b] >> 1);
+        rows.has_features.push_back(facts[b] & 1);
         rows.weight.push_back(std::bit_cast<float>(weight[b]));
     }
     return n;

@@ -32,15 +32,11 @@ struct ExampleWeights {
     const float* sample_weight;  // one for each row, or null
 };
 
-// The messages to all ranks about some rows.
-struct BatchMessages {
-    std::vector<std::vector<Id>> to;         // each rank
-    std::vector<std::int8_t> has_features;  // of each row, whether any value is left
-};
-
-// Dropout of feature j of row i of x is the draw i << 32 | j: so it does not depend on who reads the row.
-BatchMessages write_messages(const Places& places, const CsrInput& x, const CsrInput& y, std::span<const Index> rows,
-                             const ExampleWeights& weights, const CounterRng& dropout);
+// The messages to all ranks about some rows. Dropout of feature j of row i of x is the draw i << 32 | j: so it does not
+// depend on who reads the row.
+std::vector<std::vector<Id>> write_messages(const Places& places, const CsrInput& x, const CsrInput& y,
+                                            std::span<const Index> rows, const ExampleWeights& weights,
+                                            const CounterRng& dropout);
 
 // Deals what a message says to the shards `first` .. of this rank; returns the number of examples.
 Index read_message(const Places& places, std::span<const Id> message, std::span<const std::unique_ptr<ModelShard>> shards,

@@ -17,12 +17,14 @@ namespace hashslide {
 
 // What all shards know of the examples of a batch.
 struct BatchRows {
-    std::vector<Id> n_labels;   // true labels of each example, of all shards
-    std::vector<float> weight;  // of each example's loss
+    std::vector<Id> n_labels;        // true labels of each example, of all shards
+    std::vector<char> has_features;  // whether it has any, in any shard
+    std::vector<float> weight;       // of its loss
 
-    Index size() const { return std::ssize(n_labels); }
+    Index size() const { return std::ssize(has_features); }
     void clear() {
         n_labels.clear();
+        has_features.clear();
         weight.clear();
     }
 };

@@ -15,28 +15,14 @@ namespace {
 
 constexpr Index row_block = 16;  // examples of one piece of work
 
-// What a rank reports of each of its shards, beside gradients, in the places of floats.
-struct ShardReport {
-    double loss, active;
-
-    static constexpr Index n_floats = 4;
-};
-static_assert(sizeof(ShardReport) == ShardReport::n_floats * sizeof(float));
-
-// The examples of all ranks one after the other.
-void concatenate(std::span<const float* const> parts, std::span<const Index> sizes, std::vector<float>& all) {
-    all.resize(std::accumulate(sizes.begin(), sizes.end(), Index{0}));
-    float* to = all.data();
-    for (std::size_t i = 0; i < parts.size(); ++i) to = std::copy_n(parts[i], sizes[i], to);
-}
-
 }  // namespace
 
-ModelShards::ModelShards(const NetworkConfig& config, const Places& places, Index rank,
+ModelShards::ModelShards(const NetworkConfig& config, const Places& places, Index rank, bool activates_all,
                          std::vector<std::vector<Id>> features, std::vector<std::vector<Id>> labels)
     : config_(config),
       places_(places),
       rank_(rank),
+      activates_all_(activates_all),
       function_(config.hidden.front().function()),
       products_(make_active_products(config.precision)),
       bias_(config.width()),
@@ -54,23 +40,34 @@ void ModelShards::each_shard(int n_threads, F&& f) {
     }
 }
 
-BatchMessages ModelShards::write(const CsrInput& x, const CsrInput& y, std::span<const Index> rows,
-                                 const float* sample_weight, Index ahead) const {
+ModelShards::Range ModelShards::activated() const {
+    if (activates_all_) return {0, rows_.size()};
+    const Index first = std::accumulate(examples_of_.begin(), examples_of_.begin() + rank_, Index{0});
+    return {first, first + examples_of_[rank_]};
+}
+
+const float* ModelShards::joined(std::span<const std::span<const float>> parts, std::vector<float>& copy) {
+    if (parts.size() == 1) return parts.front().data();
+    copy.clear();
+    for (const std::span<const float> part : parts) copy.insert(copy.end(), part.begin(), part.end());
+    return copy.data();
+}
+
+std::vector<std::vector<Id>> ModelShards::write(const CsrInput& x, const CsrInput& y, std::span<const Index> rows,
+                                                const float* sample_weight, Index ahead) const {
     const ExampleWeights weights{config_.input_scale, config_.input_dropout, config_.example_power, mean_labels_,
                                  sample_weight};
     const CounterRng dropout(config_.seed, Stream::input_dropout, step_ + 1 + ahead);
     return write_messages(places_, x, y, rows, weights, dropout);
 }
 
-std::span<float> ModelShards::add_up(std::span<const std::span<const Id>> messages,
-                                     std::span<const std::int8_t> has_features, int n_threads) {
+std::span<float> ModelShards::add_up(std::span<const std::span<const Id>> messages, int n_threads) {
     const FlushDenormals flush;
     for (const auto& shard : shards_) shard->start_batch();
     rows_.clear();
     examples_of_.clear();
     for (const std::span<const Id> message : messages)
         examples_of_.push_back(read_message(places_, message, shards_, first(), rows_));
-    has_features_.assign(has_features.begin(), has_features.end());
     const CounterRng rng(config_.seed, Stream::uniform_negatives, step_ + 1);
     for (Index i = 0; i < config_.active.uniform; ++i) {
         const Id place = places_.labels[rng.below(static_cast<std::uint64_t>(i), config_.n_labels)];
@@ -81,7 +78,7 @@ std::span<float> ModelShards::add_up(std::span<const std::span<const Id>> messag
 }
 
 std::span<float> ModelShards::add_up(int n_threads) {
-    const Index width = config_.width(), n = shards_.front()->features().n_examples();
+    const Index width = config_.width(), n = rows_.size();
     partial_.resize(n * width);
     parallel_for(n_threads, 0, n, row_block, [&](Index begin, Index end) {
         float* memory = scratch(depth_of(n_owned()) * width);
@@ -94,37 +91,41 @@ std::span<float> ModelShards::add_up(int n_threads) {
     return partial_;
 }
 
+namespace {
+
+// out = the sum of row b of the parts of all ranks.
+void sum_row(std::span<const float* const> parts, Index b, Index width, float* out) {
+    float* memory = scratch(depth_of(std::ssize(parts)) * width);
+    tree_sum(0, std::ssize(parts), width, out, memory, [&](Index r, float* part) {
+        std::copy_n(parts[r] + b * width, width, part);
+        return true;
+    });
+}
+
+}  // namespace
+
 std::span<float> ModelShards::activate(std::span<const float* const> parts, int n_threads) {
     const FlushDenormals flush;
-    const Index width = config_.width(), n = n_examples();
-    own_.resize(n * width);
-    scales_.resize(n);
-    parallel_for(n_threads, 0, n, row_block, [&](Index begin, Index end) {
-        float* memory = scratch(depth_of(std::ssize(parts)) * width);
+    const Index width = config_.width();
+    const Range range = activated();
+    own_.resize(range.size() * width);
+    scales_.resize(range.size());
+    parallel_for(n_threads, 0, range.size(), row_block, [&](Index begin, Index end) {
         for (Index b = begin; b < end; ++b) {
             float* h = own_.data() + b * width;
-            tree_sum(0, std::ssize(parts), width, h, memory, [&](Index r, float* out) {
-                std::copy_n(parts[r] + b * width, width, out);
-                return true;
-            });
+            sum_row(parts, b, width, h);
             kernels().axpy(width, 1.0f, bias_.data(), h);
-            scales_[b] = function_.forward(width, has_features_[b], h);
+            scales_[b] = function_.forward(width, rows_.has_features[range.first + b], h);
         }
     });
     return own_;
 }
 
-void ModelShards::gather(std::span<const float* const> parts) {
-    std::vector<Index> sizes;
-    for (const Index n : examples_of_) sizes.push_back(n * config_.width());
-    concatenate(parts, sizes, h_);
-}
-
-void ModelShards::score(std::span<const float* const> parts, int n_threads) {
+void ModelShards::score(std::span<const std::span<const float>> parts, int n_threads) {
     const FlushDenormals flush;
     gather(parts);
     partition_loss_ = 0;
-    products_->start(h_.data(), rows_.size(), config_.width(), 0);
+    products_->start(h_, rows_.size(), config_.width(), 0);
     each_shard(n_threads, [&](ModelShard& shard, Index, int threads) {
         shard.compute_logits(*products_, rows_.size(), threads);
         if (config_.loss == LossKind::bce)
@@ -184,54 +185,49 @@ void ModelShards::update_output(float rate, int n_threads) {
     });
 }
 
-Index ModelShards::report_size(Index n_examples) const {
-    return n_examples * config_.width() + n_owned() * ShardReport::n_floats;
-}
-
 std::span<float> ModelShards::backward_hidden(std::span<const float* const> parts, int n_threads) {
     const FlushDenormals flush;
-    const Index width = config_.width(), n = n_examples();
-    own_gradients_.resize(report_size(n));
+    const Index width = config_.width(), n = activated().size();
+    own_gradients_.resize(n * width);
     parallel_for(n_threads, 0, n, row_block, [&](Index begin, Index end) {
-        float* memory = scratch(depth_of(std::ssize(parts)) * width);
         for (Index b = begin; b < end; ++b) {
             float* gradient = own_gradients_.data() + b * width;
-            tree_sum(0, std::ssize(parts), width, gradient, memory, [&](Index r, float* out) {
-                std::copy_n(parts[r] + b * width, width, out);
-                return true;
-            });
+            sum_row(parts, b, width, gradient);
             function_.backward(width, scales_[b], own_.data() + b * width, gradient);
         }
     });
-    for (Index i = 0; i < n_owned(); ++i) {
-        const ShardReport report{shards_[i]->loss(), static_cast<double>(shards_[i]->n_active())};
-        std::memcpy(own_gradients_.data() + n * width + i * ShardReport::n_floats, &report, sizeof report);
-    }
     return own_gradients_;
 }
 
-StepStats ModelShards::update_input(std::span<const float* const> parts, float rate, int n_threads) {
+std::vector<double> ModelShards::report() const {
+    std::vector<double> numbers;
+    for (const auto& shard : shards_) {
+        numbers.push_back(shard->loss());
+        numbers.push_back(static_cast<double>(shard->n_active()));
+    }
+    return numbers;
+}
+
+void ModelShards::update_input(std::span<const std::span<const float>> parts, float rate, int n_threads) {
     const FlushDenormals flush;
     const Index width = config_.width();
-    std::vector<Index> sizes;
-    for (const Index n : examples_of_) sizes.push_back(n * width);
-    concatenate(parts, sizes, gradients_);
+    const float* gradients = joined(parts, gathered_);
     ++step_;
     std::vector<float> bias_gradient(width, 0.0f);
-    for (Index b = 0; b < rows_.size(); ++b)
-        kernels().axpy(width, 1.0f, gradients_.data() + b * width, bias_gradient.data());
+    for (Index b = 0; b < rows_.size(); ++b) kernels().axpy(width, 1.0f, gradients + b * width, bias_gradient.data());
     bias_optimizer_.update(0, step_rate(rate), step_, bias_gradient.data(), bias_.data());
     each_shard(n_threads, [&](ModelShard& shard, Index, int threads) {
         shard.features().group_by_feature();
-        shard.update_input(gradients_.data(), step_rate(rate), step_, threads);
+        shard.update_input(gradients, step_rate(rate), step_, threads);
     });
+}
+
+StepStats ModelShards::stats(std::span<const std::span<const double>> reports) const {
     StepStats sum{partition_loss_, 0};
-    for (std::size_t r = 0; r < parts.size(); ++r) {
-        for (Index i = 0; i < n_owned(); ++i) {
-            ShardReport report;
-            std::memcpy(&report, parts[r] + sizes[r] + i * ShardReport::n_floats, sizeof report);
-            sum.loss += report.loss;
-            sum.active += static_cast<Index>(report.active);
+    for (const std::span<const double> report : reports) {
+        for (std::size_t i = 0; i < report.size(); i += 2) {
+            sum.loss += report[i];
+            sum.active += static_cast<Index>(report[i + 1]);
         }
     }
     return sum;
@@ -240,32 +236,30 @@ StepStats ModelShards::update_input(std::span<const float* const> parts, float r
 std::span<float> ModelShards::add_up(const CsrInput& x, std::span<const Index> examples_of, int n_threads) {
     const FlushDenormals flush;
     examples_of_.assign(examples_of.begin(), examples_of.end());
-    const Index begin = std::accumulate(examples_of.begin(), examples_of.begin() + rank_, Index{0});
-    const Index end = begin + n_examples();
     for (const auto& shard : shards_) shard->start_batch();
-    has_features_.clear();
+    rows_.clear();
     for (Index row = 0; row < x.n_rows(); ++row) {
-        std::int8_t is_any = 0;
+        bool is_any = false;
         x.each(row, [&](Id id, Index entry) {
             const float value = x.value(entry) * config_.input_scale;
-            is_any |= value != 0;
+            is_any = is_any || value != 0;
             const Index shard = places_.shard(places_.features[id]) - first();
             if (value != 0 && shard >= 0 && shard < n_owned())
                 shards_[shard]->features().add(places_.local(places_.features[id]), value);
         });
         for (const auto& shard : shards_) shard->end_example();
-        if (row >= begin && row < end) has_features_.push_back(is_any);
+        rows_.has_features.push_back(is_any);
     }
     return add_up(n_threads);
 }
 
 void ModelShards::best_labels(Index k, std::int64_t* labels, float* scores, int n_threads) const {
     const FlushDenormals flush;
-    const Index n = std::ssize(h_) / config_.width();
+    const Index n = rows_.size();
     std::vector<BestK> best(n, BestK(k));
     std::vector<std::vector<Hit>> of_shard(n);
     for (const auto& shard : shards_) {
-        best_neurons(shard->output, h_.data(), n, k, of_shard.data(), n_threads);
+        best_neurons(shard->output, h_, n, k, of_shard.data(), n_threads);
         for (Index row = 0; row < n; ++row)
             for (const Hit& hit : of_shard[row]) best[row].offer({hit.score, shard->label_ids[hit.label]});
     }

@@ -17,24 +17,25 @@ namespace hashslide {
 class ModelShards {
 public:
     // places: as long as this lives. features, labels: ids of the rows of each owned shard.
-    ModelShards(const NetworkConfig& config, const Places& places, Index rank, std::vector<std::vector<Id>> features,
-                std::vector<std::vector<Id>> labels);
+    // activates_all: every rank activates all examples instead of its own.
+    ModelShards(const NetworkConfig& config, const Places& places, Index rank, bool activates_all,
+                std::vector<std::vector<Id>> features, std::vector<std::vector<Id>> labels);
 
     // --- A step, phase by phase. Arrays are (examples, width) and stay as they are until the next step.
 
-    // What the other ranks need to know of this rank's examples of a step, which is `ahead` steps after the next one.
-    BatchMessages write(const CsrInput& x, const CsrInput& y, std::span<const Index> rows, const float* sample_weight,
-                        Index ahead) const;
-    // messages: of each rank to this one; has_features: what write() has said of this rank's examples. Returns this
-    // rank's part of the pre-activations of all examples, rank by rank.
-    std::span<float> add_up(std::span<const std::span<const Id>> messages, std::span<const std::int8_t> has_features,
-                            int n_threads);
+    // What the other ranks need to know of this rank's examples of a step, which is `ahead` steps after the next one;
+    // one message for each rank.
+    std::vector<std::vector<Id>> write(const CsrInput& x, const CsrInput& y, std::span<const Index> rows,
+                                       const float* sample_weight, Index ahead) const;
+    // messages: of each rank to this one. Returns this rank's part of the pre-activations of all examples, rank by rank.
+    std::span<float> add_up(std::span<const std::span<const Id>> messages, int n_threads);
     // How many examples of the batch each rank has.
     const std::vector<Index>& examples_of() const { return examples_of_; }
-    // parts: the pre-activations of this rank's examples, of each rank. Returns their activations.
+    // parts: the pre-activations of the examples that this rank activates, of each rank. Returns their activations.
     std::span<float> activate(std::span<const float* const> parts, int n_threads);
-    // parts: the activations of each rank's examples. Computes logits; for binary cross-entropy, their gradients.
-    void score(std::span<const float* const> parts, int n_threads);
+    // parts: the activations of all examples, one run of them after the other. Computes logits; for binary cross-entropy,
+    // their gradients.
+    void score(std::span<const std::span<const float>> parts, int n_threads);
     // For softmax: this rank's sums for all examples, (examples, SoftmaxSum::n_floats), and from those of all ranks on to
     // the gradients.
     std::span<float> softmax_sums() { return {sums_.data(), sums_.size()}; }
@@ -42,22 +43,31 @@ public:
     // This rank's part of the gradients of the activations of all examples.
     std::span<float> backward(int n_threads);
     void update_output(float rate, int n_threads);
-    // parts: of this rank's examples, of each rank. Returns the gradients of their pre-activations, followed by what this
-    // rank reports of its shards.
+    // parts: of the examples that this rank activates, of each rank. Returns the gradients of their pre-activations.
     std::span<float> backward_hidden(std::span<const float* const> parts, int n_threads);
-    // Floats that backward_hidden() returns on a rank with so many examples.
-    Index report_size(Index n_examples) const;
-    // parts: what backward_hidden() returned on each rank. The step is done.
-    StepStats update_input(std::span<const float* const> parts, float rate, int n_threads);
+    // What this rank has to say of the loss of its shards, after score() and normalise().
+    std::vector<double> report() const;
+    // parts: the gradients of the pre-activations of all examples. The step is done.
+    void update_input(std::span<const std::span<const float>> parts, float rate, int n_threads);
+    // Of the reports of all ranks.
+    StepStats stats(std::span<const std::span<const double>> reports) const;
 
-    // --- A prediction: every rank has all rows of x, of which rank r is to activate examples_of()[r].
+    // --- A prediction: every rank has all rows of x, as if rank r had read examples_of[r] of them.
 
     std::span<float> add_up(const CsrInput& x, std::span<const Index> examples_of, int n_threads);
-    void gather(std::span<const float* const> parts);
+    void gather(std::span<const std::span<const float>> parts) { h_ = joined(parts, gathered_); }
     // The k best labels of the owned shards for each row, best first, once the activations are gathered: (rows, k); -1
     // and -infinity where there are fewer.
     void best_labels(Index k, std::int64_t* labels, float* scores, int n_threads) const;
 
+    // The examples first .. last - 1 of a batch are activated by this rank: its own, or all of them.
+    struct Range {
+        Index first, last;
+        Index size() const { return last - first; }
+    };
+    Range activated() const;
+
+    Index n_examples() const { return rows_.size(); }
     Index n_owned() const { return std::ssize(shards_); }
     Index rank() const { return rank_; }
     Index first() const { return rank_ * n_owned(); }
@@ -75,7 +85,8 @@ public:
 
 private:
     std::span<float> add_up(int n_threads);
-    Index n_examples() const { return examples_of_[rank_]; }
+    // Where the runs are one after the other: the only one itself, or a copy.
+    static const float* joined(std::span<const std::span<const float>> parts, std::vector<float>& copy);
     float step_rate(float rate) const;
     // f(shard, number, threads) for all owned shards, in parallel where these are as many as the threads.
     template <class F>
@@ -84,6 +95,7 @@ private:
     NetworkConfig config_;
     Places places_;
     Index rank_, step_ = 0;
+    bool activates_all_;
     UnitFunction function_;
     float mean_labels_ = 1;
     std::vector<std::unique_ptr<ModelShard>> shards_;
@@ -94,9 +106,11 @@ private:
     // Of the batch.
     BatchRows rows_;
     std::vector<Index> examples_of_;
-    std::vector<std::int8_t> has_features_;          // of this rank's examples
-    std::vector<float> scales_, own_, h_, partial_;  // h_, partial_: of all examples; own_: of this rank's
-    std::vector<float> own_gradients_, gradients_, sums_;
+    std::vector<float> partial_;          // (all examples, width)
+    std::vector<float> scales_, own_;     // of the activated examples
+    std::vector<float> own_gradients_;    // the same
+    std::vector<float> gathered_, sums_;  // of all examples
+    const float* h_ = nullptr;            // activations of all examples
     double partition_loss_ = 0;
 };
 

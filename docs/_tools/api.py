@@ -20,6 +20,7 @@ MODULES = (
     "hashslide.network",
     "hashslide.torch",
     "hashslide.jax",
+    "hashslide.distributed",
     "hashslide.training",
     "hashslide.tuning",
     "hashslide.model_file",

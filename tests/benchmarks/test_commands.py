@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks"
 
 JOBS = (  # other commands start these
+    "benchmarks.machines.ranks",
     "benchmarks.rivals.one_run",
     "benchmarks.rivals.text_fasttext",
     "benchmarks.rivals.torch_curve",

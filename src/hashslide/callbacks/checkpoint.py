@@ -14,7 +14,7 @@ from hashslide.training import TrainingContext
 
 from .base import Callback
 
-__all__ = ["Checkpoint", "checkpoint_files", "checkpoint_name"]
+__all__ = ["Checkpoint", "checkpoint_files", "checkpoint_name", "step_folders", "step_name"]
 
 
 def __dir__() -> list[str]:
@@ -23,7 +23,8 @@ def __dir__() -> list[str]:
 
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _EVERY = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(s|min|h|examples?|epochs?)\s*")
-_NAME = re.compile(r"epoch-([0-9]+)-batch-([0-9]+)\.hashslide")
+_STEP = re.compile(r"epoch-([0-9]+)-batch-([0-9]+)")
+_SUFFIX = ".hashslide"
 
 
 class Checkpoint(Callback):
@@ -94,12 +95,28 @@ class Checkpoint(Callback):
 
 def checkpoint_name(epoch: int, batch: int) -> str:
     """Return the name of the file of a training after so many epochs, and batches of the next one."""
-    return f"epoch-{epoch:04d}-batch-{batch:08d}.hashslide"
+    return step_name(epoch, batch) + _SUFFIX
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
     """Return the checkpoints in a folder, the last one first."""
-    found = [(match, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+    return _steps(folder, _SUFFIX)
+
+
+def step_name(epoch: int, batch: int) -> str:
+    """Return the name of the same checkpoint where it is a folder: that of several workers."""
+    return f"epoch-{epoch:04d}-batch-{batch:08d}"
+
+
+def step_folders(folder: Path) -> list[Path]:
+    """Return the checkpoints of several workers in a folder, also unfinished ones, the last one first."""
+    return [path for path in _steps(folder, "") if path.is_dir()]
+
+
+def _steps(folder: Path, suffix: str) -> list[Path]:
+    """Return what is named as a checkpoint, the last one first."""
+    paths = [path for path in folder.iterdir() if path.name.endswith(suffix)]
+    found = [(m, path) for path in paths if (m := _STEP.fullmatch(path.name.removesuffix(suffix)))]
     found.sort(key=lambda item: (int(item[0][1]), int(item[0][2])), reverse=True)
     return [path for _, path in found]
 

@@ -27,11 +27,17 @@ app = typer.Typer(
 data_app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=MARKUP)
 
 
-def main() -> None:
-    """Run the command line; the entry point of the package."""
+def main(as_rank: bool = False) -> None:
+    """Run the command line; the entry point of the package.
+
+    Parameters
+    ----------
+    as_rank : bool
+        This process is one of those that torchrun has started for one training.
+    """
     prepare_streams()
     hear_signals()
-    app(prog_name="hashslide")
+    app(prog_name="hashslide", obj=as_rank)
 
 
 def _print_version(wanted: bool) -> None:

@@ -20,6 +20,7 @@ NEGATIVES = "Advanced: labels and negatives"
 VALIDATION = "Advanced: validation"
 FILES = "Advanced: files"
 TEXTS = "Advanced: texts"
+WORKERS = "Advanced: workers"
 
 
 def reader(name: str, constraint: Constraint) -> Callable[[Any], Any]:
@@ -249,6 +250,37 @@ OptimizerState = Annotated[
     bool,
     advanced(
         "--optimizer-state", help="Keep the optimiser's state in MODEL, to train on later.", panel=FILES
+    ),
+]
+Protocol = Annotated[
+    str,
+    advanced(
+        metavar="auto|activations|rows|downpour",
+        help="What workers exchange; downpour: rows without waiting.",
+        panel=WORKERS,
+    ),
+]
+Engine = Annotated[str, advanced(metavar="torchrun|ray", help="What starts the workers.", panel=WORKERS)]
+Shards = Annotated[
+    int,
+    advanced(metavar="N", min=1, help="Deal the rows to N shards, a multiple of the workers.", panel=WORKERS),
+]
+Timeout = Annotated[
+    float, advanced(metavar="SECONDS", help="Give up a worker that is silent for so long.", panel=WORKERS)
+]
+NFetch = Annotated[
+    int, advanced(metavar="N", min=1, help="With rows: fetch them every N batches.", panel=WORKERS)
+]
+NPush = Annotated[
+    int, advanced(metavar="N", min=1, help="With rows: push gradients every N batches.", panel=WORKERS)
+]
+Wire = Annotated[str, advanced(metavar="float32|bfloat16", help="How activations travel.", panel=WORKERS)]
+Overlap = Annotated[
+    bool | None,
+    advanced(
+        "--overlap/--no-overlap",
+        help="Send examples during the step before; else if there are several machines.",
+        panel=WORKERS,
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]

@@ -17,33 +17,8 @@ from hashslide._os_errors import StrPath
 from hashslide._validation import check_same_rows, check_sample_weight
 from hashslide.callbacks import Callback, EarlyStopping
 from hashslide.csr import Csr
-from hashslide.data.pack import Pack
 from hashslide.errors import InputError
-from hashslide.estimator._features import check_features, check_known_features, feature_names
-from hashslide.estimator._fitting import (
-    adopt,
-    blocks_of,
-    check_eval_set,
-    commit,
-    examples_of,
-    grow,
-    hold_out,
-    hold_out_for_ranker,
-    learn_approximate,
-    learn_moments,
-    learn_ranker,
-    not_both_ways,
-    note_sample,
-    of_calls,
-    place_new_labels,
-    plan_of,
-    planned,
-    run,
-    take_note,
-    tell_the_end,
-    tune_approximate,
-    tuning_task,
-)
+from hashslide.estimator._features import check_features, check_known_features
 from hashslide.estimator._history_plot import draw_history
 from hashslide.estimator._living import (
     add,
@@ -57,8 +32,15 @@ from hashslide.estimator._living import (
     with_replay,
 )
 from hashslide.estimator._predicting import Predictor, check_dense
-from hashslide.estimator._resuming import Start, check_same_fit, open_checkpoint, take_over
 from hashslide.estimator.approximate import CandidateReport, tune, untuned, use
+from hashslide.estimator.fitting import prepare_fit
+from hashslide.estimator.fitting.committing import adopt, commit
+from hashslide.estimator.fitting.data import blocks_of, check_eval_set
+from hashslide.estimator.fitting.finishing import learn_approximate, learn_moments, learn_ranker
+from hashslide.estimator.fitting.growing import grow, of_calls, place_new_labels
+from hashslide.estimator.fitting.resuming import Start, check_same_fit, open_checkpoint, take_over
+from hashslide.estimator.fitting.running import plan_of, run
+from hashslide.estimator.fitting.searching import planned, take_note, tuning_task
 from hashslide.estimator.parameters import check_parameters
 from hashslide.estimator.preparing import (
     check_examples,
@@ -72,11 +54,10 @@ from hashslide.estimator.saving import load_classifier, save_classifier
 from hashslide.network import Network, effective_threads
 from hashslide.planning import Estimate, estimate
 from hashslide.ranking import Explanation, RankerReport, explain
-from hashslide.recommendation import both_ways
 from hashslide.settings import Layer, Negatives, Optimizer, Sampler, Schedule
 from hashslide.settings.limits import MAX_IDS
 from hashslide.targets import LabelNames, check_classes, excluded_labels
-from hashslide.training import Examples, Position, TrainingContext, TrainingData
+from hashslide.training import Position, TrainingContext
 from hashslide.tuning import Budget, Halves, search, slices, teller
 
 __all__ = ["SlideClassifier"]
@@ -340,55 +321,24 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         checkpoint = None
         if resume_from is not None:
             checkpoint = open_checkpoint(self, resume_from, given["callbacks"])
-        data: Examples
-        if isinstance(X, Pack):
-            data, labels = examples_of(X, y, sample_weight, classes)
-            multilabel, dense_dtype = X.multilabel, None
-        else:
-            x, target, weight = check_examples(self, X, y, sample_weight)
-            labels = LabelNames.learn(target, classes)
-            data = training_data(x, labels.encode(target, classes), weight)
-            multilabel, dense_dtype = target.multilabel, target.dense_dtype
-        evaluate = check_eval_set(self, eval_set, labels, data.x.n_columns)
-        seed = draw_seed(self.random_state) if checkpoint is None else checkpoint._seed
-        if self.early_stopping and evaluate is None:
-            data, evaluate = hold_out(self, data, seed)
-        data, judges = hold_out_for_ranker(given, data, evaluate, seed)
-        source = data
-        if isinstance(data, TrainingData):
-            data, reversal = both_ways(given["both_ways"], data, labels, feature_names(X), multilabel)
-        else:
-            reversal = not_both_ways(given["both_ways"])
-        settings = decide_settings(given, data, multilabel)
-        start = Start()
+        seed = None if checkpoint is None else checkpoint._seed
+        fit = prepare_fit(self, given, X, y, sample_weight, eval_set, classes=classes, seed=seed)
+        settings, data, start = fit.settings, fit.data, Start()
         if checkpoint is None:
-            network = new_network(settings, data, seed, self.label_weight, given["n_jobs"])
+            network = new_network(settings, data, fit.seed, self.label_weight, given["n_jobs"])
         else:
-            key = X.key if isinstance(X, Pack) else None
-            check_same_fit(checkpoint, settings, data, labels, multilabel, key)
+            check_same_fit(checkpoint, settings, data, fit.labels, fit.multilabel, fit.data_key)
             network, start = take_over(checkpoint, data, self.label_weight, settings.loss)
-
-        epochs, history = settings.epochs, start.history
-        chosen = explain_settings(self, given, settings, data, multilabel)
-        chosen = chosen.replaced(both_ways=reversal)
-        kind = multilabel, dense_dtype
-        unbroken(self._lock, lambda: commit(self, X, labels, network, seed, epochs, history, chosen, *kind))
-        plan = plan_of(self, settings, epochs, len(history), epochs, start.position)
+        fit.begin(self, network, start.history)
+        epochs = settings.epochs
+        plan = plan_of(self, settings, epochs, len(start.history), epochs, start.position)
         try:
-            run(self, given, data, plan, evaluate, start.best_state)
+            run(self, network, given, data, plan, fit.evaluate, start.best_state)
         except BaseException:
             if self.early_stopping:  # has gone back to the best epoch: there is nothing to go on from
                 self._planned_epochs, self._position = 0, Position()
             raise
-        self._planned_epochs = 0
-        sample = data.sample()
-        learn_approximate(self, sample)
-        learn_ranker(self, given, sample, judges)
-        learn_moments(self, sample, sample)
-        note_sample(self, len(sample.rows), len(data.rows))
-        tune_approximate(self, evaluate)
-        keep(self, source.sample(), reservoir)
-        tell_the_end(self, given)
+        fit.finish(self, reservoir)
         return self
 
     @training
@@ -585,7 +535,13 @@ class SlideClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             kind = target.multilabel, target.dense_dtype
             unbroken(self._lock, lambda: commit(self, X, labels, network, seed, planned, [], chosen, *kind))
         if len(taught.rows):
-            run(self, given, taught, plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1))
+            run(
+                self,
+                self.network_,
+                given,
+                taught,
+                plan_of(self, settings, planned, self.n_iter_, self.n_iter_ + 1),
+            )
         if planned == self.n_iter_:
             learn_approximate(self, data)
             learn_ranker(self, given, data, judges)

@@ -5,7 +5,7 @@ For those who train by themselves, step by step, what a classifier would train.
 
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
 
 __all__ = [
+    "Frequencies",
     "Prepared",
     "check_examples",
     "decidable",
@@ -40,8 +41,10 @@ __all__ = [
     "network_config",
     "new_network",
     "prepare",
+    "tell_frequencies",
     "training_data",
     "unit_scale",
+    "untrained_config",
 ]
 
 
@@ -229,14 +232,40 @@ def new_network(
     n_threads : int
     """
     warn_of_outlier(data.sample())
+    network = Network(untrained_config(settings, data, seed))
+    tell_frequencies(network, data, label_weight)
+    return network
+
+
+class Frequencies(Protocol):
+    """A network that is to know how often each label occurs."""
+
+    config: NetworkConfig
+
+    def set_label_prior(self, counts: NDArray[np.int64], n_examples: int) -> None:
+        """Tell how often each label occurs."""
+        ...
+
+    def set_label_weight(self, weight: ArrayLike) -> None:
+        """Set the weight of each label's positive term in the loss."""
+        ...
+
+
+def untrained_config(settings: Decided, data: Examples, seed: int) -> NetworkConfig:
+    """Return the settings of an untrained network for some data."""
     config = network_config(settings, data.x.n_columns, data.y.n_columns)
-    network = Network(replace(config, input_scale=unit_scale(data), seed=seed))
+    return replace(config, input_scale=unit_scale(data), seed=seed)
+
+
+def tell_frequencies(
+    network: Frequencies, data: Examples, label_weight: str | ArrayLike | None = None
+) -> None:
+    """Tell a network, of this process or of many, how often each label occurs and how much it weighs."""
     counts = label_counts(data)
     network.set_label_prior(counts, len(data.rows))
-    weight = label_weights(label_weight, counts, len(data.rows), settings.loss)
+    weight = label_weights(label_weight, counts, len(data.rows), network.config.loss)
     if weight is not None:
         network.set_label_weight(weight)
-    return network
 
 
 def unit_scale(data: Examples) -> float:

@@ -33,7 +33,17 @@ from hashslide.training import Position, TrainingContext
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
 
-__all__ = ["TextRecipe", "load_classifier", "restore_classifier", "save_classifier"]
+__all__ = [
+    "TextRecipe",
+    "finite_record",
+    "load_classifier",
+    "plain_parameters",
+    "restore_classifier",
+    "restore_parameters",
+    "restore_position",
+    "restore_record",
+    "save_classifier",
+]
 
 
 def __dir__() -> list[str]:
@@ -138,7 +148,7 @@ def _metadata(
     names, dense_dtype = classifier._labels.names, classifier._dense_dtype
     return {
         "kind": KIND,
-        "parameters": _plain_parameters(classifier.get_params(deep=False)),
+        "parameters": plain_parameters({name: getattr(classifier, name) for name in PARAMETERS}),
         "network": config_to_plain(classifier.network_.config),
         "multilabel": classifier.multilabel_,
         "classes_kind": None if names is None else names.dtype.kind,
@@ -155,7 +165,7 @@ def _metadata(
             "score": 0.0 if classifier._moments is None else classifier._moments.score,
             "settings": _plain_settings(classifier.settings_),
             "history": [
-                _finite({name: value for name, value in record.items() if name not in left_out})
+                finite_record({name: value for name, value in record.items() if name not in left_out})
                 for record in classifier.history_
             ],
             "position": asdict(position),
@@ -205,7 +215,7 @@ def _restore_living(
         classifier._reservoir = check_reservoir(kept, classifier.n_features_in_, n_labels)
 
 
-def _plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+def plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters as JSON.
 
     Callbacks, generators and the number of threads, which belongs to a machine and not to a model, take their
@@ -235,8 +245,8 @@ def _is_scalar(value: Any) -> bool:
     return value is None or isinstance(value, bool | str | numbers.Number | np.generic)
 
 
-def _restore_parameters(values: dict[str, Any], family: Any) -> dict[str, Any]:
-    """Return the parameters that `_plain_parameters` wrote, checked."""
+def restore_parameters(values: dict[str, Any], family: Any = None) -> dict[str, Any]:
+    """Return the parameters that `plain_parameters` wrote, checked."""
     if unknown := sorted(values.keys() - PARAMETERS.keys()):
         raise InputError(f"it has the parameter {unknown[0]!r}; known are {', '.join(PARAMETERS)}")
     values = dict(values)
@@ -265,13 +275,14 @@ def _restore_settings(records: list[dict[str, Any]], family: Any) -> ChosenSetti
     return ChosenSettings(found)
 
 
-def _finite(record: dict[str, Any]) -> dict[str, Any]:
+def finite_record(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the numbers of a record as JSON: null stands for what is not finite."""
     return {name: value if math.isfinite(value) else None for name, value in record.items()}
 
 
 def _plain_ranker(report: RankerReport) -> dict[str, Any]:
     numbers = asdict(report)
-    return _finite(numbers.pop("blend")._asdict() | numbers)
+    return finite_record(numbers.pop("blend")._asdict() | numbers)
 
 
 def load_classifier(
@@ -364,7 +375,7 @@ def _restore(
     family: Any,
 ) -> "Classifier":
     _check_family(path, metadata["network"], family)
-    parameters = _restore_parameters(metadata["parameters"], family)
+    parameters = restore_parameters(metadata["parameters"], family)
     if "label_weight" in arrays:
         weight = arrays["label_weight"]
         parameters["label_weight"] = np.array(check_label_weight(weight, len(weight)))
@@ -378,9 +389,9 @@ def _restore(
     classifier._seed = check_int("the seed", training["seed"], 0, 2**63 - 1)
     classifier._planned_epochs = check_int("the planned epochs", training["planned_epochs"], 0, 2**31)
     classifier.settings_ = _restore_settings(training["settings"], family)
-    classifier.history_ = [_restore_record(record) for record in training["history"]]
+    classifier.history_ = [restore_record(record) for record in training["history"]]
     classifier._has_optimizer_state = check_bool("optimizer_state", training["optimizer_state"])
-    classifier._position = _restore_position(training["position"])
+    classifier._position = restore_position(training["position"])
     classifier._data_key = None if training["data"] is None else str(training["data"])
     best = {name.removeprefix(BEST): array for name, array in arrays.items() if name.startswith(BEST)}
     classifier._best_state = best or None
@@ -423,7 +434,7 @@ def _restore_feature_names(names: NDArray[Any], n_features: int) -> NDArray[np.o
     return names
 
 
-def _restore_record(record: dict[str, float | None]) -> dict[str, float]:
+def restore_record(record: dict[str, float | None]) -> dict[str, float]:
     """Return what the history tells of an epoch; null stands for what is not finite."""
     for name, value in record.items():
         if isinstance(value, bool) or not isinstance(value, float | int | None):
@@ -431,7 +442,8 @@ def _restore_record(record: dict[str, float | None]) -> dict[str, float]:
     return {name: math.nan if value is None else value for name, value in record.items()}
 
 
-def _restore_position(position: dict[str, Any]) -> Position:
+def restore_position(position: dict[str, Any]) -> Position:
+    """Return a position that was written as a dict, checked."""
     for name in ("batch", "examples", "active"):
         check_int(name, position[name], 0, 2**63 - 1)
     for name in ("loss", "seconds"):

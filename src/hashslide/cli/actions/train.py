@@ -15,6 +15,7 @@ from hashslide.callbacks.checkpoint import checkpoint_files
 from hashslide.cli._console import note, print_json, readable_bytes
 from hashslide.cli._options import RANKS, parse_ranks
 from hashslide.cli._signals import exit_code
+from hashslide.cli.actions import train_workers
 from hashslide.cli.actions.evaluate import measure, print_report
 from hashslide.cli.inputs.columns import same_columns
 from hashslide.cli.inputs.part import Part
@@ -80,13 +81,20 @@ def run(context: typer.Context, reader: Reader) -> None:
     part = parts["train"]
     names = find_names(options["feature_names"], part, "features")
     classes = find_names(options["label_names"], part, "labels")
-    if not (options["json"] or options["quiet"]):
+    if not (options["json"] or options["quiet"] or train_workers.is_follower(context)):
         announce(parts, classes is not None, names is not None)
     classifier = SlideClassifier(
         **given | {"callbacks": callbacks(options, names), "n_jobs": options["jobs"]}
     )
-    fit(classifier, parts, classes, options["checkpoint"], folder, options["reservoir"])
-    classifier.save(output, options["optimizer_state"])
+    if options["workers"] is None and not train_workers.is_one_of_many(context):
+        train_workers.given_without_workers(context)
+        fit(classifier, parts, classes, options["checkpoint"], folder, options["reservoir"])
+        classifier.save(output, options["optimizer_state"])
+    else:
+        trained = train_workers.fit(context, classifier, parts, classes, names)
+        if trained is None:
+            return
+        classifier = trained
     if plot is not None:
         draw(classifier, plot, part.path.name)
     report(options, classifier, parts)

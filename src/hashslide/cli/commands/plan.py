@@ -28,6 +28,13 @@ def _count(help: str) -> Any:
     return typer.Option(metavar="N", parser=_read_count, help=help)
 
 
+MACHINES = "Many machines"
+
+
+def _of_machines(metavar: str, help: str, **rest: Any) -> Any:
+    return typer.Option(metavar=metavar, help=help, rich_help_panel=MACHINES, **rest)
+
+
 @reads_data
 def plan(
     context: typer.Context,
@@ -37,6 +44,9 @@ def plan(
     total_features: Annotated[int | None, _count("Features that there are.")] = None,
     total_labels: Annotated[int | None, _count("Labels that there are.")] = None,
     seconds: Annotated[float, typer.Option(metavar="X", help="For short trainings, about.")] = 2.0,
+    machines: Annotated[int | None, _of_machines("N", "How many train together.", min=1)] = None,
+    network: Annotated[str, _of_machines("SPEED", "Of each machine: 10Gbit, 100Mbit.")] = "10Gbit",
+    delay: Annotated[str, _of_machines("TIME", "From one machine to another.")] = "0.1ms",
     hidden: opt.Hidden = "256",
     epochs: opt.Epochs = "auto",
     hash: opt.Hash = "none",
@@ -65,6 +75,9 @@ def plan(
 
     A part of DATA is trained on for some seconds on this machine, and the whole
     is worked out from that. DATA may be a random sample of what you have.
+    With --machines it also says what machines like this one would need together:
+    memory, bytes, time and speed-up, by protocol. Where DATA is no table,
+    --labels N is short for --total-labels N.
 
     [bold]Examples[/bold]
 
@@ -73,6 +86,7 @@ def plan(
         hashslide plan sample.txt.gz --total-examples 5e7 --total-labels 1e7
         hashslide plan shop.tsv --text title --labels tags
         hashslide plan train.svm --hidden 512 --epochs 10
+        hashslide plan train.svm --machines 64 --labels 1e8 --network 10Gbit
     """
     from hashslide.cli.actions.plan import run  # not before: --help need not wait for it
 

@@ -63,8 +63,20 @@ def train(
         opt.advanced(metavar="TIME", help="How often: 5min, '100000 examples', '1 epoch'.", panel=opt.FILES),
     ] = "5min",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last state in --checkpoint, if there is one.")
+        bool, typer.Option("--resume", help="Go on from the last state in --checkpoint, if any.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Let N processes train together, on a pack."),
+    ] = None,
+    protocol: opt.Protocol = "auto",
+    engine: opt.Engine = "torchrun",
+    shards: opt.Shards = 16,
+    timeout: opt.Timeout = 60.0,
+    n_fetch: opt.NFetch = 1,
+    n_push: opt.NPush = 1,
+    wire: opt.Wire = "float32",
+    overlap: opt.Overlap = None,
     keep_examples: Annotated[
         int,
         opt.advanced(metavar="N", min=0, help="Of texts: keep N of each label in MODEL.", panel=opt.FILES),
@@ -104,11 +116,14 @@ def train(
         hashslide train pubmed-mesh -o mesh.hashslide
         hashslide train train.txt.gz --test test.txt.gz -o m.hashslide
         hashslide train shop.tsv --text title --labels tags -o m.hashslide
-        hashslide train train.pack -o m.hashslide --checkpoint states --resume
+        hashslide train all.pack -o m.hashslide --checkpoint states --resume --workers 4
     """
     # Not before: --help need not wait for it.
     from hashslide.cli.actions import train, train_text
     from hashslide.cli.inputs.texts import holds_texts
 
-    action = train_text if holds_texts(context.params, reader) else train
+    has_texts = holds_texts(context.params, reader)
+    if has_texts and (workers is not None or context.obj):
+        raise typer.BadParameter("several workers train on a pack, and this is a table of texts.")
+    action = train_text if has_texts else train
     action.run(context, reader)

@@ -19,7 +19,7 @@ from hashslide.precision import BFLOAT16, is_bfloat16
 from hashslide.settings import NetworkConfig
 from hashslide.training import Batch, BatchSource
 
-from .activations import Activations
+from .activations import Activations, activates_all
 from .assembling import assemble
 from .wire import WIRES, Wire
 
@@ -97,7 +97,7 @@ class ShardedNetwork:
         self.owned = range(exchange.rank * n_owned, (exchange.rank + 1) * n_owned)
         self.shards = _core.ModelShards(
             config.to_core(),
-            *(features.places, labels.places, self.n_shards, exchange.rank),
+            *(features.places, labels.places, self.n_shards, exchange.rank, activates_all(exchange.size)),
             [features.ids_of(shard) for shard in self.owned],
             [labels.ids_of(shard) for shard in self.owned],
         )

@@ -26,9 +26,7 @@ class Wire:
     Parameters
     ----------
     name : {"float32", "bfloat16"}
-        float32: nothing is changed. bfloat16: numbers are rounded to the nearest; what a step's rounding
-        leaves of gradients is added to those of the next step (error feedback), so that sums over many steps
-        are right.
+        float32: nothing is changed. bfloat16: numbers are rounded to the nearest.
 
     Attributes
     ----------
@@ -41,42 +39,29 @@ class Wire:
         self.dtype: np.dtype[Any] = np.dtype(np.uint16 if self._is_half else np.float32)
         self._residuals: dict[str, NDArray[np.float32]] = {}
 
-    def length(self, n: int, n_whole: int = 0) -> int:
-        """Return the length of what is sent for n numbers and `n_whole` that are not rounded."""
-        return n + n_whole * (2 if self._is_half else 1)
-
-    def write(
-        self, values: NDArray[np.float32], feedback: str | None = None, n_whole: int = 0
-    ) -> NDArray[Any]:
+    def write(self, values: NDArray[np.float32], feedback: str | None = None) -> NDArray[Any]:
         """Return what to send.
 
         Parameters
         ----------
         values : float32 array of shape (n,)
         feedback : str, optional
-            Where the rounding errors are kept until the next call.
-        n_whole : int
-            The last so many numbers are not rounded.
+            A name under which rounding errors are kept, and added to the values in the same places of the
+            next call (error feedback): so sums over many calls are right.
         """
         if not self._is_half:
             return values
-        n = len(values) - n_whole
-        sent = np.empty(self.length(n, n_whole), np.uint16)
-        _core.to_wire(values[:n], None if feedback is None else self._residual(feedback, n), sent[:n])
-        sent[n:] = values[n:].view(np.uint16)
+        sent = np.empty(len(values), np.uint16)
+        _core.to_wire(values, None if feedback is None else self._residual(feedback, len(values)), sent)
         return sent
 
-    def read(self, arrays: Sequence[NDArray[Any]], n_whole: int = 0) -> list[NDArray[np.float32]]:
+    def read(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
         """Return the numbers of each rank."""
-        if not self._is_half:
-            return list(arrays)
-        return [self._read(array, n_whole) for array in arrays]
+        return [self._read(array) for array in arrays] if self._is_half else list(arrays)
 
-    def _read(self, sent: NDArray[np.uint16], n_whole: int) -> NDArray[np.float32]:
-        n = len(sent) - 2 * n_whole
-        values = np.empty(n + n_whole, np.float32)
-        _core.from_wire(sent[:n], values[:n])
-        values[n:].view(np.uint16)[:] = sent[n:]
+    def _read(self, sent: NDArray[np.uint16]) -> NDArray[np.float32]:
+        values = np.empty(len(sent), np.float32)
+        _core.from_wire(sent, values)
         return values
 
     def _residual(self, name: str, n: int) -> NDArray[np.float32]:

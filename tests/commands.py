@@ -14,9 +14,9 @@ PROGRAM = "from hashslide.cli import main; main()"
 SMALL = ["--epochs", "3", "--hidden", "32"]
 
 
-def run(*arguments, input=None, code=0):
+def run(*arguments, input=None, code=0, **options):
     """Run a command in this process and check its exit code."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=input)
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=input, **options)
     assert result.exit_code == code, result.output
     assert "Traceback" not in result.output
     return result

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hashslide._interface import setting
+from hashslide._interface import setting, wording
 from hashslide._os_errors import as_path
-from hashslide.callbacks.checkpoint import Checkpoint, checkpoint_files
+from hashslide.callbacks.checkpoint import Checkpoint, checkpoint_files, step_folders
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator.auto import Decided
 from hashslide.estimator.parameters import check_parameters
@@ -25,6 +25,12 @@ from hashslide.training import Examples, Position
 
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
+
+__all__ = ["Start", "check_same_fit", "open_checkpoint", "take_over"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def open_checkpoint(
@@ -88,6 +94,12 @@ def _last_good(
 ) -> "SlideClassifier | None":
     """Return the last checkpoint of a folder that is whole; None if there is none at all."""
     files = checkpoint_files(folder) if folder.is_dir() else []
+    if not files and folder.is_dir() and step_folders(folder):
+        workers = wording("DistributedSlideClassifier", "--workers N")
+        raise InputError(
+            f"{folder} holds checkpoints of a training with several workers. Go on with {workers}, or name "
+            "another folder."
+        )
     for path in files:
         try:
             return cls.load(path, mmap=False, hash=family, verify=True)

@@ -1,0 +1,135 @@
+"""What a model learns after the last epoch: candidate lists, a ranker, moments of the activations."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hashslide._checks import is_auto
+from hashslide._locks import unbroken
+from hashslide.callbacks import Progress
+from hashslide.callbacks.progress import DECIDED_LAST
+from hashslide.estimator import approximate
+from hashslide.estimator.fitting.data import Judges, wants_ranker
+from hashslide.living.new_labels import ActivationMoments
+from hashslide.network import effective_threads
+from hashslide.ranking import RankerReport, weigh
+from hashslide.settings import Setting
+from hashslide.training import Evaluation, TrainingData
+
+if TYPE_CHECKING:
+    from hashslide.estimator.classifier import SlideClassifier
+
+__all__ = [
+    "learn_approximate",
+    "learn_moments",
+    "learn_ranker",
+    "note_sample",
+    "tell_the_end",
+    "tune_approximate",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+_OWN_SETS = "active sets of the examples' own are a published system, which has none"
+
+
+def learn_approximate(model: "SlideClassifier", data: TrainingData) -> None:
+    """Make or extend the candidate lists, where they are wanted."""
+    network, wanted, rows = model.network_, model.approximate, data.chosen()
+    reason = "it was given"
+    if is_auto(wanted):
+        wanted = approximate.pays_off(network, data.x, rows)
+        reason = f"candidates would cost more than half of scoring all {network.config.n_labels:,} labels"
+    if not (network.has_candidates or wanted):
+        chosen = Setting(False, reason)
+        unbroken(model._lock, lambda: _replace_settings(model, approximate=chosen))
+        return
+    threads, is_new = effective_threads(model.n_jobs), not network.has_candidates
+    lists = network.make_candidates(data.x, data.y, threads, fresh=False, rows=rows)
+
+    def set_lists() -> None:
+        network.set_candidates(lists)
+        if is_new and network.has_candidates:
+            approximate.use(model, approximate.untuned(network, data.x, rows))
+
+    unbroken(model._lock, set_lists)
+
+
+def learn_ranker(
+    model: "SlideClassifier", given: Mapping[str, Any], data: TrainingData, judges: Judges | None
+) -> None:
+    """Learn a ranker, where one is wanted, and let the examples that were held out decide how much it counts.
+
+    "auto" without such examples: none.
+    """
+    network, threads = model.network_, effective_threads(model.n_jobs)
+    made, report = None, None
+    if not wants_ranker(given):
+        chosen = Setting(False, _OWN_SETS if is_auto(given["ranker"]) else "it was given")
+    elif judges is None and is_auto(given["ranker"]):
+        chosen = Setting(False, f"{len(data.rows):,} examples are too few to measure what it gains")
+    else:
+        weight = None if data.sample_weight is None else data.sample_weight[data.rows]
+        made = network.make_ranker(data.x, data.y, threads, data.chosen(), weight)
+        report = RankerReport.fixed()
+        if judges is not None:
+            report = weigh(network, made, *judges, model._seed, threads)
+        report = replace(report, n_examples=len(data.rows))
+        chosen = Setting(report.is_needed, report.reason)
+
+    def use() -> None:
+        if made is not None and report is not None:
+            if report.is_needed:
+                network.set_ranker(made, report.blend)
+            model.ranker_ = report
+        _replace_settings(model, ranker=chosen)
+
+    unbroken(model._lock, use)
+
+
+def learn_moments(model: "SlideClassifier", data: TrainingData, taught: TrainingData) -> None:
+    """Learn what tells the first examples of a new label from all others; see `hashslide.living.new_labels`.
+
+    What was placed says nothing of how high trained labels score, so that only `taught` is asked for that.
+    """
+    network, old, threads = model.network_, model._moments, effective_threads(model.n_jobs)
+    new = ActivationMoments.of(network, data, threads)
+    new = replace(new, score=new.score if old is None else old.score).scored(network, taught, threads)
+    with model._lock.writing:
+        model._moments = new if old is None else old.joined(new)
+
+
+def note_sample(model: "SlideClassifier", n_sampled: int, n_examples: int) -> None:
+    """Say in the settings what the stages after the training have learned from."""
+    if n_sampled == n_examples:
+        return
+    part = f"learned from {n_sampled:,} of {n_examples:,} examples, which fit the window of the pack"
+    settings = {
+        name: Setting(model.settings_[name].value, f"{model.settings_[name].reason} ({part})")
+        for name in ("ranker", "approximate")
+    }
+    unbroken(model._lock, lambda: _replace_settings(model, **settings))
+
+
+def tune_approximate(model: "SlideClassifier", evaluate: Evaluation | None) -> None:
+    """Tune the candidate lists, if there are some, on an evaluation set."""
+    network = model.network_
+    if evaluate is not None and network.has_candidates:
+        threads = effective_threads(model.n_jobs)
+        k = min(5, network.config.n_labels)
+        report = approximate.tune(network, evaluate.x, evaluate.y, k, 0.99, threads)
+        unbroken(model._lock, lambda: approximate.use(model, report))
+
+
+def _replace_settings(model: "SlideClassifier", **settings: Setting) -> None:
+    model.settings_ = model.settings_.replaced(**settings)
+
+
+def tell_the_end(model: "SlideClassifier", given: Mapping[str, Any]) -> None:
+    """Say what was decided after the last epoch, wherever the progress is shown."""
+    shown = [callback for callback in given["callbacks"] if isinstance(callback, Progress)]
+    for progress in shown + [Progress()] * bool(given["verbose"]):
+        progress.tell(model, DECIDED_LAST)
