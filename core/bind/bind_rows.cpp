@@ -1,4 +1,4 @@
-// The protocol `rows` of many machines (docs/how/many_machines.md): the step of one machine's own batch on fetched
+// The protocol `rows` of many machines (docs/machines/how_it_works.md): the step of one machine's own batch on fetched
 // rows, and the sums of what the machines push.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
