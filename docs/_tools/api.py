@@ -92,7 +92,7 @@ def page(module: ModuleType, members: dict[str, object], homes: dict[int, str]) 
         listed = "\n".join(f"   ~{homes[id(value)]}" for value in members.values())
         blocks.append(f".. currentmodule:: None\n\n.. autosummary::\n\n{listed}")
     blocks += [
-        f".. {directive(value)}:: {name}.{member}"
+        f".. {directive(value)}:: {name}.{member}{inherited(value)}"
         for member, value in members.items()
         if homes[id(value)] == f"{name}.{member}"
     ]
@@ -104,3 +104,12 @@ def directive(value: object) -> str:
     if inspect.isclass(value):
         return "autoexception" if issubclass(value, BaseException) else "autoclass"
     return "autofunction" if callable(value) else "autodata"
+
+
+def inherited(value: object) -> str:
+    """Return the option that shows what a class has from other classes of the package."""
+    parents = value.__mro__[1:] if inspect.isclass(value) else ()
+    if not any(parent.__module__.startswith("hashslide.") for parent in parents):
+        return ""
+    foreign = next(parent for parent in parents if not parent.__module__.startswith("hashslide."))
+    return f"\n   :inherited-members: {foreign.__name__}"
