@@ -9,6 +9,7 @@ shards, one after the other; so batches do not depend on the number of ranks, an
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,21 +53,17 @@ class _Readers:
         n = self.n_readers // self.n_ranks
         return range(self.rank * n, (self.rank + 1) * n)
 
-    def part(self, reader: int) -> tuple[int, int]:
-        """Return the bounds of a reader's part of all examples: parts differ by at most one example."""
-        return self.n_rows * reader // self.n_readers, self.n_rows * (reader + 1) // self.n_readers
+    def parts(self) -> list[int]:
+        """Return where the part of each reader begins among all examples, and the end: equal up to one."""
+        return [self.n_rows * reader // self.n_readers for reader in range(self.n_readers + 1)]
 
-    def share(self, reader: int, batch: int, n_batches: int) -> int:
-        """Return how many of its rows a reader has brought before a batch."""
-        first, last = self.part(reader)
-        return (batch * (last - first) * self.n_readers + reader * n_batches) // (n_batches * self.n_readers)
+    def shares(self, batch: int, n_batches: int) -> NDArray[np.int64]:
+        """Return how many of its rows each reader has brought before a batch."""
+        n, readers = np.diff(self.parts()), np.arange(self.n_readers)
+        return (batch * n * self.n_readers + readers * n_batches) // (n_batches * self.n_readers)
 
-    def batch(self, data: Pack | TrainingData, rows: NDArray[np.int64], number: int, n_batches: int) -> Batch:
-        """Return this rank's rows of a batch as a batch."""
-        n = sum(
-            self.share(reader, number + 1, n_batches) - self.share(reader, number, n_batches)
-            for reader in range(self.n_readers)
-        )
+    def batch(self, data: Pack | TrainingData, rows: NDArray[np.int64], n: int) -> Batch:
+        """Return this rank's rows of a batch of n examples as a batch."""
         weight = data.sample_weight if isinstance(data, TrainingData) else None
         return Batch(data.x, data.y, rows, weight, n - len(rows))
 
@@ -103,26 +100,18 @@ class ReadersOfPack(_Readers):
 
     def batches(self, epoch: int, batch_size: int, seed: int, first: int = 0) -> Iterator[Batch]:
         """Yield this rank's part of each batch of an epoch from number `first` on."""
-        n_batches = self.n_batches(batch_size)
-        n_bytes = self.pack.window_bytes // self.n_readers
-        streams = {
-            reader: _Rows(
-                windows(
-                    self.pack,
-                    self.part(reader),
-                    [seed, epoch, reader],
-                    n_bytes,
-                    self.share(reader, first, n_batches),
-                )
-            )
+        n_batches, parts = self.n_batches(batch_size), list(pairwise(self.parts()))
+        n_bytes, before = self.pack.window_bytes // self.n_readers, self.shares(first, n_batches)
+        streams = [
+            _Rows(windows(self.pack, parts[reader], [seed, epoch, reader], n_bytes, int(before[reader])))
             for reader in self.own
-        }
+        ]
         for batch in range(first, n_batches):
-            rows = [
-                rows.take(self.share(reader, batch + 1, n_batches) - self.share(reader, batch, n_batches))
-                for reader, rows in streams.items()
-            ]
-            yield self.batch(self.pack, np.concatenate(rows), batch, n_batches)
+            after = self.shares(batch + 1, n_batches)
+            taken = (after - before)[self.own.start : self.own.stop].tolist()
+            rows = [stream.take(n) for stream, n in zip(streams, taken, strict=True)]
+            yield self.batch(self.pack, np.concatenate(rows), int((after - before).sum()))
+            before = after
 
 
 @dataclass(frozen=True)
@@ -145,14 +134,14 @@ class ReadersOfData(_Readers):
         """Yield this rank's part of each batch of an epoch from number `first` on."""
         n_batches, data = self.n_batches(batch_size), self.data
         order = data.rows[np.random.default_rng([seed, epoch]).permutation(self.n_rows)]
+        begins = np.array(self.parts()[:-1])
+        before = self.shares(first, n_batches)
         for batch in range(first, n_batches):
-            rows = [
-                order[self.part(reader)[0] :][
-                    self.share(reader, batch, n_batches) : self.share(reader, batch + 1, n_batches)
-                ]
-                for reader in self.own
-            ]
-            yield self.batch(data, np.concatenate(rows), batch, n_batches)
+            after = self.shares(batch + 1, n_batches)
+            bounds = zip((begins + before).tolist(), (begins + after).tolist(), strict=True)
+            rows = [order[a:b] for a, b in list(bounds)[self.own.start : self.own.stop]]
+            yield self.batch(data, np.concatenate(rows), int((after - before).sum()))
+            before = after
 
 
 class _Rows:

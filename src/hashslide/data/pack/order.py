@@ -126,18 +126,19 @@ def windows(
     size = pack.block_rows
     order = np.random.default_rng(key).permutation(math.ceil((last - first) / size))
     per_window = max(1, window_bytes // BLOCK_BYTES)
-    of_windows = [
-        [(first + int(b) * size, min(first + (int(b) + 1) * size, last)) for b in order[at : at + per_window]]
-        for at in range(0, len(order), per_window)
-    ]
-    for number, bounds in enumerate(of_windows):
+
+    def blocks_of(number: int) -> list[tuple[int, int]]:
+        begins = first + size * order[number * per_window : (number + 1) * per_window]
+        return [(begin, min(begin + size, last)) for begin in begins.tolist()]
+
+    for number in range(math.ceil(len(order) / per_window)):
+        bounds = blocks_of(number)
         n = sum(end - begin for begin, end in bounds)
         if skipped >= n:
             skipped -= n
             continue
-        if number + 1 < len(of_windows):
-            for begin, end in of_windows[number + 1]:
-                pack.advise(begin, end, mmap.MADV_WILLNEED)
+        for begin, end in blocks_of(number + 1):
+            pack.advise(begin, end, mmap.MADV_WILLNEED)
         rows = np.concatenate([np.arange(begin, end) for begin, end in bounds])
         rows = rows[np.random.default_rng([*key, number]).permutation(n)]
         yield rows[skipped:]
