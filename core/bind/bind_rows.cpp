@@ -69,7 +69,8 @@ const T* vector_of(const In<T>& array, Index n) {
 // Ids of rows of a shard, which may come from another machine.
 std::span<const Id> known(const In<Id>& ids, Index n) {
     for (std::size_t i = 0; i < ids.size(); ++i)
-        if (ids.data()[i] < 0 || ids.data()[i] >= n) throw BadInput("a machine names a row that its shard does not have.");
+        if (ids.data()[i] < 0 || ids.data()[i] >= n)
+            throw BadInput("a machine names a row that its shard does not have.");
     return {ids.data(), ids.size()};
 }
 
@@ -130,8 +131,9 @@ void bind_rows(nb::module_& m) {
                 auto d_output = owned<float>({static_cast<std::size_t>(n_labels), static_cast<std::size_t>(width)});
                 auto d_output_bias = owned<float>({static_cast<std::size_t>(n_labels)});
                 const RowGradients out{d_input.data(), d_hidden_bias.data(), d_output.data(), d_output_bias.data()};
-                const double loss =
-                    released([&] { return self.gradients(rows, {n_examples, mean_labels}, n_together, weights, out, n_threads); });
+                const double loss = released([&] {
+                    return self.gradients(rows, {n_examples, mean_labels}, n_together, weights, out, n_threads);
+                });
                 return std::tuple(loss, d_input, d_hidden_bias, d_output, d_output_bias);
             },
             "input"_a.noconvert(), "hidden_bias"_a.noconvert(), "output"_a.noconvert(),
@@ -167,7 +169,8 @@ void bind_rows(nb::module_& m) {
             };
             const float* weight = owner.label_weight();
             return nb::make_tuple(copies(rows.weight, ids, rows.width()), picked(rows.bias.data()),
-                                  picked(owner.prior().counts().data()), weight ? nb::cast(picked(weight)) : nb::none());
+                                  picked(owner.prior().counts().data()),
+                                  weight ? nb::cast(picked(weight)) : nb::none());
         },
         "shards"_a, "shard"_a, "ids"_a.noconvert(), "Their weights, biases, counts and label weights, or None.");
     m.def(

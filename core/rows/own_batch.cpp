@@ -105,10 +105,10 @@ void OwnBatch::forward(const FetchedRows& rows, int n_threads) {
     });
 }
 
-// A label that an example does not carry is in the set of this part with the chance r, in one set for the whole batch it
-// would be with the larger chance R. So that gradients have the mean that they would have then, such a label counts R / r
-// times: in binary cross-entropy as a weight of its term, in softmax as one of exp(z), which a shift is. The rest is the
-// correction of the whole batch (worker.cpp).
+// A label that an example does not carry is in the set of this part with the chance r, and in one set for the whole
+// batch it would be with the larger chance R. So that gradients have the mean that they would have then, such a label
+// counts R / r times: in binary cross-entropy as a weight of its term, in softmax as one of exp(z), which a shift is.
+// The rest is the correction of the whole batch (worker.cpp).
 void OwnBatch::correct(const FetchedRows& rows, const LabelFacts& facts, Index n_together) {
     const Index others = n_ - 1, uniform = config_.active.uniform;
     const bool is_softmax = config_.loss == LossKind::softmax;

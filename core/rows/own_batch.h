@@ -17,11 +17,11 @@ namespace hashslide {
 
 // Copies of the touched rows, in the order of OwnBatch::features() and labels().
 struct FetchedRows {
-    WeightView input;          // (features, hidden)
-    const float* hidden_bias;  // (hidden,)
-    WeightView output;         // (labels, hidden)
-    const float* output_bias;  // (labels,)
-    const Index* counts;       // (labels,): how often each occurs among the examples
+    WeightView input;           // (features, hidden)
+    const float* hidden_bias;   // (hidden,)
+    WeightView output;          // (labels, hidden)
+    const float* output_bias;   // (labels,)
+    const Index* counts;        // (labels,): how often each occurs among the examples
     const float* label_weight;  // (labels,), or null
 };
 
@@ -73,12 +73,12 @@ private:
 
     const NetworkConfig config_;
     Index n_ = 0;
-    BatchFeatures features_;     // by compact ids
+    BatchFeatures features_;  // by compact ids
     CompactIds feature_ids_, label_ids_;
-    ActiveSet active_;           // by compact ids
+    ActiveSet active_;  // by compact ids
     Activations hidden_;
     std::unique_ptr<ActiveProducts> products_;
-    std::vector<float> logits_;  // (batch, active): logits, then their gradients
+    std::vector<float> logits_;          // (batch, active): logits, then their gradients
     std::vector<float> shift_, weight_;  // of the active labels
 };
 

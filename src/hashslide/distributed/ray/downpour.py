@@ -12,7 +12,7 @@ from hashslide._checks import check_int
 from hashslide.data.pack import Pack
 from hashslide.distributed.exchange import Alone
 from hashslide.distributed.ray.blocks import Block, BlockQueue
-from hashslide.distributed.ray.cluster import cluster
+from hashslide.distributed.ray.cluster import cluster, started
 from hashslide.distributed.ray.replica import Learned, Replica, ReplicaPlan
 from hashslide.distributed.ray.store import Parameters, Store
 from hashslide.distributed.rows.own_step import LabelFacts
@@ -35,7 +35,6 @@ _BLOCKS_EACH = (
 )
 _WARM_BATCHES = 16  # after so many batches one more replica joins in
 _FIRST_PATIENCE = 0.25  # of the time-out: with a block, before it is known how long one takes
-_START_S = 300.0  # for actors to start: interpreters are slow on a busy machine
 _ANSWER_S = 5.0  # for a store that is alive to say so
 _POLL_S = 0.2  # between two looks at who is late
 
@@ -137,6 +136,8 @@ class Downpour:
             try:
                 _Training(self, workers, on_block).run()
                 return workers.assembled()
+            except ray.exceptions.RayError as error:
+                raise WorkerError(f"the training cannot go on: {error}") from error
             finally:
                 workers.end()
 
@@ -180,19 +181,9 @@ class _Workers:
             number: replica.remote(number, str(training.pack.path.resolve()), shared, facts, self.stores, how)
             for number in range(n)
         }
-        self.processes = self._started(self.replicas)
-        self.store_processes = self._started(dict(enumerate(self.stores)))
-
-    def _started(self, actors: dict[int, Any]) -> dict[int, int]:
-        """Return the processes of actors, once they are there."""
-        asked = [actor.process.remote() for actor in actors.values()]
-        timeout = max(_START_S, self._training.timeout_s)
-        try:
-            return dict(zip(actors, self.ray.get(asked, timeout=timeout), strict=True))
-        except self.ray.exceptions.GetTimeoutError as error:
-            raise WorkerError(
-                f"the workers have not started in {timeout:g} s. See whether Ray has CPUs for all of them."
-            ) from error
+        timeout_s = training.timeout_s
+        self.store_processes = dict(enumerate(started(ray, self.stores, timeout_s)))
+        self.processes = dict(enumerate(started(ray, list(self.replicas.values()), timeout_s)))
 
     def assembled(self) -> Network:
         """Return the whole network. The hidden layer's bias is that of store 0, so its shards come last."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from hashslide._checks import check_int
 from hashslide.distributed.exchange import Exchange
-from hashslide.distributed.ray.cluster import cluster
+from hashslide.distributed.ray.cluster import cluster, started
 from hashslide.errors import HashslideError, WorkerError
 
 __all__ = ["Rank", "run_ranks"]
@@ -20,7 +20,6 @@ def __dir__() -> list[str]:
 
 
 _GRACE_S = 3.0  # after the first failure: the rank that has died is to be named, not those that miss it
-_START_S = 300.0  # for actors to start: interpreters are slow on a busy machine
 
 
 class Rank:
@@ -106,7 +105,7 @@ def run_ranks(
         actor = ray.remote(Rank).options(num_cpus=n_threads)
         ranks = [actor.remote(rank, n_ranks, timeout_s) for rank in range(n_ranks)]
         try:
-            processes = ray.get([rank.process.remote() for rank in ranks], timeout=max(_START_S, timeout_s))
+            processes = started(ray, ranks, timeout_s)
             if on_start is not None:
                 on_start(dict(enumerate(processes)))
             address = ray.get(ranks[0].open_store.remote(), timeout=timeout_s)
