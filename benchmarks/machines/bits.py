@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..common.harness import table
+from ..common.harness import say, table
 from .commands import digest, train
 from .steps import pack_of
 
@@ -38,11 +38,13 @@ def main() -> None:
             train(pack, model, *common, "--workers", workers, "--protocol", "activations")
             of_activations.add(digest(model))
             rows.append(["activations", str(workers), digest(model)])
+            say(" ".join(rows[-1]))
         for workers in options.workers:
             for _ in range(options.runs):
                 train(pack, model, *common, "--workers", workers, "--protocol", "rows")
                 of_rows.setdefault(workers, set()).add(digest(model))
                 rows.append(["rows", str(workers), digest(model)])
+                say(" ".join(rows[-1]))
     print(table(["protocol", "workers", "digest of the model file"], rows, 3))
     is_right = len(of_activations) == 1 and all(len(found) == 1 for found in of_rows.values())
     print("\nas promised" if is_right else "\nNOT as promised")

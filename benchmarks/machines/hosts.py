@@ -44,8 +44,8 @@ def missing() -> str | None:
         return "the command ip (Debian's iproute2) is not installed"
     if not Path("/dev/net/tun").exists():
         return "the kernel has no TUN devices"
-    tried = subprocess.run(["ip", "netns", "add", "hosts-try"], capture_output=True, text=True, check=False)
-    subprocess.run(["ip", "netns", "del", "hosts-try"], capture_output=True, check=False)
+    tried = subprocess.run(["ip", "netns", "add", "try-hosts"], capture_output=True, text=True, check=False)
+    subprocess.run(["ip", "netns", "del", "try-hosts"], capture_output=True, check=False)
     return tried.stderr.strip() or None
 
 
@@ -75,6 +75,7 @@ class Hosts:
 
     def __enter__(self) -> Hosts:
         """Make them."""
+        _remove_those_left()
         try:
             for host, name in enumerate(self._names):
                 _ip("netns", "add", name)
@@ -110,6 +111,13 @@ class Hosts:
     def silence(self, host: int) -> None:
         """Lose all packets from and to a host from now on."""
         self._silent.value = host
+
+
+def _remove_those_left() -> None:
+    """Remove the hosts of processes that were killed."""
+    for path in Path("/run/netns").glob("hosts-*-*"):
+        if not Path("/proc", path.name.split("-")[1]).exists():
+            _ip("netns", "del", path.name)
 
 
 def _ip(*arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""What training on many machines costs, and which protocol follows from it (docs/machines/how_it_works.md)."""
+"""What training on many machines costs, and which protocol follows (docs/machines/how_it_works.md)."""
 
 from .asking import auto_protocol, estimate_machines
 from .choice import Choice, choose
