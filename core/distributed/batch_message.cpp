@@ -36,7 +36,8 @@ std::vector<std::vector<Id>> write_messages(const Places& places, const CsrInput
     constexpr Index ahead = 4;  // rows lie far apart
     const float scale = weights.scale / (1.0f - weights.dropout);
     const auto n = static_cast<Index>(rows.size());
-    thread_local std::vector<Draft> drafts;  // whose memory is kept
+    thread_local std::vector<Draft> kept;  // for their memory
+    std::vector<Draft>& drafts = kept;
     drafts.resize(places.n_ranks());
     for (Draft& draft : drafts) {
         draft.features_of.assign(n, 0);
