@@ -25,7 +25,8 @@ enum class Stream : std::uint64_t {
     rounding,
     ranker_rounding,
     kept_examples,
-    replay
+    replay,
+    wire
 };
 
 // Finaliser of SplitMix64 (Steele, Lea & Flood 2014): a bijection in which every input bit reaches every output bit.

@@ -1,4 +1,4 @@
-// The protocol `rows` of many machines (docs/how/many_machines.md): the step of one machine's own batch on fetched
+// The protocol `rows` of many machines (docs/machines/how_it_works.md): the step of one machine's own batch on fetched
 // rows, and the sums of what the machines push.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -20,6 +20,7 @@
 #include "python/released.h"
 #include "rows/own_batch.h"
 #include "rows/shard_rows.h"
+#include "simd/kernels.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -194,6 +195,19 @@ void bind_rows(nb::module_& m) {
         },
         "shards"_a, "shard"_a, "parts"_a, "rate"_a, "step"_a, "n_threads"_a,
         "Update rows with (ids, gradients, gradients of the biases) of each machine.");
+    m.def(
+        "round_randomly",
+        [](const In<float>& values, std::uint64_t seed, Index step, std::uint64_t part,
+           nb::ndarray<std::uint16_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> out) {
+            if (out.size() != values.size()) throw std::invalid_argument("an array of another size");
+            const std::uint64_t key = CounterRng(seed, Stream::wire, static_cast<std::uint64_t>(step)).bits(part);
+            released([&] {
+                kernels().narrow_randomly(static_cast<Index>(values.size()), values.data(), key,
+                                          reinterpret_cast<Bf16*>(out.data()));
+            });
+        },
+        "values"_a.noconvert(), "seed"_a, "step"_a, "part"_a, "out"_a.noconvert(),
+        "The bits of bfloat16 neighbours, each with the chance that makes the mean right.");
     m.def(
         "sum_rows",
         [](const std::vector<OutputPart>& given, std::size_t width) {

@@ -13,6 +13,7 @@ from hashslide import metrics
 from hashslide.csr import as_csr
 from hashslide.data.pack import Pack
 from hashslide.distributed.ray import Downpour
+from hashslide.distributed.ray.blocks import BlockQueue
 from hashslide.distributed.ray.ranks import run_ranks
 from hashslide.distributed.ray.store import Parameters
 from hashslide.distributed.rows import RowsNetwork
@@ -20,7 +21,7 @@ from hashslide.distributed.sharding import Sharding
 from hashslide.errors import InputError, WorkerError
 from hashslide.network import Network
 from hashslide.settings import Linear, NetworkConfig
-from hashslide.training import Plan, TrainingData, train
+from hashslide.training import Plan, TrainingData, learning_rate_at, train
 
 ray = pytest.importorskip("ray")
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # actors cannot import a test
@@ -97,6 +98,26 @@ def test_downpour_learns_as_well_as_one_process_with_one_replica_killed_and_one_
     alone.set_label_prior(parameters.counts, pack.n_rows)
     train(alone, TrainingData(x=pack.x, y=pack.y, rows=np.arange(pack.n_rows)), plan, [])
     assert precision(network, pubmed) == pytest.approx(precision(alone, pubmed), abs=0.005)
+
+
+def test_one_replica_alone_learns_the_bits_of_one_process(pack):
+    """Whatever stores there are: blocks, their order and all draws are those of the plan."""
+    n_rows, parameters, plan = 2048, parameters_of(pack), plan_of(2)
+    training = Downpour(pack=pack, n_rows=n_rows, parameters=parameters, plan=plan, n_replicas=1, n_stores=2)
+    network = training.train()
+    alone, losses = Network(parameters.config), {0: 0.0, 1: 0.0}
+    alone.set_label_prior(parameters.counts, pack.n_rows)
+    queue, step = BlockQueue(n_rows, training.block_rows, range(2), plan.seed), 0
+    while block := queue.take(0, 0.0):
+        order = np.random.default_rng([plan.seed, block.epoch, block.number]).permutation(256)
+        rate = learning_rate_at(plan, step, 8)
+        losses[block.epoch] += alone.train_batch(pack.x, pack.y, block.first + order, rate)[0]
+        queue.finish(0, 0.0)
+        step += 1
+    assert step == 16
+    assert [record["loss"] * n_rows for record in training.history] == pytest.approx([*losses.values()])
+    found, expected = network.state(), alone.state()
+    assert {n: a.tobytes() for n, a in found.items()} == {n: a.tobytes() for n, a in expected.items()}
 
 
 def test_the_death_of_a_store_ends_the_training_and_names_it(pack):

@@ -7,6 +7,7 @@ from ranks_in_threads import run_ranks
 
 from hashslide.csr import as_csr
 from hashslide.distributed.rows import RowsNetwork
+from hashslide.distributed.sharded.wire import WIRES
 from hashslide.distributed.sharding import Sharding
 from hashslide.errors import InputError
 from hashslide.network import Network
@@ -228,6 +229,26 @@ def test_what_waits_for_a_push_is_pushed_before_the_model_is_read(data):
     states = trained(2, config(), data, n_steps=5, n_push=2)[0][3].state()
     fewer = trained(2, config(), data, n_steps=4, n_push=2)[0][3].state()
     assert not np.array_equal(states["output.weight"], fewer["output.weight"])
+
+
+def test_bfloat16_on_the_wire_halves_the_bytes_and_is_right_in_the_mean(data):
+    whole, half = (trained(2, PLAIN, data, n_steps=3, rate=STEEP, wire=wire)[0] for wire in WIRES)
+    for purpose in ("rows", "gradients"):
+        assert 0.5 < half[2][purpose] / whole[2][purpose] < 0.62, (
+            "numbers of rows and counts stay as they are"
+        )
+    start = trained(2, PLAIN, data, n_steps=0)[0][3].state()
+    for name in LAYERS:
+        exact, found = (run[3].state()[name].astype(np.float64) for run in (whole, half))
+        change, error = exact - start[name], found - exact
+        assert 0 < np.abs(error).max() < 0.1 * np.abs(change).max()
+        along = float((error * change).sum() / (change**2).sum())
+        assert abs(along) < 2e-3, "rounding neither shortens nor lengthens what is learned"
+
+
+def test_the_same_bits_with_bfloat16_on_the_wire(data):
+    first, second = (trained(4, config(), data, wire="bfloat16") for _ in range(2))
+    assert [bits(run[0]) for run in first] == [bits(run[0]) for run in second]
 
 
 @pytest.mark.parametrize("options", [{"n_fetch": 0}, {"n_push": 1.5}, {"n_push": -1}])

@@ -1,4 +1,4 @@
-"""The engine `ray`: ranks as actors, and Downpour (docs/how/many_machines.md)."""
+"""The engine `ray`: ranks as actors, and Downpour (docs/machines/how_it_works.md)."""
 
 from .downpour import Downpour, Progress
 

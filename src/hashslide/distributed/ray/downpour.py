@@ -177,7 +177,7 @@ class _Workers:
         )
         replica = ray.remote(Replica).options(num_cpus=plan.n_threads, max_concurrency=2)
         self.replicas = {
-            number: replica.remote(str(training.pack.path.resolve()), shared, facts, self.stores, how)
+            number: replica.remote(number, str(training.pack.path.resolve()), shared, facts, self.stores, how)
             for number in range(n)
         }
         self.processes = self._started(self.replicas)

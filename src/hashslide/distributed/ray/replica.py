@@ -14,7 +14,7 @@ from hashslide.distributed.ray.blocks import Block
 from hashslide.distributed.ray.store import Parameters
 from hashslide.distributed.rows.cache import RowCache
 from hashslide.distributed.rows.client import Report, RowClient, summed
-from hashslide.distributed.rows.own_step import Gradients, LabelFacts, OwnStep, Touched
+from hashslide.distributed.rows.own_step import Gradients, LabelFacts, OwnStep, Touched, rank_seed
 from hashslide.training import Batch, Plan, learning_rate_at
 
 __all__ = ["Learned", "Replica", "ReplicaPlan"]
@@ -77,6 +77,8 @@ class Replica:
 
     Parameters
     ----------
+    number : int
+        Of the replica.
     path : str
         Of the pack, which has to be there on the replica's machine.
     parameters : Parameters
@@ -88,6 +90,7 @@ class Replica:
 
     def __init__(
         self,
+        number: int,
         path: str,
         parameters: Parameters,
         facts: LabelFacts,
@@ -96,7 +99,14 @@ class Replica:
     ) -> None:
         self._pack = Pack.open(path)
         config = parameters.config
-        self._client = RowClient(config, parameters.features, parameters.labels, len(stores))
+        self._client = RowClient(
+            config,
+            parameters.features,
+            parameters.labels,
+            len(stores),
+            wire=parameters.wire,
+            seed=rank_seed(config.seed, number),
+        )
         self._step = OwnStep(config, facts, config.seed)
         self._has_label_weight = parameters.label_weight is not None
         self._is_sgd = config.optimizer.name == "sgd"

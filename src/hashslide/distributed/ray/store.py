@@ -32,7 +32,7 @@ class Apart:
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise RuntimeError("a store answers and asks nobody")
 
-    start_all_to_all = all_to_all = all_gather = barrier = _refuse
+    expect = start_all_to_all = all_to_all = all_gather = barrier = _refuse
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Parameters:
         Examples of each label.
     n_examples : int
     label_weight : float32 array of shape (n_labels,), or None
+    wire : {"float32", "bfloat16"}
+        How rows and gradients travel.
     """
 
     config: NetworkConfig
@@ -55,6 +57,7 @@ class Parameters:
     counts: NDArray[np.int64]
     n_examples: int
     label_weight: NDArray[np.float32] | None = None
+    wire: str = "float32"
 
 
 class Store:
@@ -77,7 +80,8 @@ class Store:
         self._network.set_label_prior(parameters.counts, parameters.n_examples)
         if parameters.label_weight is not None:
             self._network.set_label_weight(parameters.label_weight)
-        self._owner = RowOwner(self._network.shards, len(self._network.owned), parameters.config.width)
+        n_owned, width = len(self._network.owned), parameters.config.width
+        self._owner = RowOwner(self._network.shards, n_owned, width, parameters.wire)
 
     def process(self) -> int:
         """Return the number of this process."""

@@ -10,10 +10,11 @@ from hashslide import _core
 from hashslide.distributed.rows.messages import Reader, packed, packed_size
 from hashslide.distributed.rows.own_step import Gradients, Rows, Touched
 from hashslide.distributed.rows.splitting import Split
+from hashslide.distributed.rows.wire import rounded_randomly, widened
 from hashslide.distributed.sharding import Sharding
 from hashslide.settings import NetworkConfig
 
-__all__ = ["Report", "RowClient", "Where", "stored_type", "summed"]
+__all__ = ["Report", "RowClient", "Where", "summed"]
 
 
 def __dir__() -> list[str]:
@@ -57,10 +58,26 @@ class RowClient:
     features, labels : Sharding
     n_owners : int
         Each owns as many shards that follow each other.
+    wire : {"float32", "bfloat16"}, default "float32"
+        How weights and gradients travel; weights that are stored as bfloat16 travel as they are in any case.
+    seed : int, default 0
+        Of the rounding of gradients.
     """
 
-    def __init__(self, config: NetworkConfig, features: Sharding, labels: Sharding, n_owners: int) -> None:
-        self._width, self._stored = config.width, stored_type(config)
+    def __init__(
+        self,
+        config: NetworkConfig,
+        features: Sharding,
+        labels: Sharding,
+        n_owners: int,
+        *,
+        wire: str = "float32",
+        seed: int = 0,
+    ) -> None:
+        self._width = config.width
+        self._is_stored_half, self._is_wire_half = config.precision == "bfloat16", wire == "bfloat16"
+        self._sent = np.uint16 if self._is_stored_half or self._is_wire_half else np.float32
+        self._seed, self._n_pushes = seed, 0
         self._features, self._labels, self._n_owners = features, labels, n_owners
 
     def where(self, touched: Touched) -> Where:
@@ -73,7 +90,7 @@ class RowClient:
 
     def reply_sizes(self, where: Where, has_label_weight: bool) -> list[int]:
         """Return the bytes of each owner's answer."""
-        of_row = self._width * np.dtype(self._stored).itemsize
+        of_row = self._width * np.dtype(self._sent).itemsize
         of_label = [of_row, 4, 8, *([4] if has_label_weight else [])]
         sizes = []
         for owner in range(self._n_owners):
@@ -87,8 +104,8 @@ class RowClient:
         for owner, reply in enumerate(replies):
             reader = Reader(reply)
             n_features, n_labels = (_size(split, owner, self._n_owners) for split in where)
-            parts[0].append(reader.take(self._stored, n_features, self._width))
-            parts[1].append(reader.take(self._stored, n_labels, self._width))
+            parts[0].append(reader.take(self._sent, n_features, self._width))
+            parts[1].append(reader.take(self._sent, n_labels, self._width))
             parts[2].append(reader.take(np.float32, n_labels))
             parts[3].append(reader.take(np.int64, n_labels))
             if has_label_weight:
@@ -97,11 +114,20 @@ class RowClient:
         of_labels = [
             where.labels.in_batch_order(np.concatenate(part)) if part else None for part in parts[1:]
         ]
-        return Rows(rows_of_features, *of_labels)  # type: ignore[arg-type]
+        rows = Rows(rows_of_features, *of_labels)  # type: ignore[arg-type]
+        if self._sent == np.uint16 and not self._is_stored_half:
+            rows = rows._replace(input=widened(rows.input), output=widened(rows.output))
+        return rows
 
     def pushes(self, where: Where, gradients: Gradients, report: Report) -> list[NDArray[np.uint8]]:
         """Return what to push to each owner."""
-        by_shard = gradients.input[where.features.order], gradients.output[where.labels.order]
+        by_shard: list[NDArray[Any]]
+        by_shard = [gradients.input[where.features.order], gradients.output[where.labels.order]]
+        self._n_pushes += 1
+        if self._is_wire_half:
+            by_shard = [
+                rounded_randomly(rows, self._seed, self._n_pushes, part) for part, rows in enumerate(by_shard)
+            ]
         bias = gradients.bias[where.labels.order]
         messages = []
         for owner in range(self._n_owners):
@@ -145,11 +171,6 @@ def summed(parts: Sequence[tuple[Touched, Gradients]]) -> tuple[Touched, Gradien
     for _, gradients in parts[1:]:
         hidden_bias += gradients.hidden_bias
     return Touched(features, labels), Gradients(of_input, hidden_bias, of_output, bias)
-
-
-def stored_type(config: NetworkConfig) -> type[Any]:
-    """Return the dtype of rows as they are stored; bfloat16 as the integers of its bits."""
-    return np.uint16 if config.precision == "bfloat16" else np.float32
 
 
 def _size(split: Split, owner: int, n_owners: int) -> int:

@@ -19,9 +19,10 @@ _ALIGNED = 8  # bytes: every array begins at a multiple of its item's size
 def packed(arrays: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
     """Return the bytes of all arrays, one after the other."""
     starts = np.cumsum([0, *(_padded(array.nbytes) for array in arrays)])
-    message = np.zeros(int(starts[-1]), np.uint8)
-    for start, array in zip(starts, arrays, strict=False):
+    message = np.empty(int(starts[-1]), np.uint8)
+    for start, end, array in zip(starts, starts[1:], arrays, strict=False):
         message[start : start + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        message[start + array.nbytes : end] = 0
     return message
 
 

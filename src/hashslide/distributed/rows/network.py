@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hashslide import _core
-from hashslide._checks import check_int
+from hashslide._checks import check_choice, check_int
 from hashslide.csr import Csr
 from hashslide.distributed.exchange import Exchange
 from hashslide.distributed.rows.cache import RowCache
@@ -14,6 +14,7 @@ from hashslide.distributed.rows.client import Report, RowClient, summed
 from hashslide.distributed.rows.own_step import Gradients, LabelFacts, OwnStep, Rows, Touched, rank_seed
 from hashslide.distributed.rows.owner import RowOwner
 from hashslide.distributed.sharded import ShardedNetwork
+from hashslide.distributed.sharded.wire import WIRES
 from hashslide.distributed.sharding import Sharding
 from hashslide.network import Network
 from hashslide.settings import NetworkConfig
@@ -58,6 +59,9 @@ class RowsNetwork(ShardedNetwork):
         weights.
     n_push : int, default 1
         The gradients of so many batches are pushed together, as if the batch were so many times larger.
+    wire : {"float32", "bfloat16"}, default "float32"
+        How rows and gradients travel. bfloat16 halves the bytes: weights are rounded to the nearest for the
+        step that is made of them, and gradients at random, right in the mean.
 
     Raises
     ------
@@ -74,12 +78,15 @@ class RowsNetwork(ShardedNetwork):
         *,
         n_fetch: int = 1,
         n_push: int = 1,
+        wire: str = "float32",
     ) -> None:
         for name, value in (("n_fetch", n_fetch), ("n_push", n_push)):
             check_int(name, value, 1, _MOST_STEPS)
+        check_choice("wire", wire, WIRES)
         super().__init__(config, features, labels, exchange)
-        self._client = RowClient(config, features, labels, exchange.size)
-        self._owner = RowOwner(self.shards, len(self.owned), config.width)
+        seed = rank_seed(config.seed, exchange.rank)
+        self._client = RowClient(config, features, labels, exchange.size, wire=wire, seed=seed)
+        self._owner = RowOwner(self.shards, len(self.owned), config.width, wire)
         self._n_fetch, self._n_push = n_fetch, n_push
         self._cache = RowCache(n_fetch)
         self._accrued: list[tuple[Touched, Gradients]] = []

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from hashslide import _core
 from hashslide.distributed.rows.client import Report
 from hashslide.distributed.rows.messages import Reader, packed
+from hashslide.distributed.rows.wire import nearest, widened
 
 __all__ = ["Pushed", "RowOwner"]
 
@@ -51,10 +52,13 @@ class RowOwner:
         Its number of shards.
     width : int
         Of the hidden layer.
+    wire : {"float32", "bfloat16"}, default "float32"
+        As the clients have it.
     """
 
-    def __init__(self, shards: _core.ModelShards, n_owned: int, width: int) -> None:
+    def __init__(self, shards: _core.ModelShards, n_owned: int, width: int, wire: str = "float32") -> None:
         self._shards, self._n_owned, self._width = shards, n_owned, width
+        self._is_wire_half = wire == "bfloat16"
 
     def reply(self, request: NDArray[np.int32]) -> NDArray[np.uint8]:
         """Return copies of the rows that a request of `RowClient` names."""
@@ -65,7 +69,10 @@ class RowOwner:
         of_features = [_core.copy_input_rows(self._shards, shard, ids) for shard, ids in enumerate(features)]
         of_labels = [_core.copy_output_rows(self._shards, shard, ids) for shard, ids in enumerate(labels)]
         columns: list[tuple[Any, ...]] = [tuple(of_features), *zip(*of_labels, strict=True)]
-        return packed([np.concatenate(column) for column in columns if column[0] is not None])
+        whole = [np.concatenate(column) for column in columns if column[0] is not None]
+        if self._is_wire_half:
+            whole[:2] = [nearest(rows) for rows in whole[:2]]
+        return packed(whole)
 
     def read(self, message: NDArray[np.uint8]) -> Pushed:
         """Return what a message of `RowClient.pushes` holds."""
@@ -75,7 +82,7 @@ class RowOwner:
         sizes = [int(count.sum()) for count in counts]
         local = [reader.take(np.int32, size) for size in sizes]
         hidden_bias = reader.take(np.float32, self._width)
-        of_input, of_output = (reader.take(np.float32, size, self._width) for size in sizes)
+        of_input, of_output = (self._take_gradients(reader, size) for size in sizes)
         return Pushed(
             report=Report(loss, int(examples), int(active)),
             features=self._by_shard(counts[0], local[0]),
@@ -85,6 +92,11 @@ class RowOwner:
             bias=reader.take(np.float32, sizes[1]),
             hidden_bias=hidden_bias,
         )
+
+    def _take_gradients(self, reader: Reader, n_rows: int) -> NDArray[np.float32]:
+        if self._is_wire_half:
+            return widened(reader.take(np.uint16, n_rows, self._width))
+        return reader.take(np.float32, n_rows, self._width)
 
     def apply(self, pushes: Sequence[Pushed], rate: float, step: int, n_threads: int) -> None:
         """Update each row that anybody has pushed, once, with the sum in the order of the pushes."""
