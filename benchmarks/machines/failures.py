@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
@@ -101,7 +102,7 @@ def silent(pack: Path, folder: Path, workers: int, timeout: float) -> tuple[floa
                     if is_alive(pid):
                         os.kill(pid, signal.SIGKILL)
                 process.wait()
-    lines = [line for line in said.splitlines() if "Error: " in line]
+    lines = [line for line in said.splitlines() if line.startswith("Error: ")]
     return seconds, lines[-1] if lines else said.strip().splitlines()[-1]
 
 
@@ -122,7 +123,7 @@ def restarts(pack: Path, folder: Path, n: int, epochs: int) -> list[list[str]]:
             training = started(pack, folder / "m", *common, *saved, "--workers", workers)
             if kills < 2:
                 ranks = when_ranks_train(training, workers, rng.uniform(0.2, 0.7) * whole_seconds)
-                if training.poll() is None:
+                with suppress(ProcessLookupError):  # it may just have ended
                     os.kill(rng.choice(list(ranks.values())), signal.SIGKILL)
             said = training.communicate()[1]
             if training.returncode == 0:
