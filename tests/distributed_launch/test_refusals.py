@@ -33,7 +33,7 @@ def nothing_starts(monkeypatch):
         (2, {"timeout": 0}, "timeout is 0"),
         (2, {"protocol": "rumours"}, "protocol is 'rumours'"),
         (2, {"protocol": "downpour"}, "protocol='downpour' needs engine='ray'"),
-        (2, {"wire": "bfloat16", "protocol": "rows"}, "wire='bfloat16' goes with the protocol activations"),
+        (2, {"wire": "bytes"}, "wire is 'bytes'"),
         (2, {"n_push": 3}, "n_push=3 goes with the protocols rows and downpour"),
         (2, {"settings": {"hidden": (8, 8)}}, "2 hidden layers"),
         (2, {"settings": {"active": "per_example", "hash": "simhash"}}, "per_example"),

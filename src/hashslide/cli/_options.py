@@ -274,7 +274,9 @@ NFetch = Annotated[
 NPush = Annotated[
     int, advanced(metavar="N", min=1, help="With rows: push gradients every N batches.", panel=WORKERS)
 ]
-Wire = Annotated[str, advanced(metavar="float32|bfloat16", help="How activations travel.", panel=WORKERS)]
+Wire = Annotated[
+    str, advanced(metavar="float32|bfloat16", help="How what is exchanged travels.", panel=WORKERS)
+]
 Overlap = Annotated[
     bool | None,
     advanced(

@@ -73,7 +73,7 @@ class DistributedSlideClassifier(SlideClassifier):
         With the protocols "rows" and "downpour": rows are fetched, and gradients are pushed, every so many
         batches of a worker.
     wire : {"float32", "bfloat16"}
-        With the protocol "activations": how these travel. bfloat16 halves the bytes; then the model depends a
+        How activations, rows and gradients travel. bfloat16 halves the bytes; then the model depends a
         little on the number of workers.
     overlap : bool or None, default None
         With the protocol "activations": whether the examples of a step travel during the step before, which

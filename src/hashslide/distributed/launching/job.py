@@ -69,8 +69,8 @@ class Job:
     n_fetch, n_push : int, default 1
         With "rows" and "downpour": rows are fetched, and gradients are pushed, every so many batches.
     wire : {"float32", "bfloat16"}
-        With "activations": how they travel. bfloat16 halves the bytes; then the model depends a little on the
-        number of ranks, and on where a training was resumed.
+        How activations, rows and gradients travel. bfloat16 halves the bytes; then the model depends a little
+        on the number of ranks, and on where a training was resumed.
     overlap : bool, optional
         With "activations": whether examples travel during the step before, which changes no number. None: if
         there are several machines.
@@ -128,10 +128,7 @@ class Job:
                 raise InputError(
                     f"{setting(name, value)} goes with the protocols rows and downpour, not {self.protocol}."
                 )
-        if check_choice("wire", self.wire, WIRES) != "float32" and self.protocol != "activations":
-            raise InputError(
-                f"{setting('wire', self.wire)} goes with the protocol activations, not {self.protocol}."
-            )
+        check_choice("wire", self.wire, WIRES)
         if self.checkpoint is not None:
             Checkpoint(self.checkpoint, self.checkpoint_every)
         elif self.resume:

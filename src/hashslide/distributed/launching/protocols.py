@@ -50,7 +50,8 @@ def make_network(
 ) -> ShardedNetwork:
     """Return the untrained network of a protocol, of which this rank has its shards. Collective."""
     if protocol == "rows":
-        return RowsNetwork(config, features, labels, exchange, n_fetch=job.n_fetch, n_push=job.n_push)
+        how = {"n_fetch": job.n_fetch, "n_push": job.n_push}
+        return RowsNetwork(config, features, labels, exchange, wire=job.wire, **how)
     overlap = job.overlap
     if overlap is None:
         overlap = len(set(gather(exchange, socket.gethostname()))) > 1

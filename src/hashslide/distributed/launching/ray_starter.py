@@ -77,6 +77,7 @@ def _train_downpour(job: Job, workers: int, n_threads: int) -> list[dict[str, An
         counts=counts,
         n_examples=n_rows,
         label_weight=label_weights(model.label_weight, counts, n_rows, settings.loss),
+        wire=job.wire,
     )
     fit.begin(model, None, [])
     if job.feature_names is not None:
