@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from hashslide import SlideClassifier, metrics
 from hashslide.csr import Csr, as_csr, as_pattern
@@ -12,6 +13,7 @@ from hashslide.ranking.weighing import (
     _added,
     _largest_within_error,
     _line,
+    _logistic,
     _Pairs,
     _platt,
     _stack,
@@ -168,3 +170,15 @@ def test_a_ranker_gains_on_real_data(pubmed):
         found[ranker] = metrics.precision_at_k(pubmed.Y_test[tests], labels, 5)
         assert hasattr(model, "ranker_") == bool(ranker) == model.network_.has_ranker
     assert found["auto"] > found[False] + 0.01
+
+
+def test_the_weights_do_not_depend_on_the_threads_of_other_libraries():
+    rng = np.random.default_rng(0)
+    columns = np.column_stack([rng.normal(size=(60_000, 7)), np.ones(60_000)])
+    target = (rng.random(60_000) < 0.2).astype(float)
+    weight = rng.random(60_000)
+    found = []
+    for n in (1, 2):
+        with threadpool_limits(n, user_api="blas"):
+            found.append(_logistic(columns, target, weight, 1.0, np.zeros(8)))
+    assert np.array_equal(*found)

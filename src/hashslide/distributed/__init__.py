@@ -1,4 +1,4 @@
-"""Training on several processes or machines, which gives one ordinary model file (docs/how/many_machines.md).
+"""Training on several processes or machines, which gives one ordinary model file (docs/machines/how_it_works.md).
 
 It needs the extra: ``pip install "hashslide[distributed]"``; the engine Ray that of its name as well.
 """

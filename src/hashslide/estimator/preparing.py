@@ -296,5 +296,5 @@ def label_weights(
     if isinstance(label_weight, str):
         label_weight = 1 / metrics.propensity(counts, n_examples)
     weight = check_label_weight(label_weight, len(counts))
-    total = counts @ weight.astype(np.float64)
+    total = (counts * weight.astype(np.float64)).sum()
     return (weight * (counts.sum() / total)).astype(np.float32) if loss == "softmax" and total else weight

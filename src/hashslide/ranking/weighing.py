@@ -261,8 +261,8 @@ def _added(
 def _line(x: _Floats, y: _Floats) -> tuple[float, float]:
     """Return a, b of the least squares of y ~ a + b x."""
     centred = x - x.mean()
-    variance = float(centred @ centred)
-    slope = float(centred @ y) / variance if variance > 1e-9 * len(x) else 0.0
+    variance = float(np.square(centred).sum())
+    slope = float((centred * y).sum()) / variance if variance > 1e-9 * len(x) else 0.0
     return float(y.mean()) - slope * float(x.mean()), slope
 
 
@@ -283,7 +283,7 @@ def _stack(columns: _Floats, is_true: NDArray[np.bool_]) -> _Floats:
 
 def _platt(score: _Floats, is_true: NDArray[np.bool_], weight: _Floats) -> tuple[float, float]:
     """Return a, c of the largest weighted likelihood of truth ~ sigmoid(a score + c); (1, 0) unless a > 0."""
-    n_true, n_false = float(weight @ is_true), float(weight @ ~is_true)
+    n_true, n_false = float(weight[is_true].sum()), float(weight[~is_true].sum())
     # As if the labels had been less certain (Platt): separable ones have a maximum, too.
     target = np.where(is_true, (n_true + 1) / (n_true + 2), 1 / (n_false + 2))
     columns = np.column_stack([score, np.ones(len(score))])
@@ -294,19 +294,20 @@ def _platt(score: _Floats, is_true: NDArray[np.bool_], weight: _Floats) -> tuple
 def _logistic(columns: _Floats, target: _Floats, weight: _Floats, ridge: float, start: _Floats) -> _Floats:
     """Return the coefficients of the largest weighted likelihood of target ~ sigmoid(columns @ p).
 
-    By Newton's method. ridge: of all coefficients but the last, which is the intercept.
+    By Newton's method. ridge: of all coefficients but the last, which is the intercept. Nothing is summed by
+    BLAS, whose order depends on its threads.
     """
     penalty = np.append(np.full(len(start) - 1, 2 * ridge), 0.0)
 
     def loss(p: _Floats) -> float:
-        q = columns @ p
-        return float(weight @ (np.logaddexp(0, q) - target * q) + penalty @ p**2 / 2)
+        q = np.einsum("ij,j", columns, p)
+        return float((weight * (np.logaddexp(0, q) - target * q)).sum() + (penalty * p**2).sum() / 2)
 
     p, now = start, loss(start)
     for _ in range(NEWTON_STEPS):
-        sigmoid = 1 / (1 + np.exp(-np.clip(columns @ p, -500, 500)))
-        gradient = columns.T @ (weight * (sigmoid - target)) + penalty * p
-        curvature = (columns * (weight * sigmoid * (1 - sigmoid))[:, None]).T @ columns
+        sigmoid = 1 / (1 + np.exp(-np.clip(np.einsum("ij,j", columns, p), -500, 500)))
+        gradient = np.einsum("ij,i", columns, weight * (sigmoid - target)) + penalty * p
+        curvature = np.einsum("ij,ik", columns * (weight * sigmoid * (1 - sigmoid))[:, None], columns)
         step = np.linalg.solve(curvature + np.diag(penalty + 1e-9), gradient)
         while (then := loss(p - step)) > now and np.abs(step).max() > 1e-6:
             step /= 2

@@ -1,4 +1,4 @@
-"""The network whose rows are dealt out to the ranks (docs/how/many_machines.md)."""
+"""The network whose rows are dealt out to the ranks (docs/machines/how_it_works.md)."""
 
 from .network import ShardedNetwork
 
