@@ -1,4 +1,4 @@
-"""Training on several processes or machines, which gives one ordinary model file (docs/machines/how_it_works.md).
+"""Training on several processes or machines: one ordinary model file comes out; see docs/machines/index.md.
 
 It needs the extra: ``pip install "hashslide[distributed]"``; the engine Ray that of its name as well.
 """

@@ -60,8 +60,8 @@ class DistributedSlideClassifier(SlideClassifier):
     workers : int, default 2
         Processes; they divide `shards`.
     protocol : {"auto", "activations", "rows", "downpour"}
-        What the workers exchange (docs/machines/how_it_works.md). With "activations" the model is the same, bit
-        for bit, for any number of workers. "auto": that or "rows", by what a step is measured to take.
+        What the workers exchange (docs/machines/how_it_works.md). With "activations" the model is the same,
+        bit for bit, for any number of workers. "auto": that or "rows", by what a step is measured to take.
         "downpour", of the engine Ray: rows, without waiting for each other; it goes on when workers die.
     engine : {"torchrun", "ray"}
         What starts the workers: torchrun on this machine, or Ray on the machines of its cluster.
