@@ -100,6 +100,15 @@ def test_settings_have_the_defaults_of_train():
         "checkpoint_every",
         "resume",
         "plot",
+        "workers",
+        "protocol",
+        "engine",
+        "shards",
+        "timeout",
+        "n_fetch",
+        "n_push",
+        "wire",
+        "overlap",
     }
     assert theirs.keys() - ours.keys() == absent
 

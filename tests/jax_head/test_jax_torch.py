@@ -9,7 +9,7 @@ import torch
 from hashslide.jax import SlideHead
 from hashslide.jax import _sampling as jax_sampling
 from hashslide.torch import RowAdagrad, SlideLoss
-from hashslide.torch.sampling import draws
+from hashslide.torch.random import draws
 
 N, CLASSES, WIDTH, NEGATIVES = 5, 411, 6, 60
 SEVERAL = np.array([[3, 410, -100], [0, -100, -100], [-100] * 3, [3, 8, 9], [150, 151, 152]])

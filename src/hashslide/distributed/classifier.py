@@ -17,6 +17,7 @@ from hashslide.csr import as_csr
 from hashslide.data.pack import Pack
 from hashslide.distributed.launching.engines import start
 from hashslide.distributed.launching.job import Job
+from hashslide.distributed.sharding import N_SHARDS
 from hashslide.errors import InputError
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.fitting.committing import note_features
@@ -65,7 +66,7 @@ class DistributedSlideClassifier(SlideClassifier):
         "downpour", of the engine Ray: rows, without waiting for each other; it goes on when workers die.
     engine : {"torchrun", "ray"}
         What starts the workers: torchrun on this machine, or Ray on the machines of its cluster.
-    shards : int, default 16
+    shards : int, default 8
         The rows are dealt to so many shards. The model depends on it, as on the seed.
     timeout : float, default 60
         Seconds after which a worker that does not answer is given up, and the training with it.
@@ -98,7 +99,7 @@ class DistributedSlideClassifier(SlideClassifier):
         workers: int = 2,
         protocol: str = "auto",
         engine: str = "torchrun",
-        shards: int = 16,
+        shards: int = N_SHARDS,
         timeout: float = 60.0,
         n_fetch: int = 1,
         n_push: int = 1,

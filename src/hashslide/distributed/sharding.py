@@ -1,6 +1,5 @@
 """Which shard owns which row: features and labels are dealt out so that all shards have as much to do."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,14 @@ from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.settings import NetworkConfig
 
-__all__ = ["N_SHARDS", "Sharding", "check_n_shards", "default_n_shards", "shard_model"]
+__all__ = ["N_SHARDS", "Sharding", "check_n_shards", "shard_model"]
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
-N_SHARDS = 8  # that 1, 2, 4 and 8 ranks can own; more of them cost time in each step
+N_SHARDS = 8  # by default: 1, 2, 4 and 8 ranks can own them, and more cost time in each step
 _ITEMS_PER_BLOCK = 1 << 18
 _COUNTED_ROWS = 100_000  # that tell how often features occur
 _UPDATE_COST = 4.0  # of a row of weights, in additions of a row to an activation
@@ -101,11 +100,6 @@ def check_n_shards(n_shards: int, n_ranks: int = 1) -> None:
         raise InputError(
             f"n_shards is {n_shards} for {n_ranks} ranks; accepted are multiples of their number up to 1,024."
         )
-
-
-def default_n_shards(n_ranks: int) -> int:
-    """Return the number of shards for so many ranks: `N_SHARDS`, where these can own as many shards each."""
-    return N_SHARDS if N_SHARDS % n_ranks == 0 else n_ranks * math.ceil(N_SHARDS / n_ranks)
 
 
 def shard_model(

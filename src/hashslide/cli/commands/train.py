@@ -71,7 +71,7 @@ def train(
     ] = None,
     protocol: opt.Protocol = "auto",
     engine: opt.Engine = "torchrun",
-    shards: opt.Shards = 16,
+    shards: opt.Shards = 8,
     timeout: opt.Timeout = 60.0,
     n_fetch: opt.NFetch = 1,
     n_push: opt.NPush = 1,

@@ -57,7 +57,7 @@ class StepSize:
     weight_bytes: int = 4
     wire_bytes: float = 4
     is_softmax: bool = False
-    shards: int = 16
+    shards: int = 8
 
     @classmethod
     def of(cls, touched: Touched, *, machines: int, batch: float, **rest: object) -> "StepSize":

@@ -14,6 +14,7 @@ from hashslide._checks import check_choice, check_float, check_int
 from hashslide._interface import setting
 from hashslide.callbacks import Checkpoint
 from hashslide.distributed.sharded.wire import WIRES
+from hashslide.distributed.sharding import N_SHARDS
 from hashslide.errors import InputError
 from hashslide.estimator.saving import plain_parameters, restore_parameters
 
@@ -61,7 +62,7 @@ class Job:
     protocol : {"auto", "activations", "rows", "downpour"}
         "auto": the faster one of the two in the middle. "downpour" is "rows" whose ranks do not wait for each
         other; only the engine Ray has it.
-    shards : int, default 16
+    shards : int, default 8
         Virtual shards that features and labels are dealt to: a multiple of the number of ranks. The model
         depends on it, as on the seed.
     timeout : float, default 60
@@ -101,7 +102,7 @@ class Job:
     output: Path
     parameters: Mapping[str, Any]
     protocol: str = "auto"
-    shards: int = 16
+    shards: int = N_SHARDS
     timeout: float = 60.0
     n_fetch: int = 1
     n_push: int = 1

@@ -26,8 +26,8 @@ def nothing_starts(monkeypatch):
 @pytest.mark.parametrize(
     ("workers", "changes", "message"),
     [
-        (3, {}, "workers=3 and shards=16 do not go together.* 1, 2, 4, 8, 16;"),
-        (32, {}, "workers=32 and shards=16 do not go together"),
+        (3, {}, "workers=3 and shards=8 do not go together.* 1, 2, 4, 8;"),
+        (32, {}, "workers=32 and shards=8 do not go together"),
         (0, {}, "workers is 0"),
         (2, {"shards": 0}, "shards is 0"),
         (2, {"timeout": 0}, "timeout is 0"),
@@ -91,7 +91,7 @@ def test_a_missing_package(pack, tmp_path, monkeypatch):
 def test_options_of_the_command(pack, tmp_path, folder_of_text):
     output = ["-o", tmp_path / "m.hashslide"]
     lost = run("train", pack, *output, "--workers", 3, code=1)
-    assert "--workers 3 and --shards 16 do not go together" in " ".join(lost.output.split())
+    assert "--workers 3 and --shards 8 do not go together" in " ".join(lost.output.split())
     lost = run("train", "pubmed-mesh", *output, "--workers", 2, code=1)
     assert "is not a pack" in lost.output and "hashslide data pack pubmed-mesh -o FILE.pack" in lost.output
     lost = run("train", pack, *output, "--protocol", "rows", code=2)
