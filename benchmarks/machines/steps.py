@@ -28,7 +28,7 @@ from hashslide.training import Batch
 from ..common.matrices import part_file
 
 KINDS = {"activations": ShardedNetwork, "rows": RowsNetwork}
-SHARDS = 16
+SHARDS = 8
 
 
 def pack_of(name: str, folder: Path) -> Path:

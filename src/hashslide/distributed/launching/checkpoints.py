@@ -208,13 +208,14 @@ def restore(folder: Path, network: ShardedNetwork, facts: dict[str, Any]) -> Sta
     paths = [folder / name for name in share(exchange, _names(folder))]
     if not paths:
         return Start()
+    if (last := last_manifest(folder)) is not None:
+        check_same_facts(last.facts, facts)  # before the files of shards that it never had are missed
     path = _last_whole(paths, network)
     if path is None:
         raise InputError(
             f"no checkpoint in {folder} can be read. Delete what is there to train from the beginning."
         )
     manifest = Manifest.read(path)
-    check_same_facts(manifest.facts, facts)
     exchange.barrier()
     if exchange.rank == 0:
         for broken in paths[: paths.index(path)]:
