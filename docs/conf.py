@@ -48,7 +48,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 def setup(app) -> None:
     """Write the pages that are made from the code; leave out what scikit-learn adds to the estimator."""
     app.connect("builder-inited", write_pages)
-    app.connect("autodoc-skip-member", skip_requests)
+    app.connect("autodoc-skip-member", skip_what_is_of_others)
 
 
 def write_pages(app) -> None:
@@ -57,6 +57,8 @@ def write_pages(app) -> None:
     write_command_reference(HERE / "reference" / "commands.md")
 
 
-def skip_requests(app, what, name, obj, skip, options) -> bool | None:
-    """Leave out the ``set_..._request`` that scikit-learn gives every estimator."""
-    return True if name.startswith("set_") and name.endswith("_request") else None
+def skip_what_is_of_others(app, what, name, obj, skip, options) -> bool | None:
+    """Leave out the methods that an estimator has from scikit-learn, and its ``set_..._request``."""
+    is_request = name.startswith("set_") and name.endswith("_request")
+    is_of_sklearn = (getattr(obj, "__module__", None) or "").startswith("sklearn.")
+    return True if is_request or is_of_sklearn else None

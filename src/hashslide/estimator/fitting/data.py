@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
 
 __all__ = [
-    "Judges",
     "blocks_of",
     "check_eval_set",
     "examples_of",
