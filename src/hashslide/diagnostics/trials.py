@@ -228,7 +228,7 @@ class Trials:
     ) -> Trained:
         """Make `steps` steps with a learning-rate schedule of that length, or the first of them."""
         data, settings = self.sample.data, self.settings_of(parameters)
-        network = new_network(settings, data, seed, n_threads=self.n_threads)
+        network = new_network(settings, data, seed)
         plan = Plan(
             n_epochs=1,
             first_epoch=0,

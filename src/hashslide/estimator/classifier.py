@@ -315,7 +315,7 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
         fit = prepare_fit(self, given, X, y, sample_weight, eval_set, classes=classes, seed=seed)
         settings, data, start = fit.settings, fit.data, Start()
         if checkpoint is None:
-            network = new_network(settings, data, fit.seed, self.label_weight, given["n_jobs"])
+            network = new_network(settings, data, fit.seed, self.label_weight)
         else:
             check_same_fit(checkpoint, settings, data, fit.labels, fit.multilabel, fit.data_key)
             network, start = take_over(checkpoint, data, self.label_weight, settings.loss)
@@ -519,7 +519,7 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
             labels = LabelNames.learn(target, classes)
             data = taught = training_data(x, labels.encode(target, classes), weight)
             seed, settings = draw_seed(self.random_state), decide_settings(given, data, target.multilabel)
-            network = new_network(settings, data, seed, self.label_weight, given["n_jobs"])
+            network = new_network(settings, data, seed, self.label_weight)
             planned, judges = 0, None
             chosen = of_calls(explain_settings(self, given, settings, data, target.multilabel))
             kind = target.multilabel, target.dense_dtype

@@ -103,7 +103,7 @@ def prepare(model: "SlideClassifier", X: Any, y: Any, sample_weight: ArrayLike |
     data, _ = both_ways(given["both_ways"], data, labels, feature_names(X), target.multilabel)
     settings = decide_settings(given, data, target.multilabel)
     seed = draw_seed(given["random_state"])
-    network = new_network(settings, data, seed, given["label_weight"], given["n_jobs"])
+    network = new_network(settings, data, seed, given["label_weight"])
     return Prepared(network=network, data=data, settings=settings, seed=seed, n_threads=given["n_jobs"])
 
 
@@ -219,7 +219,6 @@ def new_network(
     data: Examples,
     seed: int,
     label_weight: str | ArrayLike | None = None,
-    n_threads: int = 1,
 ) -> Network:
     """Return an untrained network that knows the frequencies of the labels.
 
@@ -229,7 +228,6 @@ def new_network(
     data : Examples
     seed : int
     label_weight : None, "propensity" or array of shape (n_labels,)
-    n_threads : int
     """
     warn_of_outlier(data.sample())
     network = Network(untrained_config(settings, data, seed))

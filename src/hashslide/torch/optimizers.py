@@ -1,6 +1,7 @@
 """Optimisers that touch only the rows of a parameter that have a gradient."""
 
 import math
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -41,7 +42,7 @@ def _matrix(tensor: Tensor) -> Tensor:
     return tensor.float().reshape(len(tensor), -1).contiguous()
 
 
-class _RowOptimizer(torch.optim.Optimizer):
+class _RowOptimizer(torch.optim.Optimizer, ABC):
     """Takes the rows that each parameter's gradient names; the core makes the step where it can."""
 
     def __init__(
@@ -88,8 +89,9 @@ class _RowOptimizer(torch.optim.Optimizer):
                 if isinstance(value, Tensor):
                     self.state[parameter][name] = value.detach().clone().to(parameter.device)
 
+    @abstractmethod
     def _update(self, group: dict[str, Any], parameter: Tensor, rows: Tensor, gradient: Tensor) -> None:
-        raise NotImplementedError
+        """Make a step on the rows of a parameter that have a gradient."""
 
     def _make_step(self, name: str, parameter: Tensor, *arguments: Any) -> None:
         """Call the function `name` that makes the step on the parameter's device."""
