@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/prefetch.h"
 #include "base/types.h"
 
 namespace hashslide {
@@ -27,7 +28,7 @@ public:
 
     bool contains(Id id) const { return entries_[id].stamp == now_; }
 
-    void prefetch(Id id) const { __builtin_prefetch(entries_.data() + id, 1); }
+    void prefetch(Id id) const { hashslide::prefetch(entries_.data() + id, 1); }
     // Position of id, which is added at the end if it is new.
     Id insert(Id id) {
         if (!contains(id)) {

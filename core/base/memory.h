@@ -14,13 +14,6 @@
 
 namespace hashslide {
 
-// Asks for n items at p ahead of their use. Rows of weights are met in no order that the hardware could foresee.
-template <class T>
-inline void prefetch(const T* p, Index n) {
-    constexpr Index line = 64 / sizeof(T);
-    for (Index i = 0; i < n; i += line) __builtin_prefetch(p + i);
-}
-
 // Owned memory comes from mmap: it starts as zeros and costs nothing before its first use. Borrowed memory is read-only
 // (a memory-mapped model file); `own()` copies it before the first write. Whoever else holds `keeper()`, such as a view
 // that was handed out, keeps the memory when the array has moved on to another.

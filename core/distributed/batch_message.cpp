@@ -5,6 +5,8 @@
 #include <cmath>
 #include <utility>
 
+#include "base/prefetch.h"
+
 namespace hashslide {
 namespace {
 
@@ -55,7 +57,7 @@ std::vector<std::vector<Id>> write_messages(const Places& places, const CsrInput
         features.clear();
         x.each(row, [&](Id id, Index entry) {
             if (weights.dropout > 0 && dropout.uniform(draw++) < weights.dropout) return;
-            __builtin_prefetch(places.features.data() + id);
+            hashslide::prefetch(places.features.data() + id);
             features.emplace_back(id, x.value(entry) * scale);
         });
         for (const auto& [id, value] : features) {

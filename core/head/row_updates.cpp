@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "base/prefetch.h"
 #include "base/rng.h"
 #include "base/scratch.h"
 #include "simd/kernels.h"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/prefetch.h"
 #include "simd/kernels.h"
 
 namespace hashslide {
@@ -17,11 +18,11 @@ bool is_dense(const CsrInput& x, Index n_features) {
 // The memory of a feature that a query reads is at random places: it is asked for before it is needed.
 void prefetch(const LabelLists& lists, std::span<const Id> ids) {
     for (const Id id : ids)
-        if (id < lists.n()) __builtin_prefetch(&lists.ranges[2 * id]);
+        if (id < lists.n()) hashslide::prefetch(&lists.ranges[2 * id]);
     for (const Id id : ids)
         if (id < lists.n()) {
-            __builtin_prefetch(lists.labels.data() + lists.first(id));
-            __builtin_prefetch(lists.counts.data() + lists.first(id));
+            hashslide::prefetch(lists.labels.data() + lists.first(id));
+            hashslide::prefetch(lists.counts.data() + lists.first(id));
         }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/memory.h"
+#include "base/prefetch.h"
 #include "base/rng.h"
 #include "learning/optimizer.h"
 #include "weights/neuron_view.h"

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/memory.h"
+#include "base/prefetch.h"
 #include "base/types.h"
 #include "simd/kernels.h"
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/prefetch.h"
 #include "base/scratch.h"
 #include "simd/gemm.h"
 

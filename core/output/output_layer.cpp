@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/parallel.h"
+#include "base/prefetch.h"
 #include "base/scratch.h"
 #include "simd/kernels.h"
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/parallel.h"
+#include "base/prefetch.h"
 #include "base/scratch.h"
 
 namespace hashslide {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/id_map.h"
+#include "base/prefetch.h"
 #include "base/rng.h"
 
 namespace hashslide {
@@ -39,7 +40,7 @@ public:
     const std::vector<Index>& counts() const { return counts_; }
     Index n_examples() const { return n_examples_; }
 
-    void prefetch(Id label) const { __builtin_prefetch(counts_.data() + label); }
+    void prefetch(Id label) const { hashslide::prefetch(counts_.data() + label); }
     // log of the probability that the label comes with one of `others` random examples or is among `uniform` draws from
     // all labels: r = 1 - (1 - f)^others (1 - 1/n_all)^uniform.
     float log_inclusion(Id label, Index others, Index uniform) const;

@@ -1,6 +1,7 @@
 // Samplers that take neurons by where they are found and never look at their weights.
 #include <numeric>
 
+#include "base/prefetch.h"
 #include "sampling/sampler_parts.h"
 
 namespace hashslide {
@@ -15,7 +16,7 @@ struct Look {
 // Asks for the first lines of a bucket; the processor guesses the rest.
 void prefetch(std::span<const Id> bucket) {
     constexpr std::size_t line = 64 / sizeof(Id), lines = 4;
-    for (std::size_t i = 0; i < std::min(bucket.size(), lines * line); i += line) __builtin_prefetch(&bucket[i]);
+    for (std::size_t i = 0; i < std::min(bucket.size(), lines * line); i += line) hashslide::prefetch(&bucket[i]);
 }
 
 // Calls f(members) for at most `ahead` look-ups of a query. Buckets and their members lie anywhere in memory: waiting

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bad_input.h"
+#include "base/prefetch.h"
 #include "sparse/csr.h"
 
 namespace hashslide {
@@ -53,13 +54,13 @@ public:
         }
     }
     // Ask for where a row begins, and then for its first ids.
-    void prefetch_offset(Index row) const { __builtin_prefetch(indptr_ + stored(row)); }
+    void prefetch_offset(Index row) const { hashslide::prefetch(indptr_ + stored(row)); }
     void prefetch(Index row) const {
         constexpr Index line = 16, lines = 3;  // what follows is foreseen by the hardware
         const auto [first, last] = bounds(row);
         for (Index entry = first; entry < std::min(last, first + lines * line); entry += line) {
-            __builtin_prefetch(indices_ + entry);
-            if (data_) __builtin_prefetch(data_ + entry);
+            hashslide::prefetch(indices_ + entry);
+            if (data_) hashslide::prefetch(data_ + entry);
         }
     }
     CsrInput row(Index row) const { return rows(row, 1); }

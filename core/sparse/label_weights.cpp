@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/interrupt.h"
+#include "base/prefetch.h"
 #include "simd/kernels.h"
 
 namespace hashslide {

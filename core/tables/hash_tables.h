@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "base/prefetch.h"
 #include "base/rng.h"
 #include "base/types.h"
 
@@ -48,7 +49,7 @@ public:
                 static_cast<std::size_t>(seen)};
     }
     // Asks for the memory that bucket(b) reads.
-    void prefetch(Id b) const { __builtin_prefetch(&blocks_[b]); }
+    void prefetch(Id b) const { hashslide::prefetch(&blocks_[b]); }
     Index size(Id b) const { return blocks_[b].size; }  // all members of the bucket
     Index n_buckets() const { return static_cast<Index>(blocks_.size()); }
     std::span<const Id> buckets() const { return bucket_of_; }  // of all neurons; -1: none

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/memory.h"
+#include "base/prefetch.h"
 #include "simd/bf16.h"
 #include "simd/kernels.h"
 
