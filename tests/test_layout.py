@@ -62,6 +62,13 @@ def test_folders_of_the_core_include_only_those_below():
     assert not upward
 
 
+def test_only_one_function_prefetches():
+    # Compilers drop calls of other functions that only prefetch (core/base/prefetch.h); kernels stand alone.
+    files = [path for path in (TOP / "core").rglob("*.*") if path.suffix in (".h", ".cpp")]
+    users = [path for path in files if "__builtin_prefetch" in path.read_text()]
+    assert {str(path.relative_to(TOP / "core")) for path in users} == {"base/prefetch.h", "simd/products.cpp"}
+
+
 def test_headers_of_the_core_do_not_include_each_other_in_a_circle():
     includes = {
         str(path.relative_to(TOP / "core")): re.findall(r'#include "([^"]+)"', path.read_text())

@@ -3,7 +3,7 @@
 #include <nanobind/stl/shared_ptr.h>
 
 #include "base/bad_input.h"
-#include "base/model_lock.h"
+#include "network/model_lock.h"
 #include "python/released.h"
 
 namespace nb = nanobind;
@@ -72,7 +72,7 @@ void bind_lock(nb::module_& m) {
     nb::class_<Guard>(m, "Guard", "A way of holding a lock.")
         .def("__enter__", &enter)
         .def("__exit__", &leave, "error"_a);
-    nb::class_<ModelLock>(m, "ModelLock", "The lock of a model; see core/base/model_lock.h.")
+    nb::class_<ModelLock>(m, "ModelLock", "The lock of a model; see core/network/model_lock.h.")
         .def(nb::new_(&ModelLock::make))
         .def_prop_ro("reading", &guard<Mode::reading>, nb::rv_policy::move)
         .def_prop_ro("training", &guard<Mode::training>, nb::rv_policy::move)

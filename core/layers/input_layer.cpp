@@ -39,7 +39,10 @@ void InputRows::update(const BatchFeatures& batch, const float* gradient, float 
     parallel_for(n_threads, 0, n_touched, 64, [&](Index first, Index last) {
         float* sum = scratch(hidden_);
         for (Index t = first; t < last; ++t) {
-            if (t + prefetched < n_touched) weight.view().prefetch(batch.touched()[t + prefetched]);
+            if (t + prefetched < n_touched) {
+                weight.view().prefetch(batch.touched()[t + prefetched]);
+                weight_optimizer.prefetch_row(batch.touched()[t + prefetched]);
+            }
             const auto values = batch.example_values(t);
             if (std::ranges::none_of(values, [](float v) { return v != 0; }))
                 continue;  // dropped everywhere: untouched

@@ -10,7 +10,7 @@
 #include <mutex>
 #include <thread>
 
-#include "base/model_lock.h"
+#include "network/model_lock.h"
 
 namespace nb = nanobind;
 

@@ -1,4 +1,4 @@
-#include "base/model_lock.h"
+#include "network/model_lock.h"
 
 #include <pthread.h>
 
