@@ -152,6 +152,21 @@ def _read_least(text: str) -> int | str:
     return text if text == "auto" else int(text)
 
 
+def _read_choice(text: str) -> str:
+    if text in ("yes", "no"):
+        return text
+    raise typer.BadParameter(f"{text!r} is neither yes nor no.")
+
+
+def _read_weight(text: str) -> tuple[str, float]:
+    """Return a column and its weight."""
+    column, equals, weight = text.rpartition("=")
+    try:
+        return column if equals else "", float(weight)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a column and a number such as title=2.") from None
+
+
 def _of_texts(metavar: str, help: str, parser: Callable[[str], Any] | None = None) -> Any:
     """Return an option of how texts become features; all are advanced."""
     return typer.Option(metavar=metavar, help=help, parser=parser, rich_help_panel=TEXTS, hidden=True)
@@ -167,6 +182,12 @@ MinDocuments = Annotated[
 MaxTerms = Annotated[int, _of_texts("N", "Keep so many of the most frequent terms.")]
 HashedTerms = Annotated[
     int | None, _of_texts("N", "Hash terms into N features, so that new words have some: 1048576.")
+]
+Idf = Annotated[str, _of_texts("yes|no", "Rare terms weigh more.", _read_choice)]
+LogCounts = Annotated[str, _of_texts("yes|no", "A term's count weighs by its logarithm.", _read_choice)]
+ColumnWeights = Annotated[
+    list[str] | None,
+    _of_texts("COLUMN=X", "What the terms of a column weigh; repeatable: title=2.", _read_weight),
 ]
 Why = Annotated[bool, typer.Option("--why", help="Say which words spoke for each label.")]
 DATA_HELP = (

@@ -24,10 +24,24 @@ def test_every_setting_of_features_is_an_option(table, tmp_path):
     run("train", table, "-o", tmp_path / "m", *COLUMNS, *FAST, *hashed)
     found = SlideTextClassifier.load(tmp_path / "m").features_
     assert (found.words, found.characters, found.hashed, found.n_features_) == (2, None, 512, 512)
+    weighed = [
+        "--idf",
+        "no",
+        "--log-counts",
+        "no",
+        "--column-weight",
+        "title=2",
+        "--column-weight",
+        "body=.5",
+    ]
+    run("train", table, "-o", tmp_path / "m", *COLUMNS, *FAST, *weighed)
+    found = SlideTextClassifier.load(tmp_path / "m").features_
+    assert (found.idf, found.sublinear, found.column_weights) == (False, False, {"title": 2.0, "body": 0.5})
 
 
 def test_tuning_on_texts_saves_a_model_of_texts_and_tells_the_command(table, tmp_path):
     path, options = tmp_path / "m", ["--trials", "2", "--word-ngrams", "1", "--char-ngrams", "3-3"]
+    options += ["--idf", "no", "--column-weight", "title=1.5"]
     line = json_lines(run("tune", table, "-o", path, *COLUMNS, *FAST, *options, "--json").stdout)[-1]
     tuned = SlideTextClassifier.load(path)
     assert (
@@ -70,11 +84,16 @@ def test_options_of_texts_go_with_texts_only(command, tmp_path):
         (["--word-ngrams", "0", "--char-ngrams", "none"], "there are no terms"),
         (["--hashed-terms", "0"], "hashed is 0"),
         (["--max-terms", "0"], "--max-terms is 0"),
+        (["--idf", "perhaps"], "'perhaps' is neither yes nor no"),
+        (["--column-weight", "title"], "is not a column and a number such as title=2"),
+        (["--column-weight", "price=2"], "price"),
+        (["--column-weight", "title=nan"], "title"),
+        (["--column-weight", "title=1", "--column-weight", "title=2"], "--column-weight names title twice"),
     ],
     ids=str,
 )
 def test_settings_that_cannot_be_are_refused(table, tmp_path, options, words):
-    code = 2 if "is not a" in words else 1
+    code = 2 if "is not a" in words or "neither" in words else 1
     shown = run("train", table, "-o", tmp_path / "m", *COLUMNS, *FAST, *options, code=code)
     assert words in " ".join(shown.stderr.replace("│", " ").split())
     assert not (tmp_path / "m").exists()

@@ -128,6 +128,8 @@ def train_command(context: typer.Context, found: TuningReport) -> str:
         is_flag = name in OF_DATA and isinstance(value, bool)
         if name == "char_ngrams" and isinstance(value, tuple):
             value = "-".join(map(str, value))
+        if name == "column_weight":
+            value = [f"{column}={weight:g}" for column, weight in value]
         for each in value if isinstance(value, list) else [value]:
             words += [flag] if is_flag else [flag, write_setting(each)]
     return shlex.join(words)

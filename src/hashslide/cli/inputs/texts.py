@@ -18,6 +18,7 @@ from hashslide.text.recipe import FEATURES
 __all__ = [
     "OF_TEXTS",
     "check_options",
+    "column_weights",
     "holds_texts",
     "is_text_model",
     "is_text_table",
@@ -44,6 +45,9 @@ OF_TEXTS = {
     "min_documents": "auto",
     "max_terms": 1_000_000,
     "hashed_terms": None,
+    "idf": "yes",
+    "log_counts": "yes",
+    "column_weight": None,
 }  # options and their defaults
 _OF_FEATURES = ("features", "labels_file", "values", "n_features", "n_labels")
 
@@ -89,7 +93,7 @@ def holds_texts(options: dict[str, Any], reader: Reader) -> bool:
         found = not text_format_of(options["source"], form).has_columns
     except InputError:
         found = False
-    given = [name for name, default in OF_TEXTS.items() if options[name] != default]
+    given = [name for name, default in OF_TEXTS.items() if options[name] not in (default, ())]
     if given and not found:
         option = f"--{given[0].replace('_', '-')}"
         raise InputError(f"{option} goes with texts only. Name their columns with --text, or leave it out.")
@@ -105,6 +109,22 @@ def check_options(options: dict[str, Any], reader: Reader) -> None:
         raise InputError(f"{option} does not go with texts. Leave it out, or use features.")
 
 
+def column_weights(options: dict[str, Any]) -> dict[str, float] | None:
+    """Return what each column weighs that --column-weight names.
+
+    Raises
+    ------
+    InputError
+        A column is named twice.
+    """
+    given = options["column_weight"] or []
+    weights = dict(given)
+    if len(weights) < len(given):
+        twice = sorted({column for column, _ in given if [name for name, _ in given].count(column) > 1})
+        raise InputError(f"--column-weight names {', '.join(twice)} twice. Give each column one weight.")
+    return weights or None
+
+
 def text_features(options: dict[str, Any]) -> TextFeatures:
     """Return how texts become features, from the options of a command."""
     return TextFeatures(
@@ -113,6 +133,9 @@ def text_features(options: dict[str, Any]) -> TextFeatures:
         min_documents=options["min_documents"],
         max_terms=options["max_terms"],
         hashed=options["hashed_terms"],
+        idf=options["idf"] == "yes",
+        sublinear=options["log_counts"] == "yes",
+        column_weights=column_weights(options),
         n_jobs=options["jobs"],
     )
 
