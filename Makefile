@@ -8,8 +8,9 @@ BIN    := $(VENV)/bin
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
+# One process for each core, at most four: each of them loads PyTorch and JAX.
 test: lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 # The tests of the page need a browser; on Debian this installs one, if there is none.
 BROWSERS := chromium chromium-browser google-chrome
