@@ -131,7 +131,13 @@ void bind_neuron_index(nb::module_& m) {
                 self.observe(vectors_of(queries, self.map().neurons_width()));
             },
             "queries"_a)
-        .def("table", &NeuronIndex::table, "t"_a, nb::rv_policy::reference_internal)
+        .def(
+            "table",
+            [](const NeuronIndex& self, Index t) -> const HashTable& {
+                if (self.signs() || t < 0 || t >= self.n_tables()) throw nb::index_error("there is no such table");
+                return self.table(t);
+            },
+            "t"_a, nb::rv_policy::reference_internal)
         .def(
             "touch", [](NeuronIndex& self, const In<Id>& neurons) { self.touch(span(neurons)); }, "neurons"_a)
         .def(

@@ -16,6 +16,7 @@ std::unique_ptr<HashFamily> make_hash_family(const HashFamilyConfig& config, Ind
     const std::string& name = config.name;
     if (name == "simhash") return std::make_unique<DenseSimHash>(config, width, neurons, seed);
     if (name == "sparse_simhash") return std::make_unique<SparseSimHash>(config, width, neurons, seed);
+    if (name == "sign_codes") return std::make_unique<SignFamily>(config, width, neurons, seed);
     if (name == "fast_simhash") return std::make_unique<FastSimHash>(config, width, neurons, seed);
     if (name == "wta" || name == "dwta")
         return std::make_unique<WinnerTakesAll>(config, name == "dwta", width, neurons, seed);

@@ -133,4 +133,14 @@ void FastSimHash::project(const Vectors& x, float* projections) const {
     }
 }
 
+void SignFamily::signs(const Vectors& vectors, std::uint64_t* words) const {
+    const Index n_words = (n_tables() + 63) / 64;
+    float* projections = scratch<projection_slot>(n_tables() * lanes);
+    for (Index begin = 0; begin < vectors.n; begin += lanes) {
+        const Index size = std::min(lanes, vectors.n - begin);
+        project(vectors.part(begin, begin + size), projections);
+        kernels().pack_signs(n_tables(), size, projections, words + begin * n_words);
+    }
+}
+
 }  // namespace hashslide

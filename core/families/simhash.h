@@ -2,6 +2,7 @@
 // theta agree with chance 1 - theta / pi.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "families/occurrences.h"
@@ -60,12 +61,22 @@ class FastSimHash : public SimHash {
 public:
     FastSimHash(const HashFamilyConfig& config, Index width, Index neurons, std::uint64_t seed);
 
+protected:
+    void project(const Vectors& x, float* projections) const override;
+
 private:
     void draw_hashes(const CounterRng& rng, int n_threads) override;
-    void project(const Vectors& x, float* projections) const override;
 
     Index padded_;
     std::vector<float> signs_;  // (blocks of at most `padded` hashes, 3, padded)
+};
+
+// FastSimHash of one bit a table, whose codes are packed and counted instead of looked up: tables/sign_codes.h.
+class SignFamily : public FastSimHash {
+public:
+    using FastSimHash::FastSimHash;
+    // Bit t of a vector's code is its hash in table t. words: (n, (n_tables() + 63) / 64).
+    void signs(const Vectors& vectors, std::uint64_t* words) const;
 };
 
 }  // namespace hashslide

@@ -70,7 +70,7 @@ protected:
 };
 
 struct HashFamilyConfig {
-    std::string name = "dwta";  // simhash, sparse_simhash, fast_simhash, wta, dwta, minhash, kmeans
+    std::string name = "dwta";  // simhash, sparse_simhash, fast_simhash, sign_codes, wta, dwta, minhash, kmeans
     Index tables = 50;          // L
     Index hashes = 6;           // K elementary hashes per table; kmeans: does not count
     Index bin_size = 8;         // wta, dwta: coordinates compared by one elementary hash; a power of two

@@ -3,10 +3,15 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "base/bad_input.h"
 #include "sampling/sampler_parts.h"
 
 namespace hashslide {
 namespace {
+
+void sample_by_count(const SampleTask& task, Index min_count, Selection& out) {
+    task.index->signs() ? sample_signs(task, min_count, out) : sample_frequent(task, min_count, out);
+}
 
 void run(const SampleTask& task, Selection& out) {
     switch (task.config.kind) {
@@ -17,9 +22,9 @@ void run(const SampleTask& task, Selection& out) {
         case SamplerKind::vanilla:
             return sample_vanilla(task, out);
         case SamplerKind::top:
-            return sample_frequent(task, 1, out);
+            return sample_by_count(task, 1, out);
         case SamplerKind::threshold:
-            return sample_frequent(task, task.config.min_count, out);
+            return sample_by_count(task, task.config.min_count, out);
         case SamplerKind::scored:
             return sample_scored(task, out);
         case SamplerKind::exact:
@@ -46,6 +51,8 @@ double multiplications_of(const SampleTask& task) {
 void sample(const SamplerConfig& config, const NeuronIndex* index, const NeuronView& neurons, const Vectors& queries,
             const Selection* uncounted, const CounterRng& rng, Selection& out, int n_threads, bool same_draws) {
     out.multiplications = 0;
+    if ((config.kind == SamplerKind::vanilla || config.kind == SamplerKind::scored) && index->signs())
+        throw BadInput("sign codes have no buckets to look into. Use the sampler top or threshold, which count them.");
     if (looks_up(config.kind) && !index->ready()) {
         out.begin.assign(queries.n + 1, 0);
         out.ids.clear();

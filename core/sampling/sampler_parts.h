@@ -53,6 +53,7 @@ void sample_all(const SampleTask& task, Selection& out);
 void sample_uniform(const SampleTask& task, Selection& out);
 void sample_vanilla(const SampleTask& task, Selection& out);
 void sample_frequent(const SampleTask& task, Index min_count, Selection& out);
+void sample_signs(const SampleTask& task, Index min_count, Selection& out);
 void sample_scored(const SampleTask& task, Selection& out);
 void sample_exact(const SampleTask& task, Selection& out);
 void sample_standout(const SampleTask& task, Selection& out);

@@ -6,6 +6,10 @@
 #include "simd/products.h"
 #include "simd/screening.h"
 
+#if defined(__AVX512VPOPCNTDQ__)
+#include <immintrin.h>
+#endif
+
 namespace hashslide::HASHSLIDE_ISA {
 const Bf16Unit* bf16_unit();
 }
@@ -317,6 +321,64 @@ void combine(Index tables, Index hashes, const std::uint64_t* __restrict multipl
     }
 }
 
+void pack_signs(Index n, Index size, const float* __restrict x, std::uint64_t* __restrict words) {
+    const Index n_words = (n + 63) / 64;
+    for (Index w = 0; w < n_words; ++w) {
+        std::uint64_t packed[lanes] = {};
+        for (Index r = w * 64; r < n && r < (w + 1) * 64; ++r)
+            for (Index i = 0; i < lanes; ++i)
+                packed[i] |= static_cast<std::uint64_t>(x[r * lanes + i] > 0.0f) << (r % 64);
+        for (Index i = 0; i < size; ++i) words[i * n_words + w] = packed[i];
+    }
+}
+
+#if defined(__AVX512VPOPCNTDQ__)
+// Eight words with each instruction. Compilers take the words for the lanes instead, and transpose them.
+void unequal_bits(Index blocks, Index words, const std::uint64_t* codes, const std::uint64_t* query,
+                  std::uint16_t* out) {
+    for (Index b = 0; b < blocks; ++b, codes += words * code_lanes) {
+        __m512i sums = _mm512_setzero_si512();
+        for (Index w = 0; w < words; ++w) {
+            const __m512i differ = _mm512_xor_si512(_mm512_loadu_si512(codes + w * code_lanes),
+                                                    _mm512_set1_epi64(static_cast<long long>(query[w])));
+            sums = _mm512_add_epi64(sums, _mm512_popcnt_epi64(differ));
+        }
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + b * code_lanes), _mm512_cvtepi64_epi16(sums));
+    }
+}
+#else
+void unequal_bits(Index blocks, Index words, const std::uint64_t* codes, const std::uint64_t* query,
+                  std::uint16_t* out) {
+    for (Index b = 0; b < blocks; ++b, codes += words * code_lanes) {
+        std::uint64_t sums[code_lanes] = {};
+        for (Index w = 0; w < words; ++w)
+            for (Index i = 0; i < code_lanes; ++i)
+                sums[i] += static_cast<std::uint64_t>(__builtin_popcountll(codes[w * code_lanes + i] ^ query[w]));
+        for (Index i = 0; i < code_lanes; ++i) out[b * code_lanes + i] = static_cast<std::uint16_t>(sums[i]);
+    }
+}
+#endif
+
+// Most groups of values have none among them; within the others there is no branch, which nothing could predict.
+Index at_most(Index n, const std::uint16_t* __restrict values, std::uint16_t most, Id first, Id* __restrict ids) {
+    constexpr Index group = 32;
+    Index found = 0, i = 0;
+    for (; i + group <= n; i += group) {
+        std::uint16_t least = values[i];
+        for (Index j = 1; j < group; ++j) least = values[i + j] < least ? values[i + j] : least;
+        if (least > most) continue;
+        for (Index j = 0; j < group; ++j) {
+            ids[found] = first + static_cast<Id>(i + j);
+            found += values[i + j] <= most;
+        }
+    }
+    for (; i < n; ++i) {
+        ids[found] = first + static_cast<Id>(i);
+        found += values[i] <= most;
+    }
+    return found;
+}
+
 }  // namespace
 
 extern const Kernels HASHSLIDE_JOIN(kernels_, HASHSLIDE_ISA);
@@ -351,6 +413,9 @@ const Kernels HASHSLIDE_JOIN(kernels_, HASHSLIDE_ISA) = {HASHSLIDE_TEXT(HASHSLID
                                                          hadamard,
                                                          winners,
                                                          winners_and_seconds,
-                                                         combine};
+                                                         combine,
+                                                         pack_signs,
+                                                         unequal_bits,
+                                                         at_most};
 
 }  // namespace hashslide

@@ -14,6 +14,7 @@ namespace hashslide {
 
 // Hash families work on so many vectors at once, transposed: one SIMD lane is one vector, whatever its neighbours.
 constexpr Index lanes = 32;
+constexpr Index code_lanes = 8;  // packed codes lie word by word for so many neurons
 
 struct Kernels {
     const char* isa;
@@ -85,6 +86,16 @@ struct Kernels {
     // sums (tables, lanes) = offsets + the sum of multipliers (tables, hashes) times values (tables, hashes, lanes).
     void (*combine)(Index tables, Index hashes, const std::uint64_t* multipliers, const std::uint64_t* offsets,
                     const Id* values, std::uint64_t* sums);
+
+    // Bit r of row i of words (size, (n + 63) / 64) says whether x (n, lanes) is above 0 in row r and lane i < size.
+    void (*pack_signs)(Index n, Index size, const float* x, std::uint64_t* words);
+    // In how many bits the codes of each neuron differ from the query (words,). codes: (blocks, words, code_lanes), of
+    // which one lane is one neuron; out: (blocks * code_lanes,).
+    void (*unequal_bits)(Index blocks, Index words, const std::uint64_t* codes, const std::uint64_t* query,
+                         std::uint16_t* out);
+    // Writes the places of those of n values that are at most `most`, ascending, counted from `first`; their number.
+    // ids has room for n rounded up to a multiple of 32.
+    Index (*at_most)(Index n, const std::uint16_t* values, std::uint16_t most, Id first, Id* ids);
 };
 
 // HASHSLIDE_ISA names an instruction set that this build or this CPU lacks.

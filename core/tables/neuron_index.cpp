@@ -1,6 +1,7 @@
 #include "tables/neuron_index.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -9,12 +10,16 @@
 #include "base/parallel.h"
 #include "base/scratch.h"
 #include "families/make_family.h"
+#include "families/simhash.h"
 
 namespace hashslide {
 namespace {
 
 constexpr int slot = 4;       // of the scratch memory; families use those before
 constexpr Index block = 128;  // queries hashed at once
+
+// The family as one of packed codes; null if it is another.
+const SignFamily* as_signs(const HashFamily& family) { return dynamic_cast<const SignFamily*>(&family); }
 
 State with_prefix(const std::string& prefix, const State& from, State into) {
     for (const auto& [name, values] : from) into[prefix + name] = values;
@@ -57,7 +62,11 @@ NeuronIndex::NeuronIndex(const IndexConfig& config, Index n_neurons, Index width
       next_build_(config.rehash_first) {
     const Index n_buckets = family_->n_buckets() * map_.ranges();
     if (n_buckets > std::numeric_limits<Id>::max()) throw std::length_error("more than 2^31 - 1 buckets in a table");
-    for (Index t = 0; t < family_->n_tables(); ++t) {
+    if (as_signs(*family_)) {
+        signs_.emplace(n_tables());
+        return;
+    }
+    for (Index t = 0; t < n_tables(); ++t) {
         const std::uint64_t key = CounterRng(seed, Stream::reservoir, static_cast<std::uint64_t>(t)).bits(0);
         tables_.emplace_back(n_buckets, config.bucket_policy, config.bucket_size, key);
     }
@@ -66,8 +75,9 @@ NeuronIndex::NeuronIndex(const IndexConfig& config, Index n_neurons, Index width
 void NeuronIndex::grow(Index n_neurons) {
     n_neurons_ = n_neurons;
     touched_.grow(n_neurons);
-    if (ready())
-        for (HashTable& table : tables_) table.grow(n_neurons);
+    if (!ready()) return;
+    for (HashTable& table : tables_) table.grow(n_neurons);
+    if (signs_) signs_->grow(n_neurons);
 }
 
 // Range r of the neurons has the buckets from r * n_buckets on.
@@ -136,7 +146,9 @@ void NeuronIndex::build(const NeuronView& neurons, int n_threads) {
     const Whole whole;
     const Index builds = builds_, next_build = next_build_;
     builds_ = next_build_ = 0;  // should memory run out: there are no tables until the next step
-    parallel_for(n_threads, 0, n_tables(), 1, [&](Index t, Index) { tables_[t].build(); });
+    parallel_for(n_threads, 0, std::ssize(tables_), 1, [&](Index t, Index) { tables_[t].build(); });
+    if (signs_) signs_.swap(next_signs_);
+    next_signs_.reset();
     builds_ = builds + 1;
     next_build_ = next_build;
     multiplications_ += family_->learning_multiplications(neurons.n) +
@@ -151,6 +163,13 @@ void NeuronIndex::hash_all(const NeuronView& neurons, int n_threads) {
     family_->draw(static_cast<std::uint64_t>(builds_), n_threads);
     map_.fit(neurons, n_threads);
     family_->learn(NeuronVectors(neurons, map_), n_threads);
+    if (signs_) {
+        std::vector<Id> all(neurons.n);
+        std::iota(all.begin(), all.end(), 0);
+        next_signs_.emplace(n_tables(), neurons.n);
+        set_signs(neurons, all, *next_signs_, n_threads);
+        return;
+    }
     std::vector<Id*> codes;
     for (HashTable& table : tables_) codes.push_back(table.assign(neurons.n).data());
     const Index grain = at_once(128, map_.width());
@@ -168,7 +187,8 @@ void NeuronIndex::hash_all(const NeuronView& neurons, int n_threads) {
 void NeuronIndex::take_back(const MipsMap& map, const State& learned, int n_threads) {
     const Whole whole;
     map_ = map;
-    parallel_for(n_threads, 0, n_tables(), 1, [&](Index t, Index) { tables_[t].take_back(n_neurons_); });
+    next_signs_.reset();
+    parallel_for(n_threads, 0, std::ssize(tables_), 1, [&](Index t, Index) { tables_[t].take_back(n_neurons_); });
     try {
         family_->draw(static_cast<std::uint64_t>(builds_ - 1), n_threads);
         family_->restore(learned);
@@ -180,6 +200,12 @@ void NeuronIndex::take_back(const MipsMap& map, const State& learned, int n_thre
 // Re-hashes the touched neurons, part by part, and moves those whose bucket has changed. One thread per table.
 void NeuronIndex::refresh(const NeuronView& neurons, int n_threads) {
     const std::vector<Id>& ids = touched_.ids();
+    multiplications_ += static_cast<double>(ids.size()) * multiplications_of_neuron();
+    if (signs_) {
+        changed_ += set_signs(neurons, ids, *signs_, n_threads);
+        touched_.clear();
+        return;
+    }
     const Index part = std::min(at_once(4096, map_.width()), std::max<Index>(1, touched_.size()));
     std::vector<Id> codes(n_tables() * part);
     std::vector<float> vectors(part * map_.width());
@@ -196,9 +222,40 @@ void NeuronIndex::refresh(const NeuronView& neurons, int n_threads) {
         });
         if (family_->follows()) follow(vectors, size, codes, part);
     }
-    multiplications_ += static_cast<double>(touched_.size()) * multiplications_of_neuron();
     changed_ += std::accumulate(moved.begin(), moved.end(), Index{0});
     touched_.clear();
+}
+
+// Hashes these neurons anew; returns how many bits have changed.
+Index NeuronIndex::set_signs(const NeuronView& neurons, std::span<const Id> ids, SignCodes& signs,
+                             int n_threads) const {
+    std::atomic<Index> changed = 0;
+    const Index grain = at_once(block, map_.width());
+    parallel_for(n_threads, 0, std::ssize(ids), grain, [&](Index first, Index last) {
+        const Index n = last - first;
+        std::vector<Id> ranges(n);
+        std::vector<std::uint64_t> codes(n * signs.words());
+        float* vectors = scratch<slot>(grain * map_.width());
+        map_.map_neurons(neurons, ids.data() + first, n, vectors, ranges.data());
+        as_signs(*family_)->signs(Vectors::dense(vectors, n, map_.width()), codes.data());
+        Index here = 0;
+        for (Index i = 0; i < n; ++i) {
+            const Id id = ids[first + i];
+            here += signs.set(id, is_hashed(neurons, id) ? codes.data() + i * signs.words() : nullptr);
+        }
+        changed += here;
+    });
+    return changed;
+}
+
+std::vector<std::uint64_t> NeuronIndex::query_signs(const Vectors& queries, int n_threads) const {
+    std::vector<std::uint64_t> codes(queries.n * signs_->words());
+    parallel_for(n_threads, 0, queries.n, at_once(block, map_.width()), [&](Index first, Index last) {
+        thread_local VectorList memory;
+        as_signs(*family_)->signs(map_.map_queries(queries.part(first, last), memory),
+                                  codes.data() + first * signs_->words());
+    });
+    return codes;
 }
 
 // Shows the family those of the vectors that are in buckets.
@@ -218,9 +275,7 @@ void NeuronIndex::follow(const std::vector<float>& vectors, Index n, const std::
     family_->follow(placed.data(), static_cast<Index>(buckets.size()) / n_tables(), buckets.data(), sizes.data());
 }
 
-State NeuronIndex::state() const {
-    State state{{"progress", std::vector<Index>{n_neurons_, builds_, next_build_, next_refresh_, changed_}},
-                {"touched", touched_.ids()}};
+void NeuronIndex::save_tables(State& state) const {
     std::vector<Id> buckets, members;
     std::vector<Index> moves;
     if (ready()) {
@@ -234,6 +289,25 @@ State NeuronIndex::state() const {
     state["buckets"] = std::move(buckets);
     state["members"] = std::move(members);
     state["moves"] = std::move(moves);
+}
+
+void NeuronIndex::restore_tables(const State& state, int n_threads) {
+    const std::span<const Id> buckets = array_of<Id>(state, "buckets"), members = array_of<Id>(state, "members");
+    const std::vector<Index>& moves = array_of<Index>(state, "moves");
+    check_counts("moves", moves, n_tables());
+    if (static_cast<Index>(buckets.size()) != n_tables() * n_neurons_ || members.size() % moves.size() != 0)
+        throw std::invalid_argument("tables of another number of neurons");
+    const std::size_t placed = members.size() / moves.size();  // in each table
+    parallel_for(n_threads, 0, n_tables(), 1, [&](Index t, Index) {
+        tables_[t].restore(buckets.subspan(t * n_neurons_, n_neurons_), members.subspan(t * placed, placed),
+                           static_cast<std::uint64_t>(moves[t]));
+    });
+}
+
+State NeuronIndex::state() const {
+    State state{{"progress", std::vector<Index>{n_neurons_, builds_, next_build_, next_refresh_, changed_}},
+                {"touched", touched_.ids()}};
+    signs_ ? signs_->save(state) : save_tables(state);
     return with_prefix("family.", family_->learned(), with_prefix("map.", map_.state(), std::move(state)));
 }
 
@@ -254,22 +328,15 @@ void NeuronIndex::restore(const State& state, int n_threads) {
     if (!ready()) return;
     family_->draw(static_cast<std::uint64_t>(builds_ - 1), n_threads);
     family_->restore(without_prefix("family.", state));
-    const std::span<const Id> buckets = array_of<Id>(state, "buckets"), members = array_of<Id>(state, "members");
-    const std::vector<Index>& moves = array_of<Index>(state, "moves");
-    check_counts("moves", moves, n_tables());
-    if (static_cast<Index>(buckets.size()) != n_tables() * n_neurons_ || members.size() % moves.size() != 0)
-        throw std::invalid_argument("tables of another number of neurons");
-    const std::size_t placed = members.size() / moves.size();  // in each table
-    parallel_for(n_threads, 0, n_tables(), 1, [&](Index t, Index) {
-        tables_[t].restore(buckets.subspan(t * n_neurons_, n_neurons_), members.subspan(t * placed, placed),
-                           static_cast<std::uint64_t>(moves[t]));
-    });
+    if (!signs_) return restore_tables(state, n_threads);
+    signs_->grow(n_neurons_);
+    signs_->restore(state);
 }
 
 Index NeuronIndex::memory_bytes() const {
     Index total = n_neurons_ * 2 * static_cast<Index>(sizeof(Id));
     for (const HashTable& table : tables_) total += table.memory_bytes();
-    return total;
+    return signs_ ? total + signs_->memory_bytes() : total;
 }
 
 }  // namespace hashslide

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "hashing/hash_family.h"
 #include "tables/hash_tables.h"
 #include "tables/neuron_vectors.h"
+#include "tables/sign_codes.h"
 
 namespace hashslide {
 
@@ -34,7 +36,7 @@ public:
                 std::shared_ptr<HashFamily> family = nullptr);
 
     bool ready() const { return builds_ > 0; }  // built at least once
-    Index n_tables() const { return static_cast<Index>(tables_.size()); }
+    Index n_tables() const { return family_->n_tables(); }
     // Buckets that a look-up returns for each table, norm ranges included.
     Index probes() const { return probes_ * map_.ranges(); }
 
@@ -43,6 +45,10 @@ public:
     void look_up(const Vectors& queries, std::vector<Id>& found, int n_threads) const;
     std::span<const Id> bucket(Index table, Id b) const { return tables_[table].bucket(b); }
     const HashTable& table(Index t) const { return tables_[t]; }
+    // Where the family is sign_codes there are no tables and no buckets, but packed codes; null otherwise.
+    const SignCodes* signs() const { return signs_ ? &*signs_ : nullptr; }
+    // The codes of the queries: (n, signs()->words()).
+    std::vector<std::uint64_t> query_signs(const Vectors& queries, int n_threads) const;
 
     void observe(const Vectors& queries) { map_.observe(queries); }  // of each step: see MipsMap
     // Step 8, after each update: re-hashes the touched neurons when due, rebuilds everything on the schedule.
@@ -68,6 +74,9 @@ private:
     void hash_all(const NeuronView& neurons, int n_threads);
     void take_back(const MipsMap& map, const State& learned, int n_threads);
     void refresh(const NeuronView& neurons, int n_threads);
+    Index set_signs(const NeuronView& neurons, std::span<const Id> ids, SignCodes& signs, int n_threads) const;
+    void save_tables(State& state) const;
+    void restore_tables(const State& state, int n_threads);
     void follow(const std::vector<float>& vectors, Index n, const std::vector<Id>& codes, Index stride);
 
     IndexConfig config_;
@@ -75,7 +84,8 @@ private:
     MipsMap map_;
     std::shared_ptr<HashFamily> family_;
     Index probes_;
-    std::vector<HashTable> tables_;
+    std::vector<HashTable> tables_;                    // or
+    std::optional<SignCodes> signs_, next_signs_;  // the latter of a build that has not ended yet
     IdMap touched_;
     Index next_build_, next_refresh_ = 0, builds_ = 0;
     Index changed_ = 0;  // codes since the last build
