@@ -43,6 +43,7 @@ from .settings import Negatives as Negatives
 from .settings import NetworkConfig as NetworkConfig
 from .settings import Scored as Scored
 from .settings import Setting as Setting
+from .settings import SignCodes as SignCodes
 from .settings import SimHash as SimHash
 from .settings import SparseSimHash as SparseSimHash
 from .settings import Standout as Standout

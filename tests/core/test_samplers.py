@@ -352,3 +352,73 @@ def test_partition_function_of_no_neurons_is_zero():
     weight, bias, queries = layer(n_queries=2)
     begin, ids = np.zeros(3, np.int64), np.zeros(0, np.int32)
     assert (_core.log_partition_uniform(weight, bias, queries, begin, ids, 0) == -np.inf).all()
+
+
+@pytest.mark.parametrize("kind", ["top", "threshold"])
+@pytest.mark.parametrize("budget", [0, 1, 25, 1000])
+@pytest.mark.parametrize("bits", [1, 40, 64, 130])
+@pytest.mark.parametrize("centred", [False, True])
+def test_sign_codes_choose_as_tables_of_one_bit(kind, budget, bits, centred):
+    weight, bias, queries = layer()
+    weight[7] = 0  # in no bucket
+    indexes = [
+        make_index(weight, bias, family=family, tables=bits, hashes=1, centre_queries=centred)
+        for family in ("fast_simhash", "sign_codes")
+    ]
+    options = {
+        "budget": budget,
+        "min_count": max(1, bits // 2),
+        **as_arrays(some_ids(len(weight), len(queries))),
+    }
+    expected = as_lists(*_core.sample(kind, weight, bias, queries, indexes[0], **options))
+    for n_threads in (1, 3):
+        found = _core.sample(kind, weight, bias, queries, indexes[1], n_threads=n_threads, **options)
+        assert as_lists(*found) == expected
+    assert all(7 not in ids for ids in expected) and any(expected)
+
+
+def test_a_scan_of_many_codes_is_shared_and_cut_without_a_difference():
+    """More neurons than one thread scans alone and than are kept before a cut, with many ties."""
+    weight, bias, queries = layer(n=140_000, width=6, n_queries=3)
+    indexes = [
+        make_index(weight, bias, family=family, tables=20, hashes=1)
+        for family in ("fast_simhash", "sign_codes")
+    ]
+    expected = as_lists(*_core.sample("top", weight, bias, queries, indexes[0], budget=300))
+    for n_threads in (1, 2, 5):
+        found = _core.sample("top", weight, bias, queries, indexes[1], budget=300, n_threads=n_threads)
+        assert as_lists(*found) == expected
+
+
+def test_sign_codes_follow_their_neurons_and_grow():
+    weight, bias, queries = layer()
+    settings = {"tables": 50, "hashes": 1, "rehash_every": 1, "rehash_growth": 1e9, "rehash_first": 1}
+    indexes = [
+        make_index(weight, bias, family=family, **settings) for family in ("fast_simhash", "sign_codes")
+    ]
+    rng = np.random.default_rng(2)
+    for step in range(2, 6):
+        weight = np.concatenate([weight, rng.normal(size=(9, weight.shape[1])).astype(np.float32)])
+        bias, changed = (
+            np.append(bias, np.zeros(9, np.float32)),
+            rng.integers(0, len(weight), 80).astype(np.int32),
+        )
+        weight[changed] = rng.integers(-1, 2, (80, weight.shape[1]))
+        for index in indexes:
+            index.grow(len(weight))
+            index.touch(changed)
+            index.maintain(weight, bias, step, 1)
+        tables, codes = ([*_core.sample("top", weight, bias, queries, i, budget=30)] for i in indexes)
+        assert all(map(np.array_equal, tables, codes))
+        assert indexes[0].state()["progress"].tolist() == indexes[1].state()["progress"].tolist()
+    assert indexes[1].memory_bytes < indexes[0].memory_bytes / 20
+
+
+@pytest.mark.parametrize("kind", ["vanilla", "scored"])
+def test_sign_codes_have_no_buckets_to_look_into(kind):
+    weight, bias, queries = layer()
+    index = make_index(weight, bias, family="sign_codes", hashes=1)
+    with pytest.raises(ValueError, match=r"sign codes have no buckets to look into\. Use the sampler top"):
+        _core.sample(kind, weight, bias, queries, index)
+    with pytest.raises(IndexError, match="no such table"):
+        index.table(0)

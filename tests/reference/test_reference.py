@@ -26,6 +26,7 @@ from hashslide.settings import (
     LowRank,
     MinHash,
     Scored,
+    SignCodes,
     SimHash,
     Threshold,
     Top,
@@ -231,6 +232,8 @@ NETS = {
     "winners of all": {"hidden": (9, Layer(20, "relu", sampler=Exact(budget=9), winners=4))},
     "hashed, hashed, dense": {"hidden": (HASHED, HASHED, Layer(10, "tanh"))},
     **{name: {"hidden": (8, Layer(30, "tanh", **SELECTIONS[name]))} for name in LOOKING_UP},
+    "sign codes": {"hidden": (9, Hashed(30, 8, hash=SignCodes(bits=100, **SCHEDULE), winners=5))},
+    "sign codes first": {"hidden": Hashed(30, 8, hash=SignCodes(bits=64, **SCHEDULE))},
     "minhash": {"hidden": (9, Hashed(30, 8, hash=hidden_tables(MinHash, tables=4, hashes=2, top=5)))},
     "norm ranges": {
         "hidden": (9, Hashed(30, 8, hash=WTA(norm_ranges=3, augment=True, probes=2, **SCHEDULE)))
@@ -303,6 +306,11 @@ def test_predictions(settings, data):
 
 
 GOING_ON = {
+    "sign codes": {
+        "hidden": (9, Hashed(30, 8, hash=SignCodes(bits=70, **SCHEDULE))),
+        "sampler": Top(budget=6),
+        "hash": SignCodes(bits=40, **SCHEDULE),
+    },
     "adam": {"optimizer": "adam", "popular": 4},
     "kmeans": SELECTIONS["scored kmeans"],
     "per example": {

@@ -129,7 +129,7 @@ def test_the_help_lists_every_call_with_its_fields():
         assert f"{name}(" in text
     assert "dwta(bin_size=8, tables=50, hashes=6)" in text
     assert "kmeans(tables=1, cells=0, probes=4, bucket_size=0, rehash_growth=3.0, centre=true)" in text
-    assert "any of them: probes=1, bucket_size=128" in text
+    assert "any with tables: probes=1, bucket_size=128" in text and "any of them: rehash_first=50" in text
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, _, value in GOOD])

@@ -14,9 +14,9 @@ from hashslide.errors import InputError
 from hashslide.network import Network
 from hashslide.precision import to_float32
 from hashslide.reference.rng import mix
-from hashslide.settings import CustomHash, HashFamily, Sampler
+from hashslide.settings import CustomHash, Sampler
 from hashslide.settings.base import own_values
-from hashslide.settings.hash_families import HASH
+from hashslide.settings.hash_families import HASH_FAMILIES, Hash, TableFamily
 from hashslide.settings.plain import to_plain
 
 __all__ = [
@@ -54,7 +54,7 @@ class LayerTables:
         "hidden0", "hidden1", ... or "output".
     sampler : Sampler or None
         How the layer chooses among what it finds; None for tables that it does not have.
-    hash : HashFamily
+    hash : TableFamily
     weight : float32 array of shape (neurons, width)
     bias : float32 array of shape (neurons,)
     index : `_core.NeuronIndex`
@@ -65,7 +65,7 @@ class LayerTables:
 
     name: str
     sampler: Sampler | None
-    hash: HashFamily
+    hash: TableFamily
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
     index: "_core.NeuronIndex"
@@ -150,7 +150,7 @@ def _tables_of(network: Network, i: int) -> LayerTables | None:
     config = network.config
     is_output = i == len(config.hidden)
     layer = config if is_output else config.hidden[i]
-    if layer.hash is None:
+    if not isinstance(layer.hash, TableFamily):
         return None
     name = "output" if is_output else f"hidden{i}"
     seed = config.seed if is_output else int(mix(np.uint64(config.seed) ^ np.uint64(i + 1)))
@@ -158,19 +158,19 @@ def _tables_of(network: Network, i: int) -> LayerTables | None:
 
 
 def what_if(
-    network: Network, family: HashFamily | str, queries: Queries | None = None, n_threads: int = 1
+    network: Network, family: TableFamily | str, queries: Queries | None = None, n_threads: int = 1
 ) -> LayerTables:
     """Return the tables that a family would have over the output layer.
 
     Parameters
     ----------
     network : Network
-    family : HashFamily, or the name of one for its default settings
+    family : TableFamily, or the name of one for its default settings
     queries : float32 array of shape (n, width), optional
         Activations by whose mean queries are centred, where the family does that; without them, they are not.
     n_threads : int
     """
-    settings: HashFamily = HASH.check("hash", family)
+    settings: TableFamily = Hash(HASH_FAMILIES).check("hash", family)
     state = network.state("weight")
     weight, bias = to_float32(state["output.weight"]), state["output.bias"]
     wide = replace(settings, probes=_most_probes(settings))
@@ -179,7 +179,7 @@ def what_if(
 
 
 def build_index(
-    settings: HashFamily,
+    settings: TableFamily,
     weight: NDArray[np.float32],
     bias: NDArray[np.float32],
     queries: Queries | None = None,
@@ -191,7 +191,7 @@ def build_index(
 
     Parameters
     ----------
-    settings : HashFamily
+    settings : TableFamily
     weight : float32 array of shape (neurons, width)
     bias : float32 array of shape (neurons,)
     queries : float32 array of shape (n, width), optional
@@ -206,12 +206,12 @@ def build_index(
     return index
 
 
-def _most_probes(settings: HashFamily) -> int:
+def _most_probes(settings: TableFamily) -> int:
     return MOST_PROBES_OF_ONE if getattr(settings, "tables", 0) == 1 else MOST_PROBES
 
 
 def _restored(
-    name: str, sampler: Sampler | None, settings: HashFamily, state: dict[str, NDArray[Any]], seed: int
+    name: str, sampler: Sampler | None, settings: TableFamily, state: dict[str, NDArray[Any]], seed: int
 ) -> LayerTables:
     weight, bias = to_float32(state[f"{name}.weight"]), state[f"{name}.bias"]
     prefix = f"{name}.index."
@@ -224,7 +224,7 @@ def _restored(
     return LayerTables(name, sampler, settings, weight, bias, *indexes)
 
 
-def _new_index(settings: HashFamily, shape: tuple[int, int], seed: int, probes: int) -> "_core.NeuronIndex":
+def _new_index(settings: TableFamily, shape: tuple[int, int], seed: int, probes: int) -> "_core.NeuronIndex":
     if isinstance(settings, CustomHash):
         name = to_plain(settings.family)
         raise InputError(f"the hash family {name} is written in Python; only built-in ones can be inspected.")

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from hashslide.reference.families import hash_family
 from hashslide.reference.kmeans import KMeansCells
 from hashslide.reference.samplers import sample
-from hashslide.reference.tables import Family, MipsMap, NeuronIndex
+from hashslide.reference.tables import Family, MipsMap, NeuronIndex, PackedIndex
 from hashslide.settings import CustomHash, HashFamily, KMeans, Sampler
 from hashslide.settings.base import own_values
-from hashslide.settings.hash_families import RandomFamily
+from hashslide.settings.hash_families import RandomFamily, SignCodes
 
 __all__ = ["INDEX_SETTINGS", "Selector", "make_family", "make_index"]
 
@@ -36,6 +36,8 @@ def make_family(settings: HashFamily, n_neurons: int, width: int, seed: int) -> 
     if isinstance(s, KMeans):
         n_cells = s.cells or int(2 * np.sqrt(n_neurons))
         return KMeansCells(min(max(1, n_cells), n_neurons), width, s.tables, seed)
+    if isinstance(s, SignCodes):
+        return hash_family("fast_simhash", width, n_neurons, s.bits, 1, seed)
     assert isinstance(s, RandomFamily)
     own = {name: getattr(s, name) for name in ("bin_size", "top") if hasattr(s, name)}
     return hash_family(s.name, width, n_neurons, s.tables, s.hashes, seed, **own)
@@ -44,12 +46,15 @@ def make_family(settings: HashFamily, n_neurons: int, width: int, seed: int) -> 
 def make_index(settings: HashFamily, n_neurons: int, width: int, seed: int) -> NeuronIndex:
     """The hash tables for neurons of `width` inputs."""
     s = settings
-    options = {name: getattr(s, name) for name in ("bias", "centre", "augment", "norm_ranges")}
-    mips = MipsMap(width, centre_queries=s.centres_queries(width), **options)
-    family = make_family(s, n_neurons, s.width(width), seed)
-    return NeuronIndex(
-        family, n_neurons, seed, mips=mips, **{name: getattr(s, name) for name in INDEX_SETTINGS}
+    options = {name: getattr(s, name) for name in ("bias", "centre", "augment")}
+    mips = MipsMap(
+        width, centre_queries=s.centres_queries(width), norm_ranges=getattr(s, "norm_ranges", 1), **options
     )
+    family = make_family(s, n_neurons, s.width(width), seed)
+    own = {name: getattr(s, name) for name in INDEX_SETTINGS if hasattr(s, name)}
+    if isinstance(s, SignCodes):
+        return PackedIndex(family, n_neurons, seed, mips=mips, bucket_size=0, **own)
+    return NeuronIndex(family, n_neurons, seed, mips=mips, **own)
 
 
 class Selector:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hashslide.reference.rng import CounterRng
 
-__all__ = ["Family", "HashTable", "MipsMap", "NeuronIndex"]
+__all__ = ["Family", "HashTable", "MipsMap", "NeuronIndex", "PackedIndex"]
 
 
 def __dir__() -> list[str]:
@@ -319,3 +319,28 @@ class NeuronIndex:
         if self.builds:
             for table in self.tables:
                 table.grow(n_neurons)
+
+
+class PackedIndex(NeuronIndex):
+    """The same with two buckets in each table; what it saves is a bit for each table and neuron."""
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that is needed to go on in the same way."""
+        arrays = super().state()
+        for name in ("members", "moves"):
+            del arrays[name]
+        buckets = arrays.pop("buckets").reshape(len(self.tables), -1).T
+        bits = np.zeros((len(buckets), -(-len(self.tables) // 64) * 64), np.uint8)
+        bits[:, : buckets.shape[1]] = buckets == 1
+        codes = np.packbits(bits, axis=1, bitorder="little").view(np.int64).ravel()
+        return arrays | {"codes": codes, "absent": np.flatnonzero((buckets < 0).any(axis=1)).astype(np.int32)}
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Return to a state."""
+        n, n_coded = len(self.tables), self.n_neurons if state["progress"][1] else 0
+        codes = state["codes"].reshape(n_coded, -(-n // 64))
+        buckets = np.unpackbits(codes.view(np.uint8), axis=1, bitorder="little")[:, :n].T.astype(np.int32)
+        buckets[:, state["absent"]] = -1
+        members = [np.concatenate([np.flatnonzero(b == side) for side in (0, 1)]) for b in buckets]
+        parts = {"buckets": buckets.ravel(), "members": np.concatenate(members).astype(np.int32)}
+        super().restore(state | parts | {"moves": np.zeros(n, np.int64)})

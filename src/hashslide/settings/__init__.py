@@ -17,6 +17,7 @@ from hashslide.settings.hash_families import (
     MinHash,
     MissingFamily,
     RandomFamily,
+    SignCodes,
     SimHash,
     SparseSimHash,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Scored",
     "Setting",
     "Settings",
+    "SignCodes",
     "SimHash",
     "SparseSimHash",
     "Standout",

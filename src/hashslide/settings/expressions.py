@@ -15,7 +15,7 @@ from hashslide.errors import InputError
 from hashslide.settings import layers
 from hashslide.settings.base import Settings, check_names, default_of, fields_of
 from hashslide.settings.constraints import Constraint
-from hashslide.settings.hash_families import HASH_FAMILIES, HashFamily
+from hashslide.settings.hash_families import HASH_KINDS, HashFamily, TableFamily
 from hashslide.settings.negatives import Negatives
 from hashslide.settings.optimizers import OPTIMIZERS
 from hashslide.settings.samplers import SAMPLERS
@@ -38,7 +38,7 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "low_rank": layers.LowRank,
 }
 CALLS: dict[str, Callable[..., Any]] = {
-    **HASH_FAMILIES,
+    **HASH_KINDS,
     **SAMPLERS,
     **OPTIMIZERS,
     **SCHEDULES,
@@ -162,7 +162,7 @@ def _called(name: str, node: ast.Call, written: str) -> Any:
 
 
 _GROUPS: dict[str, list[Callable[..., Any]]] = {
-    "hash": list(HASH_FAMILIES.values()),
+    "hash": list(HASH_KINDS.values()),
     "sampler": list(SAMPLERS.values()),
     "optimizer": list(OPTIMIZERS.values()),
     "schedule": list(SCHEDULES.values()),
@@ -179,14 +179,15 @@ def composed_help() -> str:
         lines += [f"\n --{setting}"]
         lines += [_wrapped(f"{names[function]}({', '.join(_arguments(function))})") for function in functions]
         if setting == "hash":
+            lines += [_wrapped(f"any with tables: {', '.join(_arguments(TableFamily, HashFamily))}")]
             lines += [_wrapped(f"any of them: {', '.join(map(_shown, fields_of(HashFamily)))}")]
     return "\n".join(lines)
 
 
-def _arguments(function: Callable[..., Any]) -> list[str]:
+def _arguments(function: Callable[..., Any], base: type[HashFamily] = TableFamily) -> list[str]:
     """Return the arguments of a call with their defaults, without those that all hash families have."""
     if isinstance(function, type) and issubclass(function, HashFamily):
-        common = {field.name: field.default for field in fields(HashFamily)}
+        common = {field.name: field.default for field in fields(base)}
         return [_shown(f) for f in fields_of(function) if common.get(f.name, MISSING) != f.default]
     if isinstance(function, type):
         return [_shown(field) for field in fields_of(function)]

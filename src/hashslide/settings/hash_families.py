@@ -15,6 +15,7 @@ __all__ = [
     "DWTA",
     "HASH",
     "HASH_FAMILIES",
+    "HASH_KINDS",
     "LEARNING",
     "MAX_CENTRED",
     "POLICIES",
@@ -28,9 +29,11 @@ __all__ = [
     "MinHash",
     "MissingFamily",
     "RandomFamily",
+    "SignCodes",
     "SignFamily",
     "SimHash",
     "SparseSimHash",
+    "TableFamily",
     "WinnerFamily",
     "check_own_family",
     "lacking_parts",
@@ -52,16 +55,10 @@ Growth = Annotated[float, Real(1, math.inf, "()")]
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class HashFamily(Settings):
-    """What the tables of every family have in common.
+    """What all families have in common: how neurons become vectors, and when they are hashed again.
 
     Parameters
     ----------
-    probes : int >= 1
-        Buckets looked up in each table.
-    bucket_size : int >= 0
-        Members of a bucket that a look-up sees; 0: all.
-    bucket_policy : {"reservoir", "fifo"}
-        Which members of a full bucket it sees: a uniform sample, or the last ones.
     rehash_first : int >= 1
         Step of the first build of the tables.
     rehash_growth : float > 1
@@ -76,13 +73,8 @@ class HashFamily(Settings):
     centre_queries : bool or None
         Queries are hashed minus their mean, which the neurons' last coordinate makes up for (needs `bias`).
         None: where the family gains by it, unless the layer has more than 65,536 inputs.
-    norm_ranges : int >= 1
-        Parts of equal size into which the neurons are split by length, each with buckets of its own.
     """
 
-    probes: Count = 1
-    bucket_size: Size = 128
-    bucket_policy: Annotated[str, Choice(POLICIES)] = "reservoir"
     rehash_first: Count = 50
     rehash_growth: Growth = 1.5
     rehash_changed: Annotated[float, Real(0, math.inf, "()")] = 1.0
@@ -91,7 +83,6 @@ class HashFamily(Settings):
     centre: Switch = False
     centre_queries: Annotated[bool | None, Flag(none=True)] = None
     augment: Switch = False
-    norm_ranges: Parts = 1
 
     gains_by_centring: ClassVar[bool] = False  # the queries
 
@@ -124,7 +115,31 @@ class HashFamily(Settings):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class RandomFamily(HashFamily):
+class TableFamily(HashFamily):
+    """Families whose tables have buckets.
+
+    Parameters
+    ----------
+    probes : int >= 1
+        Buckets looked up in each table.
+    bucket_size : int >= 0
+        Members of a bucket that a look-up sees; 0: all.
+    bucket_policy : {"reservoir", "fifo"}
+        Which members of a full bucket it sees: a uniform sample, or the last ones.
+    norm_ranges : int >= 1
+        Parts of equal size into which the neurons are split by length, each with buckets of its own.
+    **kwargs
+        The fields of `HashFamily`.
+    """
+
+    probes: Count = 1
+    bucket_size: Size = 128
+    bucket_policy: Annotated[str, Choice(POLICIES)] = "reservoir"
+    norm_ranges: Parts = 1
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class RandomFamily(TableFamily):
     """Families that draw elementary hashes at random and combine them into the number of a bucket.
 
     Parameters
@@ -134,7 +149,7 @@ class RandomFamily(HashFamily):
     hashes : int >= 1
         K, the number of elementary hashes of each table.
     **kwargs
-        The fields of `HashFamily`.
+        The fields of `TableFamily`.
     """
 
     tables: Parts = 50
@@ -143,7 +158,7 @@ class RandomFamily(HashFamily):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SignFamily(RandomFamily):
-    """Signs of random projections, for angles (Charikar 2002). Fields: see `RandomFamily`, `HashFamily`."""
+    """Signs of random projections, for angles (Charikar 2002). Fields: see `RandomFamily`, `TableFamily`."""
 
     hashes: Parts = 9
 
@@ -180,7 +195,7 @@ class WinnerFamily(RandomFamily):
     bin_size : int, a power of two
         Coordinates that one hash compares.
     **kwargs
-        The fields of `RandomFamily` and `HashFamily`.
+        The fields of `RandomFamily` and `TableFamily`.
     """
 
     bin_size: Annotated[int, Integer(2, 2**16, is_power_of_two=True)] = 8
@@ -209,7 +224,7 @@ class MinHash(RandomFamily):
     top : int >= 1
         Largest coordinates that are the set.
     **kwargs
-        The fields of `RandomFamily` and `HashFamily`.
+        The fields of `RandomFamily` and `TableFamily`.
     """
 
     hashes: Parts = 4
@@ -219,7 +234,7 @@ class MinHash(RandomFamily):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class KMeans(HashFamily):
+class KMeans(TableFamily):
     """Cells around centres that are learned from the neurons.
 
     Parameters
@@ -229,7 +244,7 @@ class KMeans(HashFamily):
     cells : int >= 0
         Buckets of a table; 0: twice the square root of the number of neurons.
     **kwargs
-        The fields of `HashFamily`, four of them with other defaults.
+        The fields of `TableFamily`, four of them with other defaults.
     """
 
     tables: Parts = 1
@@ -241,6 +256,34 @@ class KMeans(HashFamily):
 
     name: ClassVar[str] = "kmeans"
     gains_by_centring: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SignCodes(HashFamily):
+    """No tables: the signs of random projections as the packed bits of a code, for the samplers that count.
+
+    Of all neurons those are chosen whose codes have most bits in common with the query's: the ones that
+    ``FastSimHash(tables=bits, hashes=1, bucket_size=0)`` finds in most tables, many times sooner. A choice
+    reads all codes, ``bits / 8`` bytes of each neuron.
+
+    Parameters
+    ----------
+    bits : int >= 1
+    **kwargs
+        The fields of `HashFamily`.
+    """
+
+    bits: Annotated[int, Integer(1, 2**14)] = 512
+
+    name: ClassVar[str] = "sign_codes"
+    gains_by_centring: ClassVar[bool] = True
+
+    def copy_to(self, core: "_core.SelectorConfig", inputs: int) -> None:
+        """Set the attributes of the core's settings for neurons of so many inputs."""
+        core.family, core.tables, core.hashes = self.name, self.bits, 1
+        for name, value in (own_values(self) | {"centre_queries": self.centres_queries(inputs)}).items():
+            if name != "bits":
+                setattr(core, name, value)
 
 
 @dataclass(frozen=True)
@@ -272,7 +315,7 @@ def check_own_family(name: str, family: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class CustomHash(HashFamily):
+class CustomHash(TableFamily):
     """A hash family written in Python.
 
     Parameters
@@ -281,7 +324,7 @@ class CustomHash(HashFamily):
         With the protocol in docs/how/hash_families.md. Each network copies it, so that it draws and learns
         functions for itself.
     **kwargs
-        The fields of `HashFamily`.
+        The fields of `TableFamily`.
     """
 
     family: Annotated[Any, Checked(check_own_family, "an object with the protocol of hash families")] = field(
@@ -305,6 +348,9 @@ class CustomHash(HashFamily):
 
 
 HASH_FAMILIES = {cls.name: cls for cls in (SimHash, SparseSimHash, FastSimHash, WTA, DWTA, MinHash, KMeans)}
+HASH_KINDS: dict[str, type[HashFamily]] = HASH_FAMILIES | {
+    SignCodes.name: SignCodes
+}  # and the one without tables
 
 
 @dataclass(frozen=True)
@@ -320,4 +366,4 @@ class Hash(Composed):
         return value if isinstance(value, CustomHash) else super().convert(name, value)
 
 
-HASH = Hash(HASH_FAMILIES, none=True)
+HASH = Hash(HASH_KINDS, none=True)

@@ -18,13 +18,14 @@ from hashslide.settings.base import Settings, fields_of
 from hashslide.settings.constraints import Choice, Constraint, Real, UnacceptableError, shown
 from hashslide.settings.hash_families import (
     HASH,
-    HASH_FAMILIES,
+    HASH_KINDS,
     MAX_CENTRED,
     CustomHash,
     HashFamily,
+    SignCodes,
 )
 from hashslide.settings.limits import BelowOne, Count, Size
-from hashslide.settings.samplers import SAMPLER, Exact, Sampler, Standout, Uniform
+from hashslide.settings.samplers import SAMPLER, Exact, Sampler, Standout, Threshold, Top, Uniform
 
 __all__ = [
     "ACTIVATIONS",
@@ -138,6 +139,11 @@ def check_lookup(owner: object, sampler: Sampler | None, family: HashFamily | No
             f"{owner!r}: {sampler!r} looks up hash tables, but {setting('hash')} is {shown(family)}. Give "
             f"it, as {setting('hash', 'dwta')}."
         )
+    if isinstance(family, SignCodes) and looks_up and not isinstance(sampler, Top | Threshold):
+        raise InputError(
+            f"{owner!r}: {sampler!r} looks into buckets, and {family!r} has none. Choose "
+            f"{setting('sampler', 'top')}, which counts."
+        )
     if family is not None and not looks_up:
         raise InputError(
             f"{owner!r}: hash is {family!r}, but sampler is {sampler!r}, which looks up no hash tables. "
@@ -226,8 +232,8 @@ def Hashed(
         if getattr(chosen, "budget", budget) not in (None, budget):
             raise InputError(f"budget is {budget}, but sampler is {chosen!r}. Give one of them only.")
         chosen = chosen.with_budget(budget)
-    if isinstance(hash, str) and hash in HASH_FAMILIES:
-        family = HASH_FAMILIES[hash]
+    if isinstance(hash, str) and hash in HASH_KINDS:
+        family = HASH_KINDS[hash]
         known = {field.name for field in fields_of(family)}
         hash = family(**{name: value for name, value in HIDDEN_TABLES.items() if name in known})
     return Layer(width, activation, sampler=chosen, hash=hash, winners=winners)

@@ -6,7 +6,7 @@ import numpy as np
 
 from hashslide.errors import InputError
 from hashslide.settings.base import Settings, check_names, own_values
-from hashslide.settings.hash_families import HASH_FAMILIES, CustomHash, MissingFamily
+from hashslide.settings.hash_families import HASH_KINDS, CustomHash, MissingFamily
 from hashslide.settings.layers import Layer
 from hashslide.settings.negatives import Negatives
 from hashslide.settings.network import NetworkConfig
@@ -21,7 +21,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_KINDS = [*HASH_FAMILIES.values(), *SAMPLERS.values(), *OPTIMIZERS.values(), *SCHEDULES.values()]
+_KINDS = [*HASH_KINDS.values(), *SAMPLERS.values(), *OPTIMIZERS.values(), *SCHEDULES.values()]
 CLASSES: dict[str, type[Any]] = {cls.__name__: cls for cls in (*_KINDS, CustomHash, Negatives, Layer)}
 
 

@@ -15,7 +15,7 @@ from hashslide.cli.inputs.sources import part_path
 from hashslide.diagnostics import plots, tables
 from hashslide.diagnostics.tables_plot import draw
 from hashslide.network import Network
-from hashslide.settings import HashFamily
+from hashslide.settings.hash_families import TableFamily
 
 __all__ = ["RECALL_COLUMNS", "show_tables"]
 
@@ -30,7 +30,7 @@ RECALL_COLUMNS = ("tables", "probes", "true top 1 found", "true top 5 found", "n
 def show_tables(
     model: Path,
     source: str | None,
-    family: HashFamily | str | None,
+    family: TableFamily | str | None,
     queries: int,
     plot: Path | None,
     jobs: int | None,
@@ -44,7 +44,7 @@ def show_tables(
     model : Path
     source : str or None
         DATA: its test part is looked up.
-    family : HashFamily, name of one, or None
+    family : TableFamily, name of one, or None
         Hash family of tables to build over the output layer, instead of the model's own tables.
     queries : int
         Rows of DATA to take, at most.
@@ -78,7 +78,7 @@ def show_tables(
 
 
 def _reports(
-    network: Network, family: HashFamily | str | None, inputs: dict[str, Any] | None
+    network: Network, family: TableFamily | str | None, inputs: dict[str, Any] | None
 ) -> Iterator[dict[str, Any]]:
     layers: Iterable[tables.LayerTables]
     if family:
