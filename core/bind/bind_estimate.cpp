@@ -39,18 +39,18 @@ Out<Id> nearest_cells_array(const Matrix& points, Index cells, std::uint64_t see
     return to_array(nearest);
 }
 
-// The centres, one after the other, and the spreads.
-std::tuple<Out<float>, Out<float>> summaries(const Matrix& points, const In<Index>& begin, int n_threads) {
-    const Index cells = static_cast<Index>(begin.size()) - 1, width = static_cast<Index>(points.shape(1));
-    std::vector<float> centres(cells * width), spreads(cells);
+// The centres, one after the other, the spreads and the dimension.
+std::tuple<Out<float>, Out<float>, double> summaries(const Matrix& points, const In<Index>& begin, int n_threads) {
+    CellSummary found;
     released([&] {
-        summarise(points.data(), width, begin.data(), cells, centres.data(), spreads.data(), n_threads);
+        found = summarise(points.data(), static_cast<Index>(points.shape(1)), begin.data(),
+                          static_cast<Index>(begin.size()) - 1, n_threads);
     });
-    return {to_array(centres), to_array(spreads)};
+    return {to_array(found.centres), to_array(found.spreads), found.dimension};
 }
 
 std::tuple<Out<double>, Out<double>, Out<Index>> sums(const Matrix& points, const In<Index>& begin,
-                                                      const Matrix& centres, const In<float>& spreads,
+                                                      const Matrix& centres, const In<float>& spreads, double dimension,
                                                       std::optional<In<double>> weights, const Matrix& queries,
                                                       const std::string& term, const std::string& method,
                                                       double error, Index budget, std::uint64_t seed, int n_threads) {
@@ -61,6 +61,7 @@ std::tuple<Out<double>, Out<double>, Out<Index>> sums(const Matrix& points, cons
                            centres.data(),
                            spreads.data(),
                            static_cast<Index>(spreads.size()),
+                           dimension,
                            weights ? weights->data() : nullptr};
     const SumConfig config{parse(terms, term), parse(methods, method), error, budget, seed};
     std::vector<SumEstimate> found(queries.shape(0));
@@ -84,7 +85,7 @@ void bind_estimate(nb::module_& m) {
           "(n,) cell of each point, by k-means.");
     m.def("summarise_cells", &summaries, "points"_a, "begin"_a, "n_threads"_a,
           "The centres (flat) and mean squared radii of cells; the points of a cell lie one after the other.");
-    m.def("estimate_sums", &sums, "points"_a, "begin"_a, "centres"_a, "spreads"_a, "weights"_a, "queries"_a, "term"_a,
+    m.def("estimate_sums", &sums, "points"_a, "begin"_a, "centres"_a, "spreads"_a, "dimension"_a, "weights"_a, "queries"_a, "term"_a,
           "method"_a, "error"_a, "budget"_a, "seed"_a, "n_threads"_a,
           "For each query the log of the sum, its relative standard error and the evaluations. weights: (n + 1,), sums "
           "of the weights before each point.");

@@ -40,8 +40,8 @@ public:
         key_ = digest(query, points_.width);
         used_ = drawn_ = 0;
         counted_ = LogSum{};
-        if (config_.method == SumMethod::exact || points_.n <= counted_anyway) return count_all();
         is_counted_.assign(points_.cells, false);
+        if (config_.method == SumMethod::exact || points_.n <= counted_anyway) return count_all();
         if (config_.method == SumMethod::uniform) {
             nearness_.assign(points_.cells, 1.0);
         } else {
@@ -88,24 +88,27 @@ private:
         return {counted_.log(), 0.0, used_};
     }
 
-    // nearness_: sqrt of the cells' terms, relative to the largest. The cell that promises most is counted.
+    // The cell that promises most is counted; nearness_ and means_ are relative to the largest of the others.
     void look_at_centres() {
         const double square = kernels().sum_of_squares(points_.width, query_);
         nearness_.resize(points_.cells);
+        means_.resize(points_.cells);
         Index best = 0;
-        double most = nothing;
         for (Index c = 0; c < points_.cells; ++c) {
-            nearness_[c] = log_cell_term(config_.term, points_.width, query_, square,
-                                         points_.centres + c * points_.width, points_.spreads[c]);
-            const double promise = nearness_[c] + std::log(points_.weight_of(c));
-            if (promise > most) best = c, most = promise;
+            const CellPromise promise =
+                cell_promise(config_.term, points_.dimension, points_.spreads[c] / points_.dimension,
+                             log_term(config_.term, points_.width, query_, points_.centres + c * points_.width), square);
+            nearness_[c] = promise.log_square;
+            means_[c] = promise.log_mean;
+            if (promise.log_square + 2 * std::log(points_.weight_of(c)) > nearness_[best] + 2 * std::log(points_.weight_of(best))) best = c;
         }
         used_ += points_.cells;
         if (points_.size(best) <= left() / 8) count(best);
         double largest = nothing;
         for (Index c = 0; c < points_.cells; ++c)
             if (!is_counted_[c]) largest = std::max(largest, nearness_[c]);
-        for (double& x : nearness_) x = std::exp(0.5 * (x - largest));
+        for (double& x : nearness_) x = std::exp(0.25 * (x - largest));
+        for (double& x : means_) x = std::exp(x - 0.5 * largest);
     }
 
     double weight_left() const {
@@ -218,7 +221,23 @@ private:
         const double variance = std::max(0.0, share * squares / m - mean * mean);
         const double by_strata = own_variance > 0 ? std::min(1.0, steps / m / own_variance) : 1.0;
         const double total = std::exp(counted_.log() - largest) + all / m;
-        return safety * variance * by_strata / (config_.error * config_.error * total * total);
+        return std::max(safety * variance * by_strata / (config_.error * config_.error * total * total),
+                        promised_need(chances, left_out, share));
+    }
+
+    // The same by what the cells promise: a pilot that has missed the few points that matter does not know of them.
+    double promised_need(const std::vector<double>& chances, const std::vector<bool>& left_out, double share) const {
+        if (config_.method == SumMethod::uniform) return 0;
+        double all = 0, rest = 0, squares = 0;
+        for (Index c = 0; c < points_.cells; ++c) {
+            const double weight = points_.weight_of(c), mean = weight * means_[c];
+            all += mean;
+            if (left_out[c] || chances[c] == 0) continue;
+            rest += mean;
+            const double root = weight * nearness_[c] * nearness_[c];
+            squares += root * root / chances[c];
+        }
+        return std::max(0.0, share * squares - rest * rest) / (config_.error * config_.error * all * all);
     }
 
     // Cells of which nearly every point would be drawn are counted, if that is cheaper in all. Returns the evaluations.
@@ -256,7 +275,7 @@ private:
                 if (need < draws) draws = need, plan.mixture = j;
             }
             const double cost = config_.method == SumMethod::uniform ? draws : count_more(plan, draws);
-            if (points_.n <= left() && cost >= static_cast<double>(points_.n)) return {.all = true};
+            if (points_.n <= left() && cost >= static_cast<double>(points_.n)) return Plan{.all = true, .cells = {}};
             if (static_cast<double>(pilot * pilot_share) >= cost || pilot >= most) {
                 double counted = 0;
                 for (const Id c : plan.cells) counted += static_cast<double>(points_.size(c));
@@ -274,7 +293,8 @@ private:
     Index used_ = 0, drawn_ = 0;  // evaluations and random numbers of this query
     LogSum counted_;
     std::vector<bool> is_counted_;
-    std::vector<double> nearness_, chances_, logs_;  // by cell, by cell, by draw
+    std::vector<double> nearness_, means_, chances_;  // by cell
+    std::vector<double> logs_;                         // by draw
     std::vector<Index> rows_;                        // by draw
     std::vector<Id> cells_;
 };

@@ -70,23 +70,39 @@ std::vector<Id> nearest_cells(const float* points, Index n, Index width, Index c
     return nearest;
 }
 
-void summarise(const float* points, Index width, const Index* begin, Index cells, float* centres, float* spreads,
-               int n_threads) {
+CellSummary summarise(const float* points, Index width, const Index* begin, Index cells, int n_threads) {
+    CellSummary out{std::vector<float>(cells * width), std::vector<float>(cells), 1.0};
+    std::vector<double> traces(cells), squares(cells);  // n (tr S)^2 and n tr S^2
     parallel_for(n_threads, 0, cells, 16, [&](Index first, Index last) {
         std::vector<double> mean(width);
+        std::vector<float> before(width), now(width);
         for (Index c = first; c < last; ++c) {
             std::ranges::fill(mean, 0.0);
-            const double share = 1.0 / static_cast<double>(std::max<Index>(1, begin[c + 1] - begin[c]));
+            const Index size = begin[c + 1] - begin[c];
+            const double share = 1.0 / static_cast<double>(std::max<Index>(1, size));
             for (Index i = begin[c]; i < begin[c + 1]; ++i)
                 for (Index j = 0; j < width; ++j) mean[j] += share * points[i * width + j];
-            float* centre = centres + c * width;
-            std::ranges::copy(mean, centre);
-            double spread = 0;
-            for (Index i = begin[c]; i < begin[c + 1]; ++i)
-                spread += share * kernels().squared_distance(width, points + i * width, centre);
-            spreads[c] = static_cast<float>(spread);
+            std::ranges::copy(mean, out.centres.begin() + c * width);
+            double spread = 0, products = 0;
+            for (Index i = begin[c]; i < begin[c + 1]; ++i) {
+                now.swap(before);
+                for (Index j = 0; j < width; ++j) now[j] = points[i * width + j] - out.centres[c * width + j];
+                spread += share * kernels().sum_of_squares(width, now.data());
+                if (i == begin[c]) continue;
+                const double product = kernels().dot(width, before.data(), now.data());
+                products += product * product;
+            }
+            out.spreads[c] = static_cast<float>(spread);
+            if (size > 1) {
+                traces[c] = static_cast<double>(size) * spread * spread;
+                squares[c] = products * static_cast<double>(size) / static_cast<double>(size - 1);
+            }
         }
     });
+    const double trace = std::accumulate(traces.begin(), traces.end(), 0.0);
+    const double square = std::accumulate(squares.begin(), squares.end(), 0.0);
+    if (square > 0) out.dimension = std::clamp(trace / square, 1.0, static_cast<double>(width));
+    return out;
 }
 
 }  // namespace hashslide

@@ -15,6 +15,7 @@ struct PointCells {
     const float* centres;   // (cells, width), the mean of each cell
     const float* spreads;   // (cells,) mean squared distance to it
     Index cells;
+    double dimension;       // of the cells: in so many directions their points spread as if equally far
     const double* weights;  // (n + 1,), sums of the weights of the points before; null: every weight is 1
 
     Index size(Index c) const { return begin[c + 1] - begin[c]; }
@@ -30,8 +31,13 @@ struct PointCells {
 std::vector<Id> nearest_cells(const float* points, Index n, Index width, Index cells, std::uint64_t seed,
                               int n_threads);
 
-// centres (cells, width) and spreads (cells,) of points that lie in their cells. O(n * width).
-void summarise(const float* points, Index width, const Index* begin, Index cells, float* centres, float* spreads,
-               int n_threads);
+struct CellSummary {
+    std::vector<float> centres, spreads;
+    double dimension;
+};
+
+// Of points that lie in their cells. The dimension is the participation ratio (tr S)^2 / tr S^2 of the covariances S of
+// the cells, where tr S^2 is the mean squared product of two points of a cell, less their mean. O(n * width).
+CellSummary summarise(const float* points, Index width, const Index* begin, Index cells, int n_threads);
 
 }  // namespace hashslide

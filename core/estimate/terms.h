@@ -22,13 +22,23 @@ inline double log_term(Term term, Index width, const float* query, const float* 
     return term == Term::gaussian ? -0.5 * square : -std::sqrt(square);
 }
 
-// About the mean term of a cell, from its centre and its spread. It only says where draws are worth most.
-inline double log_cell_term(Term term, Index width, const float* query, double square, const float* centre,
-                            double spread) {
-    const double at_centre = log_term(term, width, query, centre);
-    if (term == Term::product) return at_centre + 0.5 * square * spread / static_cast<double>(width);
-    if (term == Term::gaussian) return at_centre - 0.5 * spread;
-    return -std::sqrt(at_centre * at_centre + spread);
+// What a cell promises: the logarithms of the mean term and of the mean squared term, if its points had a normal
+// distribution around its centre with the variance s^2 in each of `dimension` directions. That says where draws are
+// worth most and how many are needed; no estimate's mean depends on it.
+struct CellPromise {
+    double log_mean, log_square;
+};
+
+// For a gaussian kernel the integrals are closed: E exp(-|q - x|^2 / 2) =
+// (1 + s^2)^(-dimension / 2) exp(-D^2 / (2 (1 + s^2))), D the distance to the centre.
+inline CellPromise cell_promise(Term term, double dimension, double variance, double at_centre, double query_square) {
+    if (term == Term::product)
+        return {at_centre + 0.5 * query_square * variance, 2.0 * at_centre + 2.0 * query_square * variance};
+    if (term == Term::gaussian)
+        return {-0.5 * dimension * std::log1p(variance) + at_centre / (1.0 + variance),
+                -0.5 * dimension * std::log1p(2.0 * variance) + 2.0 * at_centre / (1.0 + 2.0 * variance)};
+    const double distance = std::sqrt(at_centre * at_centre + (dimension - 1.0) * variance);
+    return {std::min(0.0, 0.5 * variance - distance), std::min(0.0, 2.0 * variance - 2.0 * distance)};
 }
 
 // A sum of exp(x), as a multiple of the largest, so that nothing overflows or vanishes.

@@ -1,0 +1,212 @@
+"""Sums over all points, estimated from a few of them: what densities and partition functions have in common."""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from hashslide import _core
+from hashslide._checks import random_generator
+from hashslide._validation import as_numeric, first_true
+from hashslide.errors import InputError, InputTypeError
+from hashslide.settings.constraints import Choice, Constraint, Integer, Real
+from hashslide.settings.limits import MAX_IDS
+
+__all__ = ["PARAMETERS", "CellSums", "Estimate", "check_points", "seed_of", "share_beyond", "to_units"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+PARAMETERS: dict[str, Constraint] = {
+    "rtol": Real(0.0, 1.0, "()"),
+    "confidence": Real(0.0, 1.0, "()"),
+    "method": Choice(("auto", "cells", "uniform", "exact")),
+    "cells": Integer(1, MAX_IDS, auto=True),
+    "max_evaluations": Integer(64, 2**62, auto=True),
+}
+_FEWEST_IN_CELLS = 2048  # fewer points are always counted
+_LARGEST = 1e15  # of a coordinate: squares of larger ones come near the end of float32
+
+
+class Estimate(NamedTuple):
+    """Estimates of many queries, an array of shape (n_queries,) each.
+
+    Attributes
+    ----------
+    log_value : float64 array
+        Logarithm of the density, or of the partition function.
+    standard_error : float64 array
+        Of the value, relative to it, and so about that of its logarithm; 0 where all points were counted.
+    evaluations : int64 array
+        Points and centres of cells that were looked at.
+    """
+
+    log_value: NDArray[np.float64]
+    standard_error: NDArray[np.float64]
+    evaluations: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class CellSums:
+    """Points in cells of k-means, a float32 copy that lies cell by cell.
+
+    Parameters
+    ----------
+    points : float32 array of shape (n_points, width)
+    begin : int64 array of shape (n_cells + 1,)
+        Cell c holds the points ``begin[c]`` to ``begin[c + 1] - 1``.
+    centres : float32 array of shape (n_cells, width)
+    spreads : float32 array of shape (n_cells,)
+        Mean squared distances to the centre.
+    dimension : float
+        In how many directions the points of a cell spread.
+    weights : float64 array of shape (n_points + 1,), or None
+        Sums of the weights of the points before each; None: every weight is 1.
+    """
+
+    points: NDArray[np.float32]
+    begin: NDArray[np.int64]
+    centres: NDArray[np.float32]
+    spreads: NDArray[np.float32]
+    dimension: float
+    weights: NDArray[np.float64] | None
+
+    @classmethod
+    def of(
+        cls,
+        points: NDArray[np.float32],
+        weights: NDArray[np.float32] | None,
+        cells: int | str,
+        seed: int,
+        threads: int,
+    ) -> tuple["CellSums", NDArray[np.int64]]:
+        """Sort points into cells; also return which point lies at each place. O(n_points * n_cells * width)."""
+        n = len(points)
+        wanted = round(math.sqrt(n)) if isinstance(cells, str) else min(cells, n)
+        if n <= _FEWEST_IN_CELLS:
+            wanted = 1
+        nearest = _core.nearest_cells(points, wanted, seed, threads)
+        order = np.argsort(nearest, kind="stable")
+        begin = np.r_[0, np.cumsum(np.bincount(nearest, minlength=wanted))].astype(np.int64)
+        points = points[order]
+        centres, spreads, dimension = _core.summarise_cells(points, begin, threads)
+        sums = None if weights is None else np.r_[0.0, np.cumsum(weights[order], dtype=np.float64)]
+        found = cls(points, begin, np.reshape(centres, (wanted, -1)), np.asarray(spreads), dimension, sums)
+        return found, order
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights of all points."""
+        return float(len(self.points) if self.weights is None else self.weights[-1])
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of all arrays."""
+        arrays = (self.points, self.begin, self.centres, self.spreads, self.weights)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    def estimate(
+        self, queries: NDArray[np.float32], term: str, settings: dict[str, Any], seed: int, threads: int
+    ) -> Estimate:
+        """Return the logarithms of the sums of weight times term.
+
+        Parameters
+        ----------
+        queries : float32 array of shape (n_queries, width)
+        term : {"gaussian", "exponential", "product"}
+        settings : dict
+            Of `PARAMETERS`.
+        seed, threads : int
+        """
+        wanted = settings["rtol"] / share_beyond(settings["confidence"])
+        most = settings["max_evaluations"]
+        if isinstance(most, str):
+            most = max(10_000, round(50 * math.sqrt(len(self.points))))
+        found = _core.estimate_sums(
+            self.points,
+            self.begin,
+            self.centres,
+            self.spreads,
+            self.dimension,
+            self.weights,
+            queries,
+            term,
+            settings["method"],
+            wanted,
+            most,
+            seed,
+            threads,
+        )
+        return Estimate(*map(np.asarray, found))
+
+
+def share_beyond(confidence: float) -> float:
+    """Return how many standard errors hold a normal variable's error with this confidence."""
+    return NormalDist().inv_cdf(0.5 + confidence / 2)
+
+
+def seed_of(random_state: Any) -> int:
+    """Return a seed that a seed, a generator or None stands for."""
+    return int(random_generator(random_state).randint(2**31 - 1))
+
+
+def check_points(values: Any, name: str, estimator: str) -> NDArray[Any]:
+    """Return a dense matrix of finite numbers, with at least one row and column.
+
+    Raises
+    ------
+    InputError
+        It is none; the message says what was found and what to do.
+    """
+    if sparse.issparse(values):
+        raise InputTypeError(
+            f"{name} is a sparse matrix; {estimator} takes dense ones. Reduce it to some hundred columns first, "
+            "as with sklearn.decomposition.TruncatedSVD."
+        )
+    array = as_numeric(values, name)
+    if array.ndim != 2:
+        raise InputError(
+            f"Expected 2D array, got {array.ndim}D array of shape {array.shape} as {name}. Reshape your data: "
+            "X.reshape(1, -1) for one example, X.reshape(-1, 1) for one feature."
+        )
+    for axis, kind in enumerate(("sample", "feature")):
+        if array.shape[axis] == 0:
+            raise InputError(
+                f"Found array with 0 {kind}(s) (shape={array.shape}) while a minimum of 1 is required by "
+                f"{estimator} in {name}."
+            )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row, column = np.unravel_index(first_true(~np.isfinite(array).ravel()), array.shape)
+        value = "NaN" if np.isnan(array[row, column]) else "infinity (inf)"
+        raise InputError(
+            f"{name} contains {value} at row {row}, column {column}. Values must be finite: replace it or drop "
+            "the row."
+        )
+    return array
+
+
+def to_units(array: NDArray[Any], origin: NDArray[np.float64], unit: float, name: str) -> NDArray[np.float32]:
+    """Return ``(array - origin) / unit`` in single precision, made block by block.
+
+    Raises
+    ------
+    InputError
+        A coordinate is so large that squares of distances would overflow.
+    """
+    out = np.empty(array.shape, np.float32)
+    rows = max(1, (1 << 20) // array.shape[1])
+    for first in range(0, len(array), rows):
+        block = (array[first : first + rows] - origin) / unit
+        if np.abs(block).max() > _LARGEST:
+            raise InputError(
+                f"{name} holds a value that is more than {_LARGEST:g} bandwidths from the mean of the data. "
+                "Scale the data, or choose a larger bandwidth."
+            )
+        out[first : first + rows] = block
+    return out
