@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from hashslide._checks import check_float, random_generator
 from hashslide._validation import check_sample_weight
 from hashslide.errors import InputError
+from hashslide.estimate.hashing import HashSums
 from hashslide.estimate.sums import (
     PARAMETERS,
     CellSums,
@@ -33,6 +34,7 @@ def __dir__() -> list[str]:
 
 
 _KERNELS = Choice(("gaussian", "exponential"))
+_METHODS = Choice(("auto", "cells", "uniform", "hashing", "exact"))
 _RULES = ("scott", "silverman")
 _TOLERATED = 1.5  # times the error that is wanted: a standard error is itself an estimate
 
@@ -56,9 +58,10 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         Relative error of a density that is wanted with the given confidence.
     confidence : float, default 0.95
         Share of the queries whose error is to be within `rtol`.
-    method : {"auto", "cells", "uniform", "exact"}, default "auto"
-        How points are drawn: by the cells' nearness, all with the same chance, or, with "auto", as each query's
-        own first draws say is best. "exact" computes every kernel.
+    method : {"auto", "cells", "uniform", "hashing", "exact"}, default "auto"
+        How points are drawn: by the cells' nearness, all with the same chance, or, with "auto", as each
+        query's own first draws say is best. "hashing" draws them from 512 hash tables [1]_, and needs more of
+        everything (``docs/how/estimates.md``). "exact" computes every kernel.
     cells : int or "auto", default "auto"
         Number of cells; "auto": the square root of the number of points.
     max_evaluations : int or "auto", default "auto"
@@ -160,6 +163,8 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         scaled = to_units(points, self._origin, self.bandwidth_, "X")
         threads = effective_threads(self.n_jobs)
         self._sums, _ = CellSums.of(scaled, weights, settings["cells"], self._seed, threads)
+        is_hashed = settings["method"] == "hashing"
+        self._tables = HashSums.of(self._sums, self.kernel, self._seed, threads) if is_hashed else None
         return self
 
     def estimate(self, X: ArrayLike) -> Estimate:
@@ -184,7 +189,14 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         queries = check_points(X, "X", type(self).__name__)
         self._check_names(X, queries, reset=False)
         scaled = to_units(queries, self._origin, self.bandwidth_, "X")
-        found = self._sums.estimate(scaled, self.kernel, settings, self._seed, effective_threads(self.n_jobs))
+        threads = effective_threads(self.n_jobs)
+        if settings["method"] != "hashing":
+            found = self._sums.estimate(scaled, self.kernel, settings, self._seed, threads)
+        elif self._tables is None:
+            raise InputError('The tables of method="hashing" are made by fit. Call fit again.')
+        else:
+            wanted = settings["rtol"] / share_beyond(settings["confidence"])
+            found = self._tables.estimate(self._sums, scaled, self.kernel, wanted, self._seed, threads)
         constant = _log_norm(self.kernel, self.bandwidth_, self.n_features_in_)
         return found._replace(log_value=found.log_value + constant - math.log(self._sums.total_weight))
 
@@ -271,7 +283,8 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         _KERNELS.check("kernel", self.kernel)
         effective_threads(self.n_jobs)
         random_generator(self.random_state)
-        return {name: rule.check(name, getattr(self, name)) for name, rule in PARAMETERS.items()}
+        rules = PARAMETERS | {"method": _METHODS}
+        return {name: rule.check(name, getattr(self, name)) for name, rule in rules.items()}
 
     def _check_names(self, X: Any, array: NDArray[Any], *, reset: bool) -> None:
         if not reset and array.shape[1] != self.n_features_in_:

@@ -1,0 +1,88 @@
+"""Hash tables from which kernel densities are estimated, as Charikar & Siminelakis (2017) do."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashslide import _core
+from hashslide.estimate.sums import CellSums, Estimate
+
+__all__ = ["HashSums"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+_TABLES = 512
+_PER_POINT = 8  # entries of all tables together
+_FEWEST = 4096  # entries of a table
+_TYPICAL = 32  # points at which the density is looked at
+
+
+@dataclass(frozen=True, eq=False)
+class HashSums:
+    """Tables of Euclidean hashing (Datar et al. 2004) over the points of a `CellSums`.
+
+    Parameters
+    ----------
+    directions, offsets : float32 arrays of shape (n_tables * n_hashes * width,) and (n_tables * n_hashes,)
+        Of the elementary hashes.
+    codes, ids : uint64 and int32 arrays of shape (n_tables * table_size,)
+        The codes of each table, ascending, and their points.
+    bin : float
+        Width of an elementary hash's bins.
+    """
+
+    directions: NDArray[np.float32]
+    offsets: NDArray[np.float32]
+    codes: NDArray[np.uint64]
+    ids: NDArray[np.int32]
+    bin: float
+
+    @classmethod
+    def of(cls, sums: CellSums, kernel: str, seed: int, threads: int) -> "HashSums":
+        """Hash the points: at the distance of a typical density D's points, they meet with chance sqrt(D)."""
+        n = len(sums.points)
+        chosen = np.random.RandomState(seed).randint(n, size=_TYPICAL)
+        settings = {"rtol": 0.5, "confidence": 0.95, "method": "auto", "max_evaluations": "auto"}
+        found = sums.estimate(sums.points[chosen], kernel, settings, seed, threads)
+        depth = max(1.0, math.log(sums.total_weight) - float(np.median(found.log_value)))  # -log D
+        distance = math.sqrt(2 * depth) if kernel == "gaussian" else depth
+        hashes = math.ceil(depth)
+        bin_width = distance / _ratio_of(math.exp(-0.5 * depth / hashes))
+        size = min(n, max(_FEWEST, _PER_POINT * n // _TABLES))
+        arrays = _core.distance_tables(sums.points, _TABLES, hashes, bin_width, size, seed, threads)
+        return cls(*map(np.asarray, arrays), bin_width)
+
+    def estimate(
+        self, sums: CellSums, queries: NDArray[np.float32], kernel: str, error: float, seed: int, threads: int
+    ) -> Estimate:
+        """Return the logarithms of the sums of weight times kernel, with a relative standard error that is wanted."""
+        found = _core.estimate_sums_by_hashing(
+            sums.points,
+            sums.weights,
+            self.directions,
+            self.offsets,
+            self.codes,
+            self.ids,
+            _TABLES,
+            self.bin,
+            queries,
+            kernel,
+            error,
+            seed,
+            threads,
+        )
+        return Estimate(*map(np.asarray, found))
+
+
+def _ratio_of(chance: float) -> float:
+    """Return the distance in bins at which an elementary hash agrees with a chance below 1."""
+    low, high = 1e-6, 1e6
+    for _ in range(60):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if _core.distance_agreement(middle) > chance else (low, middle)
+    return middle
