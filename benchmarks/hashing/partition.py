@@ -25,7 +25,7 @@ from hashslide.estimate import PartitionEstimator
 from ..common.harness import Report, say
 from ..common.matrices import part_file
 
-METHODS = ("auto", "cells", "uniform")
+METHODS = ("auto", "cells", "uniform", "hashing")
 
 
 def trained(args: argparse.Namespace) -> tuple[NDArray, NDArray, NDArray]:

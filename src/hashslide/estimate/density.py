@@ -34,7 +34,6 @@ def __dir__() -> list[str]:
 
 
 _KERNELS = Choice(("gaussian", "exponential"))
-_METHODS = Choice(("auto", "cells", "uniform", "hashing", "exact"))
 _RULES = ("scott", "silverman")
 _TOLERATED = 1.5  # times the error that is wanted: a standard error is itself an estimate
 
@@ -283,8 +282,7 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         _KERNELS.check("kernel", self.kernel)
         effective_threads(self.n_jobs)
         random_generator(self.random_state)
-        rules = PARAMETERS | {"method": _METHODS}
-        return {name: rule.check(name, getattr(self, name)) for name, rule in rules.items()}
+        return {name: rule.check(name, getattr(self, name)) for name, rule in PARAMETERS.items()}
 
     def _check_names(self, X: Any, array: NDArray[Any], *, reset: bool) -> None:
         if not reset and array.shape[1] != self.n_features_in_:

@@ -1,4 +1,4 @@
-"""Hash tables from which kernel densities are estimated, as Charikar & Siminelakis (2017) do."""
+"""Estimates from hash tables alone, as they were published; cells of k-means need less (docs/how/estimates.md)."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hashslide import _core
 from hashslide.estimate.sums import CellSums, Estimate
 
-__all__ = ["HashSums"]
+__all__ = ["HashSums", "LayerTables"]
 
 
 def __dir__() -> list[str]:
@@ -20,6 +20,7 @@ _TABLES = 512
 _PER_POINT = 8  # entries of all tables together
 _FEWEST = 4096  # entries of a table
 _TYPICAL = 32  # points at which the density is looked at
+_GROUPS, _GROUP_TABLES = 8, 8  # of a layer's tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,3 +87,71 @@ def _ratio_of(chance: float) -> float:
         middle = math.sqrt(low * high)
         low, high = (middle, high) if _core.distance_agreement(middle) > chance else (low, middle)
     return middle
+
+
+@dataclass(eq=False)
+class LayerTables:
+    """Tables of SimHash over a layer's labels, in groups that are drawn independently.
+
+    Each group estimates the partition function from the labels that a query finds in it, weighed by their chance to
+    be found (Spring & Shrivastava 2018); the groups' spread is the error.
+
+    Parameters
+    ----------
+    points : float32 array of shape (n_labels, width)
+        Weights with their biases.
+    seed, threads : int
+    """
+
+    points: NDArray[np.float32]
+    seed: int
+    threads: int
+
+    def __post_init__(self) -> None:
+        n, width = self.points.shape
+        self.hashes = max(2, round(math.log2(n)) - 6)
+        self._zeros = np.zeros(n, np.float32)
+        self._groups = []
+        for group in range(_GROUPS):
+            index = _core.NeuronIndex(
+                n,
+                width,
+                self.seed + group,
+                family="simhash",
+                tables=_GROUP_TABLES,
+                hashes=self.hashes,
+                bucket_size=0,
+                bias=False,  # it is among the weights
+                centre=True,
+            )
+            index.build(self.points, self._zeros, self.threads)
+            self._groups.append(index)
+
+    def estimate(self, queries: NDArray[np.float32], threads: int) -> Estimate:
+        """Return the logarithms of the partition functions; every group is read."""
+        values, found = [], np.full(len(queries), _GROUPS * _GROUP_TABLES * self.hashes, np.int64)
+        for index in self._groups:
+            begin, ids = _core.sample(
+                "vanilla", self.points, self._zeros, queries, index, seed=self.seed, n_threads=threads
+            )
+            found += np.diff(begin)
+            values.append(
+                _core.log_partition_found(
+                    self.points, self._zeros, queries, index, self.hashes, begin, ids, threads
+                )
+            )
+        logs = np.asarray(values)
+        largest = logs.max(axis=0)
+        ratio = np.exp(logs - np.where(np.isfinite(largest), largest, 0.0))
+        mean, deviation = ratio.mean(axis=0), ratio.std(axis=0, ddof=1)
+        is_empty = mean == 0  # no group has found a label
+        mean[is_empty] = 1.0
+        error = np.where(is_empty, np.inf, deviation / math.sqrt(_GROUPS) / mean)
+        return Estimate(largest + np.log(mean), error, found)
+
+    def __getstate__(self) -> tuple[NDArray[np.float32], int, int]:
+        return self.points, self.seed, self.threads  # the same tables are built again from them
+
+    def __setstate__(self, state: tuple[NDArray[np.float32], int, int]) -> None:
+        self.points, self.seed, self.threads = state
+        self.__post_init__()

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from hashslide._checks import random_generator
 from hashslide._validation import as_numeric, first_true, to_float32
 from hashslide.errors import InputError
+from hashslide.estimate.hashing import LayerTables
 from hashslide.estimate.sums import PARAMETERS, CellSums, Estimate, check_points, seed_of
 from hashslide.network import effective_threads
 
@@ -33,8 +34,9 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         Relative error of Z that is wanted with the given confidence.
     confidence : float, default 0.95
         Share of the queries whose error is to be within `rtol`.
-    method : {"auto", "cells", "uniform", "exact"}, default "auto"
-        How labels are drawn; see `KernelDensity`.
+    method : {"auto", "cells", "uniform", "hashing", "exact"}, default "auto"
+        How labels are drawn; see `KernelDensity`. "hashing" weighs all labels that a query finds in 64 tables of
+        SimHash by their chance to be found [1]_; `rtol` and `max_evaluations` do not apply.
     cells : int or "auto", default "auto"
         Number of cells; "auto": the square root of the number of labels.
     max_evaluations : int or "auto", default "auto"
@@ -59,6 +61,10 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
     -----
     Memory: one float32 copy of the weights and 8 bytes a label, twice that during `fit`. Time: `fit` takes
     n_labels * cells * width multiplications, a query (cells + evaluations) * width.
+
+    References
+    ----------
+    .. [1] R. Spring, A. Shrivastava: Scalable estimation via LSH samplers (LSS), ICLR workshop 2018.
 
     Examples
     --------
@@ -119,6 +125,8 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         self._seed = seed_of(self.random_state)
         threads = effective_threads(self.n_jobs)
         self._sums, order = CellSums.of(augmented, None, settings["cells"], self._seed, threads)
+        is_hashed = settings["method"] == "hashing"
+        self._tables = LayerTables(self._sums.points, self._seed, threads) if is_hashed else None
         self._places = np.empty(n, np.int64)
         self._places[order] = np.arange(n)
         return self
@@ -192,7 +200,12 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         return logits - found.log_value[:, None]
 
     def _estimate(self, queries: NDArray[np.float32], settings: dict[str, Any]) -> Estimate:
-        return self._sums.estimate(queries, "product", settings, self._seed, effective_threads(self.n_jobs))
+        threads = effective_threads(self.n_jobs)
+        if settings["method"] != "hashing":
+            return self._sums.estimate(queries, "product", settings, self._seed, threads)
+        if self._tables is None:
+            raise InputError('The tables of method="hashing" are made by fit. Call fit again.')
+        return self._tables.estimate(queries, threads)
 
     def _queries(self, H: ArrayLike) -> NDArray[np.float32]:
         """Return the queries with a 1 for the bias."""

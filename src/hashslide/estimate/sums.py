@@ -26,7 +26,7 @@ def __dir__() -> list[str]:
 PARAMETERS: dict[str, Constraint] = {
     "rtol": Real(0.0, 1.0, "()"),
     "confidence": Real(0.0, 1.0, "()"),
-    "method": Choice(("auto", "cells", "uniform", "exact")),
+    "method": Choice(("auto", "cells", "uniform", "hashing", "exact")),
     "cells": Integer(1, MAX_IDS, auto=True),
     "max_evaluations": Integer(64, 2**62, auto=True),
 }
