@@ -27,7 +27,7 @@ FLIGHT_COLUMNS = ("hour", "dep_delay", "arr_delay", "air_time", "distance")
 
 
 def names(folder: Path) -> Points:
-    """Return names of npm packages by their letters, (1,000,000, 32): singular vectors of tf-idf, length 1."""
+    """Return names of npm packages by their letters, (1,000,000, 32): singular vectors of tf-idf."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
     from sklearn.preprocessing import normalize

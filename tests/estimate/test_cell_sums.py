@@ -1,4 +1,4 @@
-"""Sums from cells and from hash tables: against NumPy, and the laws of the estimates at 4.5 standard errors."""
+"""Sums from cells and hash tables: against NumPy, and the laws of the estimates at 4.5 standard errors."""
 
 import numpy as np
 import pytest

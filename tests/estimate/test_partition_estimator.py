@@ -1,4 +1,4 @@
-"""PartitionEstimator on a trained softmax layer: errors, bias, probabilities of labels, bits and bad input."""
+"""PartitionEstimator on a trained layer: errors, bias, probabilities of labels, bits and bad input."""
 
 import pickle
 
@@ -51,8 +51,9 @@ def test_the_estimate_is_unbiased_over_fresh_cells_draws_and_tables(method):
     exact, rounds = logsumexp(H @ weights.T + bias, axis=1), 150
     ratio = []
     for seed in range(rounds):
-        estimator = PartitionEstimator(method=method, random_state=seed, rtol=0.3, cells=20, max_evaluations=600)
-        ratio.append(np.exp(estimator.fit(weights, bias).log_partition(H) - exact))
+        settings = {"rtol": 0.3, "cells": 20, "max_evaluations": 600}
+        estimator = PartitionEstimator(method=method, random_state=seed, **settings).fit(weights, bias)
+        ratio.append(np.exp(estimator.log_partition(H) - exact))
     error = np.std(ratio, axis=0, ddof=1) / np.sqrt(rounds)
     assert (np.abs(np.mean(ratio, axis=0) - 1) <= SIGMAS * error).all()
     assert (0 < error).all() and (error < 0.1).all()

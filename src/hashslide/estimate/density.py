@@ -42,10 +42,10 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
     """Kernel density estimation from a few kernel evaluations a query.
 
     A query's density is a sum over all points, of which most add next to nothing. The points lie in cells of
-    k-means; the cells that promise most are counted, and of the others points are drawn in proportion to what they
-    may add. The estimate is unbiased, and the number of draws follows from the error that is wanted
-    (``docs/how/estimates.md``). The interface is that of `sklearn.neighbors.KernelDensity`, and so are the
-    densities, normalising constant included.
+    k-means; the cells that promise most are counted, and of the others points are drawn in proportion to
+    what they may add. The estimate is unbiased, and the number of draws follows from the error that is wanted
+    (``docs/estimates/how_it_works.md``). The interface is that of `sklearn.neighbors.KernelDensity`, and so
+    are the densities, normalising constant included.
 
     Parameters
     ----------
@@ -60,12 +60,12 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
     method : {"auto", "cells", "uniform", "hashing", "exact"}, default "auto"
         How points are drawn: by the cells' nearness, all with the same chance, or, with "auto", as each
         query's own first draws say is best. "hashing" draws them from 512 hash tables [1]_, and needs more of
-        everything (``docs/how/estimates.md``). "exact" computes every kernel.
+        everything (``docs/estimates/how_it_works.md``). "exact" computes every kernel.
     cells : int or "auto", default "auto"
         Number of cells; "auto": the square root of the number of points.
     max_evaluations : int or "auto", default "auto"
-        Most kernel evaluations of a query, the centres of the cells not counted. "auto": 50 times the square root
-        of the number of points, at least 10,000.
+        Most kernel evaluations of a query, the centres of the cells not counted. "auto": 50 times the square
+        root of the number of points, at least 10,000.
     random_state : int, RandomState instance or None, default None
         Seed of the cells and the draws. The draws depend on it and on the query alone, not on its place in X.
     n_jobs : int or None, default None
@@ -85,18 +85,19 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
 
     Notes
     -----
-    Memory: one float32 copy of X and 8 bytes a point, twice that during `fit`; in `score_samples` about 30 bytes for
-    each of `max_evaluations`, in each thread. Time: `fit` takes n * cells * features multiplications,
-    a query (cells + evaluations) * features, however many points there are. With no more than 2,048 points every
-    density is exact.
+    Memory: one float32 copy of X (with weights, 8 bytes more for each point), and twice that during `fit`; in
+    `score_samples` 20 bytes for each of `max_evaluations`, in each thread. "hashing" adds 100 bytes for each
+    point. Time: `fit` takes n * cells * features multiplications, a query (cells + evaluations) * features.
+    With no more than 2,048 points every density is exact.
 
     References
     ----------
-    .. [1] M. Charikar, P. Siminelakis: Hashing-based-estimators for kernel density in high dimensions, FOCS 2017.
+    .. [1] M. Charikar, P. Siminelakis: Hashing-based-estimators for kernel density in high dimensions,
+       FOCS 2017.
     .. [2] P. Siminelakis, K. Rong, P. Bailis, M. Charikar, P. Levis: Rehashing kernel evaluation in high
        dimensions, ICML 2019.
-    .. [3] M. Karppa, M. Aumüller, R. Pagh: DEANN: speeding up kernel-density estimation using approximate nearest
-       neighbor search, AISTATS 2022.
+    .. [3] M. Karppa, M. Aumüller, R. Pagh: DEANN: speeding up kernel-density estimation using approximate
+       nearest neighbor search, AISTATS 2022.
 
     Examples
     --------
@@ -226,8 +227,8 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         missed = int((worst > _TOLERATED * self.rtol).sum())
         if missed:
             warnings.warn(
-                f"{missed} of {len(worst)} densities have a larger error than rtol={self.rtol:g}; standard_errors_ "
-                "has their standard errors. Raise max_evaluations, rtol or the bandwidth.",
+                f"{missed} of {len(worst)} densities have a larger error than rtol={self.rtol:g}; "
+                "standard_errors_ has their standard errors. Raise max_evaluations, rtol or the bandwidth.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -287,8 +288,8 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
     def _check_names(self, X: Any, array: NDArray[Any], *, reset: bool) -> None:
         if not reset and array.shape[1] != self.n_features_in_:
             raise InputError(
-                f"X has {array.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} "
-                "features as input. Pass the same columns as in fit."
+                f"X has {array.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input. Pass the same columns as in fit."
             )
         try:
             validate_data(self, X, reset=reset, skip_check_array=True)

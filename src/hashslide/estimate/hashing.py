@@ -1,4 +1,4 @@
-"""Estimates from hash tables alone, as they were published; cells of k-means need less (docs/how/estimates.md)."""
+"""Estimates from hash tables alone, as they were published; cells need less of everything."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashslide import _core
-from hashslide.estimate.sums import CellSums, Estimate
+from hashslide.estimate.sums import CellSums, Estimate, as_estimate
 
 __all__ = ["HashSums", "LayerTables"]
 
@@ -56,12 +56,13 @@ class HashSums:
         bin_width = distance / _ratio_of(math.exp(-0.5 * depth / hashes))
         size = min(n, max(_FEWEST, _PER_POINT * n // _TABLES))
         arrays = _core.distance_tables(sums.points, _TABLES, hashes, bin_width, size, seed, threads)
-        return cls(*map(np.asarray, arrays), bin_width)
+        directions, offsets, codes, ids = map(np.asarray, arrays)
+        return cls(directions, offsets, codes, ids, bin_width)
 
     def estimate(
         self, sums: CellSums, queries: NDArray[np.float32], kernel: str, error: float, seed: int, threads: int
     ) -> Estimate:
-        """Return the logarithms of the sums of weight times kernel, with a relative standard error that is wanted."""
+        """Return the logarithms of the sums of weight times kernel; `error` is the one that is wanted."""
         found = _core.estimate_sums_by_hashing(
             sums.points,
             sums.weights,
@@ -77,7 +78,7 @@ class HashSums:
             seed,
             threads,
         )
-        return Estimate(*map(np.asarray, found))
+        return as_estimate(found)
 
 
 def _ratio_of(chance: float) -> float:
@@ -93,8 +94,8 @@ def _ratio_of(chance: float) -> float:
 class LayerTables:
     """Tables of SimHash over a layer's labels, in groups that are drawn independently.
 
-    Each group estimates the partition function from the labels that a query finds in it, weighed by their chance to
-    be found (Spring & Shrivastava 2018); the groups' spread is the error.
+    Each group estimates the partition function from the labels that a query finds in it, weighed by their
+    chance to be found (Spring & Shrivastava 2018); the groups' spread is the error.
 
     Parameters
     ----------

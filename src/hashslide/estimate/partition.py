@@ -24,9 +24,9 @@ def __dir__() -> list[str]:
 class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """The partition function of a softmax layer, and probabilities of some labels, from a few logits.
 
-    Z(h) is the sum of exp(w . h + b) over all labels. The labels' weights lie in cells of k-means; the cells that
-    promise most are counted, and of the others labels are drawn in proportion to what they may add. The estimate of Z
-    is unbiased (``docs/how/estimates.md``).
+    Z(h) is the sum of exp(w . h + b) over all labels. The labels' weights lie in cells of k-means; the cells
+    that promise most are counted, and of the others labels are drawn in proportion to what they may add. The
+    estimate of Z is unbiased (``docs/estimates/how_it_works.md``).
 
     Parameters
     ----------
@@ -35,13 +35,13 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
     confidence : float, default 0.95
         Share of the queries whose error is to be within `rtol`.
     method : {"auto", "cells", "uniform", "hashing", "exact"}, default "auto"
-        How labels are drawn; see `KernelDensity`. "hashing" weighs all labels that a query finds in 64 tables of
-        SimHash by their chance to be found [1]_; `rtol` and `max_evaluations` do not apply.
+        How labels are drawn; see `KernelDensity`. "hashing" weighs all labels that a query finds in 64 tables
+        of SimHash by their chance to be found [1]_; `rtol` and `max_evaluations` do not apply.
     cells : int or "auto", default "auto"
         Number of cells; "auto": the square root of the number of labels.
     max_evaluations : int or "auto", default "auto"
-        Most logits of a query, the centres of the cells not counted. "auto": 50 times the square root of the number of
-        labels, at least 10,000.
+        Most logits of a query, the centres of the cells not counted. "auto": 50 times the square root of the
+        number of labels, at least 10,000.
     random_state : int, RandomState instance or None, default None
         Seed of the cells and the draws.
     n_jobs : int or None, default None
@@ -53,7 +53,8 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
     width_ : int
         Of the weights, without the bias.
     evaluations_ : int64 array of shape (n_queries,)
-        Logits of each query of the last call of `log_partition` or `log_probability`, the cells' centres included.
+        Logits of each query of the last call of `log_partition` or `log_probability`, the cells' centres
+        included.
     standard_errors_ : float64 array of shape (n_queries,)
         Relative standard errors of Z of that call; 0: exact.
 
@@ -173,7 +174,7 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         return found.log_value
 
     def log_probability(self, H: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
-        """Return the softmax's log probabilities of some labels: their exact logits, less the estimate of log Z.
+        """Return log probabilities of some labels: their exact logits, less the estimate of log Z.
 
         Parameters
         ----------
@@ -213,7 +214,8 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         rows = to_float32(check_points(H, "H", type(self).__name__), "H")
         if rows.shape[1] != self.width_:
             raise InputError(
-                f"H has {rows.shape[1]} columns; the layer takes {self.width_}. Pass the activations below it."
+                f"H has {rows.shape[1]} columns; the layer takes {self.width_}. "
+                "Pass the activations below it."
             )
         return np.column_stack([rows, np.ones(len(rows), np.float32)])
 

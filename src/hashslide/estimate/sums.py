@@ -1,4 +1,4 @@
-"""Sums over all points, estimated from a few of them: what densities and partition functions have in common."""
+"""Sums over all points from a few of them: what densities and partition functions have in common."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,16 @@ from hashslide.errors import InputError, InputTypeError
 from hashslide.settings.constraints import Choice, Constraint, Integer, Real
 from hashslide.settings.limits import MAX_IDS
 
-__all__ = ["PARAMETERS", "CellSums", "Estimate", "check_points", "seed_of", "share_beyond", "to_units"]
+__all__ = [
+    "PARAMETERS",
+    "CellSums",
+    "Estimate",
+    "as_estimate",
+    "check_points",
+    "seed_of",
+    "share_beyond",
+    "to_units",
+]
 
 
 def __dir__() -> list[str]:
@@ -50,6 +59,12 @@ class Estimate(NamedTuple):
     log_value: NDArray[np.float64]
     standard_error: NDArray[np.float64]
     evaluations: NDArray[np.int64]
+
+
+def as_estimate(found: tuple[Any, Any, Any]) -> Estimate:
+    """Return what the core returns as arrays."""
+    values, errors, evaluations = map(np.asarray, found)
+    return Estimate(values, errors, evaluations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +101,7 @@ class CellSums:
         seed: int,
         threads: int,
     ) -> tuple["CellSums", NDArray[np.int64]]:
-        """Sort points into cells; also return which point lies at each place. O(n_points * n_cells * width)."""
+        """Sort points into cells; return which lies at each place, too. O(n_points * n_cells * width)."""
         n = len(points)
         wanted = round(math.sqrt(n)) if isinstance(cells, str) else min(cells, n)
         if n <= _FEWEST_IN_CELLS:
@@ -143,7 +158,7 @@ class CellSums:
             seed,
             threads,
         )
-        return Estimate(*map(np.asarray, found))
+        return as_estimate(found)
 
 
 def share_beyond(confidence: float) -> float:
@@ -166,14 +181,14 @@ def check_points(values: Any, name: str, estimator: str) -> NDArray[Any]:
     """
     if sparse.issparse(values):
         raise InputTypeError(
-            f"{name} is a sparse matrix; {estimator} takes dense ones. Reduce it to some hundred columns first, "
-            "as with sklearn.decomposition.TruncatedSVD."
+            f"{name} is a sparse matrix; {estimator} takes dense ones. Reduce it to some hundred columns "
+            "first, as with sklearn.decomposition.TruncatedSVD."
         )
     array = as_numeric(values, name)
     if array.ndim != 2:
         raise InputError(
-            f"Expected 2D array, got {array.ndim}D array of shape {array.shape} as {name}. Reshape your data: "
-            "X.reshape(1, -1) for one example, X.reshape(-1, 1) for one feature."
+            f"Expected 2D array, got {array.ndim}D array of shape {array.shape} as {name}. Reshape "
+            "your data: X.reshape(1, -1) for one example, X.reshape(-1, 1) for one feature."
         )
     for axis, kind in enumerate(("sample", "feature")):
         if array.shape[axis] == 0:
@@ -185,8 +200,8 @@ def check_points(values: Any, name: str, estimator: str) -> NDArray[Any]:
         row, column = np.unravel_index(first_true(~np.isfinite(array).ravel()), array.shape)
         value = "NaN" if np.isnan(array[row, column]) else "infinity (inf)"
         raise InputError(
-            f"{name} contains {value} at row {row}, column {column}. Values must be finite: replace it or drop "
-            "the row."
+            f"{name} contains {value} at row {row}, column {column}. Values must be finite: replace it or "
+            "drop the row."
         )
     return array
 
