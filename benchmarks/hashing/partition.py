@@ -74,7 +74,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--examples", type=int, default=0, help="for training; 0: all")
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--queries", type=int, default=1024)
+    parser.add_argument("--confidence", type=float, default=0.95)
+    parser.add_argument("--queries", type=int, default=512)
     parser.add_argument("--most", type=int, default=0, help="most evaluations of a query; 0: the default")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
@@ -108,6 +109,7 @@ def main() -> None:
             layer = PartitionEstimator(
                 rtol=rtol,
                 method=method,
+                confidence=args.confidence,
                 random_state=args.seed,
                 n_jobs=args.threads,
                 max_evaluations=args.most or "auto",

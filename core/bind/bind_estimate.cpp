@@ -67,7 +67,7 @@ Estimates estimates(const Matrix& queries, Estimate&& estimate) {
 }
 
 Estimates sums(const Matrix& points, const In<Index>& begin, const Matrix& centres, const In<float>& spreads,
-               double dimension, std::optional<In<double>> weights, const Matrix& queries, const std::string& term,
+               Index outliers, double dimension, std::optional<In<double>> weights, const Matrix& queries, const std::string& term,
                const std::string& method, double error, Index budget, std::uint64_t seed, int n_threads) {
     const PointCells cells{points.data(),
                            static_cast<Index>(points.shape(0)),
@@ -76,6 +76,7 @@ Estimates sums(const Matrix& points, const In<Index>& begin, const Matrix& centr
                            centres.data(),
                            spreads.data(),
                            static_cast<Index>(spreads.size()),
+                           outliers,
                            dimension,
                            weights ? weights->data() : nullptr};
     const SumConfig config{parse(terms, term), parse(methods, method), error, budget, seed};
@@ -123,8 +124,8 @@ void bind_estimate(nb::module_& m) {
     m.def("nearest_cells", &nearest_cells_array, "points"_a, "cells"_a, "seed"_a, "n_threads"_a,
           "(n,) cell of each point, by k-means.");
     m.def("summarise_cells", &summaries, "points"_a, "begin"_a, "n_threads"_a,
-          "The centres (flat) and mean squared radii of cells; the points of a cell lie one after the other.");
-    m.def("estimate_sums", &sums, "points"_a, "begin"_a, "centres"_a, "spreads"_a, "dimension"_a, "weights"_a, "queries"_a, "term"_a,
+          "The centres (flat), mean squared radii and dimension of cells, whose points lie one after the other.");
+    m.def("estimate_sums", &sums, "points"_a, "begin"_a, "centres"_a, "spreads"_a, "outliers"_a, "dimension"_a, "weights"_a, "queries"_a, "term"_a,
           "method"_a, "error"_a, "budget"_a, "seed"_a, "n_threads"_a,
           "For each query the log of the sum, its relative standard error and the evaluations. weights: (n + 1,), sums "
           "of the weights before each point.");

@@ -128,13 +128,13 @@ def test_euclidean_hashes_agree_as_their_law_says(points):
 def test_hash_tables_estimate_without_bias(points, weights, queries, term):
     sums = np.r_[0.0, np.cumsum(weights, dtype=np.float64)]
     exact = terms_of(term, queries, points) @ weights.astype(float)
-    tables, ratio = 64, []
-    for seed in range(300):
-        made = [np.asarray(x) for x in _core.distance_tables(points, tables, 2, 6.0, 1000, seed, 1)]
+    tables, ratio = 40, []
+    for seed in range(200):
+        made = [np.asarray(x) for x in _core.distance_tables(points, tables, 2, 6.0, 600, seed, 1)]
         log_value, *_ = _core.estimate_sums_by_hashing(
             points, sums, *made, tables, 6.0, queries, term, 0.01, seed, 1
         )
         ratio.append(np.exp(np.asarray(log_value)) / exact)
     error = np.std(ratio, axis=0, ddof=1) / np.sqrt(len(ratio))
     assert (np.abs(np.mean(ratio, axis=0) - 1) < SIGMAS * error).all()
-    assert (error < 0.2).all()
+    assert (error < 0.3).all()

@@ -105,7 +105,7 @@ def test_low_densities_warn_and_say_how_large_the_error_is(points):
 
 @pytest.mark.parametrize("method", ["auto", "hashing"])
 def test_bits_depend_on_neither_threads_nor_the_place_of_a_query(points, method):
-    X, Q = points[: 20_000 if method == "auto" else 3000], points[-300:]
+    X, Q = points[: 20_000 if method == "auto" else 2500], points[-100:]
     bandwidth, answers = 0.4 if method == "auto" else 2.0, []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -125,7 +125,7 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         self.n_labels_, self.width_ = n, width
         self._seed = seed_of(self.random_state)
         threads = effective_threads(self.n_jobs)
-        self._sums, order = CellSums.of(augmented, None, settings["cells"], self._seed, threads)
+        self._sums, order = CellSums.of(augmented, None, settings["cells"], self._seed, threads, True)
         is_hashed = settings["method"] == "hashing"
         self._tables = LayerTables(self._sums.points, self._seed, threads) if is_hashed else None
         self._places = np.empty(n, np.int64)

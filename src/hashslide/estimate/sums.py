@@ -40,6 +40,7 @@ PARAMETERS: dict[str, Constraint] = {
     "max_evaluations": Integer(64, 2**62, auto=True),
 }
 _FEWEST_IN_CELLS = 2048  # fewer points are always counted
+_OUTLIERS = 3  # times the square root of the number of points
 _LARGEST = 1e15  # of a coordinate: squares of larger ones come near the end of float32
 
 
@@ -79,6 +80,8 @@ class CellSums:
     centres : float32 array of shape (n_cells, width)
     spreads : float32 array of shape (n_cells,)
         Mean squared distances to the centre.
+    outliers : int
+        1 if the first cell holds the points that lie farthest from every centre, which are always counted.
     dimension : float
         In how many directions the points of a cell spread.
     weights : float64 array of shape (n_points + 1,), or None
@@ -89,6 +92,7 @@ class CellSums:
     begin: NDArray[np.int64]
     centres: NDArray[np.float32]
     spreads: NDArray[np.float32]
+    outliers: int
     dimension: float
     weights: NDArray[np.float64] | None
 
@@ -100,19 +104,32 @@ class CellSums:
         cells: int | str,
         seed: int,
         threads: int,
+        has_outliers: bool = False,
     ) -> tuple["CellSums", NDArray[np.int64]]:
         """Sort points into cells; return which lies at each place, too. O(n_points * n_cells * width)."""
         n = len(points)
         wanted = round(math.sqrt(n)) if isinstance(cells, str) else min(cells, n)
         if n <= _FEWEST_IN_CELLS:
             wanted = 1
-        nearest = _core.nearest_cells(points, wanted, seed, threads)
-        order = np.argsort(nearest, kind="stable")
-        begin = np.r_[0, np.cumsum(np.bincount(nearest, minlength=wanted))].astype(np.int64)
+        nearest = np.asarray(_core.nearest_cells(points, wanted, seed, threads))
+        order, begin = _by_cell(nearest, wanted)
+        outliers = int(has_outliers and n > _FEWEST_IN_CELLS)
+        if outliers:
+            sorted_points = points[order]
+            centres, *_ = _core.summarise_cells(sorted_points, begin, threads)
+            far = _farthest(
+                sorted_points, begin, np.reshape(centres, (wanted, -1)), round(_OUTLIERS * math.sqrt(n))
+            )
+            nearest = nearest + 1
+            nearest[order[far]] = 0
+            wanted += 1
+            order, begin = _by_cell(nearest, wanted)
         points = points[order]
         centres, spreads, dimension = _core.summarise_cells(points, begin, threads)
         sums = None if weights is None else np.r_[0.0, np.cumsum(weights[order], dtype=np.float64)]
-        found = cls(points, begin, np.reshape(centres, (wanted, -1)), np.asarray(spreads), dimension, sums)
+        found = cls(
+            points, begin, np.reshape(centres, (wanted, -1)), np.asarray(spreads), outliers, dimension, sums
+        )
         return found, order
 
     @property
@@ -148,6 +165,7 @@ class CellSums:
             self.begin,
             self.centres,
             self.spreads,
+            self.outliers,
             self.dimension,
             self.weights,
             queries,
@@ -159,6 +177,22 @@ class CellSums:
             threads,
         )
         return as_estimate(found)
+
+
+def _by_cell(nearest: NDArray[np.int32], cells: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the points cell by cell, and where each cell begins."""
+    sizes = np.bincount(nearest, minlength=cells)
+    return np.argsort(nearest, kind="stable"), np.r_[0, np.cumsum(sizes)].astype(np.int64)
+
+
+def _farthest(
+    points: NDArray[np.float32], begin: NDArray[np.int64], centres: NDArray[np.float32], n: int
+) -> NDArray[np.int64]:
+    """Return the n points, sorted by cell, that lie farthest from the centres of their cells."""
+    squares = np.empty(len(points), np.float32)
+    for first, last, centre in zip(begin[:-1], begin[1:], centres, strict=True):
+        squares[first:last] = np.square(points[first:last] - centre).sum(axis=1)
+    return np.argsort(-squares, kind="stable")[:n]
 
 
 def share_beyond(confidence: float) -> float:
