@@ -2,11 +2,12 @@
 
     python -m benchmarks.hashing.kernel_density FOLDER
 
-Builds three sets of points in the folder. A density is given as the mean kernel over all points; for each typical
-one there is a bandwidth with which it is the median over points that are held out. The methods of
-`hashslide.estimate.KernelDensity` estimate the densities there. Scikit-learn's trees get the largest rtol of some
-with which their mean error is no larger than that of the first method. An error is |estimate / exact - 1|;
-evaluations are distances, which trees count themselves. "times faster" is against the exact sum of the same core.
+Builds three sets of points in the folder. A density is given as the mean kernel over all points; for each
+typical one there is a bandwidth with which it is the median over points that are held out. The methods of
+`hashslide.estimate.KernelDensity` estimate the densities there. Scikit-learn's trees get the largest rtol of
+some with which their mean error is no larger than that of the first method. An error is
+|estimate / exact - 1|; evaluations are distances, which trees count themselves. "times faster" is against the
+exact sum of the same core.
 """
 
 from __future__ import annotations

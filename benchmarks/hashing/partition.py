@@ -4,9 +4,9 @@
 
 Trains a classifier with the loss "softmax" on a folder in the XMC repository's format, or a built-in set, and
 estimates the partition functions of test examples from its output layer. An error is |estimate / exact - 1|;
-evaluations are logits, the centres of cells and the directions of hashes included. The exact value is a product
-of matrices of 256 queries (or of one) with all labels, and the sum of the exponentials; the last two columns say
-how many times as long it takes as the estimate.
+evaluations are logits, the centres of cells and the directions of hashes included. The exact value is a
+product of matrices of 256 queries (or of one) with all labels, and the sum of the exponentials; the last two
+columns say how many times as long it takes as the estimate.
 """
 
 from __future__ import annotations
