@@ -138,7 +138,8 @@ private:
     // The variance of the products of the cell counted last, as a multiple of what its spread promises.
     double seen_variance(Index c) const {
         const double size = static_cast<double>(points_.size(c)), mean = seen_ / size;
-        const double promised = kernels().sum_of_squares(points_.width, query_) * points_.spreads[c] / points_.dimension;
+        const double square = kernels().sum_of_squares(points_.width, query_);
+        const double promised = square * points_.spreads[c] / points_.dimension;
         return promised > 0 && size > 1 ? (seen_squares_ / size - mean * mean) / promised : 1.0;
     }
 
@@ -207,7 +208,8 @@ private:
     // The point of cell c below which the share u of its weight lies.
     Index place(Index c, double u) const {
         const Index first = points_.begin[c], last = points_.begin[c + 1];
-        if (!points_.weights) return std::min(last - 1, first + static_cast<Index>(u * static_cast<double>(last - first)));
+        if (!points_.weights)
+            return std::min(last - 1, first + static_cast<Index>(u * static_cast<double>(last - first)));
         const double* sums = points_.weights;
         const double wanted = sums[first] + u * (sums[last] - sums[first]);
         const Index above = std::upper_bound(sums + first, sums + last, wanted) - sums;
@@ -311,7 +313,8 @@ private:
                 double counted = 0;
                 for (const Id c : plan.cells) counted += static_cast<double>(points_.size(c));
                 const double possible = static_cast<double>(left()) - counted;
-                plan.draws = 2 * static_cast<Index>(std::clamp((cost - counted) / 2, 32.0, std::max(32.0, possible / 2)));
+                const double pairs = std::clamp((cost - counted) / 2, 32.0, std::max(32.0, possible / 2));
+                plan.draws = 2 * static_cast<Index>(pairs);
                 return plan;
             }
         }

@@ -45,14 +45,15 @@ public:
         const Index pilot = std::min(first_tables, tables_.tables / 2);
         read(query, 0, pilot);
         const Moments first = moments();
-        const double ratio = first.log_mean == nothing ? 1.0 : std::exp(first.log_error - first.log_mean) / config_.error;
+        const double ratio =
+            first.log_mean == nothing ? 1.0 : std::exp(first.log_error - first.log_mean) / config_.error;
         const double needed = safety * ratio * ratio * static_cast<double>(pilot);
         const Index possible = tables_.tables - pilot;
         read(query, pilot, pilot + static_cast<Index>(std::clamp(needed, 2.0, static_cast<double>(possible))));
         const Moments found = moments();
         const bool is_empty = found.log_mean == nothing;
-        return {found.log_mean, is_empty ? std::numeric_limits<double>::infinity() : std::exp(found.log_error - found.log_mean),
-                used_};
+        const double error = is_empty ? std::numeric_limits<double>::infinity() : std::exp(found.log_error - found.log_mean);
+        return {found.log_mean, error, used_};
     }
 
 private:

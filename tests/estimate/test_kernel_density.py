@@ -142,7 +142,7 @@ def test_far_queries_have_a_finite_log_density(points):
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
 def test_samples_come_from_the_density(kernel):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(3000, 3)) + [5, 0, -5]
+    X = rng.normal(loc=[5, 0, -5], size=(3000, 3))
     weight = (X[:, 0] > 5).astype(float)
     model = KernelDensity(0.5, kernel=kernel, random_state=0).fit(X, sample_weight=weight)
     drawn = model.sample(40_000, random_state=1)

@@ -56,7 +56,7 @@ def test_the_estimate_is_unbiased_over_fresh_cells_draws_and_tables(method):
         ratio.append(np.exp(estimator.log_partition(H) - exact))
     error = np.std(ratio, axis=0, ddof=1) / np.sqrt(rounds)
     assert (np.abs(np.mean(ratio, axis=0) - 1) <= SIGMAS * error).all()
-    assert (0 < error).all() and (error < 0.1).all()
+    assert (error > 0).all() and (error < 0.1).all()
 
 
 def test_probabilities_of_some_labels_are_those_of_the_softmax(layer, logits):
