@@ -218,7 +218,7 @@ private:
 
     double largest_log() const { return *std::max_element(logs_.begin(), logs_.end()); }
 
-    // Neighbouring strata in pairs: half the squared difference is a variance that is too large rather than too small.
+    // Neighbouring strata in pairs: half their squared difference is a variance too large rather than too small.
     Moments moments_of_draws() const {
         const double largest = largest_log(), m = static_cast<double>(logs_.size());
         if (largest == nothing) return {nothing, nothing};

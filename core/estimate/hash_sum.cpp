@@ -52,7 +52,8 @@ public:
         read(query, pilot, pilot + static_cast<Index>(std::clamp(needed, 2.0, static_cast<double>(possible))));
         const Moments found = moments();
         const bool is_empty = found.log_mean == nothing;
-        const double error = is_empty ? std::numeric_limits<double>::infinity() : std::exp(found.log_error - found.log_mean);
+        const double infinite = std::numeric_limits<double>::infinity();
+        const double error = is_empty ? infinite : std::exp(found.log_error - found.log_mean);
         return {found.log_mean, error, used_};
     }
 

@@ -22,7 +22,8 @@ void assign(const float* points, Index n, Index width, const std::vector<float>&
     for (Index c = 0; c < cells; ++c) halves[c] = 0.5f * kernels().sum_of_squares(width, &centres[c * width]);
     parallel_for(n_threads, 0, n, block, [&](Index first, Index last) {
         float* products = scratch(block * cells);
-        gemm_nt(last - first, cells, width, points + first * width, width, centres.data(), width, 0.0f, products, cells);
+        gemm_nt(last - first, cells, width, points + first * width, width, centres.data(), width, 0.0f, products,
+                cells);
         for (Index i = first; i < last; ++i, products += cells) {
             Id best = 0;
             for (Index c = 1; c < cells; ++c)
