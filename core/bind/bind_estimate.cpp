@@ -67,8 +67,8 @@ Estimates estimates(const Matrix& queries, Estimate&& estimate) {
 }
 
 Estimates sums(const Matrix& points, const In<Index>& begin, const Matrix& centres, const In<float>& spreads,
-               Index outliers, double dimension, std::optional<In<double>> weights, const Matrix& queries, const std::string& term,
-               const std::string& method, double error, Index budget, std::uint64_t seed, int n_threads) {
+               Index outliers, double dimension, std::optional<In<double>> weights, const Matrix& queries,
+               const std::string& term, const std::string& method, double error, Index budget, std::uint64_t seed, int n_threads) {
     const PointCells cells{points.data(),
                            static_cast<Index>(points.shape(0)),
                            static_cast<Index>(points.shape(1)),
@@ -125,7 +125,8 @@ void bind_estimate(nb::module_& m) {
           "(n,) cell of each point, by k-means.");
     m.def("summarise_cells", &summaries, "points"_a, "begin"_a, "n_threads"_a,
           "The centres (flat), mean squared radii and dimension of cells, whose points lie one after the other.");
-    m.def("estimate_sums", &sums, "points"_a, "begin"_a, "centres"_a, "spreads"_a, "outliers"_a, "dimension"_a, "weights"_a, "queries"_a, "term"_a,
+    m.def("estimate_sums", &sums, "points"_a, "begin"_a, "centres"_a, "spreads"_a, "outliers"_a,
+          "dimension"_a, "weights"_a, "queries"_a, "term"_a,
           "method"_a, "error"_a, "budget"_a, "seed"_a, "n_threads"_a,
           "For each query the log of the sum, its relative standard error and the evaluations. weights: (n + 1,), sums "
           "of the weights before each point.");

@@ -231,8 +231,8 @@ private:
         return {largest + std::log(sum / m), largest + 0.5 * std::log(squares) - std::log(m)};
     }
 
-    // How many draws by `chances`, from cells that are not left out, would reach the error that is wanted, judged by the
-    // pilot's draws, which were made by chances_.
+    // How many draws by `chances`, from cells that are not left out, would reach the error that is wanted, judged by
+    // the pilot's draws, which were made by chances_.
     double needed(const std::vector<double>& chances, const std::vector<bool>& left_out) const {
         const double largest = largest_log(), m = static_cast<double>(logs_.size());
         if (largest == nothing) return 0;
