@@ -31,6 +31,7 @@ CORE = (
     "layers",
     "ranking",
     "inference",
+    "estimate",
     "head",
     "network",
     "distributed",

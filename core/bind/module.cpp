@@ -20,6 +20,7 @@ using namespace nb::literals;
 
 void bind_data(nb::module_& m);
 void bind_distributed(nb::module_& m);
+void bind_estimate(nb::module_& m);
 void bind_hash_families(nb::module_& m);
 void bind_head(nb::module_& m);
 void bind_network(nb::module_& m);
@@ -121,5 +122,6 @@ NB_MODULE(_core, m) {
     bind_settings(m);
     bind_network(m);
     bind_distributed(m);
+    bind_estimate(m);
     bind_text(m);
 }
