@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from hashslide._frames import plain
 from hashslide._validation import as_numeric, check_not_empty, first_true, to_float32
@@ -58,7 +58,7 @@ def check_numbers(y: Any, n_rows: int) -> NDArray[np.float64]:
         raise InputError("the regression requires y to be passed, but the target y is None.")
     numbers = as_numeric(y, "y").astype(np.float64, copy=False)
     if numbers.ndim == 2 and numbers.shape[1] == 1:
-        numbers = numbers[:, 0]
+        numbers = column_or_1d(numbers, warn=True)
     if numbers.shape != (n_rows,):
         raise InputError(
             f"y has shape {numbers.shape}, which is inconsistent with the {n_rows} rows of X; "

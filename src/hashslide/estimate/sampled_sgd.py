@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
 
 from hashslide._checks import check_bool, check_choice, check_float, check_int, random_generator
 from hashslide._frames import plain
@@ -104,7 +104,7 @@ class _SampledSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         self,
         x: NDArray[np.float32] | Csr,
         targets: Sequence[NDArray[np.float32]],
-        importance: NDArray[np.float64] | None,
+        importance: NDArray[np.float32] | None,
         states: Sequence[LinearState],
         *,
         one_epoch: bool = False,
@@ -137,8 +137,8 @@ class _SampledSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         return tags
 
 
-def _of_mean_1(importance: NDArray[np.float64]) -> NDArray[np.float32]:
-    return (importance * (len(importance) / importance.sum())).astype(np.float32)
+def _of_mean_1(importance: NDArray[np.float32]) -> NDArray[np.float32]:
+    return importance * np.float32(len(importance) / importance.sum(dtype=np.float64))
 
 
 class LSHSampledSGDRegressor(RegressorMixin, _SampledSGD):  # type: ignore[misc]  # scikit-learn has no types
@@ -211,6 +211,10 @@ class LSHSampledSGDRegressor(RegressorMixin, _SampledSGD):  # type: ignore[misc]
     """
 
     _loss = "squared"
+    _state: LinearState
+    _centre: float  # of y, and its unit
+    _scale: float
+    loss_curve_: list[float]
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Train a new model.
@@ -361,6 +365,8 @@ class LSHSampledSGDClassifier(ClassifierMixin, _SampledSGD):  # type: ignore[mis
     """
 
     _loss = "logistic"
+    _states: list[LinearState]
+    loss_curve_: list[float]
 
     def __init__(
         self,
@@ -513,7 +519,7 @@ class LSHSampledSGDClassifier(ClassifierMixin, _SampledSGD):  # type: ignore[mis
 
     def _importance(
         self, labels: NDArray[Any], sample_weight: ArrayLike | None
-    ) -> NDArray[np.float64] | None:
+    ) -> NDArray[np.float32] | None:
         """Return the weight of each example by itself and by its class; None if all are equal."""
         own = check_sample_weight(sample_weight, len(labels))
         if self.class_weight is None:
@@ -531,14 +537,14 @@ def _check_labels(y: Any, n_rows: int) -> NDArray[Any]:
         raise InputError("a classifier requires y to be passed, but the target y is None.")
     try:
         labels = column_or_1d(plain(y, "y"), warn=True)
+        if labels.dtype.kind == "f":
+            assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
     except InputError:
         raise
     except ValueError as error:
         raise InputError(str(error)) from None
     check_same_rows(n_rows, len(labels), "X and y")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise InputError("Input y contains NaN or infinity; accepted are classes.")
     return labels
 
 
