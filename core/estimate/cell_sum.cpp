@@ -74,9 +74,13 @@ private:
     Index left() const { return std::max<Index>(0, config_.budget - used_); }
 
     void count(Index c) {
+        seen_ = seen_squares_ = 0;
         for (Index i = points_.begin[c]; i < points_.begin[c + 1]; ++i) {
             const double weight = points_.weight(i, i + 1);
-            if (weight > 0) counted_.add(log_term(config_.term, points_.width, query_, points_.row(i)) + std::log(weight));
+            const double log_value = log_term(config_.term, points_.width, query_, points_.row(i));
+            seen_ += log_value;
+            seen_squares_ += log_value * log_value;
+            if (weight > 0) counted_.add(log_value + std::log(weight));
         }
         used_ += points_.size(c);
         is_counted_[c] = true;
@@ -90,25 +94,52 @@ private:
 
     // The cell that promises most is counted; nearness_ and means_ are relative to the largest of the others.
     void look_at_centres() {
-        const double square = kernels().sum_of_squares(points_.width, query_);
-        nearness_.resize(points_.cells);
-        means_.resize(points_.cells);
-        Index best = 0;
-        for (Index c = 0; c < points_.cells; ++c) {
-            const CellPromise promise =
-                cell_promise(config_.term, points_.dimension, points_.spreads[c] / points_.dimension,
-                             log_term(config_.term, points_.width, query_, points_.centres + c * points_.width), square);
-            nearness_[c] = promise.log_square;
-            means_[c] = promise.log_mean;
-            if (promise.log_square + 2 * std::log(points_.weight_of(c)) > nearness_[best] + 2 * std::log(points_.weight_of(best))) best = c;
+        for (Index c = 0; c < points_.outliers; ++c) count(c);
+        at_centres_.resize(points_.cells);
+        for (Index c = points_.outliers; c < points_.cells; ++c)
+            at_centres_[c] = log_term(config_.term, points_.width, query_, points_.centres + c * points_.width);
+        used_ += points_.cells - points_.outliers;
+        judge_cells(1.0);
+        Index best = points_.outliers;
+        double most = nothing;
+        for (Index c = points_.outliers; c < points_.cells; ++c) {
+            const double promise = nearness_[c] + 2 * std::log(points_.weight_of(c));
+            if (promise > most) best = c, most = promise;
         }
-        used_ += points_.cells;
-        if (points_.size(best) <= left() / 8) count(best);
+        if (points_.size(best) <= left() / 8) {
+            count(best);
+            // A query sees more of the spread in some directions than in others, and much the same in all cells.
+            if (config_.term == Term::product) judge_cells(std::clamp(seen_variance(best), 1.0, 10.0));
+        }
         double largest = nothing;
         for (Index c = 0; c < points_.cells; ++c)
             if (!is_counted_[c]) largest = std::max(largest, nearness_[c]);
-        for (double& x : nearness_) x = std::exp(0.25 * (x - largest));
-        for (double& x : means_) x = std::exp(x - 0.5 * largest);
+        for (Index c = 0; c < points_.cells; ++c) {
+            const bool is_outlier = c < points_.outliers;
+            nearness_[c] = is_outlier ? 0.0 : std::exp(0.25 * (nearness_[c] - largest));
+            means_[c] = is_outlier ? 0.0 : std::exp(means_[c] - 0.5 * largest);
+        }
+    }
+
+    // What the cells promise, with the variance of their points times a factor.
+    void judge_cells(double factor) {
+        const double square = kernels().sum_of_squares(points_.width, query_);
+        nearness_.resize(points_.cells);
+        means_.resize(points_.cells);
+        for (Index c = points_.outliers; c < points_.cells; ++c) {
+            const CellPromise promise =
+                cell_promise(config_.term, points_.dimension, factor * points_.spreads[c] / points_.dimension,
+                             at_centres_[c], square);
+            nearness_[c] = promise.log_square;
+            means_[c] = promise.log_mean;
+        }
+    }
+
+    // The variance of the products of the cell counted last, as a multiple of what its spread promises.
+    double seen_variance(Index c) const {
+        const double size = static_cast<double>(points_.size(c)), mean = seen_ / size;
+        const double promised = kernels().sum_of_squares(points_.width, query_) * points_.spreads[c] / points_.dimension;
+        return promised > 0 && size > 1 ? (seen_squares_ / size - mean * mean) / promised : 1.0;
     }
 
     double weight_left() const {
@@ -292,8 +323,9 @@ private:
     std::uint64_t key_ = 0;
     Index used_ = 0, drawn_ = 0;  // evaluations and random numbers of this query
     LogSum counted_;
+    double seen_ = 0, seen_squares_ = 0;  // sums over the cell counted last
     std::vector<bool> is_counted_;
-    std::vector<double> nearness_, means_, chances_;  // by cell
+    std::vector<double> at_centres_, nearness_, means_, chances_;  // by cell
     std::vector<double> logs_;                         // by draw
     std::vector<Index> rows_;                        // by draw
     std::vector<Id> cells_;

@@ -15,6 +15,7 @@ struct PointCells {
     const float* centres;   // (cells, width), the mean of each cell
     const float* spreads;   // (cells,) mean squared distance to it
     Index cells;
+    Index outliers;         // the first so many cells, 0 or 1, hold what lies far from every centre
     double dimension;       // of the cells: in so many directions their points spread as if equally far
     const double* weights;  // (n + 1,), sums of the weights of the points before; null: every weight is 1
 

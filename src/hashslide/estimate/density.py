@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from hashslide._checks import check_float, random_generator
 from hashslide._validation import check_sample_weight
 from hashslide.errors import InputError
+from hashslide.estimate.hashing import HashSums
 from hashslide.estimate.sums import (
     PARAMETERS,
     CellSums,
@@ -41,10 +42,10 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
     """Kernel density estimation from a few kernel evaluations a query.
 
     A query's density is a sum over all points, of which most add next to nothing. The points lie in cells of
-    k-means; the cells that promise most are counted, and of the others points are drawn in proportion to what they
-    may add. The estimate is unbiased, and the number of draws follows from the error that is wanted
-    (``docs/how/estimates.md``). The interface is that of `sklearn.neighbors.KernelDensity`, and so are the
-    densities, normalising constant included.
+    k-means; the cells that promise most are counted, and of the others points are drawn in proportion to
+    what they may add. The estimate is unbiased, and the number of draws follows from the error that is wanted
+    (``docs/estimates/how_it_works.md``). The interface is that of `sklearn.neighbors.KernelDensity`, and so
+    are the densities, normalising constant included.
 
     Parameters
     ----------
@@ -56,14 +57,15 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         Relative error of a density that is wanted with the given confidence.
     confidence : float, default 0.95
         Share of the queries whose error is to be within `rtol`.
-    method : {"auto", "cells", "uniform", "exact"}, default "auto"
-        How points are drawn: by the cells' nearness, all with the same chance, or, with "auto", as each query's
-        own first draws say is best. "exact" computes every kernel.
+    method : {"auto", "cells", "uniform", "hashing", "exact"}, default "auto"
+        How points are drawn: by the cells' nearness, all with the same chance, or, with "auto", as each
+        query's own first draws say is best. "hashing" draws them from 512 hash tables [1]_, and needs more of
+        everything (``docs/estimates/how_it_works.md``). "exact" computes every kernel.
     cells : int or "auto", default "auto"
         Number of cells; "auto": the square root of the number of points.
     max_evaluations : int or "auto", default "auto"
-        Most kernel evaluations of a query, the centres of the cells not counted. "auto": 50 times the square root
-        of the number of points, at least 10,000.
+        Most kernel evaluations of a query, the centres of the cells not counted. "auto": 50 times the square
+        root of the number of points, at least 10,000.
     random_state : int, RandomState instance or None, default None
         Seed of the cells and the draws. The draws depend on it and on the query alone, not on its place in X.
     n_jobs : int or None, default None
@@ -83,18 +85,19 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
 
     Notes
     -----
-    Memory: one float32 copy of X and 8 bytes a point, twice that during `fit`; in `score_samples` about 30 bytes for
-    each of `max_evaluations`, in each thread. Time: `fit` takes n * cells * features multiplications,
-    a query (cells + evaluations) * features, however many points there are. With no more than 2,048 points every
-    density is exact.
+    Memory: one float32 copy of X (with weights, 8 bytes more for each point), and twice that during `fit`; in
+    `score_samples` 20 bytes for each of `max_evaluations`, in each thread. "hashing" adds 100 bytes for each
+    point. Time: `fit` takes n * cells * features multiplications, a query (cells + evaluations) * features.
+    With no more than 2,048 points every density is exact.
 
     References
     ----------
-    .. [1] M. Charikar, P. Siminelakis: Hashing-based-estimators for kernel density in high dimensions, FOCS 2017.
+    .. [1] M. Charikar, P. Siminelakis: Hashing-based-estimators for kernel density in high dimensions,
+       FOCS 2017.
     .. [2] P. Siminelakis, K. Rong, P. Bailis, M. Charikar, P. Levis: Rehashing kernel evaluation in high
        dimensions, ICML 2019.
-    .. [3] M. Karppa, M. Aumüller, R. Pagh: DEANN: speeding up kernel-density estimation using approximate nearest
-       neighbor search, AISTATS 2022.
+    .. [3] M. Karppa, M. Aumüller, R. Pagh: DEANN: speeding up kernel-density estimation using approximate
+       nearest neighbor search, AISTATS 2022.
 
     Examples
     --------
@@ -160,6 +163,8 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         scaled = to_units(points, self._origin, self.bandwidth_, "X")
         threads = effective_threads(self.n_jobs)
         self._sums, _ = CellSums.of(scaled, weights, settings["cells"], self._seed, threads)
+        is_hashed = settings["method"] == "hashing"
+        self._tables = HashSums.of(self._sums, self.kernel, self._seed, threads) if is_hashed else None
         return self
 
     def estimate(self, X: ArrayLike) -> Estimate:
@@ -184,7 +189,14 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         queries = check_points(X, "X", type(self).__name__)
         self._check_names(X, queries, reset=False)
         scaled = to_units(queries, self._origin, self.bandwidth_, "X")
-        found = self._sums.estimate(scaled, self.kernel, settings, self._seed, effective_threads(self.n_jobs))
+        threads = effective_threads(self.n_jobs)
+        if settings["method"] != "hashing":
+            found = self._sums.estimate(scaled, self.kernel, settings, self._seed, threads)
+        elif self._tables is None:
+            raise InputError('The tables of method="hashing" are made by fit. Call fit again.')
+        else:
+            wanted = settings["rtol"] / share_beyond(settings["confidence"])
+            found = self._tables.estimate(self._sums, scaled, self.kernel, wanted, self._seed, threads)
         constant = _log_norm(self.kernel, self.bandwidth_, self.n_features_in_)
         return found._replace(log_value=found.log_value + constant - math.log(self._sums.total_weight))
 
@@ -215,8 +227,8 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         missed = int((worst > _TOLERATED * self.rtol).sum())
         if missed:
             warnings.warn(
-                f"{missed} of {len(worst)} densities have a larger error than rtol={self.rtol:g}; standard_errors_ "
-                "has their standard errors. Raise max_evaluations, rtol or the bandwidth.",
+                f"{missed} of {len(worst)} densities have a larger error than rtol={self.rtol:g}; "
+                "standard_errors_ has their standard errors. Raise max_evaluations, rtol or the bandwidth.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -276,8 +288,8 @@ class KernelDensity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
     def _check_names(self, X: Any, array: NDArray[Any], *, reset: bool) -> None:
         if not reset and array.shape[1] != self.n_features_in_:
             raise InputError(
-                f"X has {array.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} "
-                "features as input. Pass the same columns as in fit."
+                f"X has {array.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input. Pass the same columns as in fit."
             )
         try:
             validate_data(self, X, reset=reset, skip_check_array=True)

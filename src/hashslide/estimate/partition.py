@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from hashslide._checks import random_generator
 from hashslide._validation import as_numeric, first_true, to_float32
 from hashslide.errors import InputError
+from hashslide.estimate.hashing import LayerTables
 from hashslide.estimate.sums import PARAMETERS, CellSums, Estimate, check_points, seed_of
 from hashslide.network import effective_threads
 
@@ -23,9 +24,9 @@ def __dir__() -> list[str]:
 class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """The partition function of a softmax layer, and probabilities of some labels, from a few logits.
 
-    Z(h) is the sum of exp(w . h + b) over all labels. The labels' weights lie in cells of k-means; the cells that
-    promise most are counted, and of the others labels are drawn in proportion to what they may add. The estimate of Z
-    is unbiased (``docs/how/estimates.md``).
+    Z(h) is the sum of exp(w . h + b) over all labels. The labels' weights lie in cells of k-means; the cells
+    that promise most are counted, and of the others labels are drawn in proportion to what they may add. The
+    estimate of Z is unbiased (``docs/estimates/how_it_works.md``).
 
     Parameters
     ----------
@@ -33,13 +34,14 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         Relative error of Z that is wanted with the given confidence.
     confidence : float, default 0.95
         Share of the queries whose error is to be within `rtol`.
-    method : {"auto", "cells", "uniform", "exact"}, default "auto"
-        How labels are drawn; see `KernelDensity`.
+    method : {"auto", "cells", "uniform", "hashing", "exact"}, default "auto"
+        How labels are drawn; see `KernelDensity`. "hashing" weighs all labels that a query finds in 64 tables
+        of SimHash by their chance to be found [1]_; `rtol` and `max_evaluations` do not apply.
     cells : int or "auto", default "auto"
         Number of cells; "auto": the square root of the number of labels.
     max_evaluations : int or "auto", default "auto"
-        Most logits of a query, the centres of the cells not counted. "auto": 50 times the square root of the number of
-        labels, at least 10,000.
+        Most logits of a query, the centres of the cells not counted. "auto": 50 times the square root of the
+        number of labels, at least 10,000.
     random_state : int, RandomState instance or None, default None
         Seed of the cells and the draws.
     n_jobs : int or None, default None
@@ -51,7 +53,8 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
     width_ : int
         Of the weights, without the bias.
     evaluations_ : int64 array of shape (n_queries,)
-        Logits of each query of the last call of `log_partition` or `log_probability`, the cells' centres included.
+        Logits of each query of the last call of `log_partition` or `log_probability`, the cells' centres
+        included.
     standard_errors_ : float64 array of shape (n_queries,)
         Relative standard errors of Z of that call; 0: exact.
 
@@ -59,6 +62,10 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
     -----
     Memory: one float32 copy of the weights and 8 bytes a label, twice that during `fit`. Time: `fit` takes
     n_labels * cells * width multiplications, a query (cells + evaluations) * width.
+
+    References
+    ----------
+    .. [1] R. Spring, A. Shrivastava: Scalable estimation via LSH samplers (LSS), ICLR workshop 2018.
 
     Examples
     --------
@@ -118,7 +125,9 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         self.n_labels_, self.width_ = n, width
         self._seed = seed_of(self.random_state)
         threads = effective_threads(self.n_jobs)
-        self._sums, order = CellSums.of(augmented, None, settings["cells"], self._seed, threads)
+        self._sums, order = CellSums.of(augmented, None, settings["cells"], self._seed, threads, True)
+        is_hashed = settings["method"] == "hashing"
+        self._tables = LayerTables(self._sums.points, self._seed, threads) if is_hashed else None
         self._places = np.empty(n, np.int64)
         self._places[order] = np.arange(n)
         return self
@@ -165,7 +174,7 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         return found.log_value
 
     def log_probability(self, H: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
-        """Return the softmax's log probabilities of some labels: their exact logits, less the estimate of log Z.
+        """Return log probabilities of some labels: their exact logits, less the estimate of log Z.
 
         Parameters
         ----------
@@ -192,7 +201,12 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         return logits - found.log_value[:, None]
 
     def _estimate(self, queries: NDArray[np.float32], settings: dict[str, Any]) -> Estimate:
-        return self._sums.estimate(queries, "product", settings, self._seed, effective_threads(self.n_jobs))
+        threads = effective_threads(self.n_jobs)
+        if settings["method"] != "hashing":
+            return self._sums.estimate(queries, "product", settings, self._seed, threads)
+        if self._tables is None:
+            raise InputError('The tables of method="hashing" are made by fit. Call fit again.')
+        return self._tables.estimate(queries, threads)
 
     def _queries(self, H: ArrayLike) -> NDArray[np.float32]:
         """Return the queries with a 1 for the bias."""
@@ -200,7 +214,8 @@ class PartitionEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         rows = to_float32(check_points(H, "H", type(self).__name__), "H")
         if rows.shape[1] != self.width_:
             raise InputError(
-                f"H has {rows.shape[1]} columns; the layer takes {self.width_}. Pass the activations below it."
+                f"H has {rows.shape[1]} columns; the layer takes {self.width_}. "
+                "Pass the activations below it."
             )
         return np.column_stack([rows, np.ones(len(rows), np.float32)])
 

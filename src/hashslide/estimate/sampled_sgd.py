@@ -149,7 +149,7 @@ class LSHSampledSGDRegressor(RegressorMixin, _SampledSGD):  # type: ignore[misc]
     looked up in them: an example with a large error is in the bucket with a higher chance [1]_. With
     "gradient_norm" each example is drawn in proportion to the length that its gradient had when it was last drawn.
     Either way an example counts by the inverse of its chance, which is known, so that the gradient's expectation is
-    that of all examples, whatever the tables are like (docs/guides/sampled_sgd.md).
+    that of all examples, whatever the tables are like (docs/estimates/sampled_sgd.md).
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ class LSHSampledSGDClassifier(ClassifierMixin, _SampledSGD):  # type: ignore[mis
     y (x, 1), and minus the coefficients are looked up in them: an example that is on the wrong side is in the bucket
     with a higher chance [1]_. With "gradient_norm" each example is drawn in proportion to the length that its gradient
     had when it was last drawn. Either way an example counts by the inverse of its chance, which is known, so that the
-    gradient's expectation is that of all examples, whatever the tables are like (docs/guides/sampled_sgd.md).
+    gradient's expectation is that of all examples, whatever the tables are like (docs/estimates/sampled_sgd.md).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Sums over all points, estimated from a few of them: what densities and partition functions have in common."""
+"""Sums over all points from a few of them: what densities and partition functions have in common."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,16 @@ from hashslide.errors import InputError, InputTypeError
 from hashslide.settings.constraints import Choice, Constraint, Integer, Real
 from hashslide.settings.limits import MAX_IDS
 
-__all__ = ["PARAMETERS", "CellSums", "Estimate", "check_points", "seed_of", "share_beyond", "to_units"]
+__all__ = [
+    "PARAMETERS",
+    "CellSums",
+    "Estimate",
+    "as_estimate",
+    "check_points",
+    "seed_of",
+    "share_beyond",
+    "to_units",
+]
 
 
 def __dir__() -> list[str]:
@@ -26,11 +35,12 @@ def __dir__() -> list[str]:
 PARAMETERS: dict[str, Constraint] = {
     "rtol": Real(0.0, 1.0, "()"),
     "confidence": Real(0.0, 1.0, "()"),
-    "method": Choice(("auto", "cells", "uniform", "exact")),
+    "method": Choice(("auto", "cells", "uniform", "hashing", "exact")),
     "cells": Integer(1, MAX_IDS, auto=True),
     "max_evaluations": Integer(64, 2**62, auto=True),
 }
 _FEWEST_IN_CELLS = 2048  # fewer points are always counted
+_OUTLIERS = 3  # times the square root of the number of points
 _LARGEST = 1e15  # of a coordinate: squares of larger ones come near the end of float32
 
 
@@ -52,6 +62,12 @@ class Estimate(NamedTuple):
     evaluations: NDArray[np.int64]
 
 
+def as_estimate(found: tuple[Any, Any, Any]) -> Estimate:
+    """Return what the core returns as arrays."""
+    values, errors, evaluations = map(np.asarray, found)
+    return Estimate(values, errors, evaluations)
+
+
 @dataclass(frozen=True, eq=False)
 class CellSums:
     """Points in cells of k-means, a float32 copy that lies cell by cell.
@@ -64,6 +80,8 @@ class CellSums:
     centres : float32 array of shape (n_cells, width)
     spreads : float32 array of shape (n_cells,)
         Mean squared distances to the centre.
+    outliers : int
+        1 if the first cell holds the points that lie farthest from every centre, which are always counted.
     dimension : float
         In how many directions the points of a cell spread.
     weights : float64 array of shape (n_points + 1,), or None
@@ -74,6 +92,7 @@ class CellSums:
     begin: NDArray[np.int64]
     centres: NDArray[np.float32]
     spreads: NDArray[np.float32]
+    outliers: int
     dimension: float
     weights: NDArray[np.float64] | None
 
@@ -85,19 +104,32 @@ class CellSums:
         cells: int | str,
         seed: int,
         threads: int,
+        has_outliers: bool = False,
     ) -> tuple["CellSums", NDArray[np.int64]]:
-        """Sort points into cells; also return which point lies at each place. O(n_points * n_cells * width)."""
+        """Sort points into cells; return which lies at each place, too. O(n_points * n_cells * width)."""
         n = len(points)
         wanted = round(math.sqrt(n)) if isinstance(cells, str) else min(cells, n)
         if n <= _FEWEST_IN_CELLS:
             wanted = 1
-        nearest = _core.nearest_cells(points, wanted, seed, threads)
-        order = np.argsort(nearest, kind="stable")
-        begin = np.r_[0, np.cumsum(np.bincount(nearest, minlength=wanted))].astype(np.int64)
+        nearest = np.asarray(_core.nearest_cells(points, wanted, seed, threads))
+        order, begin = _by_cell(nearest, wanted)
+        outliers = int(has_outliers and n > _FEWEST_IN_CELLS)
+        if outliers:
+            sorted_points = points[order]
+            centres, *_ = _core.summarise_cells(sorted_points, begin, threads)
+            far = _farthest(
+                sorted_points, begin, np.reshape(centres, (wanted, -1)), round(_OUTLIERS * math.sqrt(n))
+            )
+            nearest = nearest + 1
+            nearest[order[far]] = 0
+            wanted += 1
+            order, begin = _by_cell(nearest, wanted)
         points = points[order]
         centres, spreads, dimension = _core.summarise_cells(points, begin, threads)
         sums = None if weights is None else np.r_[0.0, np.cumsum(weights[order], dtype=np.float64)]
-        found = cls(points, begin, np.reshape(centres, (wanted, -1)), np.asarray(spreads), dimension, sums)
+        found = cls(
+            points, begin, np.reshape(centres, (wanted, -1)), np.asarray(spreads), outliers, dimension, sums
+        )
         return found, order
 
     @property
@@ -133,6 +165,7 @@ class CellSums:
             self.begin,
             self.centres,
             self.spreads,
+            self.outliers,
             self.dimension,
             self.weights,
             queries,
@@ -143,7 +176,23 @@ class CellSums:
             seed,
             threads,
         )
-        return Estimate(*map(np.asarray, found))
+        return as_estimate(found)
+
+
+def _by_cell(nearest: NDArray[np.int32], cells: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the points cell by cell, and where each cell begins."""
+    sizes = np.bincount(nearest, minlength=cells)
+    return np.argsort(nearest, kind="stable"), np.r_[0, np.cumsum(sizes)].astype(np.int64)
+
+
+def _farthest(
+    points: NDArray[np.float32], begin: NDArray[np.int64], centres: NDArray[np.float32], n: int
+) -> NDArray[np.int64]:
+    """Return the n points, sorted by cell, that lie farthest from the centres of their cells."""
+    squares = np.empty(len(points), np.float32)
+    for first, last, centre in zip(begin[:-1], begin[1:], centres, strict=True):
+        squares[first:last] = np.square(points[first:last] - centre).sum(axis=1)
+    return np.argsort(-squares, kind="stable")[:n]
 
 
 def share_beyond(confidence: float) -> float:
@@ -166,14 +215,14 @@ def check_points(values: Any, name: str, estimator: str) -> NDArray[Any]:
     """
     if sparse.issparse(values):
         raise InputTypeError(
-            f"{name} is a sparse matrix; {estimator} takes dense ones. Reduce it to some hundred columns first, "
-            "as with sklearn.decomposition.TruncatedSVD."
+            f"{name} is a sparse matrix; {estimator} takes dense ones. Reduce it to some hundred columns "
+            "first, as with sklearn.decomposition.TruncatedSVD."
         )
     array = as_numeric(values, name)
     if array.ndim != 2:
         raise InputError(
-            f"Expected 2D array, got {array.ndim}D array of shape {array.shape} as {name}. Reshape your data: "
-            "X.reshape(1, -1) for one example, X.reshape(-1, 1) for one feature."
+            f"Expected 2D array, got {array.ndim}D array of shape {array.shape} as {name}. Reshape "
+            "your data: X.reshape(1, -1) for one example, X.reshape(-1, 1) for one feature."
         )
     for axis, kind in enumerate(("sample", "feature")):
         if array.shape[axis] == 0:
@@ -185,8 +234,8 @@ def check_points(values: Any, name: str, estimator: str) -> NDArray[Any]:
         row, column = np.unravel_index(first_true(~np.isfinite(array).ravel()), array.shape)
         value = "NaN" if np.isnan(array[row, column]) else "infinity (inf)"
         raise InputError(
-            f"{name} contains {value} at row {row}, column {column}. Values must be finite: replace it or drop "
-            "the row."
+            f"{name} contains {value} at row {row}, column {column}. Values must be finite: replace it or "
+            "drop the row."
         )
     return array
 
