@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "estimate/linear_sgd.h"
+#include "linear/linear_sgd.h"
 #include "python/arrays.h"
 #include "python/names.h"
 #include "python/released.h"

@@ -5,9 +5,9 @@
 #include <span>
 #include <vector>
 
-#include "estimate/bucket_sampler.h"
-#include "estimate/example_sampler.h"
-#include "estimate/linear_examples.h"
+#include "linear/bucket_sampler.h"
+#include "linear/example_sampler.h"
+#include "linear/linear_examples.h"
 
 namespace hashslide {
 

@@ -1,11 +1,11 @@
-#include "estimate/linear_sgd.h"
+#include "linear/linear_sgd.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/interrupt.h"
 #include "base/parallel.h"
-#include "estimate/norm_sampler.h"
+#include "linear/norm_sampler.h"
 
 namespace hashslide {
 namespace {

@@ -1,4 +1,4 @@
-#include "estimate/example_sampler.h"
+#include "linear/example_sampler.h"
 
 #include <algorithm>
 #include <cmath>

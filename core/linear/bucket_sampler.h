@@ -5,8 +5,8 @@
 #include <memory>
 #include <vector>
 
-#include "estimate/example_sampler.h"
-#include "estimate/linear_examples.h"
+#include "linear/example_sampler.h"
+#include "linear/linear_examples.h"
 #include "hashing/hash_family.h"
 
 namespace hashslide {

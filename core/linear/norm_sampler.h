@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "estimate/example_sampler.h"
-#include "estimate/linear_examples.h"
+#include "linear/example_sampler.h"
+#include "linear/linear_examples.h"
 
 namespace hashslide {
 

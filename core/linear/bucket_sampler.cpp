@@ -1,4 +1,4 @@
-#include "estimate/bucket_sampler.h"
+#include "linear/bucket_sampler.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "estimate/norm_sampler.h"
+#include "linear/norm_sampler.h"
 
 #include <algorithm>
 #include <cmath>
