@@ -15,7 +15,7 @@ Features = NDArray[np.float32] | tuple[NDArray[np.int64], NDArray[np.int32], NDA
 
 @dataclass(frozen=True)
 class LinearState:
-    """What a training goes on from: weights (width + 1,), the intercept last, and sums of squared gradients."""
+    """What a training goes on from: weights (width + 1,), the intercept last, and squared gradients."""
 
     weights: NDArray[np.float32]
     squares: NDArray[np.float32]

@@ -144,12 +144,13 @@ def _of_mean_1(importance: NDArray[np.float32]) -> NDArray[np.float32]:
 class LSHSampledSGDRegressor(RegressorMixin, _SampledSGD):  # type: ignore[misc]  # scikit-learn has no types
     """Ridge regression by stochastic gradient descent on examples of large gradients.
 
-    Minimises the mean of half the squared errors plus ``alpha / 2`` times the squared length of the coefficients.
-    With ``sampling="lsh"`` the examples lie in hash tables once, as vectors (x, 1, y), and the coefficients are
-    looked up in them: an example with a large error is in the bucket with a higher chance [1]_. With
-    "gradient_norm" each example is drawn in proportion to the length that its gradient had when it was last drawn.
-    Either way an example counts by the inverse of its chance, which is known, so that the gradient's expectation is
-    that of all examples, whatever the tables are like (docs/estimates/sampled_sgd.md).
+    Minimises the mean of half the squared errors plus ``alpha / 2`` times the squared length of the
+    coefficients. With ``sampling="lsh"`` the examples lie in hash tables once, as vectors (x, 1, y), and
+    the coefficients are looked up in them: an example with a large error is in the bucket with a higher
+    chance [1]_. With "gradient_norm" each example is drawn in proportion to the length that its gradient
+    had when it was last drawn. Either way an example counts by the inverse of its chance, which is known,
+    so that the gradient's expectation is that of all examples, whatever the tables are like
+    (docs/estimates/sampled_sgd.md).
 
     Parameters
     ----------
@@ -161,8 +162,8 @@ class LSHSampledSGDRegressor(RegressorMixin, _SampledSGD):  # type: ignore[misc]
     max_iter : int, default 1000
         Most epochs. An epoch has as many steps as it takes to draw n examples.
     tol : float >= 0 or None, default 1e-3
-        `fit` ends when the objective has not become smaller by so much in `n_iter_no_change` epochs in a row; the
-        unit is the variance of y. None: after `max_iter`.
+        `fit` ends when the objective has not become smaller by so much in `n_iter_no_change` epochs in a
+        row; the unit is the variance of y. None: after `max_iter`.
     n_iter_no_change : int, default 5
     batch_size : int, default 32
         Examples of a step.
@@ -178,8 +179,8 @@ class LSHSampledSGDRegressor(RegressorMixin, _SampledSGD):  # type: ignore[misc]
     hashes : int from 1 to 16, default 4
         Bits of a code: more of them make smaller buckets, which differ more from uniform draws.
     uniform_share : float in (0, 1], default 0.5
-        Share of the draws of a batch that are uniform, rounded to whole draws, at least one. No example counts more
-        than its inverse.
+        Share of the draws of a batch that are uniform, rounded to whole draws, at least one. No example
+        counts more than its inverse.
     n_jobs : int or None, default None
         Threads that hash. None: all CPUs that the process may use. The result is the same for any number.
     random_state : int, RandomState or None, default None
@@ -189,8 +190,8 @@ class LSHSampledSGDRegressor(RegressorMixin, _SampledSGD):  # type: ignore[misc]
     coef_ : float64 array of shape (n_features,)
     intercept_ : float64 array of shape (1,)
     loss_curve_ : list of float
-        The objective of each epoch, in units of the variance of y, estimated without bias from the examples that
-        were drawn, each with the coefficients of its step.
+        The objective of each epoch, in units of the variance of y, estimated without bias from the examples
+        that were drawn, each with the coefficients of its step.
     n_iter_ : int
         Epochs trained.
     n_features_in_ : int
@@ -222,8 +223,8 @@ class LSHSampledSGDRegressor(RegressorMixin, _SampledSGD):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like, data frame or sparse matrix of shape (n, n_features)
-            Finite numbers. Float32 arrays and CSR matrices with sorted int32 indices are used in place. Columns
-            should be of about the same size.
+            Finite numbers. Float32 arrays and CSR matrices with sorted int32 indices are used in place.
+            Columns should be of about the same size.
         y : array-like of shape (n,)
             Finite numbers, of any unit: they are standardised for the training.
         sample_weight : array-like of shape (n,), optional
@@ -243,8 +244,8 @@ class LSHSampledSGDRegressor(RegressorMixin, _SampledSGD):  # type: ignore[misc]
     def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Train one epoch on some examples, from where the last training ended.
 
-        Parameters are those of `fit`. The tables are made of these examples alone. The unit of y is that of the
-        first call.
+        Parameters are those of `fit`. The tables are made of these examples alone. The unit of y is that of
+        the first call.
         """
         return self._fit(X, y, sample_weight, continued=hasattr(self, "coef_"), one_epoch=True)
 
@@ -293,12 +294,13 @@ def _standard(
 class LSHSampledSGDClassifier(ClassifierMixin, _SampledSGD):  # type: ignore[misc]  # scikit-learn has no types
     """Logistic regression by stochastic gradient descent on examples of large gradients.
 
-    Minimises the mean of the logistic loss plus ``alpha / 2`` times the squared length of the coefficients; of several
-    classes, for each against all others. With ``sampling="lsh"`` the examples lie in hash tables once, as vectors
-    y (x, 1), and minus the coefficients are looked up in them: an example that is on the wrong side is in the bucket
-    with a higher chance [1]_. With "gradient_norm" each example is drawn in proportion to the length that its gradient
-    had when it was last drawn. Either way an example counts by the inverse of its chance, which is known, so that the
-    gradient's expectation is that of all examples, whatever the tables are like (docs/estimates/sampled_sgd.md).
+    Minimises the mean of the logistic loss plus ``alpha / 2`` times the squared length of the coefficients;
+    of several classes, for each against all others. With ``sampling="lsh"`` the examples lie in hash tables
+    once, as vectors y (x, 1), and minus the coefficients are looked up in them: an example that is on the
+    wrong side is in the bucket with a higher chance [1]_. With "gradient_norm" each example is drawn in
+    proportion to the length that its gradient had when it was last drawn. Either way an example counts by
+    the inverse of its chance, which is known, so that the gradient's expectation is that of all examples,
+    whatever the tables are like (docs/estimates/sampled_sgd.md).
 
     Parameters
     ----------
@@ -310,8 +312,8 @@ class LSHSampledSGDClassifier(ClassifierMixin, _SampledSGD):  # type: ignore[mis
     max_iter : int, default 1000
         Most epochs. An epoch has as many steps as it takes to draw n examples.
     tol : float >= 0 or None, default 1e-3
-        `fit` ends when the objective has not become smaller by so much in `n_iter_no_change` epochs in a row. None:
-        after `max_iter`.
+        `fit` ends when the objective has not become smaller by so much in `n_iter_no_change` epochs in a
+        row. None: after `max_iter`.
     n_iter_no_change : int, default 5
     batch_size : int, default 32
         Examples of a step.
@@ -327,13 +329,13 @@ class LSHSampledSGDClassifier(ClassifierMixin, _SampledSGD):  # type: ignore[mis
     hashes : int from 1 to 16, default 4
         Bits of a code: more of them make smaller buckets, which differ more from uniform draws.
     uniform_share : float in (0, 1], default 0.5
-        Share of the draws of a batch that are uniform, rounded to whole draws, at least one. No example counts more
-        than its inverse.
+        Share of the draws of a batch that are uniform, rounded to whole draws, at least one. No example
+        counts more than its inverse.
     class_weight : dict, "balanced" or None, default None
         Weight of each class; "balanced": n / (classes * examples of the class).
     n_jobs : int or None, default None
-        Threads that hash; of several classes, classes that are trained at once. None: all CPUs that the process may
-        use. The result is the same for any number.
+        Threads that hash; of several classes, classes that are trained at once. None: all CPUs that the
+        process may use. The result is the same for any number.
     random_state : int, RandomState or None, default None
 
     Attributes
@@ -415,8 +417,8 @@ class LSHSampledSGDClassifier(ClassifierMixin, _SampledSGD):  # type: ignore[mis
         Parameters
         ----------
         X : array-like, data frame or sparse matrix of shape (n, n_features)
-            Finite numbers. Float32 arrays and CSR matrices with sorted int32 indices are used in place. Columns
-            should be of about the same size.
+            Finite numbers. Float32 arrays and CSR matrices with sorted int32 indices are used in place.
+            Columns should be of about the same size.
         y : array-like of shape (n,)
             Classes, two or more.
         sample_weight : array-like of shape (n,), optional
@@ -468,7 +470,8 @@ class LSHSampledSGDClassifier(ClassifierMixin, _SampledSGD):  # type: ignore[mis
             raise InputError(f"classes has {len(known)} value; accepted are two or more.")
         if not first and not np.array_equal(known, self.classes_):
             raise InputError(
-                f"classes={classes!r} is not the same as on the last call to partial_fit, which was {self.classes_!r}."
+                f"classes={classes!r} is not the same as on the last call to partial_fit, "
+                f"which was {self.classes_!r}."
             )
         x = check_matrix(self, X, reset=first)
         labels = _check_labels(y, x.shape[0])
@@ -484,7 +487,9 @@ class LSHSampledSGDClassifier(ClassifierMixin, _SampledSGD):  # type: ignore[mis
         return self
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the log odds: (n,) of the second of two classes, else (n, n_classes) of each against all others.
+        """Return the log odds, (n,) of the second of two classes, else (n, n_classes).
+
+        Of several classes they are those of each against all others.
 
         Parameters
         ----------
