@@ -32,6 +32,7 @@ CORE = (
     "ranking",
     "inference",
     "estimate",
+    "linear",
     "head",
     "network",
     "distributed",

@@ -27,7 +27,8 @@ enum class Stream : std::uint64_t {
     kept_examples,
     replay,
     wire,
-    estimate
+    estimate,
+    examples
 };
 
 // Finaliser of SplitMix64 (Steele, Lea & Flood 2014): a bijection in which every input bit reaches every output bit.

@@ -23,6 +23,7 @@ void bind_distributed(nb::module_& m);
 void bind_estimate(nb::module_& m);
 void bind_hash_families(nb::module_& m);
 void bind_head(nb::module_& m);
+void bind_linear_sgd(nb::module_& m);
 void bind_network(nb::module_& m);
 void bind_neuron_index(nb::module_& m);
 void bind_rows(nb::module_& m);
@@ -123,5 +124,6 @@ NB_MODULE(_core, m) {
     bind_network(m);
     bind_distributed(m);
     bind_estimate(m);
+    bind_linear_sgd(m);
     bind_text(m);
 }

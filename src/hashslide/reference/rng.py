@@ -31,6 +31,7 @@ STREAMS = {
     "replay": 15,
     "wire": 16,
     "estimate": 17,
+    "examples": 18,
 }
 
 
