@@ -8,9 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hashslide import _core
-
-THREADS = 1
 EVALUATED = 1 << 24  # logits at once
 
 
@@ -79,7 +76,6 @@ class ProposalNetwork:
         self.bias = np.log((counts + 0.5) / (counts.sum() + 0.5 * n_labels)).astype(np.float32)
         self._sums = [np.full(n, 1e-6, np.float32) for n in (n_features, n_labels, n_labels)]
         self._place = np.full(n_labels, -1, np.int32)
-        self._step = 0
 
     @property
     def n_labels(self) -> int:
@@ -128,13 +124,9 @@ class ProposalNetwork:
         labels, gradient, of_bias = self._label_gradients(h, true, given, found)
         back = np.where(h > 0, found.hidden, 0).astype(np.float32)
         touched, of_input = _sum_rows(features.ravel(), np.repeat(back, features.shape[1], axis=0))
-        self._step += 1
-        for ids, g, matrix, sums in (
-            (touched, of_input, self.input, self._sums[0]),
-            (labels, gradient, self.weight, self._sums[1]),
-            (labels, of_bias[:, None], self.bias[:, None], self._sums[2]),
-        ):
-            _core.update_adagrad(ids, np.ascontiguousarray(g), matrix, sums, rate, 1.0, self._step, THREADS)
+        _adagrad(touched, of_input, self.input, self._sums[0], rate)
+        _adagrad(labels, gradient, self.weight, self._sums[1], rate)
+        _adagrad(labels, of_bias[:, None], self.bias[:, None], self._sums[2], rate)
         return found.loss
 
     def _label_gradients(self, h, true, given, found):
@@ -170,6 +162,19 @@ class ProposalNetwork:
             z -= of_true[:, None]
             total += np.exp(z, out=z).sum(1)
         return np.log(total), np.minimum(better, k)
+
+
+def _adagrad(
+    ids: NDArray[np.int64],
+    gradient: NDArray[np.float32],
+    matrix: NDArray[np.float32],
+    sums: NDArray[np.float32],
+    rate: float,
+) -> None:
+    """Update distinct rows: s += mean(g²), w -= rate g / √s."""
+    total = sums[ids] + np.square(gradient).mean(1)
+    sums[ids] = total
+    matrix[ids] -= np.float32(rate) / np.sqrt(total)[:, None] * gradient
 
 
 def _by_example(values: NDArray[np.float32], begin: NDArray[np.int64], width: int) -> csr_matrix:

@@ -7,19 +7,22 @@ stand for all others: unbiased whatever is found. `HashLaw` knows how likely its
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from hashslide import _core
 from hashslide.csr import Csr
 from hashslide.network import CandidateSettings, Network
-from hashslide.settings import Negatives, NetworkConfig
+from hashslide.settings import HashFamily, Negatives, NetworkConfig
+from hashslide.torch.finding import TableFinder
 
 from ..sets.next_words import CONTEXT, NextWords
-from .proposal_network import THREADS, ProposalNetwork, Proposals
+from .proposal_network import ProposalNetwork, Proposals
 
+THREADS = 1
 CHUNK = 1 << 16  # labels hashed at once
 LIST_EXAMPLES = 300_000  # that candidate lists are learned from
 MEAN_STEP = 0.01  # of the moving mean of the queries
@@ -108,48 +111,43 @@ class Found(Draws):
 
 
 class Tables(Found):
-    """Of what the hash tables of a family hold for an example, the `budget` of largest logits.
+    """What most hash tables of a family hold for an example, rebuilt on a schedule, as in `SlideLoss`.
 
     Parameters
     ----------
     budget : int
-    settings : dict
-        Of the index; its rebuilds follow the engine's schedule.
+    family : HashFamily
     draws
         As in `Draws`.
     """
 
-    def __init__(self, budget: int, settings: dict[str, Any], **draws: Any):
+    def __init__(self, budget: int, family: HashFamily, **draws: Any):
         super().__init__(**draws)
-        self.budget, self.settings = budget, settings
+        self.budget, self.family = budget, family
 
     def prepare(self, data, network, seed) -> None:
-        """Make the tables; they are built when a refresh is due."""
+        """Make the tables, which are built when they are due."""
         super().prepare(data, network, seed)
-        self.index = _core.NeuronIndex(data.n_labels, network.weight.shape[1], seed, **self.settings)
+        self._step = 1
+        self._weight, self._bias = torch.from_numpy(network.weight), torch.from_numpy(network.bias)
+        self._finder = TableFinder(self.family, self.budget, data.n_labels, network.weight.shape[1], seed)
 
     def refresh(self, step: int) -> None:
-        """Rebuild where the schedule says so."""
-        self.index.maintain(self.network.weight, self.network.bias, step, THREADS)
+        """Note the time."""
+        self._step = step + 1
 
     def build(self) -> None:
-        """Build the tables now."""
-        self.index.build(self.network.weight, self.network.bias, THREADS)
-
-    def observe(self, h: NDArray[np.float32]) -> None:
-        """Follow the mean of the queries, for the next build."""
-        self.index.observe(h)
+        """Build the tables at the next look-up."""
+        self._finder.forget()
+        self._step = self.family.rehash_first + 1
 
     def find(self, h, features):
-        """Look up."""
-        self.observe(h)
-        if not self.index.ready:
+        """Look up, in tables that are rebuilt first if that is due."""
+        nobody = SimpleNamespace(begin=torch.zeros(len(h) + 1, dtype=torch.int64), ids=torch.zeros(0))
+        found = self._finder.find(torch.from_numpy(h), self._weight, self._bias, nobody, self._step, THREADS)
+        if found is None:
             return np.zeros(len(h) + 1, np.int64), NO_OWN[0]
-        network = self.network
-        begin, ids = _core.sample(
-            "scored", network.weight, network.bias, h, self.index, budget=self.budget, n_threads=THREADS
-        )
-        return begin, ids.astype(np.int64)
+        return found[0], found[1].astype(np.int64)
 
 
 class Oracle(Found):
@@ -161,11 +159,9 @@ class Oracle(Found):
 
     def find(self, h, features):
         """Score every label."""
-        network = self.network
-        begin, ids = _core.sample(
-            "exact", network.weight, network.bias, h, budget=self.budget, n_threads=THREADS
-        )
-        return begin, ids.astype(np.int64)
+        z = self.network.logits(h, 0, self.data.n_labels)
+        best = np.argpartition(-z, self.budget, axis=1)[:, : self.budget]
+        return np.arange(0, best.size + 1, self.budget), best.ravel()
 
 
 class Lists(Found):
@@ -225,16 +221,13 @@ class HashLaw(Draws):
     def __init__(self, tables: int, hashes: int, every: int = 0, **draws: Any):
         super().__init__(**draws)
         self.tables, self.hashes, self.every = tables, hashes, every
-        self.round = 0
 
     def prepare(self, data, network, seed) -> None:
-        """Make the family; the tables are built when a refresh is due."""
+        """Get to know the data and the network; the tables are built when a refresh is due."""
         super().prepare(data, network, seed)
         width = network.weight.shape[1]
-        self.family = _core.hash_family(
-            "simhash", width + 2, data.n_labels, self.tables, self.hashes, seed=seed
-        )
-        self.built: list[Any] = []
+        self._rng = np.random.default_rng(seed)
+        self.built: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         self.mean_query = self.observed = np.zeros(width, np.float32)
 
     def observe(self, h: NDArray[np.float32]) -> None:
@@ -250,9 +243,9 @@ class HashLaw(Draws):
     def build(self) -> None:
         """Draw new hash functions and hash all labels."""
         network, n = self.network, self.data.n_labels
-        self.round += 1
         self.mean_query = self.observed
-        self.family.draw(self.round, THREADS)
+        shape = (network.weight.shape[1] + 2, self.tables * self.hashes)
+        self.planes = self._rng.normal(size=shape).astype(np.float32)
         self.centre = np.r_[network.weight.mean(0), network.bias.mean()].astype(np.float32)
         self.scale = 1.0
         vectors = self.neurons(slice(0, n, max(1, n // CHUNK)))
@@ -261,16 +254,18 @@ class HashLaw(Draws):
         self.scale = float((lengths[1] * queries / max(lengths[0], 1e-12)) ** 0.25)
         blocks = range(0, n, CHUNK)
         self.longest = max(np.square(self.neurons(slice(b, b + CHUNK))).sum(1).max() for b in blocks)
-        buckets = np.concatenate(
-            [self.family.hash(self.mapped(slice(b, min(b + CHUNK, n))), THREADS) for b in blocks]
-        )
-        self.hashed = self.network.weight.any(1)  # others have no direction to be found by
-        buckets[~self.hashed] = -1
+        buckets = np.concatenate([self.codes(self.mapped(slice(b, min(b + CHUNK, n)))) for b in blocks])
+        self.hashed = network.weight.any(1)  # others have no direction to be found by
+        ids, buckets = np.flatnonzero(self.hashed), buckets[self.hashed]
         self.built = []
-        for t in range(self.tables):
-            table = _core.HashTable(self.family.n_buckets, "reservoir", 0, t)
-            table.build(np.ascontiguousarray(buckets[:, t]))
-            self.built.append(table)
+        for of_table in buckets.T:
+            starts = np.r_[0, np.cumsum(np.bincount(of_table, minlength=1 << self.hashes))]
+            self.built.append((starts, ids[np.argsort(of_table, kind="stable")]))
+
+    def codes(self, vectors: NDArray[np.float32]) -> NDArray[np.uint16]:
+        """Return the bucket of each vector in each table, shape (n, tables)."""
+        bits = (vectors @ self.planes > 0).reshape(len(vectors), self.tables, self.hashes)
+        return bits @ (1 << np.arange(self.hashes)).astype(np.uint16)
 
     def neurons(self, labels: Any) -> NDArray[np.float32]:
         """Return the labels' centred vectors (w, (b + w . m) / c)."""
@@ -295,12 +290,15 @@ class HashLaw(Draws):
 
     def find(self, h: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Look up: begin and labels."""
-        buckets = self.family.hash(self.queries(h), THREADS)
         lists = [
-            np.unique(np.concatenate([table.bucket(b) for table, b in zip(self.built, row, strict=True)]))
-            for row in buckets.tolist()
+            np.unique(
+                np.concatenate(
+                    [ids[starts[b] : starts[b + 1]] for (starts, ids), b in zip(self.built, row, strict=True)]
+                )
+            )
+            for row in self.codes(self.queries(h)).tolist()
         ]
-        return np.cumsum([0, *map(len, lists)]), np.concatenate(lists).astype(np.int64)
+        return np.cumsum([0, *map(len, lists)]), np.concatenate(lists)
 
     def propose(self, h, features, others, n_others, rng) -> Proposals:
         """Return the proposals for a batch."""

@@ -2,6 +2,7 @@
 
     python -m benchmarks.hashing.proposals heads-data gradients --out gradients.json
     python -m benchmarks.hashing.proposals heads-data train --seconds 20 --out train.json
+    python -m benchmarks.hashing.proposals heads-data engine --out engine.json
     python -m benchmarks.hashing.proposals heads-data train --kind pairs --sources "labels of the batch" \
         "+ 250 uniform (default)" --out pairs.json
 
@@ -18,6 +19,9 @@ for each estimate, others are built once.
 `train`: each source at the best of some learning rates, which a shorter training on the same data chooses by
 the loss of the validation part. The clock runs while a source proposes, rebuilds and the network steps;
 not while batches are made or accuracy is measured. The rate falls linearly over the time.
+
+`engine`: the same with `SlideClassifier`'s network, with and without random negatives besides the labels of
+the batch, over the most frequent words and over all.
 """
 
 from __future__ import annotations
@@ -30,6 +34,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from hashslide import Negatives, SlideClassifier
+from hashslide.estimator.preparing import prepare
+from hashslide.settings import KMeans, SimHash
 
 from ..common.harness import KS, Record, Report, cell, middle, say, table
 from ..common.processes import fresh
@@ -38,31 +47,16 @@ from .proposal_network import Estimate, ProposalNetwork, Proposals
 from .proposal_sources import Draws, Found, HashLaw, Lists, Oracle, Tables
 
 DEFAULT = "labels of the batch + 250 uniform (default)"
-KMEANS = {
-    "family": "kmeans",
-    "tables": 1,
-    "probes": 2,
-    "cells": 1024,
-    "bucket_size": 0,
-    "centre": True,
-    "centre_queries": True,
-}
-SIMHASH = {
-    "family": "simhash",
-    "tables": 10,
-    "hashes": 14,
-    "bucket_size": 128,
-    "centre": True,
-    "centre_queries": True,
-}
+KMEANS = KMeans(cells=1024, probes=2)
+SIMHASH = SimHash(tables=20, hashes=14, bucket_size=128)
+LAW_EVERY = 1000  # steps from one drawing of the tables to the next
 RATES = (0.1, 0.2, 0.4)
 SUPERBATCH = 64  # batches whose features are made at once
 
 
-def of_training(batch: int, hard: int, tables: int, hashes: int) -> dict[str, Callable[[], Draws]]:
+def of_training(hard: int, tables: int, hashes: int) -> dict[str, Callable[[], Draws]]:
     """Return the sources to train with."""
     default = {"uniform": 250, "in_batch": True}
-    first = {"rehash_first": 500}
     return {
         DEFAULT: lambda: Draws(**default),
         "labels of the batch": lambda: Draws(in_batch=True),
@@ -71,11 +65,11 @@ def of_training(batch: int, hard: int, tables: int, hashes: int) -> dict[str, Ca
         "labels of the batch + 250 popular": lambda: Draws(popular=250, in_batch=True),
         "500 uniform": lambda: Draws(uniform=500),
         "500 by frequency": lambda: Draws(frequency=500),
-        f"default + {hard} k-means": lambda: Tables(hard, KMEANS | first, **default),
-        f"default + {hard} SimHash": lambda: Tables(hard, SIMHASH | first, **default),
-        f"default + {hard} of the lists": lambda: Lists(hard, **default),
-        "LSH, law": lambda: HashLaw(tables, hashes, 2000),
-        "default + LSH, law": lambda: HashLaw(tables, hashes, 2000, **default),
+        f"labels of the batch + {hard} k-means": lambda: Tables(hard, KMEANS, in_batch=True),
+        f"labels of the batch + {hard} SimHash": lambda: Tables(hard, SIMHASH, in_batch=True),
+        f"labels of the batch + {hard} of the lists": lambda: Lists(hard, in_batch=True),
+        "LSH, law": lambda: HashLaw(tables, hashes, LAW_EVERY),
+        "labels of the batch + LSH, law": lambda: HashLaw(tables, hashes, LAW_EVERY, in_batch=True),
     }
 
 
@@ -180,7 +174,7 @@ def train_source(folder: str, name: str, options: Record) -> Record:
     data = load(Path(folder), options["kind"], options["tokens"])
 
     def make() -> Draws:
-        kinds = of_training(options["batch"], options["hard"], options["tables"], options["hashes"])
+        kinds = of_training(options["hard"], options["tables"], options["hashes"])
         return kinds[name]()
 
     tried = {}
@@ -195,7 +189,7 @@ def train_source(folder: str, name: str, options: Record) -> Record:
 def train(arguments: argparse.Namespace, report: Report) -> str:
     """Train with every source; return a table."""
     options = {k: v for k, v in vars(arguments).items() if k not in ("out", "folder", "sources")}
-    kinds = of_training(arguments.batch, arguments.hard, arguments.tables, arguments.hashes)
+    kinds = of_training(arguments.hard, arguments.tables, arguments.hashes)
     first: Record = {}
     for seed in range(arguments.runs):
         for name in [n for n in kinds if not arguments.sources or n in arguments.sources]:
@@ -384,11 +378,88 @@ def compare(data: NextWords, network: ProposalNetwork, arguments: argparse.Names
         say(f"{name}: {report.content['results'][-1]}")
 
 
+ENGINE = {
+    "250 uniform": {},
+    "none": {"negatives": Negatives(uniform=0)},
+    "1,000 uniform": {"negatives": Negatives(uniform=1000)},
+    "250 popular": {"negatives": Negatives(uniform=0, popular=250)},
+}
+
+
+def of_most_frequent(data: NextWords, n_labels: int, points: int, rows: int) -> tuple[Any, ...]:
+    """Return X, y, validation X and y of points whose labels are the most frequent ones, drawn at random."""
+    kept = np.zeros(data.n_labels, bool)
+    kept[np.argsort(-data.counts, kind="stable")[: n_labels or data.n_labels]] = True
+    parts = []
+    for places, most in ((data.train, points), (data.validation, rows)):
+        places = places[kept[data.labels(places)]]
+        places = np.sort(np.random.default_rng(0).permutation(places)[:most])
+        features = data.features(places)
+        begin = np.arange(0, features.size + 1, features.shape[1])
+        ids, ones = np.sort(features, axis=1).ravel(), np.ones(features.size, np.float32)
+        parts += [csr_matrix((ones, ids, begin), (len(places), data.n_features)), data.labels(places)]
+    return tuple(parts)
+
+
+def train_engine(parts: tuple[Any, ...], settings: Record, rate: float, seconds: float, seed: int) -> Record:
+    """Train `SlideClassifier`'s network for some seconds; return what it is worth on the validation part."""
+    x, y, x_validation, y_validation = parts
+    model = SlideClassifier(64, learning_rate=rate, ranker=False, n_jobs=1, random_state=seed, **settings)
+    prepared = prepare(model, x, y)
+    size, rng, clock, step = prepared.settings.batch_size, np.random.default_rng(seed), Clock(), 0
+    while (progress := clock.total / seconds) < 1:
+        if step % SUPERBATCH == 0:
+            order = rng.integers(0, x.shape[0], (SUPERBATCH, size))
+        given = (prepared.data.x, prepared.data.y, order[step % SUPERBATCH], rate * (1 - progress), None, 1)
+        clock.run("step", prepared.network.train_batch, *given)
+        step += 1
+    labels = np.unique(y)
+    topk, _ = prepared.network.predict_topk(x_validation, max(KS), 1)
+    hits = labels[topk] == y_validation[:, None]
+    found = {f"P@{k}": float(hits[:, :k].sum(1).mean() / k) for k in KS}
+    return {"examples": step * size, "wall": clock.total, "hits": hits[:, 0]} | found
+
+
+def engine(arguments: argparse.Namespace, report: Report) -> str:
+    """Train the estimator's network with other negatives, by the number of labels; return a table."""
+    data = load(arguments.folder, arguments.kind, arguments.tokens)
+    lines = []
+    for n_labels in arguments.labels:
+        parts = of_most_frequent(data, n_labels, arguments.points, arguments.rows)
+        for seed in range(arguments.runs):
+            first: Record = {}
+            for name, settings in ENGINE.items():
+                if arguments.sources and name not in arguments.sources:
+                    continue
+                tried = {
+                    rate: train_engine(parts, settings, rate, arguments.tune_seconds, seed)["P@1"]
+                    for rate in arguments.rates
+                }
+                rate = max(tried, key=tried.__getitem__)
+                result = train_engine(parts, settings, rate, arguments.seconds, seed)
+                first = first or result
+                d = result["hits"].astype(float) - first["hits"]
+                result |= {"difference": d.mean(), "standard error": d.std() / len(d) ** 0.5, "rate": rate}
+                n = len(np.unique(parts[1]))
+                plain = {key: value for key, value in result.items() if key != "hits"}
+                report.add({"labels": n, "source": name, "run": seed, "tried": tried} | plain)
+                say(f"{n:,} labels, {name}: P@1 {result['P@1']:.4f}, rate {rate}, {result['examples']:,}")
+        for name in ENGINE:
+            if found := report.select(source=name, labels=n):
+                figures = [cell(middle(found, f"P@{k}"), 4) for k in KS]
+                figures += [cell(middle(found, key), 4) for key in ("difference", "standard error")]
+                speed = middle(found, "examples") / middle(found, "wall")
+                figures += [cell(speed, 0), cell(middle(found, "rate"), 2)]
+                lines.append([f"{n:,}", name, *figures])
+    head = ["labels", "besides those of the batch", *(f"P@{k}" for k in KS)]
+    return table([*head, "against first", "±", "examples/s", "rate"], lines, texts=2)
+
+
 def parse_arguments() -> argparse.Namespace:
     """Return the command line's options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the words are, or are to be built")
-    parser.add_argument("what", choices=["gradients", "train"])
+    parser.add_argument("what", choices=["gradients", "train", "engine"])
     parser.add_argument("--kind", choices=["words", "pairs"], default="words", help="10⁶ or 10⁷ labels")
     parser.add_argument("--tokens", type=int, default=0, help="size of the text; 0: all")
     parser.add_argument("--sources", nargs="+", default=[], help="by name; default: all")
@@ -403,6 +474,9 @@ def parse_arguments() -> argparse.Namespace:
     of_train.add_argument("--hard", type=int, default=10, help="labels that an example finds")
     of_train.add_argument("--rows", type=int, default=2000, help="of the validation part")
     of_train.add_argument("--runs", type=int, default=1)
+    of_engine = parser.add_argument_group("engine")
+    of_engine.add_argument("--labels", type=int, nargs="+", default=[1000, 10_000, 100_000, 0], help="0: all")
+    of_engine.add_argument("--points", type=int, default=4_000_000)
     of_gradient = parser.add_argument_group("gradients")
     of_gradient.add_argument("--steps", type=int, default=4000)
     of_gradient.add_argument("--size", type=int, default=512, help="negatives of an example")
@@ -417,7 +491,7 @@ def main() -> None:
     """Run what the command line asks for."""
     arguments = parse_arguments()
     report = Report(arguments.out, arguments)
-    print({"gradients": gradients, "train": train}[arguments.what](arguments, report))
+    print({"gradients": gradients, "train": train, "engine": engine}[arguments.what](arguments, report))
 
 
 if __name__ == "__main__":

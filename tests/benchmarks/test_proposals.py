@@ -12,16 +12,16 @@ from benchmarks.hashing.proposal_network import Proposals
 from benchmarks.hashing.proposal_sources import Draws, HashLaw, Oracle, Tables
 from benchmarks.heads.sets import words
 from benchmarks.sets import next_words
+from hashslide.settings import SimHash
 
 CORE = Path(__file__).parents[2] / "core"
 SIGMAS = 4.5  # 7 in a million
-SIMHASH = {"family": "simhash", "tables": 3, "hashes": 6, "bucket_size": 0}
 SOURCES = {
     "uniform": lambda: Draws(uniform=60),
     "frequency": lambda: Draws(frequency=80),
     "batch": lambda: Draws(in_batch=True, uniform=30),
     "popular": lambda: Draws(popular=20, frequency=20, uniform=10),
-    "SimHash found": lambda: Tables(10, SIMHASH, uniform=60),
+    "SimHash found": lambda: Tables(10, SimHash(tables=3, hashes=6), uniform=60),
     "exact": lambda: Oracle(5, frequency=40, uniform=20),
     "law": lambda: HashLaw(6, 4),
     "law and draws": lambda: HashLaw(4, 5, uniform=30, in_batch=True),
@@ -194,7 +194,7 @@ def test_the_commands_measure_every_source(text, tmp_path, monkeypatch, capsys):
     assert results[-1]["source"] in capsys.readouterr().out
 
     out = tmp_path / "train.json"
-    chosen = ["labels of the batch", "default + 5 SimHash"]
+    chosen = ["labels of the batch", "labels of the batch + 5 SimHash"]
     short = [
         "--seconds",
         "0.2",
