@@ -3,6 +3,7 @@
     python -m benchmarks.hashing.proposals heads-data gradients --out gradients.json
     python -m benchmarks.hashing.proposals heads-data train --seconds 20 --out train.json
     python -m benchmarks.hashing.proposals heads-data engine --out engine.json
+    python -m benchmarks.hashing.proposals heads-data advise --points 400000 --seconds 150 --labels 0
     python -m benchmarks.hashing.proposals heads-data train --kind pairs --sources "labels of the batch" \
         "+ 250 uniform (default)" --out pairs.json
 
@@ -21,7 +22,7 @@ the loss of the validation part. The clock runs while a source proposes, rebuild
 not while batches are made or accuracy is measured. The rate falls linearly over the time.
 
 `engine`: the same with `SlideClassifier`'s network, with and without random negatives besides the labels of
-the batch, over the most frequent words and over all.
+the batch, over the most frequent words and over all. `advise`: what `hashslide.advise` says of the same data.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hashslide import Negatives, SlideClassifier
+from hashslide import Negatives, SlideClassifier, advise
 from hashslide.estimator.preparing import prepare
 from hashslide.settings import KMeans, Layer, Scored, SimHash
 
@@ -471,11 +472,23 @@ def engine(arguments: argparse.Namespace, report: Report) -> str:
     return table([*head, "examples/s", "rate"], lines, texts=2)
 
 
+def ask(arguments: argparse.Namespace, report: Report) -> str:
+    """Return what `advise` says of the data, by the number of labels."""
+    data, said = load(arguments.folder, arguments.kind, arguments.tokens), []
+    for n_labels in arguments.labels:
+        x, y, *_ = of_most_frequent(data, n_labels, arguments.points, arguments.rows)
+        options = {"examples": arguments.points, "seconds": arguments.seconds, "hidden": 64, "n_jobs": 1}
+        advice = advise(x, y, **options, progress=say)
+        report.add({"labels": n_labels} | advice.to_dict())
+        said += [f"{advice.facts['labels']:,} labels: {advice.verdict}", *advice.reasons, ""]
+    return "\n".join(said)
+
+
 def parse_arguments() -> argparse.Namespace:
     """Return the command line's options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the words are, or are to be built")
-    parser.add_argument("what", choices=["gradients", "train", "engine"])
+    parser.add_argument("what", choices=["gradients", "train", "engine", "advise"])
     parser.add_argument("--kind", choices=["words", "pairs"], default="words", help="10⁶ or 10⁷ labels")
     parser.add_argument("--tokens", type=int, default=0, help="size of the text; 0: all")
     parser.add_argument("--sources", nargs="+", default=[], help="by name; default: all")
@@ -490,7 +503,7 @@ def parse_arguments() -> argparse.Namespace:
     of_train.add_argument("--hard", type=int, default=10, help="labels that an example finds")
     of_train.add_argument("--rows", type=int, default=2000, help="of the validation part")
     of_train.add_argument("--runs", type=int, default=1)
-    of_engine = parser.add_argument_group("engine")
+    of_engine = parser.add_argument_group("engine and advise")
     of_engine.add_argument("--labels", type=int, nargs="+", default=[1000, 100_000, 0], help="0: all")
     of_engine.add_argument("--points", type=int, default=4_000_000)
     of_gradient = parser.add_argument_group("gradients")
@@ -507,7 +520,8 @@ def main() -> None:
     """Run what the command line asks for."""
     arguments = parse_arguments()
     report = Report(arguments.out, arguments)
-    print({"gradients": gradients, "train": train, "engine": engine}[arguments.what](arguments, report))
+    commands = {"gradients": gradients, "train": train, "engine": engine, "advise": ask}
+    print(commands[arguments.what](arguments, report))
 
 
 if __name__ == "__main__":
