@@ -11,13 +11,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hashslide.csr import Csr
 from hashslide.network import CandidateSettings, Network
 from hashslide.settings import HashFamily, Negatives, NetworkConfig
-from hashslide.torch.finding import TableFinder
 
 from ..sets.next_words import CONTEXT, NextWords
 from .proposal_network import ProposalNetwork, Proposals
@@ -127,8 +125,13 @@ class Tables(Found):
 
     def prepare(self, data, network, seed) -> None:
         """Make the tables, which are built when they are due."""
+        import torch
+
+        from hashslide.torch.finding import TableFinder
+
         super().prepare(data, network, seed)
         self._step = 1
+        self._tensor = torch.from_numpy
         self._weight, self._bias = torch.from_numpy(network.weight), torch.from_numpy(network.bias)
         self._finder = TableFinder(self.family, self.budget, data.n_labels, network.weight.shape[1], seed)
 
@@ -143,8 +146,10 @@ class Tables(Found):
 
     def find(self, h, features):
         """Look up, in tables that are rebuilt first if that is due."""
-        nobody = SimpleNamespace(begin=torch.zeros(len(h) + 1, dtype=torch.int64), ids=torch.zeros(0))
-        found = self._finder.find(torch.from_numpy(h), self._weight, self._bias, nobody, self._step, THREADS)
+        nobody = SimpleNamespace(
+            begin=self._tensor(np.zeros(len(h) + 1, np.int64)), ids=self._tensor(NO_OWN[0])
+        )
+        found = self._finder.find(self._tensor(h), self._weight, self._bias, nobody, self._step, THREADS)
         if found is None:
             return np.zeros(len(h) + 1, np.int64), NO_OWN[0]
         return found[0], found[1].astype(np.int64)

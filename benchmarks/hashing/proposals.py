@@ -330,7 +330,6 @@ def gradients(arguments: argparse.Namespace, report: Report) -> str:
         "bias, dW %",
         "±",
         "deviation, dW %",
-        "s a draw",
     ]
     lines = []
     for result in report.content["results"]:
@@ -340,9 +339,7 @@ def gradients(arguments: argparse.Namespace, report: Report) -> str:
             for what in ("bias", "bias error", "deviation")
         ]
         z = [cell(result["Z"], 3), cell(result["Z error"], 3)]
-        lines.append(
-            [result["source"], cell(result["negatives"], 0), *z, *percent, cell(result["seconds"], 3)]
-        )
+        lines.append([result["source"], cell(result["negatives"], 0), *z, *percent])
     return table(head, lines)
 
 
@@ -361,22 +358,20 @@ def compare(data: NextWords, network: ProposalNetwork, arguments: argparse.Names
         source.prepare(data, network, 0)
         source.observe(others_h)
         source.build()
-        is_law, moments_s = isinstance(source, HashLaw), 0.0
+        is_law = isinstance(source, HashLaw)
         moments.start()
         found: Proposals | None = None
         for draw in range(arguments.law_draws if is_law else arguments.draws):
             if is_law and draw:
                 source.build()
             others = data.labels(data.train[rng.integers(0, len(data.train), arguments.batch - 1)])
-            begin = time.perf_counter()
             if isinstance(source, Found) and found is not None:  # what is found is always the same
                 shared, log_r = source.shared(others.astype(np.int64), arguments.batch - 1, rng)
                 found.shared, found.shared_log_q = shared, log_r.astype(np.float32)
             else:
                 found = source.propose(h, features, others.astype(np.int64), arguments.batch - 1, rng)
-                moments_s = time.perf_counter() - begin
             moments.add(found)
-        report.add({"source": name, "seconds": moments_s} | moments.summary())
+        report.add({"source": name} | moments.summary())
         say(f"{name}: {report.content['results'][-1]}")
 
 

@@ -175,17 +175,23 @@ def test_moments_tell_a_bias_from_a_deviation(data, network):
             assert summary[f"{name} bias"] == pytest.approx(expected, rel=1e-2)
 
 
-def test_the_commands_measure_every_source(text, tmp_path, monkeypatch, capsys):
-    folder = tmp_path / "words"
-    folder.mkdir()
-    np.save(folder / "train.npy", text[0])
-    np.save(folder / "test.npy", text[1])
-    (folder / "words.txt").write_text("\n".join(text[2]))
+@pytest.fixture
+def folder(text, tmp_path):
+    """What the builder of the words leaves in its folder."""
+    target = tmp_path / "words"
+    target.mkdir()
+    for part, ids in zip(("train", "test"), text[:2], strict=True):
+        np.save(target / f"{part}.npy", ids)
+    (target / "words.txt").write_text("\n".join(text[2]))
+    return tmp_path
+
+
+def test_the_commands_measure_every_source(folder, monkeypatch, capsys):
     common = ["--width", "8", "--batch", "32", "--hashes", "4", "--tables", "3"]
     small = ["--steps", "20", "--size", "40", "--examples", "4", "--draws", "6", "--law-draws", "3"]
-    out = tmp_path / "gradients.json"
+    out = folder / "gradients.json"
     monkeypatch.setattr(
-        sys, "argv", ["proposals", str(tmp_path), "gradients", *common, *small, "--out", str(out)]
+        sys, "argv", ["proposals", str(folder), "gradients", *common, *small, "--out", str(out)]
     )
     proposals.main()
     results = json.loads(out.read_text())["results"]
@@ -193,7 +199,7 @@ def test_the_commands_measure_every_source(text, tmp_path, monkeypatch, capsys):
     assert all(np.isfinite(result["hidden deviation"]) for result in results)
     assert results[-1]["source"] in capsys.readouterr().out
 
-    out = tmp_path / "train.json"
+    out = folder / "train.json"
     chosen = ["labels of the batch", "labels of the batch + 5 SimHash"]
     short = [
         "--seconds",
@@ -210,7 +216,7 @@ def test_the_commands_measure_every_source(text, tmp_path, monkeypatch, capsys):
     ]
     arguments = [
         "proposals",
-        str(tmp_path),
+        str(folder),
         "train",
         *common,
         *short,
@@ -225,3 +231,21 @@ def test_the_commands_measure_every_source(text, tmp_path, monkeypatch, capsys):
     assert [result["source"] for result in results] == chosen
     assert all(result["rate"] in (0.05, 0.1) and result["steps"] > 0 for result in results)
     assert results[0]["loss difference"] == 0
+
+
+def test_the_engine_and_advise_get_the_most_frequent_labels(folder, monkeypatch, capsys):
+    out = folder / "engine.json"
+    small = ["--labels", "40", "--points", "2000", "--rows", "60", "--out", str(out)]
+    chosen = ["250 uniform", "none", "5 SimHash, per example"]
+    short = ["--seconds", "0.1", "--tune-seconds", "0.05", "--rates", "0.1", "--sources", *chosen]
+    monkeypatch.setattr(sys, "argv", ["proposals", str(folder), "engine", *small, *short])
+    proposals.main()
+    results = json.loads(out.read_text())["results"]
+    assert [(result["labels"], result["source"]) for result in results] == [(40, name) for name in chosen]
+    assert results[0]["difference"] == 0 and results[0]["equal steps"] == results[0]["P@1"]
+    shown = capsys.readouterr().out
+    assert all(f"| 40 | {name} |" in shown for name in chosen)
+
+    monkeypatch.setattr(sys, "argv", ["proposals", str(folder), "advise", *small, "--seconds", "0.5"])
+    proposals.main()
+    assert capsys.readouterr().out.startswith("40 labels: ")
