@@ -184,7 +184,7 @@ def train_source(folder: str, name: str, options: Record) -> Record:
         network, _ = trained(data, make(), options, rate, options["tune_seconds"])
         tried[rate] = measured(network, data, options["rows"] // 4)["loss"]
     rate = min(tried, key=tried.__getitem__) if tried else options["rates"][0]
-    network, done = trained(data, make(), options, rate, options["seconds"])
+    network, done = trained(data, make(), options, rate, options["seconds"], options["equal_steps"])
     return done | {"rate": rate, "tried": tried} | measured(network, data, options["rows"])
 
 
@@ -494,6 +494,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--hashes", type=int, default=14, help="of a table of LSH by its law")
     of_train = parser.add_argument_group("train")
     of_train.add_argument("--seconds", type=float, default=10.0)
+    of_train.add_argument("--equal-steps", type=int, default=0, help="so many steps, whatever they take")
     of_train.add_argument("--tune-seconds", type=float, default=4.0)
     of_train.add_argument("--hard", type=int, default=10, help="labels that an example finds")
     of_train.add_argument("--rows", type=int, default=2000, help="of the validation part")
