@@ -70,7 +70,6 @@ def of_training(hard: int, tables: int, hashes: int) -> dict[str, Callable[[], D
         f"labels of the batch + {hard} k-means": lambda: Tables(hard, KMEANS, in_batch=True),
         f"labels of the batch + {hard} SimHash": lambda: Tables(hard, SIMHASH, in_batch=True),
         f"labels of the batch + {hard} of the lists": lambda: Lists(hard, in_batch=True),
-        "LSH, law": lambda: HashLaw(tables, hashes, LAW_EVERY),
         "labels of the batch + LSH, law": lambda: HashLaw(tables, hashes, LAW_EVERY, in_batch=True),
     }
 
