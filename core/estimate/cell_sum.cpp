@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "base/prefetch.h"
 #include "base/rng.h"
 
 namespace hashslide {
@@ -202,7 +203,7 @@ private:
     }
 
     void fetch(const float* row) const {
-        for (Index j = 0; j < points_.width; j += 16) __builtin_prefetch(row + j);
+        for (Index j = 0; j < points_.width; j += 16) hashslide::prefetch(row + j);
     }
 
     // The point of cell c below which the share u of its weight lies.

@@ -5,6 +5,7 @@
 
 #include "base/interrupt.h"
 #include "base/parallel.h"
+#include "base/prefetch.h"
 #include "linear/norm_sampler.h"
 
 namespace hashslide {
@@ -91,7 +92,7 @@ double LinearSgd::step() {
     follow_if_due();
     draw(model_.steps, ids_, importance_);
     const Vectors& x = examples_.x;
-    for (const Id i : ids_) __builtin_prefetch(x.values + examples_.first_entry(i));
+    for (const Id i : ids_) hashslide::prefetch(x.values + examples_.first_entry(i));
     ++model_.steps;
     const double decay = config_.schedule == RateSchedule::invscaling
                              ? std::pow(static_cast<double>(model_.steps), -config_.power)
