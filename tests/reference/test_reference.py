@@ -231,7 +231,7 @@ NETS = {
     "winners of all": {"hidden": (9, Layer(20, "relu", sampler=Exact(budget=9), winners=4))},
     "hashed, hashed, dense": {"hidden": (HASHED, HASHED, Layer(10, "tanh"))},
     "hashed, dense, hashed, dense": {
-        "hidden": (9, HASHED, Dense(14, "tanh", dropout=0.3), HASHED, Dense(8, "relu", length=2.0))
+        "hidden": (9, HASHED, Dense(14, "tanh", dropout=0.3), HASHED, Dense(8, "tanh"))
     },
     "dropout, dense": {"hidden": (9, Dropout(14, 6), AdaptiveDropout(20, 0.8, -0.5), Dense(8, "tanh"))},
     **{name: {"hidden": (8, Layer(30, "tanh", **SELECTIONS[name]))} for name in LOOKING_UP},
