@@ -44,7 +44,7 @@ struct LayerWork {
     Selection selection;             // of a layer that selects
     std::vector<float> activations;  // of the selection
     ExampleProducts products;        // of those that are not 0, after forward
-    Activations dense_in;            // of a layer with rows by neuron, dense, over sparse activations
+    Activations dense_in;            // of a dense layer with rows by neuron, over those that dropout chose
     BatchFeatures active_units;      // of a layer with rows by unit: the units below
     double multiplications = 0;
 };
