@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "layers/example_products.h"
 #include "learning/activation.h"
+#include "output/example_products.h"
 #include "sampling/selector.h"
 #include "sparse/activations.h"
 #include "sparse/batch_features.h"
