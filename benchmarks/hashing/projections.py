@@ -3,10 +3,10 @@
     python -m benchmarks.hashing.projections --data debian-depends npm-deps-2016 wordnet-hypernyms
 
 On the output neurons of a trained network, and on queries of validation rows. Every method makes the same
-number of tables from signs of as many projections, of vectors as `centre_queries` maps them; what differs
-is where the directions come from:
+number of tables from signs of as many projections. What differs is where the directions come from:
 
-- random: SimHash, with the queries as they are, or centred
+- random: SimHash, with the queries as they are; with `centre_queries`; and with `centre` and `augment` too,
+  which is how all others map neurons and queries before they project
 - ITQ: a rotation of the principal directions of neurons and queries that loses least by taking signs (Gong &
   Lazebnik 2011); turned at random for each further set of bits
 - balanced: random in the coordinates in which neurons and queries have the same second moments, the
@@ -40,7 +40,7 @@ from ..common.matrices import load_matrices
 from ..common.processes import fresh
 
 Matrix = NDArray[np.float32]
-LENGTHS = (5, 6, 7, 8, 9, 10, 12, 14, 16)
+LENGTHS = (4, 6, 8, 10, 12, 14, 16)
 PROBES = (1, 2, 4, 8, 16, 32)
 BEST, READ = 5, 0.01
 PAIRS = 20_000  # at most, that a method learns from
@@ -125,13 +125,16 @@ def learned(n: int, neurons: Matrix, queries: Matrix, right: Matrix, seed: int) 
     return found, found
 
 
-METHODS: dict[str, tuple[bool, Callable[..., Any]]] = {
-    "random, queries as they are": (False, random_directions),
-    "random, queries centred": (True, random_directions),
-    "ITQ": (True, itq),
-    "balanced": (True, balanced),
-    "pairs": (True, paired),
-    "learned": (True, learned),
+CENTRED = {"centre_queries": True}
+EQUALLY_LONG = {"centre_queries": True, "centre": True, "augment": True}
+METHODS: dict[str, tuple[dict[str, bool], Callable[..., Any]]] = {
+    "random, queries as they are": ({}, random_directions),
+    "random, queries centred": (CENTRED, random_directions),
+    "random, all centred and equally long": (EQUALLY_LONG, random_directions),
+    "ITQ": (EQUALLY_LONG, itq),
+    "balanced": (EQUALLY_LONG, balanced),
+    "pairs": (EQUALLY_LONG, paired),
+    "learned": (EQUALLY_LONG, learned),
 }
 CELLS = "k-means cells"
 
@@ -144,9 +147,7 @@ def trained(folder: str, options: Record, seed: int) -> Record:
     )
     model.fit(X, Y)
     network = model.network_
-    state = network.state()
-    weight, bias = (np.array(state[name], np.float32) for name in ("output.weight", "output.bias"))
-    weight = weight.reshape(len(bias), -1)
+    weight, bias = network.label_rows(np.arange(Y.shape[1]))
     rng = np.random.default_rng(seed)
     X_validation, Y_validation = load_matrices(Path(folder), "validation")
     has_label = np.flatnonzero(np.diff(Y_validation.indptr))[: options["queries"]]
@@ -193,9 +194,9 @@ def measure(folder: str, options: Record, seed: int) -> Record:
     weight, bias, (h, right) = data["weight"], data["bias"], data["pairs"]
     is_trained = (weight != 0).any(axis=1)
     found: Record = {}
-    for name, (centred, method) in METHODS.items():
+    for name, (mapping, method) in METHODS.items():
         begin = time.process_time()
-        mips = MipsMap(weight.shape[1], centre_queries=centred)
+        mips = MipsMap(weight.shape[1], **mapping)
         mips.observe(h)
         mips.fit(weight, bias)
         neurons, _ = mips.neurons(weight, bias)
