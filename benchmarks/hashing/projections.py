@@ -5,8 +5,8 @@
 On the output neurons of a trained network, and on queries of validation rows. Every method makes the same
 number of tables from signs of as many projections. What differs is where the directions come from:
 
-- random: SimHash, with the queries as they are; with `centre_queries`; and with `centre` and `augment` too,
-  which is how all others map neurons and queries before they project
+- random: SimHash, with the queries as they are; with `centre_queries`, which is how all others map neurons
+  and queries before they project; and with `centre` and `augment` too
 - ITQ: a rotation of the principal directions of neurons and queries that loses least by taking signs (Gong &
   Lazebnik 2011); turned at random for each further set of bits
 - balanced: random in the coordinates in which neurons and queries have the same second moments, the
@@ -131,10 +131,10 @@ METHODS: dict[str, tuple[dict[str, bool], Callable[..., Any]]] = {
     "random, queries as they are": ({}, random_directions),
     "random, queries centred": (CENTRED, random_directions),
     "random, all centred and equally long": (EQUALLY_LONG, random_directions),
-    "ITQ": (EQUALLY_LONG, itq),
-    "balanced": (EQUALLY_LONG, balanced),
-    "pairs": (EQUALLY_LONG, paired),
-    "learned": (EQUALLY_LONG, learned),
+    "ITQ": (CENTRED, itq),
+    "balanced": (CENTRED, balanced),
+    "pairs": (CENTRED, paired),
+    "learned": (CENTRED, learned),
 }
 CELLS = "k-means cells"
 

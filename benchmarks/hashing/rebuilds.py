@@ -204,7 +204,9 @@ def found_share(network: Any, X: csr_matrix) -> float:
     queries, shares = tables.queries_of(network, X), []
     for layer in tables.hashed_layers(network):
         index, h = layer.own_index, queries[layer.name]
-        if not index.ready or issparse(h):
+        if issparse(h):
+            return math.nan  # of the input: not looked at
+        if not index.ready:
             continue
         best = np.argpartition(-(h @ layer.weight.T + layer.bias), RANK)[:, :RANK]
         of_table = [index.table(t) for t in range(index.n_tables)]
