@@ -40,6 +40,7 @@ from hashslide import (
     Layer,
     LowRank,
     Negatives,
+    SignCodes,
     SlideClassifier,
     SparseSimHash,
     Vanilla,
@@ -59,14 +60,17 @@ SHARES = {2: 0.14, 3: 0.17}  # of active neurons in the further layers, by the n
 # A hashed layer computes so many times the neurons that it activates: counts of tables are no exact ranking.
 CANDIDATES = 2.1
 HALF = 693  # draws of 1,000 that hit half of them: 1 - (1 - 1/1000)^693
-# Counting a neuron in one more table is an addition, so that many tables of short codes rank all of them.
-TABLES: Record = {"bucket_size": 0, "rehash_first": 1, "rehash_every": 10}
-HASHING = SparseSimHash(hashes=1, tables=600, **TABLES)
+# Counting a neuron in one more table is an addition, so that many tables of short codes rank all of them. Codes are
+# such tables, packed.
+SCHEDULE: Record = {"rehash_first": 1, "rehash_every": 10}
+TABLES: Record = {"bucket_size": 0, **SCHEDULE}
+HASHING = SignCodes(bits=600, **SCHEDULE)
 TUNED: dict[str, HashFamily] = {
-    "sparse_simhash, K = 1, L = 600": HASHING,
+    "sign_codes, 600 bits": HASHING,
     "the same, queries as they are": replace(HASHING, centre_queries=False),
-    "sparse_simhash, K = 1, L = 200": replace(HASHING, tables=200),
-    "sparse_simhash, K = 3, L = 50": replace(HASHING, hashes=3, tables=50),
+    "sign_codes, 200 bits": replace(HASHING, bits=200),
+    "sparse_simhash, K = 1, L = 600": SparseSimHash(hashes=1, tables=600, **TABLES),
+    "sparse_simhash, K = 3, L = 50": SparseSimHash(hashes=3, tables=50, **TABLES),
     "dwta, K = 1, L = 600": DWTA(hashes=1, tables=600, **TABLES),
     "kmeans, 64 cells, 8 probed": KMeans(cells=64, probes=8, centre=False, **TABLES),
 }
