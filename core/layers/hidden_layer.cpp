@@ -9,8 +9,6 @@
 namespace hashslide {
 namespace {
 
-std::uint64_t layer_seed(std::uint64_t seed, int number) { return mix(seed ^ static_cast<std::uint64_t>(number + 1)); }
-
 const Activations& as_dense(const Activations& in, Activations& copy) {
     if (!in.sparse) return in;
     copy.resize_dense(in.n, in.width);
@@ -37,11 +35,8 @@ HiddenLayer::HiddenLayer(const LayerConfig& config, Index width_in, const Optimi
       seed_(layer_seed(seed, number)),
       number_(number) {}
 
-// He et al. 2015: keeps the variance of ReLU layers. Also used where only a part of the inputs is active: the part that
-// is kept is the part that matters.
 void HiddenLayer::initialise() {
-    const float deviation = std::sqrt(2.0f / static_cast<float>(neurons.width()));
-    neurons.initialise(deviation, CounterRng(seed_, Stream::input_weight, 0));
+    neurons.initialise(first_deviation(neurons.width()), CounterRng(seed_, Stream::input_weight, 0));
 }
 
 void HiddenLayer::build_tables(int n_threads) {
@@ -55,7 +50,7 @@ float HiddenLayer::training_factor() const {
     return static_cast<float>(-1.0 / std::expm1(undrawn));
 }
 
-void HiddenLayer::forward(const Activations& in, Activations& out, Work& work, std::uint64_t seed, Index step,
+void HiddenLayer::forward(const Activations& in, Activations& out, LayerWork& work, std::uint64_t seed, Index step,
                           int n_threads) const {
     out.has_features = in.has_features;
     if (config_.is_dense()) {
@@ -74,7 +69,7 @@ void HiddenLayer::forward(const Activations& in, Activations& out, Work& work, s
         kernels().scale(static_cast<Index>(out.values.size()), factor, out.values.data());
 }
 
-void HiddenLayer::forward_selected(const Activations& in, Activations& out, Work& work, int n_threads) const {
+void HiddenLayer::forward_selected(const Activations& in, Activations& out, LayerWork& work, int n_threads) const {
     const Selection& chosen = work.selection;
     work.products.set(chosen.begin, chosen.ids);
     work.activations.resize(chosen.ids.size());
@@ -92,7 +87,7 @@ void HiddenLayer::forward_selected(const Activations& in, Activations& out, Work
     out.gradients.resize(out.ids.size());
 }
 
-void HiddenLayer::backward_and_update(Activations& in, bool in_gradient, Activations& out, Work& work, float rate,
+void HiddenLayer::backward_and_update(Activations& in, bool in_gradient, Activations& out, LayerWork& work, float rate,
                                       Index step, int n_threads) {
     if (!config_.is_dense()) {
         const float factor = training_factor();
@@ -114,19 +109,18 @@ void HiddenLayer::backward_and_update(Activations& in, bool in_gradient, Activat
 
 void HiddenLayer::predict(const Activations& in, Activations& out, int n_threads) const {
     out.has_features = in.has_features;
-    const SamplerKind kind = config_.selector.sampler.kind;
-    if (kind == SamplerKind::all || kind == SamplerKind::uniform || kind == SamplerKind::standout) {
+    if (config_.predicts_densely()) {
         out.resize_dense(in.n, neurons.n());
         dense_products(neurons, in.view(), out.values.data(), n_threads);
         std::vector<float> chance;
-        if (kind == SamplerKind::standout) chance = out.values;
+        if (config_.selector.sampler.kind == SamplerKind::standout) chance = out.values;
         dense_activate(config_.function(), in.has_features, out, n_threads);
         const SamplerConfig& s = config_.selector.sampler;
         for (std::size_t i = 0; i < chance.size(); ++i)
             out.values[i] /= 1.0f + std::exp(-(s.alpha * chance[i] + s.beta));
         return;
     }
-    Work work(neurons.n());
+    LayerWork work = this->work();
     selector_.select(neurons.view(), in, nullptr, CounterRng(seed_, Stream::sampler, 0), work.selection, n_threads,
                      true);
     forward_selected(in, out, work, n_threads);

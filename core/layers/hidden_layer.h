@@ -1,25 +1,11 @@
-// One hidden layer over other units: dense, or only the neurons that its selector picks for each example.
+// One hidden layer over other units, with one row of weights a neuron: dense, or only the neurons that its selector
+// picks for each example.
 #pragma once
 
-#include "layers/example_products.h"
-#include "learning/activation.h"
+#include "layers/layer.h"
 #include "learning/neurons.h"
-#include "sampling/selector.h"
-#include "sparse/activations.h"
 
 namespace hashslide {
-
-struct LayerConfig {
-    Index width = 256;
-    Activation activation = Activation::identity;
-    float length = 0.0f;      // Euclidean length of the activations of an example, of a dense layer; 0: free
-    float dropout = 0.0f;     // share of the units that a training step leaves out, of a dense layer
-    SelectorConfig selector;  // sampler all: a dense layer
-    Index winners = 0;        // active neurons of an example: the largest activations of the chosen; 0: all of them
-
-    UnitFunction function() const { return {activation, length}; }
-    bool is_dense() const { return selector.sampler.kind == SamplerKind::all; }
-};
 
 // A chosen neuron of `uniform`, which draws with replacement, counts 1 / (1 - (1 - 1/n)^budget) times and of `standout`
 // once in training, so that with all neurons, weighted by their chance to be chosen, a prediction has the same mean
@@ -36,21 +22,14 @@ public:
     // something from the start, and without tables no neuron would be active.
     void build_tables(int n_threads);
 
-    // Memory of one worker for one batch.
-    struct Work {
-        explicit Work(Index n_neurons) : products(n_neurons) {}
-        Selection selection;
-        std::vector<float> activations;  // of the selection
-        ExampleProducts products;        // of those that are not 0, after forward
-        Activations dense_in;            // of a dense layer over sparse activations
-        double multiplications = 0;
-    };
+    Index width() const { return neurons.n(); }
+    LayerWork work() const { return {neurons.n(), 0}; }
 
     // seed: of this batch's draws; the network's own, or that of a worker (worker.h).
-    void forward(const Activations& in, Activations& out, Work& work, std::uint64_t seed, Index step,
+    void forward(const Activations& in, Activations& out, LayerWork& work, std::uint64_t seed, Index step,
                  int n_threads) const;
     // out.gradients: dLoss/dout on entry. Sets in.gradients where they are wanted and updates the touched neurons.
-    void backward_and_update(Activations& in, bool in_gradient, Activations& out, Work& work, float rate, Index step,
+    void backward_and_update(Activations& in, bool in_gradient, Activations& out, LayerWork& work, float rate, Index step,
                              int n_threads);
     // The same function without dropout.
     void predict(const Activations& in, Activations& out, int n_threads) const;
@@ -62,7 +41,7 @@ public:
 
 private:
     // A neuron whose activation is 0 adds nothing to the next layer and has no gradient: it is left out of `out`.
-    void forward_selected(const Activations& in, Activations& out, Work& work, int n_threads) const;
+    void forward_selected(const Activations& in, Activations& out, LayerWork& work, int n_threads) const;
     float training_factor() const;
 
     LayerConfig config_;

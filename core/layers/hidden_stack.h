@@ -3,8 +3,10 @@
 
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include "layers/dense_over_sparse.h"
 #include "layers/hidden_layer.h"
 #include "layers/input_layer.h"
 #include "sparse/batch_features.h"
@@ -13,6 +15,8 @@ namespace hashslide {
 
 class HiddenStack {
 public:
+    using Layer = std::variant<HiddenLayer, DenseOverSparse>;
+
     // layers: at least one.
     HiddenStack(Index n_features, const std::vector<LayerConfig>& layers, float input_init,
                 const OptimizerConfig& optimizer, Precision precision, std::uint64_t seed);
@@ -23,7 +27,7 @@ public:
         explicit Work(const HiddenStack& stack);
         Activations input;
         std::vector<Activations> activations, kept;
-        std::vector<HiddenLayer::Work> layers;
+        std::vector<LayerWork> layers;
         double multiplications = 0;  // of the input layer
 
         Activations& last() { return activations.back(); }  // without dropout
@@ -45,12 +49,13 @@ public:
     // After only so many of layers(): out (n, width_after(n_layers)).
     void predict(const CsrView& x, Index first, Index n, std::size_t n_layers, float* out, int n_threads) const;
 
-    void initialise();                 // random weights
-    void build_tables(int n_threads);  // those that are not ready
+    void initialise();                   // random weights
+    void build_tables(int n_threads);    // those that are not ready
+    void rebuild_tables(int n_threads);  // all, with fresh functions
     void grow(Index n_features);
     Index width() const { return width_after(layers_.size()); }
     Index width_after(std::size_t n_layers) const {
-        if (n_layers > 0) return layers_[n_layers - 1].neurons.n();
+        if (n_layers > 0) return std::visit([](const auto& layer) { return layer.width(); }, layers_[n_layers - 1]);
         return input_ ? input_->hidden() : n_features_;
     }
 
@@ -58,8 +63,10 @@ public:
     std::string name(std::size_t i) const { return "hidden" + std::to_string(i + (input_ ? 1 : 0)); }
     InputLayer* input() { return input_.get(); }  // null where the first layer selects its neurons
     const InputLayer* input() const { return input_.get(); }
-    std::vector<HiddenLayer>& layers() { return layers_; }  // all others
-    const std::vector<HiddenLayer>& layers() const { return layers_; }
+    std::vector<Layer>& layers() { return layers_; }  // all others
+    const std::vector<Layer>& layers() const { return layers_; }
+    std::vector<std::pair<std::string, NeuronIndex*>> indexes();  // the hash tables, by the name of their layer
+    double hashing_multiplications() const;                       // of the neurons so far
 
 private:
     std::size_t n_before() const { return input_ ? 1 : 0; }  // layers before layers_[0]
@@ -73,7 +80,7 @@ private:
     Index n_features_;
     std::vector<float> dropout_;  // of each layer
     std::unique_ptr<InputLayer> input_;
-    std::vector<HiddenLayer> layers_;
+    std::vector<Layer> layers_;
 };
 
 }  // namespace hashslide

@@ -61,10 +61,10 @@ InputLayer::InputLayer(Index n_features, Index hidden, const UnitFunction& funct
       bias_optimizer(optimizer, 1, hidden),
       function_(function) {}
 
-void InputLayer::start(Index n, Activations& out) const {
-    out.resize_dense(n, hidden());
-    out.scales.resize(n);
-    out.has_features.resize(n);
+void InputLayer::start(const std::vector<char>& has_features, Activations& out) const {
+    out.resize_dense(std::ssize(has_features), hidden());
+    out.scales.resize(out.n);
+    out.has_features = has_features;
 }
 
 void InputLayer::forward_row(std::span<const Id> ids, std::span<const float> values, Index row,
@@ -72,14 +72,13 @@ void InputLayer::forward_row(std::span<const Id> ids, std::span<const float> val
     float* h = out.values.data() + row * hidden();
     std::copy_n(bias.data(), hidden(), h);
     weight.view().add_all(std::ssize(ids), ids.data(), values.data(), h);
-    const bool has_features = std::ranges::any_of(values, [](float v) { return v != 0; });
-    out.has_features[row] = has_features;
-    out.scales[row] = function_.forward(hidden(), has_features, h);
+    out.scales[row] = function_.forward(hidden(), out.has_features[row], h);
 }
 
-void InputLayer::forward(BatchFeatures& batch, Activations& out, int n_threads) const {
+void InputLayer::forward(BatchFeatures& batch, const std::vector<char>& has_features, Activations& out,
+                         int n_threads) const {
     constexpr Index rows = 16;
-    start(batch.n_examples(), out);
+    start(has_features, out);
     const Index pieces = (out.n + rows - 1) / rows;
     parallel_for(n_threads, 0, 1 + pieces, 1, [&](Index piece, Index) {
         if (piece == 0) return batch.group_by_feature();  // which cannot be shared
@@ -88,23 +87,31 @@ void InputLayer::forward(BatchFeatures& batch, Activations& out, int n_threads) 
     });
 }
 
-void InputLayer::predict(const CsrView& x, Index first, Index n, Activations& out, int n_threads) const {
-    start(n, out);
-    parallel_for(n_threads, 0, n, 16, [&](Index a, Index b) {
-        for (Index i = a; i < b; ++i) forward_row(x.ids(first + i), x.values(first + i), i, out);
+void InputLayer::predict(const Vectors& in, const std::vector<char>& has_features, Activations& out,
+                         int n_threads) const {
+    start(has_features, out);
+    parallel_for(n_threads, 0, in.n, 16, [&](Index first, Index last) {
+        for (Index b = first; b < last; ++b) {
+            const auto n = static_cast<std::size_t>(in.size(b));
+            forward_row({in.ids + in.begin[b], n}, {in.values + in.begin[b], n}, b, out);
+        }
     });
 }
 
-void InputLayer::backward(const BatchFeatures& batch, Activations& out, float rate, Index step, int n_threads) {
-    const Kernels& k = kernels();
-    float* gradient = out.gradients.data();
+void InputLayer::backward(Activations& out, int n_threads) const {
+    parallel_for(n_threads, 0, out.n, 16, [&](Index first, Index last) {
+        for (Index b = first; b < last; ++b)
+            function_.backward(hidden(), out.scales[b], out.values.data() + b * hidden(),
+                               out.gradients.data() + b * hidden());
+    });
+}
+
+void InputLayer::update(const BatchFeatures& batch, const Activations& out, float rate, Index step, int n_threads) {
     std::vector<float> bias_gradient(hidden(), 0.0f);
-    for (Index b = 0; b < batch.n_examples(); ++b) {
-        function_.backward(hidden(), out.scales[b], out.values.data() + b * hidden(), gradient + b * hidden());
-        k.axpy(hidden(), 1.0f, gradient + b * hidden(), bias_gradient.data());
-    }
+    for (Index b = 0; b < out.n; ++b)
+        kernels().axpy(hidden(), 1.0f, out.gradients.data() + b * hidden(), bias_gradient.data());
     bias_optimizer.update(0, rate, step, bias_gradient.data(), bias.data());
-    update(batch, gradient, rate, step, n_threads);
+    InputRows::update(batch, out.gradients.data(), rate, step, n_threads);
 }
 
 }  // namespace hashslide

@@ -1,4 +1,4 @@
-// Sparse input to hidden layer: h = s activation(x W + b) (UnitFunction).
+// A dense layer over sparse input, features or active units: h = s activation(x W + b) (UnitFunction).
 #pragma once
 
 #include <vector>
@@ -8,7 +8,6 @@
 #include "learning/optimizer.h"
 #include "sparse/activations.h"
 #include "sparse/batch_features.h"
-#include "sparse/csr.h"
 #include "weights/weights.h"
 
 namespace hashslide {
@@ -46,19 +45,21 @@ public:
     InputLayer(Index n_features, Index hidden, const UnitFunction& function, float init_scale,
                const OptimizerConfig& optimizer, Precision precision, std::uint64_t seed);
 
-    // Meanwhile the batch is grouped by feature, for backward.
-    void forward(BatchFeatures& batch, Activations& out, int n_threads) const;
-    // Rows first .. first + n of x, without dropout.
-    void predict(const CsrView& x, Index first, Index n, Activations& out, int n_threads) const;
+    // has_features: of each example, below all layers. Meanwhile the batch is grouped by feature, for update.
+    void forward(BatchFeatures& batch, const std::vector<char>& has_features, Activations& out, int n_threads) const;
+    // The same for sparse vectors.
+    void predict(const Vectors& in, const std::vector<char>& has_features, Activations& out, int n_threads) const;
 
-    // out: of forward. out.gradients: dLoss/dh on entry, overwritten.
-    void backward(const BatchFeatures& batch, Activations& out, float rate, Index step, int n_threads);
+    // out: of forward. out.gradients: dLoss/dh becomes dLoss/dz.
+    void backward(Activations& out, int n_threads) const;
+    // After backward.
+    void update(const BatchFeatures& batch, const Activations& out, float rate, Index step, int n_threads);
 
     Array<float> bias;  // (hidden,)
     Optimizer bias_optimizer;
 
 private:
-    void start(Index n, Activations& out) const;
+    void start(const std::vector<char>& has_features, Activations& out) const;
     void forward_row(std::span<const Id> ids, std::span<const float> values, Index row, Activations& out) const;
 
     UnitFunction function_;

@@ -42,6 +42,19 @@ void visit_neurons(StateVisitor& visitor, const std::string& name, Neurons& neur
 
 namespace {
 
+void visit_inputs(StateVisitor& visitor, const std::string& name, InputLayer& layer) {
+    visit_layer(visitor, name, layer.weight, layer.bias, layer.weight_optimizer, layer.bias_optimizer,
+                layer.n_features(), layer.hidden());
+}
+
+void visit_hidden(StateVisitor& visitor, const std::string& name, HiddenLayer& layer) {
+    visit_neurons(visitor, name, layer.neurons);
+}
+
+void visit_hidden(StateVisitor& visitor, const std::string& name, DenseOverSparse& layer) {
+    visit_inputs(visitor, name, layer.rows);
+}
+
 void visit_ranker(StateVisitor& visitor, Ranker& ranker, const NetworkConfig& config) {
     if (!visitor.enter("ranker.begin", ranker.enabled())) return;
     LabelWeights& weights = ranker.weights;
@@ -132,11 +145,10 @@ void check(const ArrayInfo& info, const T* values, Index n) {
 }  // namespace
 
 void Network::visit_state(StateVisitor& visitor) {
-    if (InputLayer* input = model_.hidden.input())
-        visit_layer(visitor, "input", input->weight, input->bias, input->weight_optimizer, input->bias_optimizer,
-                    config_.n_features, input->hidden());
-    for (std::size_t i = 0; i < model_.hidden.layers().size(); ++i)
-        visit_neurons(visitor, model_.hidden.name(i), model_.hidden.layers()[i].neurons);
+    HiddenStack& hidden = model_.hidden;
+    if (InputLayer* input = hidden.input()) visit_inputs(visitor, "input", *input);
+    for (std::size_t i = 0; i < hidden.layers().size(); ++i)
+        std::visit([&](auto& layer) { visit_hidden(visitor, hidden.name(i), layer); }, hidden.layers()[i]);
     visit_neurons(visitor, "output", model_.output);
     visit_ranker(visitor, model_.ranker, config_);
 

@@ -113,15 +113,13 @@ StageSeconds Network::stage_seconds() const {
 double Network::multiplications() const {
     double sum = past_multiplications_;
     for (const auto& worker : workers_) sum += worker->multiplications();
-    for (const HiddenLayer& layer : model_.hidden.layers())
-        if (const NeuronIndex* index = layer.selector().index()) sum += index->multiplications();
+    sum += model_.hidden.hashing_multiplications();
     return selector_.index() ? sum + selector_.index()->multiplications() : sum;
 }
 
 void Network::rebuild_tables(int n_threads) {
     const FlushDenormals flush;
-    for (HiddenLayer& layer : model_.hidden.layers())
-        if (NeuronIndex* index = layer.selector().index()) index->build(layer.neurons.view(), n_threads);
+    model_.hidden.rebuild_tables(n_threads);
     if (NeuronIndex* index = selector_.index()) index->build(model_.output.view(), n_threads);
 }
 
@@ -396,10 +394,7 @@ void Network::dismiss_workers() {
 }
 
 std::vector<std::pair<std::string, NeuronIndex*>> Network::indexes() {
-    std::vector<std::pair<std::string, NeuronIndex*>> all;
-    for (std::size_t i = 0; i < model_.hidden.layers().size(); ++i)
-        if (NeuronIndex* index = model_.hidden.layers()[i].selector().index())
-            all.emplace_back(model_.hidden.name(i), index);
+    auto all = model_.hidden.indexes();
     if (selector_.index()) all.emplace_back("output", selector_.index());
     return all;
 }

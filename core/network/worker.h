@@ -5,9 +5,9 @@
 #include <span>
 #include <vector>
 
-#include "layers/example_products.h"
 #include "layers/model.h"
 #include "network/network_config.h"
+#include "output/example_products.h"
 #include "sampling/active_set.h"
 #include "sampling/example_sets.h"
 #include "sampling/selector.h"

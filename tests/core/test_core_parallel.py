@@ -11,7 +11,7 @@ import pytest
 
 import hashslide
 from hashslide import _core
-from hashslide.settings import Dense, Negatives, NetworkConfig
+from hashslide.settings import Dense, Hashed, Negatives, NetworkConfig
 
 
 def problem(n=600, d=200, n_labels=900, seed=0):
@@ -41,7 +41,12 @@ def trained(n_threads, activation="identity", n_labels=900, **settings):
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"loss": "softmax", "activation": "relu"}, {"optimizer": "adam", "activation": "tanh"}],
+    [
+        {},
+        {"loss": "softmax", "activation": "relu"},
+        {"optimizer": "adam", "activation": "tanh"},
+        {"hidden": (Dense(16, "tanh"), Hashed(900, 60), Dense(24, "tanh", dropout=0.1))},
+    ],
 )
 def test_models_are_identical_by_bits_for_any_number_of_threads(settings):
     reference, x, losses = trained(1, **settings)

@@ -17,6 +17,7 @@ from hashslide.settings import (
     Hashed,
     Layer,
     NetworkConfig,
+    Standout,
     Uniform,
     WinnerTakeAll,
 )
@@ -83,11 +84,16 @@ def loss_of(parameters, x, t, config, shift, row_weight, label_weight):
 
 
 def masked_loss(parameters, x, t, config, masks):
-    """The loss of several layers, given which units of each are active: masks hold 0 or what they count."""
-    h, is_input = x, config.hidden[0].is_dense
+    """The loss of several layers, given which units of each are active: masks hold 0 or what they count.
+
+    A dense layer over features or over a layer that selects its neurons has one row of weights an input.
+    """
+    h, below = x, "features"
     for i, (layer, mask) in enumerate(zip(config.hidden, masks[:-1], strict=True)):
         w, b = parameters[2 * i], parameters[2 * i + 1]
-        h = ACTIVATIONS[layer.activation](h @ (w if i == 0 and is_input else w.T) + b) * mask
+        by_input = layer.is_dense and not isinstance(below, None | Uniform | Standout)
+        h = ACTIVATIONS[layer.activation](h @ (w if by_input else w.T) + b) * mask
+        below = layer.sampler
     w, b = parameters[-2:]
     z, active = h @ w.T + b, masks[-1] > 0
     if config.loss == "bce":
@@ -160,6 +166,14 @@ LAYERS = {
         Hashed(10, 5, "tanh", hash=hidden_tables(tables=4, hashes=2)),
     ),
     "hashed, dense": (Hashed(12, 6, hash=hidden_tables(tables=4, hashes=2)), Dense(6, "tanh")),
+    "dense between hashed": (
+        Dense(5, "tanh"),
+        Hashed(12, 6, hash=hidden_tables(tables=4, hashes=2)),
+        Dense(6, "tanh"),
+        Hashed(10, 5, "tanh", hash=hidden_tables(tables=4, hashes=2)),
+    ),
+    "winner take all, dense": (WinnerTakeAll(9, 4, "tanh"), Dense(6)),
+    "dense after dropout": (Dropout(8, 5), Dense(6, "tanh"), AdaptiveDropout(7, 0.5), Dense(5, "tanh")),
 }
 
 

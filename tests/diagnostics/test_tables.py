@@ -119,7 +119,7 @@ def test_queries_are_the_activations_of_predictions(network, queries):
     found = tables.queries_of(network, queries)
     assert set(found) == {"hidden1", "hidden2", "hidden3", "output"}
     state = network.state()
-    last = np.tanh(found["hidden3"] @ to_float32(state["hidden3.weight"]).T + state["hidden3.bias"])
+    last = np.tanh(found["hidden3"] @ to_float32(state["hidden3.weight"]) + state["hidden3.bias"])
     np.testing.assert_allclose(last, network.hidden(queries), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(found["output"], network.hidden(queries))
 

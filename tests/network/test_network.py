@@ -375,7 +375,7 @@ def test_activations_between_the_layers(data, first):
     state, x = network.state(), data[0]
     third, last = network.hidden(x, layers=2), network.hidden(x)
     assert third.shape == (50, 12) and ((third != 0).sum(axis=1) <= 6).all()
-    logits = third @ state["hidden2.weight"].T + state["hidden2.bias"]
+    logits = third @ state["hidden2.weight"] + state["hidden2.bias"]
     np.testing.assert_allclose(np.tanh(logits), last, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(network.hidden(x, 2, layers=3), last)
     if first.is_dense:

@@ -106,7 +106,10 @@ def test_products_are_exact_where_the_numbers_have_few_bits(width, batch):
     assert losses[0] == pytest.approx(losses[1], rel=1e-6) and losses[0] > 0
 
 
-@pytest.mark.parametrize("settings", [{}, {"hidden": 256, "loss": "softmax"}, CASES["hashed second"][0]])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"hidden": 256, "loss": "softmax"}, CASES["hashed first"][0], CASES["hashed second"][0]],
+)
 def test_the_number_of_threads_changes_no_bit(settings):
     results = []
     for threads in (1, 2, 3):

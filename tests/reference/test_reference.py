@@ -231,6 +231,10 @@ NETS = {
     "winners of the chosen": {"hidden": (9, Hashed(40, 20, winners=7), Hashed(30, 15, "tanh", winners=6))},
     "winners of all": {"hidden": (9, Layer(20, "relu", sampler=Exact(budget=9), winners=4))},
     "hashed, hashed, dense": {"hidden": (HASHED, HASHED, Layer(10, "tanh"))},
+    "hashed, dense, hashed, dense": {
+        "hidden": (9, HASHED, Dense(14, "tanh", dropout=0.3), HASHED, Dense(8, "tanh"))
+    },
+    "dropout, dense": {"hidden": (9, Dropout(14, 6), AdaptiveDropout(20, 0.8, -0.5), Dense(8, "tanh"))},
     **{name: {"hidden": (8, Layer(30, "tanh", **SELECTIONS[name]))} for name in LOOKING_UP},
     "sign codes": {"hidden": (9, Hashed(30, 8, hash=SignCodes(bits=100, **SCHEDULE), winners=5))},
     "sign codes first": {"hidden": Hashed(30, 8, hash=SignCodes(bits=64, **SCHEDULE))},
@@ -278,7 +282,10 @@ def test_no_layer_scales_an_example_without_features(first, data):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("name", ["hashed first", "hashed, hashed, dense", "dropout", "dense, dense"])
+@pytest.mark.parametrize(
+    "name",
+    ["hashed first", "hashed, hashed, dense", "hashed, dense, hashed, dense", "dropout", "dense, dense"],
+)
 def test_optimizers_of_several_layers(name, optimizer, data):
     settings = {"active": "per_example", **SELECTIONS["vanilla dwta"], "uniform": 0}
     networks = random_outputs(pair(**settings, **NETS[name], **OPTIMIZERS[optimizer]))
@@ -319,6 +326,7 @@ GOING_ON = {
         "hash": DWTA(tables=8, hashes=2, bin_size=4, norm_ranges=2, **SCHEDULE),
     },
     "hashed": {"hidden": (9, HASHED), **SELECTIONS["top simhash"], "optimizer": "adam"},
+    "dense after hashed": {"hidden": (9, HASHED, Dense(6, "tanh"), Dense(5, "tanh", dropout=0.2))},
 }
 
 
@@ -355,7 +363,10 @@ def test_a_restored_network_goes_on_where_it_was(kind, settings, saved_after, da
         np.testing.assert_array_equal(array, twin.state()[name], err_msg=name)
 
 
-@pytest.mark.parametrize("name", ["hashed after dense", "hashed first", "winner take all", "norm ranges"])
+@pytest.mark.parametrize(
+    "name",
+    ["hashed after dense", "hashed first", "hashed, hashed, dense", "winner take all", "norm ranges"],
+)
 def test_a_prediction_does_not_depend_on_the_other_rows(name, data):
     network, specification = pair(**NETS[name])
     n_layers = len(specification.layers)

@@ -175,32 +175,38 @@ class Dropout:
 
 
 class InputLayer(Parameters):
-    """The first layer, dense, one row of W a feature: only the rows of features that occur are touched."""
+    """A dense layer over sparse input, one row of W an input: only the rows of active inputs are touched.
 
-    def __init__(self, config: NetworkConfig):
-        layer = config.hidden[0]
-        self.config, self.function, self.dropout = config, UnitFunction(layer), Dropout(config, layer, 0)
-        weight = first_weights(config.input_init, config.seed, 0, config.n_features, layer.width)
-        bias, rounding = np.zeros((1, layer.width), np.float32), RandomRounding(config.seed, "input_rounding")
+    The first layer over features, or one over a layer that selects its neurons.
+    """
+
+    def __init__(
+        self, config: NetworkConfig, layer: Layer, width: int, number: int, deviation: float, seed: int
+    ):
+        self.function, self.dropout = UnitFunction(layer), Dropout(config, layer, number)
+        self.deviation, self.seed = deviation, seed
+        weight = first_weights(deviation, seed, 0, width, layer.width)
+        bias, rounding = np.zeros((1, layer.width), np.float32), RandomRounding(seed, "input_rounding")
         super().__init__(config, weight, bias, rounding)
 
     def forward(self, x: Activations, step: int) -> Activations:
         """In training and in predictions."""
         self.x = x
-        return Activations.dense(
-            self.function.forward(x.values @ self.weight + self.bias, x.has_features), x.has_features
-        )
+        h = self.function.forward(x.values @ self.weight + self.bias, x.has_features)
+        return Activations.dense(h, x.has_features)
 
     def predict(self, x: Activations) -> Activations:
         """The same function."""
         return self.forward(x, 0)
 
-    def backward_and_update(self, gradient: NDArray[Any], rate: float, step: int) -> None:
-        """gradient: dLoss/dh."""
+    def backward_and_update(self, gradient: NDArray[Any], rate: float, step: int) -> NDArray[np.float32]:
+        """gradient: dLoss/dh. Returns dLoss/dx."""
         dz = self.function.backward(gradient)
+        gradient_in = dz @ self.weight.T
         touched = np.flatnonzero(self.x.active.any(axis=0))
         self.bias_optimizer.update(self.bias, np.array([0]), dz.sum(axis=0)[None, :], rate, step)
         self.weight_optimizer.update(self.weight, touched, self.x.values[:, touched].T @ dz, rate, step)
+        return gradient_in
 
     def build_tables(self) -> None:
         """There are none."""
@@ -210,8 +216,8 @@ class InputLayer(Parameters):
 
     def grow(self, n_features: int) -> None:
         """New features have random weights."""
-        c, (old, width) = self.config, self.weight.shape
-        new = first_weights(c.input_init, c.seed, old, n_features, width)
+        old, width = self.weight.shape
+        new = first_weights(self.deviation, self.seed, old, n_features, width)
         self.weight = np.concatenate([self.weight, nearest(new) if self.is_half else new])
         self.weight_optimizer.grow(n_features)
 
@@ -292,11 +298,11 @@ class Neurons(Parameters):
 
 
 class HiddenLayer(Neurons):
-    """A layer after the first, or a first one that chooses its neurons; dense or with a sampler."""
+    """A layer that chooses its neurons, or a dense one over dense input or over dropout."""
 
-    def __init__(self, config: NetworkConfig, layer: Layer, width: int, number: int):
-        seed = int(mix(np.uint64(config.seed ^ (number + 1))))
-        deviation = np.sqrt(2 / width)  # He et al. 2015
+    def __init__(
+        self, config: NetworkConfig, layer: Layer, width: int, number: int, deviation: float, seed: int
+    ):
         weight = first_weights(deviation, seed, 0, layer.width, width)
         super().__init__(config, weight, Selector(layer.sampler, layer.hash, layer.width, width, seed), seed)
         self.activation, self.sampler, self.winners = layer.activation, layer.sampler, layer.winners
@@ -374,9 +380,13 @@ class HiddenLayer(Neurons):
 def make_layers(config: NetworkConfig) -> list[InputLayer | HiddenLayer]:
     """All hidden layers, from the input on."""
     layers: list[InputLayer | HiddenLayer] = []
-    width = config.n_features
+    width, is_sparse = config.n_features, True  # of what is below, also in predictions
     for number, layer in enumerate(config.hidden):
-        is_input = number == 0 and layer.is_dense
-        layers.append(InputLayer(config) if is_input else HiddenLayer(config, layer, width, number))
-        width = layer.width
+        seed = int(mix(np.uint64(config.seed ^ (number + 1))))
+        deviation = np.sqrt(2 / width)  # He et al. 2015
+        if number == 0 and layer.is_dense:
+            seed, deviation = config.seed, config.input_init
+        kind = InputLayer if layer.is_dense and is_sparse else HiddenLayer
+        layers.append(kind(config, layer, width, number, deviation, seed))
+        width, is_sparse = layer.width, not isinstance(layer.sampler, None | Uniform | Standout)
     return layers

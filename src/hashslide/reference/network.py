@@ -106,8 +106,7 @@ class Network:
         gradient = rounded(dz) @ self.output.weight
         self.output.update(a, dz, sets.touched, False, rate, self.step, rounded)
         for layer, mask in zip(reversed(self.layers), reversed(masks), strict=True):
-            below = layer.backward_and_update(gradient * mask, rate, self.step)
-            gradient = gradient if below is None else below  # None: nothing is below the input layer
+            gradient = layer.backward_and_update(gradient * mask, rate, self.step)
         parts = [*self.layers, self.output]
         for part, inputs in zip(parts, flow, strict=True):
             part.rehash(inputs.values, self.step)
@@ -281,7 +280,8 @@ class Network:
     def _parts(self) -> dict[str, Parameters]:
         """All layers by the names of their arrays."""
         names = [
-            f"hidden{i}" if isinstance(layer, Neurons) else "input" for i, layer in enumerate(self.layers)
+            "input" if i == 0 and layer.is_dense else f"hidden{i}"
+            for i, layer in enumerate(self.config.hidden)
         ]
         return {**dict(zip(names, self.layers, strict=True)), "output": self.output}
 

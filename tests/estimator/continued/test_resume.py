@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from estimator_helpers import assert_equal_models
 
-from hashslide import SGD, Linear, SlideClassifier
+from hashslide import SGD, Dense, Hashed, Linear, SlideClassifier
 from hashslide.callbacks import Callback, Checkpoint, EarlyStopping
 from hashslide.callbacks.checkpoint import checkpoint_files, checkpoint_name
 from hashslide.data import Pack
@@ -14,6 +14,10 @@ SETTINGS = {
     "default": {},
     "momentum": {"optimizer": SGD(momentum=0.9), "schedule": Linear(warmup=0.2)},
     "hashed": {"hash": "simhash", "active": "per_example", "optimizer": "adam"},
+    "dense over hashed": {
+        "hidden": [Dense(16), Hashed(200, 40), Dense(12, dropout=0.2)],
+        "optimizer": "adam",
+    },
     "label weights": {"label_weight": "propensity", "approximate": True},
 }
 

@@ -1,4 +1,4 @@
-#include "layers/example_products.h"
+#include "output/example_products.h"
 
 #include <algorithm>
 #include <limits>
