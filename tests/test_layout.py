@@ -31,6 +31,8 @@ CORE = (
     "layers",
     "ranking",
     "inference",
+    "estimate",
+    "linear",
     "head",
     "network",
     "distributed",

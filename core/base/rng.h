@@ -26,7 +26,9 @@ enum class Stream : std::uint64_t {
     ranker_rounding,
     kept_examples,
     replay,
-    wire
+    wire,
+    estimate,
+    examples
 };
 
 // Finaliser of SplitMix64 (Steele, Lea & Flood 2014): a bijection in which every input bit reaches every output bit.

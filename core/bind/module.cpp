@@ -20,8 +20,10 @@ using namespace nb::literals;
 
 void bind_data(nb::module_& m);
 void bind_distributed(nb::module_& m);
+void bind_estimate(nb::module_& m);
 void bind_hash_families(nb::module_& m);
 void bind_head(nb::module_& m);
+void bind_linear_sgd(nb::module_& m);
 void bind_network(nb::module_& m);
 void bind_neuron_index(nb::module_& m);
 void bind_rows(nb::module_& m);
@@ -121,5 +123,7 @@ NB_MODULE(_core, m) {
     bind_settings(m);
     bind_network(m);
     bind_distributed(m);
+    bind_estimate(m);
+    bind_linear_sgd(m);
     bind_text(m);
 }

@@ -94,6 +94,12 @@ float sum_of_squares(Index n, const float* x) {
     return s;
 }
 
+float squared_distance(Index n, const float* x, const float* y) {
+    float s = 0;
+    for (Index i = 0; i < n; ++i) s += (x[i] - y[i]) * (x[i] - y[i]);
+    return s;
+}
+
 float maximum(Index n, const float* x) {
     float m = x[0];
     for (Index i = 1; i < n; ++i) m = x[i] > m ? x[i] : m;
@@ -401,6 +407,7 @@ const Kernels HASHSLIDE_JOIN(kernels_, HASHSLIDE_ISA) = {HASHSLIDE_TEXT(HASHSLID
                                                          HASHSLIDE_ISA::products_int8,
                                                          HASHSLIDE_ISA::at_least,
                                                          sum_of_squares,
+                                                         squared_distance,
                                                          maximum,
                                                          scale,
                                                          tanh_all,

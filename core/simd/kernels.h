@@ -55,6 +55,7 @@ struct Kernels {
     Index (*at_least)(Index n_panels, const std::int32_t* products, const PanelBounds* panels, const QueryBounds& query,
                       float threshold, Id* places, float* upper);
     float (*sum_of_squares)(Index n, const float* x);  // sum of x^2
+    float (*squared_distance)(Index n, const float* x, const float* y);
     float (*maximum)(Index n, const float* x);         // of n >= 1 values
     void (*scale)(Index n, float a, float* x);         // x *= a
     void (*tanh)(Index n, float* x);                   // x = tanh(x)

@@ -23,6 +23,7 @@ MODULES = (
     "hashslide.distributed",
     "hashslide.training",
     "hashslide.tuning",
+    "hashslide.estimate",
     "hashslide.model_file",
     "hashslide.csr",
     "hashslide.errors",

@@ -3,6 +3,7 @@ from . import csr as csr
 from . import data as data
 from . import diagnostics as diagnostics
 from . import errors as errors
+from . import estimate as estimate
 from . import metrics as metrics
 from . import model_file as model_file
 from . import network as network

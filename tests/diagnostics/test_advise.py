@@ -58,6 +58,9 @@ def test_active_sets_are_what_they_are_called(advice):
     oracle = next(run for run in advice.runs if run.kind == "oracle")
     assert oracle.budget == round(0.01 * n)
     assert oracle.active > default
+    together, alone = (run for run in advice.runs if run.kind == "hash")
+    assert alone.name == f"{together.name}, per example" and alone.settings["active"] == "per_example"
+    assert default < alone.active <= default + together.budget + 1 and default < together.active
     shares = [run for run in advice.runs if run.kind == "share"]
     assert [run.active for run in shares] == sorted(run.active for run in shares)
     assert shares[-1].active == n

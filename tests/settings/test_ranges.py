@@ -170,7 +170,7 @@ FLAG, BELOW_ONE = "are True and False", "is a number in [0, 1)"
 POSITIVE, NOT_NEGATIVE = "is a number in (0, inf)", "is a number in [0, inf)"
 FINITE = "is a number in (-inf, inf)"
 RANGES = {
-    **dict.fromkeys(("tables", "hashes", "norm_ranges"), "is an integer from 1 to 10000"),
+    **dict.fromkeys(("tables", "hashes", "norm_ranges", "bits"), "is an integer from 1 to 10000"),
     **dict.fromkeys(("probes", "rehash_first", "rehash_every", "top", "min_count", "width"), COUNT),
     **dict.fromkeys(("n_features", "n_labels"), COUNT),
     **dict.fromkeys(("bucket_size", "cells", "winners"), SIZE),

@@ -19,9 +19,9 @@ def npm(name: str, version: str, folder: Path) -> Path:
 
 
 def pypi(name: str, version: str, folder: Path) -> Path:
-    """Return the wheel of a PyPI package, without what it depends on, fetched unless it lies in `folder`."""
+    """Return the wheel of a PyPI package or its source, fetched unless it lies in `folder`."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", f"{name}=={version}"]
-    return _fetched(folder, f"{name.replace('-', '_')}-{version}-*.whl", command)
+    return _fetched(folder, f"{name.replace('-', '_')}-{version}[-.]*", command)
 
 
 def unpacked(package: Path, target: Path) -> Path:

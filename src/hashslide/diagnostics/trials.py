@@ -281,12 +281,13 @@ def variants(trials: Trials, shares: tuple[float, ...], families: tuple[Any, ...
         settings = {"sampler": Exact(budget=b)}
         result.append(Variant(f"+ exact top {b:,}", "oracle", settings, None, b, b / n))
     hashed = [_hashed(family, b, n) for b in budgets for family in families]
+    own = [_hashed_alone(trials, family, budgets[0]) for family in families if budgets]
     every = {"negatives": Negatives(uniform=0, popular=n)}
     whole = Variant("all labels", "full", every, None, None, 1.0)
     sizes = {max(1, round(share * n)): share for share in CURVE}  # few labels: of equal sizes the last
     curve = [_alone(trials, share) for share in sizes.values()]
     many = len(families)
-    return [*result, *hashed[:many], *curve[:SHORT_CURVE], whole, *hashed[many:], *curve[SHORT_CURVE:]]
+    return [*result, *hashed[:many], *own, *curve[:SHORT_CURVE], whole, *hashed[many:], *curve[SHORT_CURVE:]]
 
 
 def _hashed(family: Any, budget: int, n_labels: int) -> Variant:
@@ -294,13 +295,26 @@ def _hashed(family: Any, budget: int, n_labels: int) -> Variant:
     return Variant(f"+ {family} top {budget:,}", "hash", settings, str(family), budget, budget / n_labels)
 
 
+def _hashed_alone(trials: Trials, family: Any, budget: int) -> Variant:
+    """Return the training in which what an example finds is a negative for it alone."""
+    hashed = _hashed(family, budget, trials.n_labels)
+    given = {"negatives": trials.settings_of({}).negatives} | _per_example(trials)
+    return replace(hashed, name=f"{hashed.name}, per example", settings=hashed.settings | given)
+
+
+def _per_example(trials: Trials) -> dict[str, Any]:
+    """Return the settings of sets of single examples that keep all else as it is by default."""
+    default = trials.settings_of({})
+    return {"active": "per_example", "loss": default.loss, "hidden": default.hidden}
+
+
 def _alone(trials: Trials, share: float) -> Variant:
     """Return the training with the top share of the labels as each example's only negatives."""
-    n, default = trials.n_labels, trials.settings_of({})
+    n = trials.n_labels
     budget = max(1, round(share * n))
     settings: dict[str, Any] = {"ranker": False, "negatives": Negatives(uniform=0, popular=n)}
     if share < 1:
-        settings |= {"loss": default.loss, "hidden": default.hidden, "active": "per_example"}
+        settings |= _per_example(trials)
         settings |= {"negatives": Negatives(uniform=0, in_batch=False), "sampler": Exact(budget=budget)}
     return Variant(f"only top {share:.1%}", "share", settings, None, budget, budget / n)
 

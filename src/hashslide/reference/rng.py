@@ -29,6 +29,9 @@ STREAMS = {
     "ranker_rounding": 13,
     "kept_examples": 14,
     "replay": 15,
+    "wire": 16,
+    "estimate": 17,
+    "examples": 18,
 }
 
 

@@ -273,7 +273,7 @@ class SignCodes(HashFamily):
         The fields of `HashFamily`.
     """
 
-    bits: Annotated[int, Integer(1, 2**14)] = 512
+    bits: Parts = 512
 
     name: ClassVar[str] = "sign_codes"
     gains_by_centring: ClassVar[bool] = True

@@ -1,0 +1,1 @@
+"""Does hashing pay? Samplers with probabilities, hidden layers, rebuilds."""
