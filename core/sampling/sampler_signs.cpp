@@ -92,8 +92,9 @@ void sample_signs(const SampleTask& task, Index min_count, Selection& out) {
     const Index groups = (task.n() + queries_at_once - 1) / queries_at_once, blocks = codes.n_blocks();
     const Index wanted = groups >= task.n_threads ? 1 : task.n_threads;
     const Index parts = std::clamp<Index>(blocks / least_part, 1, wanted), per_part = (blocks + parts - 1) / parts;
+    const Index farthest = std::max<Index>(codes.bits() - min_count, -1);  // no code has more equal bits than bits
     std::vector<Nearest> nearest;
-    for (Index i = 0; i < parts * task.n(); ++i) nearest.emplace_back(task.limit(i % task.n()), codes.bits() - min_count);
+    for (Index i = 0; i < parts * task.n(); ++i) nearest.emplace_back(task.limit(i % task.n()), farthest);
     parallel_for(task.n_threads, 0, parts * groups, 1, [&](Index piece, Index) {
         const Index part = piece / groups, first = piece % groups * queries_at_once, n = std::min(queries_at_once, task.n() - first);
         scan(codes, part * per_part, std::min(blocks, (part + 1) * per_part), queries.data() + first * codes.words(),

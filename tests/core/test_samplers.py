@@ -377,6 +377,19 @@ def test_sign_codes_choose_as_tables_of_one_bit(kind, budget, bits, centred):
     assert all(7 not in ids for ids in expected) and any(expected)
 
 
+@pytest.mark.parametrize("min_count", [40, 41, 42, 43, 10_000])
+def test_no_code_has_more_equal_bits_than_bits(min_count):
+    weight, bias, queries = layer()
+    index = make_index(weight, bias, family="sign_codes", tables=40, hashes=1)
+    queries = np.concatenate([queries, weight[:1]])  # the twin of a neuron
+    twin = make_index(weight, bias, family="fast_simhash", tables=40, hashes=1)
+    lists = [
+        as_lists(*_core.sample("threshold", weight, bias, queries, i, budget=0, min_count=min_count))
+        for i in (twin, index)
+    ]
+    assert lists[0] == lists[1] and (0 in lists[0][-1]) == (min_count == 40)
+
+
 def test_a_scan_of_many_codes_is_shared_and_cut_without_a_difference():
     """More neurons than one thread scans alone and than are kept before a cut, with many ties."""
     weight, bias, queries = layer(n=140_000, width=6, n_queries=3)
