@@ -12,6 +12,7 @@ namespace {
 
 constexpr Index blocks_at_once = 256;   // blocks of neurons whose codes stay in a cache for the queries of a group
 constexpr Index queries_at_once = 16;   // queries
+constexpr Index queries_abreast = 4;    // of these, whose distances stay in the nearest cache
 constexpr Index least_part = 1 << 13;  // blocks that are worth a thread of their own, where there are few queries
 
 // Of the neurons that one query has met so far, those nearest to it, in the order of their ids. O(1) for each neuron
@@ -68,17 +69,21 @@ private:
 // Offers the neurons of some blocks to some queries.
 void scan(const SignCodes& codes, Index first_block, Index last_block, const std::uint64_t* queries,
           std::span<Nearest> nearest) {
-    std::uint16_t distances[blocks_at_once * code_lanes];
+    std::uint16_t distances[queries_abreast * blocks_at_once * code_lanes];
     Id ids[blocks_at_once * code_lanes];
+    const Index n_queries = std::ssize(nearest);
     for (Index block = first_block; block < last_block; block += blocks_at_once) {
-        const Index n = std::min(blocks_at_once, last_block - block);
+        const Index n_blocks = std::min(blocks_at_once, last_block - block), n = n_blocks * code_lanes;
         const Id first = static_cast<Id>(block * code_lanes);
-        for (std::size_t q = 0; q < nearest.size(); ++q) {
-            if (nearest[q].farthest() < 0) continue;
-            codes.distances(queries + static_cast<Index>(q) * codes.words(), block, n, distances);
-            const Index found = kernels().at_most(n * code_lanes, distances,
-                                                  static_cast<std::uint16_t>(nearest[q].farthest()), first, ids);
-            nearest[q].offer({ids, static_cast<std::size_t>(found)}, distances, first);
+        for (Index begin = 0; begin < n_queries; begin += queries_abreast) {
+            const Index end = std::min(begin + queries_abreast, n_queries);
+            codes.distances(queries + begin * codes.words(), end - begin, block, n_blocks, distances);
+            for (Index q = begin; q < end; ++q) {
+                if (nearest[q].farthest() < 0) continue;
+                const std::uint16_t* own = distances + (q - begin) * n;
+                const Index found = kernels().at_most(n, own, static_cast<std::uint16_t>(nearest[q].farthest()), first, ids);
+                nearest[q].offer({ids, static_cast<std::size_t>(found)}, own, first);
+            }
         }
     }
 }
