@@ -24,7 +24,9 @@ public:
     // At this distance a neuron may still belong to the nearest; below 0: none may.
     Index farthest() const { return farthest_; }
     void offer(std::span<const Id> ids, const std::uint16_t* distances, Id first) {
-        for (const Id id : ids) found_.push_back({id, distances[id - first]});
+        const std::size_t size = found_.size();
+        found_.resize(size + ids.size());
+        for (std::size_t i = 0; i < ids.size(); ++i) found_[size + i] = {ids[i], distances[ids[i] - first]};
         if (std::ssize(found_) >= 2 * limit_ + 1024) cut();
     }
     void add(const Nearest& other) { found_.insert(found_.end(), other.found_.begin(), other.found_.end()); }
@@ -58,7 +60,13 @@ private:
         Index last = 0;
         while (nearer[last + 1] < limit_) ++last;
         Index left = limit_ - nearer[last];  // places for those at the last distance
-        std::erase_if(found_, [&](Found f) { return f.distance > last || (f.distance == last && left-- <= 0); });
+        std::size_t kept = 0;  // without a branch, which nothing could predict
+        for (const Found f : found_) {
+            found_[kept] = f;
+            kept += f.distance < last || (f.distance == last && left > 0);
+            left -= f.distance == last;
+        }
+        found_.resize(kept);
         farthest_ = last - 1;
     }
 

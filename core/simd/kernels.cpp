@@ -425,8 +425,21 @@ void unequal_bits(Index blocks, Index words, const std::uint64_t* codes, Index n
 
 // Most groups of values have none among them; within the others there is no branch, which nothing could predict.
 Index at_most(Index n, const std::uint16_t* __restrict values, std::uint16_t most, Id first, Id* __restrict ids) {
-    constexpr Index group = 32;
     Index found = 0, i = 0;
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    const __m256i limit = _mm256_set1_epi16(static_cast<short>(most));
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for (; i + 16 <= n; i += 16) {
+        const __m256i here = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values + i));
+        const __mmask16 is_found = _mm256_cmple_epu16_mask(here, limit);
+        if (!is_found) continue;
+        const __m512i places = _mm512_add_epi32(lane, _mm512_set1_epi32(first + static_cast<Id>(i)));
+        // To a register first: some CPUs are slow to compress to memory.
+        _mm512_storeu_si512(ids + found, _mm512_maskz_compress_epi32(is_found, places));
+        found += __builtin_popcount(is_found);
+    }
+#else
+    constexpr Index group = 32;
     for (; i + group <= n; i += group) {
         std::uint16_t least = values[i];
         for (Index j = 1; j < group; ++j) least = values[i + j] < least ? values[i + j] : least;
@@ -436,6 +449,7 @@ Index at_most(Index n, const std::uint16_t* __restrict values, std::uint16_t mos
             found += values[i + j] <= most;
         }
     }
+#endif
     for (; i < n; ++i) {
         ids[found] = first + static_cast<Id>(i);
         found += values[i] <= most;
