@@ -89,7 +89,8 @@ void scan(const SignCodes& codes, Index first_block, Index last_block, const std
             for (Index q = begin; q < end; ++q) {
                 if (nearest[q].farthest() < 0) continue;
                 const std::uint16_t* own = distances + (q - begin) * n;
-                const Index found = kernels().at_most(n, own, static_cast<std::uint16_t>(nearest[q].farthest()), first, ids);
+                const auto farthest = static_cast<std::uint16_t>(nearest[q].farthest());
+                const Index found = kernels().at_most(n, own, farthest, first, ids);
                 nearest[q].offer({ids, static_cast<std::size_t>(found)}, own, first);
             }
         }
