@@ -57,8 +57,7 @@ std::vector<Candidate> candidates() {
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     all.push_back({&kernels_avx512, avx512});
-    const bool avx512bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni") &&
-                            __builtin_cpu_supports("avx512vpopcntdq");
+    const bool avx512bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
     all.push_back({&kernels_avx512bf16, avx512bf16});
     all.push_back({&kernels_amx, avx512bf16 && has_amx()});
 #endif

@@ -6,7 +6,7 @@
 #include "simd/products.h"
 #include "simd/screening.h"
 
-#if defined(__AVX512VPOPCNTDQ__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -338,23 +338,40 @@ void pack_signs(Index n, Index size, const float* __restrict x, std::uint64_t* _
     }
 }
 
-#if defined(__AVX512VPOPCNTDQ__)
-// Eight words with each instruction. Compilers take the words for the lanes instead, and transpose them.
-void unequal_bits(Index blocks, Index words, const std::uint64_t* codes, const std::uint64_t* query,
-                  std::uint16_t* out) {
-    for (Index b = 0; b < blocks; ++b, codes += words * code_lanes) {
-        __m512i sums = _mm512_setzero_si512();
-        for (Index w = 0; w < words; ++w) {
-            const __m512i differ = _mm512_xor_si512(_mm512_loadu_si512(codes + w * code_lanes),
-                                                    _mm512_set1_epi64(static_cast<long long>(query[w])));
-            sums = _mm512_add_epi64(sums, _mm512_popcnt_epi64(differ));
+#if defined(__AVX2__)
+// Bits of each byte from a table of those of four bits (Mula, Kurz & Lemire 2018); a byte holds the sums of 31 words.
+__m256i add_bits_of_bytes(__m256i sums, __m256i x) {
+    const __m256i low = _mm256_set1_epi8(15);
+    const __m256i bits = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,  //
+                                          0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+    sums = _mm256_add_epi8(sums, _mm256_shuffle_epi8(bits, _mm256_and_si256(x, low)));
+    return _mm256_add_epi8(sums, _mm256_shuffle_epi8(bits, _mm256_and_si256(_mm256_srli_epi64(x, 4), low)));
+}
+
+void unequal_bits_by_bytes(Index blocks, Index words, const std::uint64_t* codes, const std::uint64_t* query,
+                           std::uint16_t* out) {
+    for (Index half = 0; half < 2 * blocks; ++half, out += 4) {
+        const std::uint64_t* first = codes + half / 2 * words * code_lanes + half % 2 * 4;
+        __m256i sums = _mm256_setzero_si256();
+        for (Index begin = 0; begin < words; begin += 31) {
+            const Index end = begin + 31 < words ? begin + 31 : words;
+            __m256i bytes = _mm256_setzero_si256();
+            for (Index w = begin; w < end; ++w) {
+                const __m256i code =
+                    _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first + w * code_lanes));
+                const __m256i wanted = _mm256_set1_epi64x(static_cast<long long>(query[w]));
+                bytes = add_bits_of_bytes(bytes, _mm256_xor_si256(code, wanted));
+            }
+            sums = _mm256_add_epi64(sums, _mm256_sad_epu8(bytes, _mm256_setzero_si256()));
         }
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + b * code_lanes), _mm512_cvtepi64_epi16(sums));
+        std::uint64_t each[4];
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(each), sums);
+        for (Index i = 0; i < 4; ++i) out[i] = static_cast<std::uint16_t>(each[i]);
     }
 }
 #else
-void unequal_bits(Index blocks, Index words, const std::uint64_t* codes, const std::uint64_t* query,
-                  std::uint16_t* out) {
+void unequal_bits_by_bytes(Index blocks, Index words, const std::uint64_t* codes, const std::uint64_t* query,
+                           std::uint16_t* out) {
     for (Index b = 0; b < blocks; ++b, codes += words * code_lanes) {
         std::uint64_t sums[code_lanes] = {};
         for (Index w = 0; w < words; ++w)
@@ -365,10 +382,64 @@ void unequal_bits(Index blocks, Index words, const std::uint64_t* codes, const s
 }
 #endif
 
+#if defined(__AVX512F__)
+// Eight words with each instruction, and each word of the codes is loaded once for `n` queries.
+template <Index n>
+__attribute__((target("avx512vpopcntdq"))) void unequal_bits_by_words(Index blocks, Index words,
+                                                                      const std::uint64_t* codes,
+                                                                      const std::uint64_t* queries,
+                                                                      std::uint16_t* out) {
+    for (Index b = 0; b < blocks; ++b, codes += words * code_lanes) {
+        __m512i sums[n];
+        for (Index q = 0; q < n; ++q) sums[q] = _mm512_setzero_si512();
+        for (Index w = 0; w < words; ++w) {
+            const __m512i code = _mm512_loadu_si512(codes + w * code_lanes);
+            for (Index q = 0; q < n; ++q) {
+                const __m512i wanted = _mm512_set1_epi64(static_cast<long long>(queries[q * words + w]));
+                sums[q] = _mm512_add_epi64(sums[q], _mm512_popcnt_epi64(_mm512_xor_si512(code, wanted)));
+            }
+        }
+        for (Index q = 0; q < n; ++q)
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(out + (q * blocks + b) * code_lanes),
+                             _mm512_cvtepi64_epi16(sums[q]));
+    }
+}
+#endif
+
+void unequal_bits(Index blocks, Index words, const std::uint64_t* codes, Index n_queries, const std::uint64_t* queries,
+                  std::uint16_t* out) {
+    Index q = 0;
+#if defined(__AVX512F__)
+    // Not all CPUs of these instruction sets have it: Cascade Lake and Cooper Lake do not.
+    static const bool counts_words = __builtin_cpu_supports("avx512vpopcntdq");
+    if (counts_words) {
+        for (; q + 4 <= n_queries; q += 4)
+            unequal_bits_by_words<4>(blocks, words, codes, queries + q * words, out + q * blocks * code_lanes);
+        for (; q < n_queries; ++q)
+            unequal_bits_by_words<1>(blocks, words, codes, queries + q * words, out + q * blocks * code_lanes);
+    }
+#endif
+    for (; q < n_queries; ++q)
+        unequal_bits_by_bytes(blocks, words, codes, queries + q * words, out + q * blocks * code_lanes);
+}
+
 // Most groups of values have none among them; within the others there is no branch, which nothing could predict.
 Index at_most(Index n, const std::uint16_t* __restrict values, std::uint16_t most, Id first, Id* __restrict ids) {
-    constexpr Index group = 32;
     Index found = 0, i = 0;
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    const __m256i limit = _mm256_set1_epi16(static_cast<short>(most));
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for (; i + 16 <= n; i += 16) {
+        const __m256i here = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values + i));
+        const __mmask16 is_found = _mm256_cmple_epu16_mask(here, limit);
+        if (!is_found) continue;
+        const __m512i places = _mm512_add_epi32(lane, _mm512_set1_epi32(first + static_cast<Id>(i)));
+        // To a register first: some CPUs are slow to compress to memory.
+        _mm512_storeu_si512(ids + found, _mm512_maskz_compress_epi32(is_found, places));
+        found += __builtin_popcount(is_found);
+    }
+#else
+    constexpr Index group = 32;
     for (; i + group <= n; i += group) {
         std::uint16_t least = values[i];
         for (Index j = 1; j < group; ++j) least = values[i + j] < least ? values[i + j] : least;
@@ -378,6 +449,7 @@ Index at_most(Index n, const std::uint16_t* __restrict values, std::uint16_t mos
             found += values[i + j] <= most;
         }
     }
+#endif
     for (; i < n; ++i) {
         ids[found] = first + static_cast<Id>(i);
         found += values[i] <= most;

@@ -90,10 +90,10 @@ struct Kernels {
 
     // Bit r of row i of words (size, (n + 63) / 64) says whether x (n, lanes) is above 0 in row r and lane i < size.
     void (*pack_signs)(Index n, Index size, const float* x, std::uint64_t* words);
-    // In how many bits the codes of each neuron differ from the query (words,). codes: (blocks, words, code_lanes), of
-    // which one lane is one neuron; out: (blocks * code_lanes,).
-    void (*unequal_bits)(Index blocks, Index words, const std::uint64_t* codes, const std::uint64_t* query,
-                         std::uint16_t* out);
+    // In how many bits the code of each neuron differs from each query (n_queries, words). codes: (blocks, words,
+    // code_lanes), of which one lane is one neuron; out: (n_queries, blocks * code_lanes).
+    void (*unequal_bits)(Index blocks, Index words, const std::uint64_t* codes, Index n_queries,
+                         const std::uint64_t* queries, std::uint16_t* out);
     // Writes the places of those of n values that are at most `most`, ascending, counted from `first`; their number.
     // ids has room for n rounded up to a multiple of 32.
     Index (*at_most)(Index n, const std::uint16_t* values, std::uint16_t most, Id first, Id* ids);

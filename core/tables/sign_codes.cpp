@@ -36,10 +36,12 @@ Index SignCodes::set(Id neuron, const std::uint64_t* code) {
     return was_absent ? bits_ : changed;
 }
 
-void SignCodes::distances(const std::uint64_t* query, Index first_block, Index n_blocks, std::uint16_t* out) const {
-    kernels().unequal_bits(n_blocks, words_, codes_.data() + first_block * words_ * lanes_, query, out);
+void SignCodes::distances(const std::uint64_t* queries, Index n_queries, Index first_block, Index n_blocks,
+                          std::uint16_t* out) const {
+    kernels().unequal_bits(n_blocks, words_, codes_.data() + first_block * words_ * lanes_, n_queries, queries, out);
     const std::uint16_t* absent = absent_.data() + first_block * lanes_;
-    for (Index i = 0; i < n_blocks * lanes_; ++i) out[i] |= absent[i];
+    for (Index q = 0; q < n_queries; ++q, out += n_blocks * lanes_)
+        for (Index i = 0; i < n_blocks * lanes_; ++i) out[i] |= absent[i];
 }
 
 Index SignCodes::memory_bytes() const {

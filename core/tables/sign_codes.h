@@ -25,8 +25,10 @@ public:
     // Sets the code (words,) of a neuron; null: it is in no bucket. Returns how many bits have changed. Threads may set
     // different neurons at once.
     Index set(Id neuron, const std::uint64_t* code);
-    // In how many tables the query and each neuron of some blocks are apart; all of them for a neuron in no bucket.
-    void distances(const std::uint64_t* query, Index first_block, Index n_blocks, std::uint16_t* out) const;
+    // In how many tables each query (n_queries, words) and each neuron of some blocks are apart, (n_queries, n_blocks *
+    // code_lanes); more than there are for a neuron in no bucket.
+    void distances(const std::uint64_t* queries, Index n_queries, Index first_block, Index n_blocks,
+                   std::uint16_t* out) const;
 
     void grow(Index n_neurons);  // the new ones are in no bucket
     Index memory_bytes() const;

@@ -1,5 +1,8 @@
 """The samplers against their NumPy twins and laws; the estimators of the partition function against bias."""
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 from hash_helpers import as_sparse
 from scipy.sparse import csr_matrix
 
+import hashslide
 from hashslide import _core
 from hashslide.csr import as_csr
 from hashslide.network import Network
@@ -377,6 +381,19 @@ def test_sign_codes_choose_as_tables_of_one_bit(kind, budget, bits, centred):
     assert all(7 not in ids for ids in expected) and any(expected)
 
 
+@pytest.mark.parametrize("min_count", [40, 41, 42, 43, 10_000])
+def test_no_code_has_more_equal_bits_than_bits(min_count):
+    weight, bias, queries = layer()
+    index = make_index(weight, bias, family="sign_codes", tables=40, hashes=1)
+    queries = np.concatenate([queries, weight[:1]])  # the twin of a neuron
+    twin = make_index(weight, bias, family="fast_simhash", tables=40, hashes=1)
+    lists = [
+        as_lists(*_core.sample("threshold", weight, bias, queries, i, budget=0, min_count=min_count))
+        for i in (twin, index)
+    ]
+    assert lists[0] == lists[1] and (0 in lists[0][-1]) == (min_count == 40)
+
+
 def test_a_scan_of_many_codes_is_shared_and_cut_without_a_difference():
     """More neurons than one thread scans alone and than are kept before a cut, with many ties."""
     weight, bias, queries = layer(n=140_000, width=6, n_queries=3)
@@ -388,6 +405,39 @@ def test_a_scan_of_many_codes_is_shared_and_cut_without_a_difference():
     for n_threads in (1, 2, 5):
         found = _core.sample("top", weight, bias, queries, indexes[1], budget=300, n_threads=n_threads)
         assert as_lists(*found) == expected
+
+
+CODES_SCRIPT = """
+import numpy as np
+import hashslide
+from hashslide import _core
+
+rng = np.random.default_rng(0)
+weight = rng.normal(size=(997, 16)).astype(np.float32)
+queries = np.concatenate([rng.normal(size=(4, 16)), -1e6 * weight[:3]])  # the last differ in all bits
+bias = np.zeros(len(weight), np.float32)
+for bits in (1, 64, 130, 2112):  # a byte holds the sums of 31 words, and 2112 bits are 33
+    chosen = []
+    for family in ("fast_simhash", "sign_codes"):
+        index = _core.NeuronIndex(len(weight), 16, 3, family=family, tables=bits, hashes=1, bucket_size=0)
+        index.build(weight, bias, 1)
+        chosen.append(_core.sample("top", weight, bias, queries.astype(np.float32), index, budget=50))
+    assert all(map(np.array_equal, *chosen)), bits
+print(hashslide.build_info()["isa"])
+"""
+
+
+@pytest.mark.parametrize("isa", hashslide.build_info()["isa_supported"])
+def test_codes_are_counted_alike_with_every_instruction_set(isa):
+    done = subprocess.run(
+        [sys.executable, "-c", CODES_SCRIPT],
+        env={**os.environ, "HASHSLIDE_ISA": isa},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == isa
 
 
 def test_sign_codes_follow_their_neurons_and_grow():
