@@ -32,7 +32,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hashslide import SlideClassifier, _core
+from hashslide import KMeans, SlideClassifier
+from hashslide.diagnostics.tables import build_index
 from hashslide.reference.tables import MipsMap
 
 from ..common.harness import Record, Report, cell, middle, say, stored, table
@@ -212,12 +213,8 @@ def measure(folder: str, options: Record, seed: int) -> Record:
         found[name] = at_read(points) | {"seconds": seconds}
         say(f"{name}: {found[name]}, {points}")
     begin = time.process_time()
-    index = _core.NeuronIndex(
-        *(len(bias), weight.shape[1], seed),
-        **{"family": "kmeans", "tables": 1, "centre": True, "centre_queries": True, "probes": max(PROBES)},
-    )
-    index.observe(h)
-    index.build(weight, bias, options["threads"])
+    cells = KMeans(centre=True, centre_queries=True, probes=max(PROBES))
+    index = build_index(cells, weight, bias, h, seed=seed, n_threads=options["threads"])
     asked, stored_in = index.look_up(data["queries"], 1)[:, 0], index.table(0).buckets
     points = [judge(data, lambda i: np.isin(stored_in, asked[i, :p])) for p in PROBES]  # noqa: B023
     found[CELLS] = at_read(points) | {"seconds": time.process_time() - begin}
