@@ -2,12 +2,12 @@
 
     python -m benchmarks.hashing.hidden_layers --widths 1024 4096 16384 65536 262144 --accuracy 1024 4096
 
-Trains ``[Dense(128), LAYER, Dense(128)]`` on pubmed-mesh or the set of ``--data``. LAYER is dense, with a ReLU, or
-hashed: of all its neurons the `--budget` ones whose packed sign codes are nearest to the example's are computed.
-The time of a step is that of the whole network, its update, re-hashing and scheduled rebuilds included: the mean
-of the last half of `--steps` batches; of the widest dense layers, whose every step takes seconds, it is that of
-`--dense-steps` batches. P@1 is that of both networks after the same number of epochs, on validation rows cut
-from the training part. Products of dense layers are BLAS's.
+Trains ``[Dense(128), LAYER, Dense(128)]`` on pubmed-mesh or the set of ``--data``. LAYER is dense, with a
+ReLU, or hashed: of all its neurons the `--budget` ones whose packed sign codes are nearest to the example's
+are computed. The time of a step is that of the whole network, its update, re-hashing and scheduled rebuilds
+included: the mean of the last half of `--steps` batches (dense: a quarter as many; the widest, whose every
+step takes seconds: `--dense-steps`). P@1 is that of both networks after the same number of epochs, on
+validation rows cut from the training part. Products of dense layers are BLAS's.
 """
 
 from __future__ import annotations

@@ -60,8 +60,8 @@ SHARES = {2: 0.14, 3: 0.17}  # of active neurons in the further layers, by the n
 # A hashed layer computes so many times the neurons that it activates: counts of tables are no exact ranking.
 CANDIDATES = 2.1
 HALF = 693  # draws of 1,000 that hit half of them: 1 - (1 - 1/1000)^693
-# Counting a neuron in one more table is an addition, so that many tables of short codes rank all of them. Codes are
-# such tables, packed.
+# Counting a neuron in one more table is an addition, so that many tables of short codes rank all of them.
+# Packed codes are such tables.
 SCHEDULE: Record = {"rehash_first": 1, "rehash_every": 10}
 TABLES: Record = {"bucket_size": 0, **SCHEDULE}
 HASHING = SignCodes(bits=600, **SCHEDULE)
