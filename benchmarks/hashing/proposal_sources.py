@@ -7,6 +7,7 @@ stand for all others: unbiased whatever is found. `HashLaw` knows how likely its
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from types import SimpleNamespace
 from typing import Any
 
@@ -94,7 +95,7 @@ class Draws:
         return Proposals(labels, log_r.astype(np.float32), np.zeros(len(h) + 1, np.int64), *NO_OWN)
 
 
-class Found(Draws):
+class Found(Draws, ABC):
     """What an example finds counts once; `Draws` stand for the rest."""
 
     def propose(self, h, features, others, n_others, rng) -> Proposals:
@@ -103,9 +104,9 @@ class Found(Draws):
         begin, ids = self.find(h, features)
         return Proposals(labels, log_r.astype(np.float32), begin, ids, np.zeros(len(ids), np.float32))
 
+    @abstractmethod
     def find(self, h, features) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return begin (B + 1,) and the labels of each example."""
-        raise NotImplementedError
 
 
 class Tables(Found):

@@ -24,8 +24,7 @@ namespace {
 template <class T>
 using Out = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
 
-const Names<Term> terms{
-    {"gaussian", Term::gaussian}, {"exponential", Term::exponential}, {"product", Term::product}};
+const Names<Term> terms{{"gaussian", Term::gaussian}, {"exponential", Term::exponential}, {"product", Term::product}};
 const Names<SumMethod> methods{{"auto", SumMethod::automatic},
                                {"cells", SumMethod::cells},
                                {"uniform", SumMethod::uniform},
@@ -34,8 +33,8 @@ const Names<SumMethod> methods{{"auto", SumMethod::automatic},
 Out<Id> nearest_cells_array(const Matrix& points, Index cells, std::uint64_t seed, int n_threads) {
     std::vector<Id> nearest;
     released([&] {
-        nearest = nearest_cells(points.data(), static_cast<Index>(points.shape(0)),
-                                static_cast<Index>(points.shape(1)), cells, seed, n_threads);
+        nearest = nearest_cells(points.data(), static_cast<Index>(points.shape(0)), static_cast<Index>(points.shape(1)),
+                                cells, seed, n_threads);
     });
     return to_array(nearest);
 }
@@ -68,7 +67,8 @@ Estimates estimates(const Matrix& queries, Estimate&& estimate) {
 
 Estimates sums(const Matrix& points, const In<Index>& begin, const Matrix& centres, const In<float>& spreads,
                Index outliers, double dimension, std::optional<In<double>> weights, const Matrix& queries,
-               const std::string& term, const std::string& method, double error, Index budget, std::uint64_t seed, int n_threads) {
+               const std::string& term, const std::string& method, double error, Index budget, std::uint64_t seed,
+               int n_threads) {
     const PointCells cells{points.data(),
                            static_cast<Index>(points.shape(0)),
                            static_cast<Index>(points.shape(1)),
@@ -80,9 +80,8 @@ Estimates sums(const Matrix& points, const In<Index>& begin, const Matrix& centr
                            dimension,
                            weights ? weights->data() : nullptr};
     const SumConfig config{parse(terms, term), parse(methods, method), error, budget, seed};
-    return estimates(queries, [&](Index n, SumEstimate* out) {
-        estimate_sums(cells, config, queries.data(), n, out, n_threads);
-    });
+    return estimates(
+        queries, [&](Index n, SumEstimate* out) { estimate_sums(cells, config, queries.data(), n, out, n_threads); });
 }
 
 // directions, offsets, codes and ids, each flat.
@@ -99,8 +98,8 @@ std::tuple<Out<float>, Out<float>, Out<std::uint64_t>, Out<Id>> distance_tables(
 
 Estimates sums_by_hashing(const Matrix& points, std::optional<In<double>> weights, const In<float>& directions,
                           const In<float>& offsets, const In<std::uint64_t>& codes, const In<Id>& ids, Index tables,
-                          double bin, const Matrix& queries, const std::string& term, double error,
-                          std::uint64_t seed, int n_threads) {
+                          double bin, const Matrix& queries, const std::string& term, double error, std::uint64_t seed,
+                          int n_threads) {
     const Index n_points = static_cast<Index>(points.shape(0));
     const DistanceTables view{tables,
                               static_cast<Index>(offsets.size()) / tables,
@@ -125,16 +124,15 @@ void bind_estimate(nb::module_& m) {
           "(n,) cell of each point, by k-means.");
     m.def("summarise_cells", &summaries, "points"_a, "begin"_a, "n_threads"_a,
           "The centres (flat), mean squared radii and dimension of cells, whose points lie one after the other.");
-    m.def("estimate_sums", &sums, "points"_a, "begin"_a, "centres"_a, "spreads"_a, "outliers"_a,
-          "dimension"_a, "weights"_a, "queries"_a, "term"_a,
-          "method"_a, "error"_a, "budget"_a, "seed"_a, "n_threads"_a,
+    m.def("estimate_sums", &sums, "points"_a, "begin"_a, "centres"_a, "spreads"_a, "outliers"_a, "dimension"_a,
+          "weights"_a, "queries"_a, "term"_a, "method"_a, "error"_a, "budget"_a, "seed"_a, "n_threads"_a,
           "For each query the log of the sum, its relative standard error and the evaluations. weights: (n + 1,), sums "
           "of the weights before each point.");
     m.def("distance_agreement", &agreement, "ratio"_a,
           "Chance that one Euclidean hash agrees on two points at a distance of so many bins.");
     m.def("distance_tables", &distance_tables, "points"_a, "tables"_a, "hashes"_a, "bin"_a, "size"_a, "seed"_a,
           "n_threads"_a, "Directions, offsets, codes and ids of tables of Euclidean hashes, flat.");
-    m.def("estimate_sums_by_hashing", &sums_by_hashing, "points"_a, "weights"_a, "directions"_a, "offsets"_a,
-          "codes"_a, "ids"_a, "tables"_a, "bin"_a, "queries"_a, "term"_a, "error"_a, "seed"_a, "n_threads"_a,
+    m.def("estimate_sums_by_hashing", &sums_by_hashing, "points"_a, "weights"_a, "directions"_a, "offsets"_a, "codes"_a,
+          "ids"_a, "tables"_a, "bin"_a, "queries"_a, "term"_a, "error"_a, "seed"_a, "n_threads"_a,
           "As estimate_sums, by one member of the query's bucket of each table.");
 }

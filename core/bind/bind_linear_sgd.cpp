@@ -23,9 +23,8 @@ const Names<LinearLoss> linear_losses{{"squared", LinearLoss::squared}, {"logist
 const Names<ExampleSampling> samplings{{"lsh", ExampleSampling::lsh},
                                        {"gradient_norm", ExampleSampling::gradient_norm},
                                        {"uniform", ExampleSampling::uniform}};
-const Names<RateSchedule> schedules{{"adagrad", RateSchedule::adagrad},
-                                    {"constant", RateSchedule::constant},
-                                    {"invscaling", RateSchedule::invscaling}};
+const Names<RateSchedule> schedules{
+    {"adagrad", RateSchedule::adagrad}, {"constant", RateSchedule::constant}, {"invscaling", RateSchedule::invscaling}};
 
 LinearSgdConfig parse_config(const nb::dict& settings) {
     LinearSgdConfig config;
@@ -56,8 +55,8 @@ struct Training {
 
 Training* start(LinearModel& model, VectorsIn x, In<float> y, std::optional<In<float>> importance,
                 const std::string& loss, bool intercept, const nb::dict& settings, int n_threads) {
-    const LinearExamples examples{vectors_of(x, model.width()), y.data(),
-                                  importance ? importance->data() : nullptr, parse(linear_losses, loss), intercept};
+    const LinearExamples examples{vectors_of(x, model.width()), y.data(), importance ? importance->data() : nullptr,
+                                  parse(linear_losses, loss), intercept};
     const LinearSgdConfig config = parse_config(settings);
     return released([&] {
         return new Training{std::move(x), std::move(y), std::move(importance),

@@ -76,8 +76,8 @@ std::vector<std::vector<Id>> write_messages(const Places& places, const CsrInput
         });
         float weight = weights.sample_weight ? weights.sample_weight[row] : 1.0f;
         if (weights.example_power != 0)
-            weight *= std::pow(weights.mean_labels / static_cast<float>(std::max(1, facts[i] >> 1)),
-                               weights.example_power);
+            weight *=
+                std::pow(weights.mean_labels / static_cast<float>(std::max(1, facts[i] >> 1)), weights.example_power);
         example_weight[i] = std::bit_cast<Id>(weight);
     }
     std::vector<std::vector<Id>> messages(drafts.size());
@@ -92,8 +92,8 @@ std::vector<std::vector<Id>> write_messages(const Places& places, const CsrInput
     return messages;
 }
 
-Index read_message(const Places& places, std::span<const Id> message, std::span<const std::unique_ptr<ModelShard>> shards,
-                   Index first, BatchRows& rows) {
+Index read_message(const Places& places, std::span<const Id> message,
+                   std::span<const std::unique_ptr<ModelShard>> shards, Index first, BatchRows& rows) {
     const Id* at = message.data() + header_size;
     const auto take = [&](Index n) {
         const Id* part = at;

@@ -330,8 +330,8 @@ private:
     double seen_ = 0, seen_squares_ = 0;  // sums over the cell counted last
     std::vector<bool> is_counted_;
     std::vector<double> at_centres_, nearness_, means_, chances_;  // by cell
-    std::vector<double> logs_;                         // by draw
-    std::vector<Index> rows_;                        // by draw
+    std::vector<double> logs_;                                     // by draw
+    std::vector<Index> rows_;                                      // by draw
     std::vector<Id> cells_;
 };
 

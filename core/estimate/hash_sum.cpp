@@ -67,9 +67,9 @@ private:
         const CounterRng rng(config_.seed, Stream::estimate, 3);
         for (Index t = from; t < to; ++t) {
             const Index first_hash = t * tables_.hashes;
-            const std::uint64_t code = code_of(query, tables_.width, tables_.hashes, tables_.bin,
-                                               tables_.directions + first_hash * tables_.width,
-                                               tables_.offsets + first_hash);
+            const std::uint64_t code =
+                code_of(query, tables_.width, tables_.hashes, tables_.bin,
+                        tables_.directions + first_hash * tables_.width, tables_.offsets + first_hash);
             used_ += tables_.hashes;
             const std::uint64_t* codes = tables_.codes + t * tables_.size;
             const auto [low, high] = std::equal_range(codes, codes + tables_.size, code);

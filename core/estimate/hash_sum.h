@@ -14,9 +14,9 @@ namespace hashslide {
 // the points, sorted by code.
 struct DistanceTables {
     Index tables, hashes, width, size;
-    double bin;               // w
-    const float* directions;  // (tables * hashes, width)
-    const float* offsets;     // (tables * hashes,)
+    double bin;                  // w
+    const float* directions;     // (tables * hashes, width)
+    const float* offsets;        // (tables * hashes,)
     const std::uint64_t* codes;  // (tables, size), ascending
     const Id* ids;               // (tables, size), the points of the codes
 };

@@ -11,9 +11,9 @@ namespace hashslide {
 struct PointCells {
     const float* points;  // (n, width)
     Index n, width;
-    const Index* begin;     // (cells + 1,)
-    const float* centres;   // (cells, width), the mean of each cell
-    const float* spreads;   // (cells,) mean squared distance to it
+    const Index* begin;    // (cells + 1,)
+    const float* centres;  // (cells, width), the mean of each cell
+    const float* spreads;  // (cells,) mean squared distance to it
     Index cells;
     Index outliers;         // the first so many cells, 0 or 1, hold what lies far from every centre
     double dimension;       // of the cells: in so many directions their points spread as if equally far

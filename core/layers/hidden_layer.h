@@ -29,8 +29,8 @@ public:
     void forward(const Activations& in, Activations& out, LayerWork& work, std::uint64_t seed, Index step,
                  int n_threads) const;
     // out.gradients: dLoss/dout on entry. Sets in.gradients where they are wanted and updates the touched neurons.
-    void backward_and_update(Activations& in, bool in_gradient, Activations& out, LayerWork& work, float rate, Index step,
-                             int n_threads);
+    void backward_and_update(Activations& in, bool in_gradient, Activations& out, LayerWork& work, float rate,
+                             Index step, int n_threads);
     // The same function without dropout.
     void predict(const Activations& in, Activations& out, int n_threads) const;
 

@@ -121,9 +121,7 @@ void BucketSampler::follow(const float* weights, float intercept) {
     empty_ = static_cast<double>(n_empty) / static_cast<double>(found_.size());
 }
 
-double BucketSampler::follow_cost() const {
-    return static_cast<double>(n_queries_ * family_->width() * n_hashes_);
-}
+double BucketSampler::follow_cost() const { return static_cast<double>(n_queries_ * family_->width() * n_hashes_); }
 
 Id BucketSampler::draw_one(const CounterRng& rng, std::uint64_t counter) const {
     const Bucket& found = found_[rng.below(counter, std::ssize(found_))];

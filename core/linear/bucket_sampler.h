@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
+#include "hashing/hash_family.h"
 #include "linear/example_sampler.h"
 #include "linear/linear_examples.h"
-#include "hashing/hash_family.h"
 
 namespace hashslide {
 
@@ -53,14 +53,15 @@ private:
     bool logistic_, intercept_;
     Index width_, n_queries_, n_hashes_;
     std::unique_ptr<HashFamily> family_;
-    Index padded_;                // L, up to whole lanes; what is added has the chance 0
-    std::vector<Code> codes_;     // (N, padded)
-    std::vector<Id> members_;     // (L, N): bucket by bucket
-    std::vector<Index> begin_;    // (L, buckets + 1): of each bucket, among the members of its table
-    std::vector<Bucket> found_;   // (queries, L)
-    std::vector<Code> asked_;     // (queries, padded): codes of the queries
-    std::vector<float> chances_;  // (queries, padded): of a member of the bucket when this table is asked; 0: it is empty
-    double empty_ = 1;            // share of the buckets that are empty
+    Index padded_;               // L, up to whole lanes; what is added has the chance 0
+    std::vector<Code> codes_;    // (N, padded)
+    std::vector<Id> members_;    // (L, N): bucket by bucket
+    std::vector<Index> begin_;   // (L, buckets + 1): of each bucket, among the members of its table
+    std::vector<Bucket> found_;  // (queries, L)
+    std::vector<Code> asked_;    // (queries, padded): codes of the queries
+    std::vector<float>
+        chances_;       // (queries, padded): of a member of the bucket when this table is asked; 0: it is empty
+    double empty_ = 1;  // share of the buckets that are empty
     std::vector<Id> query_buckets_;  // (queries, L)
 };
 

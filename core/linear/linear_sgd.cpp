@@ -32,8 +32,7 @@ std::unique_ptr<ExampleSampler> make_sampler(const LinearSgdConfig& config, cons
             return std::make_unique<BucketSampler>(examples, config.family, config.uniform_share, config.seed,
                                                    n_threads);
         case ExampleSampling::gradient_norm:
-            return std::make_unique<NormSampler>(examples, scores_of(examples, model, n_threads),
-                                                 config.uniform_share);
+            return std::make_unique<NormSampler>(examples, scores_of(examples, model, n_threads), config.uniform_share);
         default:
             return std::make_unique<ShuffledPasses>(examples.n());
     }

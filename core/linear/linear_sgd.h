@@ -68,11 +68,11 @@ private:
     Index follow_every_ = 1, next_follow_ = 0;
     std::vector<Id> ids_;
     std::vector<float> importance_, slopes_, factors_;
-    std::vector<float> gradient_;      // of each coordinate and the intercept; 0 between two steps
-    std::vector<Id> met_;              // sparse: coordinates of the batch
-    std::vector<bool> is_met_;         // sparse
-    double shrinking_ = 0;             // sum of alpha times the rate of all steps
-    std::vector<double> shrunk_;       // sparse, with a penalty: of each coordinate, up to which sum it has been shrunk
+    std::vector<float> gradient_;  // of each coordinate and the intercept; 0 between two steps
+    std::vector<Id> met_;          // sparse: coordinates of the batch
+    std::vector<bool> is_met_;     // sparse
+    double shrinking_ = 0;         // sum of alpha times the rate of all steps
+    std::vector<double> shrunk_;   // sparse, with a penalty: of each coordinate, up to which sum it has been shrunk
 };
 
 }  // namespace hashslide

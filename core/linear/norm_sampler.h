@@ -34,9 +34,9 @@ private:
     std::array<std::vector<Id>, n_buckets> members_;
     std::array<double, n_buckets> bounds_;  // the longest length of each
     std::array<double, n_buckets> mass_;    // of all buckets up to each, the first has the longest gradients
-    std::vector<std::uint8_t> buckets_;   // of each example
-    std::vector<Id> places_;              // of each example among the members of its bucket
-    std::vector<float> lengths_;          // of each example's gradient for the slope 1
+    std::vector<std::uint8_t> buckets_;     // of each example
+    std::vector<Id> places_;                // of each example among the members of its bucket
+    std::vector<float> lengths_;            // of each example's gradient for the slope 1
 };
 
 }  // namespace hashslide

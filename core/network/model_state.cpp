@@ -96,7 +96,8 @@ void visit_candidates(StateVisitor& visitor, Candidates& candidates, const Netwo
     visit_lists(visitor, "candidates.cells", cells.lists, cells.n(), config.n_labels);
     FeatureLists& features = candidates.features;
     if (!visitor.enter("candidates.features.examples", features.lists.n() > 0)) return;
-    visitor.visit({"candidates.features.examples", Role::candidates, {-1}, Values::counts, most_counted}, &features.examples);
+    visitor.visit({"candidates.features.examples", Role::candidates, {-1}, Values::counts, most_counted},
+                  &features.examples);
     if (features.examples.size() > config.n_features)
         throw std::invalid_argument("the network's state has candidate lists of " +
                                     std::to_string(features.examples.size()) + " features; the network has " +
@@ -122,8 +123,8 @@ template <class T>
 void check(const ArrayInfo& info, const T* values, Index n) {
     if (info.values == Values::numbers) return;
     if (info.values == Values::offsets) {
-        const bool rises =
-            n > 0 && values[0] == 0 && std::is_sorted(values, values + n) && static_cast<Index>(values[n - 1]) <= most_counted;
+        const bool rises = n > 0 && values[0] == 0 && std::is_sorted(values, values + n) &&
+                           static_cast<Index>(values[n - 1]) <= most_counted;
         if (!rises) throw std::invalid_argument("the array '" + info.name + "' does not rise from 0");
         return;
     }

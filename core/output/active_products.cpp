@@ -73,8 +73,7 @@ public:
         unit_.pack(last - first, width_, rows, w_packed_.data() + first * depth_);
     }
     void add_logits(Index first, Index last, float* z) const override {
-        unit_.multiply(batch_, last - first, depth_, h_, depth_, w_transposed_.data() + first * depth_,
-                       z + first, n_);
+        unit_.multiply(batch_, last - first, depth_, h_, depth_, w_transposed_.data() + first * depth_, z + first, n_);
     }
     void input_gradients(Index first, Index last, const float* dz, float* dh) const override {
         Bf16 left[example_block * tile];
@@ -94,8 +93,7 @@ public:
         for (Index b = 0; b < batch_; b += block) {
             const Index n = std::min(block, batch_ - b);
             unit_.narrow_transposed(n, last - first, dz + b * n_ + first, n_, left, block);
-            unit_.multiply(last - first, width_, padded_depth(n), left, block, h_packed_ + b * depth_, dw,
-                           width_);
+            unit_.multiply(last - first, width_, padded_depth(n), left, block, h_packed_ + b * depth_, dw, width_);
         }
     }
 
@@ -118,7 +116,7 @@ private:
     Index batch_ = 0, width_ = 0, n_ = 0, depth_ = 0;
     const Bf16 *h_ = nullptr, *h_packed_ = nullptr;  // (batch, depth); (batch, width), a block at a time
     std::vector<Bf16> own_h_, own_h_packed_;         // the same, unless they are others'
-    std::vector<Bf16> w_packed_, w_transposed_;  // (n_active, width) and (width, n_active), a tile at a time
+    std::vector<Bf16> w_packed_, w_transposed_;      // (n_active, width) and (width, n_active), a tile at a time
 };
 
 }  // namespace

@@ -61,9 +61,8 @@ double active_set_loss(LossKind kind, const ActiveSet& active, Index batch, floa
 
 void OutputLayer::backward_and_update(const ActiveSet& active, Index batch, Work& work, float* h_gradient, float rate,
                                       Index step, int n_threads) {
-    parallel_for(n_threads, 0, batch, ActiveProducts::example_block, [&](Index first, Index last) {
-        backward(first, last, work, h_gradient + first * width());
-    });
+    parallel_for(n_threads, 0, batch, ActiveProducts::example_block,
+                 [&](Index first, Index last) { backward(first, last, work, h_gradient + first * width()); });
     update_active(active, batch, work, rate, step, n_threads);
 }
 

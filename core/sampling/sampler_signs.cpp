@@ -10,9 +10,9 @@
 namespace hashslide {
 namespace {
 
-constexpr Index blocks_at_once = 256;   // blocks of neurons whose codes stay in a cache for the queries of a group
-constexpr Index queries_at_once = 16;   // queries
-constexpr Index queries_abreast = 4;    // of these, whose distances stay in the nearest cache
+constexpr Index blocks_at_once = 256;  // blocks of neurons whose codes stay in a cache for the queries of a group
+constexpr Index queries_at_once = 16;  // queries
+constexpr Index queries_abreast = 4;   // of these, whose distances stay in the nearest cache
 constexpr Index least_part = 1 << 13;  // blocks that are worth a thread of their own, where there are few queries
 
 // Of the neurons that one query has met so far, those nearest to it, in the order of their ids. O(1) for each neuron
@@ -60,7 +60,7 @@ private:
         Index last = 0;
         while (nearer[last + 1] < limit_) ++last;
         Index left = limit_ - nearer[last];  // places for those at the last distance
-        std::size_t kept = 0;  // without a branch, which nothing could predict
+        std::size_t kept = 0;                // without a branch, which nothing could predict
         for (const Found f : found_) {
             found_[kept] = f;
             kept += f.distance < last || (f.distance == last && left > 0);
@@ -110,9 +110,11 @@ void sample_signs(const SampleTask& task, Index min_count, Selection& out) {
     std::vector<Nearest> nearest;
     for (Index i = 0; i < parts * task.n(); ++i) nearest.emplace_back(task.limit(i % task.n()), farthest);
     parallel_for(task.n_threads, 0, parts * groups, 1, [&](Index piece, Index) {
-        const Index part = piece / groups, first = piece % groups * queries_at_once, n = std::min(queries_at_once, task.n() - first);
-        scan(codes, part * per_part, std::min(blocks, (part + 1) * per_part), queries.data() + first * codes.words(),
-             std::span(nearest).subspan(static_cast<std::size_t>(part * task.n() + first), static_cast<std::size_t>(n)));
+        const Index part = piece / groups, first = piece % groups * queries_at_once,
+                    n = std::min(queries_at_once, task.n() - first);
+        scan(
+            codes, part * per_part, std::min(blocks, (part + 1) * per_part), queries.data() + first * codes.words(),
+            std::span(nearest).subspan(static_cast<std::size_t>(part * task.n() + first), static_cast<std::size_t>(n)));
     });
     choose_each(task, out, [&](Index q, std::vector<Id>& ids) {
         for (Index part = 1; part < parts; ++part) nearest[q].add(nearest[part * task.n() + q]);

@@ -357,8 +357,7 @@ void unequal_bits_by_bytes(Index blocks, Index words, const std::uint64_t* codes
             const Index end = begin + 31 < words ? begin + 31 : words;
             __m256i bytes = _mm256_setzero_si256();
             for (Index w = begin; w < end; ++w) {
-                const __m256i code =
-                    _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first + w * code_lanes));
+                const __m256i code = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first + w * code_lanes));
                 const __m256i wanted = _mm256_set1_epi64x(static_cast<long long>(query[w]));
                 bytes = add_bits_of_bytes(bytes, _mm256_xor_si256(code, wanted));
             }

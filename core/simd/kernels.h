@@ -56,9 +56,9 @@ struct Kernels {
                       float threshold, Id* places, float* upper);
     float (*sum_of_squares)(Index n, const float* x);  // sum of x^2
     float (*squared_distance)(Index n, const float* x, const float* y);
-    float (*maximum)(Index n, const float* x);         // of n >= 1 values
-    void (*scale)(Index n, float a, float* x);         // x *= a
-    void (*tanh)(Index n, float* x);                   // x = tanh(x)
+    float (*maximum)(Index n, const float* x);  // of n >= 1 values
+    void (*scale)(Index n, float a, float* x);  // x *= a
+    void (*tanh)(Index n, float* x);            // x = tanh(x)
     // z becomes sigmoid(z); returns the sum of log(1 + exp(z)), the loss if every label were false.
     double (*sigmoid_loss)(Index n, float* z);
     // z becomes exp(z - shift); returns the sum.

@@ -84,7 +84,7 @@ private:
     MipsMap map_;
     std::shared_ptr<HashFamily> family_;
     Index probes_;
-    std::vector<HashTable> tables_;                    // or
+    std::vector<HashTable> tables_;                // or
     std::optional<SignCodes> signs_, next_signs_;  // the latter of a build that has not ended yet
     IdMap touched_;
     Index next_build_, next_refresh_ = 0, builds_ = 0;

@@ -27,12 +27,13 @@ void SignCodes::grow(Index n_neurons) {
 Index SignCodes::set(Id neuron, const std::uint64_t* code) {
     const bool was_absent = absent_[neuron] != 0;
     absent_[neuron] = code ? 0 : is_absent;
-    if (!code) return was_absent ? 0 : bits_;
     Index changed = 0;
     for (Index w = 0; w < words_; ++w) {
-        changed += std::popcount(word(neuron, w) ^ code[w]);
-        word(neuron, w) = code[w];
+        const std::uint64_t next = code ? code[w] : 0;
+        changed += std::popcount(word(neuron, w) ^ next);
+        word(neuron, w) = next;
     }
+    if (!code) return was_absent ? 0 : bits_;
     return was_absent ? bits_ : changed;
 }
 

@@ -1,6 +1,6 @@
 // One bit of each table for every neuron, packed: all that counting needs of tables of two buckets, in a 64th of their
-// memory. A neuron lies in the bucket of a query in as many tables as their codes have equal bits, and these are counted
-// by XOR and population count, 8 words with each instruction where the CPU can: no list of members is read.
+// memory. A neuron lies in the bucket of a query in as many tables as their codes have equal bits, and these are
+// counted by XOR and population count, 8 words with each instruction where the CPU can: no list of members is read.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,9 @@ public:
 private:
     static constexpr Index lanes_ = code_lanes;
 
-    std::uint64_t& word(Id neuron, Index w) { return codes_[(neuron / lanes_ * words_ + w) * lanes_ + neuron % lanes_]; }
+    std::uint64_t& word(Id neuron, Index w) {
+        return codes_[(neuron / lanes_ * words_ + w) * lanes_ + neuron % lanes_];
+    }
     const std::uint64_t& word(Id neuron, Index w) const { return const_cast<SignCodes*>(this)->word(neuron, w); }
 
     Index bits_, words_, n_neurons_ = 0;

@@ -462,6 +462,11 @@ def test_sign_codes_follow_their_neurons_and_grow():
         assert all(map(np.array_equal, tables, codes))
         assert indexes[0].state()["progress"].tolist() == indexes[1].state()["progress"].tolist()
     assert indexes[1].memory_bytes < indexes[0].memory_bytes / 20
+    weight[5] = 0  # in no bucket from now on: nothing of its code is left
+    indexes[1].touch(np.array([5], np.int32))
+    indexes[1].maintain(weight, bias, 6, 1)
+    state = indexes[1].state()
+    assert 5 in state["absent"] and not state["codes"].reshape(len(weight), -1)[5].any()
 
 
 @pytest.mark.parametrize("kind", ["vanilla", "scored"])
