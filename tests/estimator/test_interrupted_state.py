@@ -65,7 +65,7 @@ def interrupter_get(interrupter, network, name):
 @pytest.fixture
 def interrupter(monkeypatch):
     interrupter = Interrupter()
-    monkeypatch.setattr(hashslide.network, "_core", interrupter.module())
+    monkeypatch.setattr(hashslide.network._network, "_core", interrupter.module())
     return interrupter
 
 

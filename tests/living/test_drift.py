@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hashslide.living.drift import RISK, Drift, divergence, moment_of_drop
-from hashslide.network import Network, NetworkConfig
+from hashslide.network import Network
+from hashslide.settings import NetworkConfig
 from hashslide.training import Occurrences
 
 
