@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from ranks import on_threads
+from rank_helpers import on_threads
 
 from hashslide.distributed.reading import ReadersOfData
 from hashslide.distributed.sharded import ShardedNetwork

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ranks import on_threads
+from rank_helpers import on_threads
 from sharded import N_SHARDS, config_of, ordinary, sharded, states_after, trained, weighted
 
 from hashslide.csr import as_csr, as_pattern

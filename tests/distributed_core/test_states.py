@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ranks import on_threads
+from rank_helpers import on_threads
 from sharded import N_SHARDS, config_of, sharded, trained
 
 from hashslide.csr import Csr, as_csr, as_pattern

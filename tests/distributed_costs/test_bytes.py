@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from ranks import on_threads
+from rank_helpers import on_threads
 
 from hashslide.csr import as_csr, as_pattern
 from hashslide.distributed.costs.batches import Growth, Touched

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from ranks import on_threads
+from rank_helpers import on_threads
 
 from hashslide import SlideClassifier
 from hashslide.csr import as_csr, as_pattern

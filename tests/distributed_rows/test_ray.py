@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from ranks_in_threads import run_ranks as run_in_threads
+from rank_helpers import on_threads
 from scipy import sparse
 
 from hashslide import metrics
@@ -186,7 +186,7 @@ def rows_program(path, exchange):
 
 def test_actors_that_join_a_gloo_group_learn_the_bits_of_threads(pack):
     program = partial(rows_program, str(pack.path))
-    assert run_ranks(program, 2) == run_in_threads(2, program)
+    assert run_ranks(program, 2) == on_threads(2, program)
 
 
 def test_workers_for_whom_there_are_no_cpus_are_not_waited_for_forever(monkeypatch):

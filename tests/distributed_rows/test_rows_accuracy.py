@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ranks_in_threads import run_ranks
+from rank_helpers import on_threads
 
 from hashslide import metrics
 from hashslide.csr import as_csr
@@ -61,7 +61,7 @@ def test_some_ranks_learn_as_well_as_one_process(task, single, pubmed, size):
         train(network, ReadersOfData(len(data.rows), N_SHARDS, exchange.rank, size, data), PLAN, history)
         return network.assemble(), history[-1]["loss"]
 
-    network, loss = run_ranks(size, program)[0]
+    network, loss = on_threads(size, program)[0]
     expected, expected_loss = single
     found = precisions(network, pubmed)
     assert found == pytest.approx(expected, abs=0.003)

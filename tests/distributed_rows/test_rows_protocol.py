@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from data_helpers import slice_of
-from ranks_in_threads import run_ranks
+from rank_helpers import on_threads
 
 from hashslide.csr import as_csr
 from hashslide.distributed.rows import RowsNetwork
@@ -88,7 +88,7 @@ def trained(size, settings, data, n_steps=6, rate=0.1, **options):
         losses = [network.train_batch(*data, own_part(rows, exchange), rate)[0] for rows in batches(n_steps)]
         return network.snapshot(), losses, dict(exchange.bytes_sent), network.assemble()
 
-    return run_ranks(size, program)
+    return on_threads(size, program)
 
 
 def single(settings, data, n_steps=6, weight=None, label_weight=None):
@@ -126,7 +126,7 @@ def test_weights_of_examples_and_labels_count_as_in_the_single_process(data):
         found = [own.train_batch(*data, rows, 0.1, weight)[0] for rows in batches(6)]
         return found, own.assemble()
 
-    ((found, assembled),) = run_ranks(1, program)
+    ((found, assembled),) = on_threads(1, program)
     assert found == losses
     assert bits(assembled.state()) == bits(network.state())
 
@@ -186,7 +186,7 @@ def test_a_rank_without_examples_takes_part(data):
         network.train_batch(*data, rows, 0.1)
         return network.assemble()
 
-    together = run_ranks(2, program)[0]
+    together = on_threads(2, program)[0]
     alone, _ = single(config(), data, n_steps=1)
     assert bits(together.state()) == bits(alone.state())
 
@@ -203,8 +203,8 @@ def test_rows_are_fetched_anew_only_every_so_many_batches(data):
             sent.append(exchange.bytes_sent["rows"])
         return losses, np.diff(sent, prepend=0)
 
-    losses, sent = run_ranks(2, lambda exchange: program(exchange, 3))[0]
-    fresh, sent_fresh = run_ranks(2, lambda exchange: program(exchange, 1))[0]
+    losses, sent = on_threads(2, lambda exchange: program(exchange, 3))[0]
+    fresh, sent_fresh = on_threads(2, lambda exchange: program(exchange, 1))[0]
     assert losses[0] == fresh[0] > fresh[1] > fresh[2] > fresh[3]
     assert losses[0] == losses[1] == losses[2] > losses[3], "the rows that it has are as old as they are"
     assert sent[0] == sent_fresh[0] == sent[3]
