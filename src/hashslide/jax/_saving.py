@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hashslide import model_file
+from hashslide._heads import classifier_of_head
 from hashslide._os_errors import StrPath
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.saving import save_classifier
-from hashslide.network import Network
 from hashslide.precision import to_float32
-from hashslide.settings import Dense, NetworkConfig
 
 from ._settings import HeadSettings
 from ._state import Table
@@ -29,28 +28,8 @@ def save_table(settings: HeadSettings, table: Table, path: StrPath, classes: Arr
         raise InputError(
             "the table has weights that are not finite, so that it predicts nothing. Train it anew."
         )
-    width, n = settings.in_features, settings.num_classes
-    hidden = (Dense(width, "identity", length=0.0),)
-    config = NetworkConfig(
-        n_features=width, n_labels=n, hidden=hidden, loss=settings.loss, precision="float32"
-    )
-    state = {
-        "input.weight": np.eye(width, dtype=np.float32),
-        "input.bias": np.zeros(width, np.float32),
-        "output.weight": np.asarray(table.weight),
-        "output.bias": np.asarray(table.bias),
-        "progress": np.zeros(2, np.int64),
-        "label_counts": np.zeros(n, np.int64),
-    }
-    model = SlideClassifier.from_network(
-        Network.from_state(config, state, copy=False),
-        classes=classes,
-        multilabel=settings.loss == "bce",
-        hidden=hidden,
-        loss=settings.loss,
-        ranker=False,
-        approximate=False,
-    )
+    weight, bias = np.asarray(table.weight), np.asarray(table.bias)
+    model = classifier_of_head(weight, bias, settings.loss, classes)
     kept = {f"{KEY}.{name}": getattr(table, name) for name in _KEPT}
     arrays = {name: np.asarray(array) for name, array in kept.items() if array is not None}
     metadata = {KEY: settings._asdict()}

@@ -8,13 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from hashslide import model_file
+from hashslide._heads import classifier_of_head
 from hashslide._os_errors import StrPath
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator import SlideClassifier
 from hashslide.estimator.saving import save_classifier
-from hashslide.network import Network
 from hashslide.precision import BFLOAT16
-from hashslide.settings import Dense, NetworkConfig
 from hashslide.settings.plain import from_plain, to_plain
 
 if TYPE_CHECKING:
@@ -37,38 +36,13 @@ def save_head(head: "SlideLoss", path: StrPath, classes: ArrayLike | None) -> No
         raise InputError(
             "the head has weights that are not finite, so that it predicts nothing. Train it anew."
         )
-    is_half = head.weight.dtype == torch.bfloat16
-    config = NetworkConfig(
-        n_features=head.in_features,
-        n_labels=head.num_classes,
-        hidden=(Dense(head.in_features, "identity", length=0.0),),
-        loss=head.loss,
-        precision="bfloat16" if is_half else "float32",
-    )
-    no_bias = torch.zeros(head.num_classes)
-    state = {
-        "input.weight": _array(torch.eye(head.in_features, dtype=head.weight.dtype)),
-        "input.bias": np.zeros(head.in_features, np.float32),
-        "output.weight": _array(head.weight),
-        "output.bias": _array(no_bias if head.bias is None else head.bias.float()),
-        "progress": np.zeros(2, np.int64),
-        "label_counts": np.zeros(head.num_classes, np.int64),
-    }
-    network = Network.from_state(config, state, copy=False)
     if classes is None and head.loss == "softmax":
         classes = np.arange(head.num_classes)  # so that a vector of classes may be given to the classifier
+    bias = torch.zeros(head.num_classes) if head.bias is None else head.bias.float()
+    model = classifier_of_head(_array(head.weight), _array(bias), head.loss, classes)
     if head.counts is not None:
         counts = head.counts.cpu().double().round().to(torch.int64).numpy()
-        network.set_label_prior(counts, max(head.n_examples, int(counts.max())), False)
-    model = SlideClassifier.from_network(
-        network,
-        classes=classes,
-        multilabel=head.loss == "bce",
-        hidden=[Dense(head.in_features, "identity", length=0.0)],
-        loss=head.loss,
-        ranker=False,
-        approximate=False,
-    )
+        model.network_.set_label_prior(counts, max(head.n_examples, int(counts.max())), False)
     settings = head.settings() | {"bias": head.bias is not None, "hash": to_plain(head.hash)}
     arrays = {} if head.class_weight is None else {f"{KEY}.weight": _array(head.class_weight)}
     if head.counts is not None:
