@@ -4,14 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hashslide import metrics, training
+from hashslide import metrics
 from hashslide.callbacks import Callback
 from hashslide.csr import as_csr
 from hashslide.errors import InputError
 from hashslide.network import Network
 from hashslide.settings import Cosine, Linear, Negatives, NetworkConfig
 from hashslide.settings.schedules import SCHEDULES
-from hashslide.training import Evaluation, Plan, TrainingData, learning_rate_at, resident_bytes, train
+from hashslide.training import Evaluation, Plan, TrainingData, learning_rate_at, memory, resident_bytes, train
 
 
 @pytest.fixture
@@ -213,5 +213,5 @@ def test_diverging_training_is_reported(problem):
 
 def test_resident_memory_is_known_here(monkeypatch, tmp_path):
     assert 10e6 < resident_bytes() < 100e9
-    monkeypatch.setattr(training, "_MEMORY_FILE", tmp_path / "of another system")
+    monkeypatch.setattr(memory, "_MEMORY_FILE", tmp_path / "of another system")
     assert resident_bytes() == 0

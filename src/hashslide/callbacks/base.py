@@ -1,10 +1,10 @@
-"""The hooks of a callback."""
+"""What all callbacks share: the hooks, their check, and the figures that they watch."""
 
 from typing import Any
 
 from hashslide._interface import setting, wording
 from hashslide.errors import InputError
-from hashslide.training import TrainingContext
+from hashslide.training.callback import Callback
 
 __all__ = ["HOOKS", "Callback", "check_callbacks", "metric_of"]
 
@@ -14,32 +14,6 @@ def __dir__() -> list[str]:
 
 
 HOOKS = ("setup", "on_epoch_begin", "on_batch_end", "on_epoch_end", "teardown")
-
-
-class Callback:
-    """Base class of callbacks; override the hooks that you need.
-
-    As in scikit-learn's callback protocol, `setup` and `teardown` frame a training, and a hook at the end of
-    an iteration (here: an epoch) stops it by returning True.
-
-    Every hook gets the estimator, which can predict and be saved at any of them, and one
-    `hashslide.training.TrainingContext` for the whole training.
-    """
-
-    def setup(self, estimator: Any, context: TrainingContext) -> bool | None:
-        """Prepare; called before the first epoch. Return True if there is nothing to train."""
-
-    def on_epoch_begin(self, estimator: Any, context: TrainingContext) -> None:
-        """Called before each epoch."""
-
-    def on_batch_end(self, estimator: Any, context: TrainingContext) -> None:
-        """Called after each batch, many times per second: be quick."""
-
-    def on_epoch_end(self, estimator: Any, context: TrainingContext) -> bool | None:
-        """Called after each epoch, its record being ``context.logs``; return True to stop."""
-
-    def teardown(self, estimator: Any, context: TrainingContext) -> None:
-        """Clean up; called after the training, also when it was interrupted or failed."""
 
 
 def check_callbacks(callbacks: Any) -> list[Any]:
