@@ -4,6 +4,7 @@ import pytest
 
 from hashslide.errors import InputError
 from hashslide.estimator.auto import (
+    ACCUMULATOR_OF_ONE_LABEL,
     AUTO,
     AUTO_PER_EXAMPLE,
     FEW_FEATURES,
@@ -21,13 +22,32 @@ from hashslide.estimator.auto import (
 )
 from hashslide.estimator.classifier import SlideClassifier
 from hashslide.estimator.parameters import check_parameters
-from hashslide.settings import DWTA, Dense, Exact, KMeans, Layer, MinHash, Negatives, SimHash, Top, Vanilla
+from hashslide.settings import (
+    DWTA,
+    SGD,
+    Adagrad,
+    Dense,
+    Exact,
+    KMeans,
+    Layer,
+    MinHash,
+    Negatives,
+    SimHash,
+    Top,
+    Vanilla,
+)
 
 PLAIN = ("epochs", "batch_size", "input_dropout", "example_power")
 
 
-def settings(n_examples, multilabel=True, n_features=1000, n_labels=5, **given) -> Decided:
-    problem = Problem(n_examples=n_examples, n_features=n_features, n_labels=n_labels, multilabel=multilabel)
+def settings(n_examples, labels_per_example=5.0, n_features=1000, n_labels=5, **given) -> Decided:
+    problem = Problem(
+        n_examples=n_examples,
+        n_features=n_features,
+        n_labels=n_labels,
+        labels_per_example=labels_per_example,
+        one_label=labels_per_example == 1,
+    )
     parameters = check_parameters(SlideClassifier(**given))
     return decide(problem, {field.name: parameters[field.name] for field in dataclasses.fields(Decided)})
 
@@ -43,9 +63,22 @@ def test_ordinary_data_get_the_table():
 
 
 def test_one_label_for_each_example_means_softmax_with_the_whole_correction():
-    several, one = settings(SMALL_EXAMPLES), settings(SMALL_EXAMPLES, multilabel=False)
+    several, one = settings(SMALL_EXAMPLES), settings(SMALL_EXAMPLES, labels_per_example=1)
     negatives = dataclasses.replace(several.negatives, prior_correction=1.0)
-    assert one == dataclasses.replace(several, loss="softmax", negatives=negatives)
+    optimizer = Adagrad(initial_accumulator=ACCUMULATOR_OF_ONE_LABEL)
+    assert one == dataclasses.replace(several, loss="softmax", negatives=negatives, optimizer=optimizer)
+
+
+@pytest.mark.parametrize("labels_per_example", [0, 0.2, 1, 1.8, 5, 19, 75])
+def test_accumulators_start_in_proportion_to_the_square_of_the_labels_of_an_example(labels_per_example):
+    def first(n_examples, **given):
+        return settings(n_examples, labels_per_example, **given).optimizer.initial_accumulator
+
+    expected = ACCUMULATOR_OF_ONE_LABEL * max(1, labels_per_example) ** 2
+    assert first(TINY_EXAMPLES) == pytest.approx(expected, rel=0.05)
+    assert first(TINY_EXAMPLES - 1) == AUTO["initial_accumulator"]
+    assert first(TINY_EXAMPLES, optimizer=Adagrad(initial_accumulator=0.7)) == 0.7
+    assert settings(TINY_EXAMPLES, labels_per_example, optimizer="sgd").optimizer == SGD()
 
 
 def test_small_data_get_dropout_unless_they_have_few_features():

@@ -126,7 +126,7 @@ EDITS = {
     ),
     "setting out of range": (
         lambda a, m: m["network"]["optimizer"]["Adagrad"].update(initial_accumulator=0),
-        r"Adagrad\(initial_accumulator=0\): initial_accumulator is 0; accepted is a number",
+        r"Adagrad\(initial_accumulator=0\): initial_accumulator is 0; accepted are",
     ),
     "setting lacks": (
         lambda a, m: m["network"]["optimizer"]["Adagrad"].pop("initial_accumulator"),

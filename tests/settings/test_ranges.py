@@ -93,7 +93,7 @@ def test_values_in_the_range_are_kept(kind, name):
             found, Settings | Signs | MissingFamily
         )
         if isinstance(value, int | float | Settings) and isinstance(found, int | float | Settings):
-            assert found == value or isinstance(found, hashslide.Negatives)
+            assert found == value or isinstance(found, hashslide.Negatives | hashslide.Adagrad)
 
 
 @pytest.mark.parametrize(("kind", "name"), FIELDS)
@@ -176,7 +176,7 @@ RANGES = {
     **dict.fromkeys(("bucket_size", "cells", "winners"), SIZE),
     **dict.fromkeys(("bias", "centre", "augment", "in_batch"), FLAG),
     **dict.fromkeys(("momentum", "beta1", "beta2", "warmup", "dropout", "input_dropout"), BELOW_ONE),
-    **dict.fromkeys(("epsilon", "initial_accumulator", "input_scale", "rehash_changed"), POSITIVE),
+    **dict.fromkeys(("epsilon", "input_scale", "rehash_changed"), POSITIVE),
     **dict.fromkeys(("weight_decay", "input_init", "example_power"), NOT_NEGATIVE),
     **dict.fromkeys(("alpha", "beta"), FINITE),
     **dict.fromkeys(("uniform", "popular"), f'are "auto" and {SIZE.removeprefix("is ")}'),
@@ -187,6 +187,7 @@ RANGES = {
     "budget": f"are None and {COUNT.removeprefix('is ')}",
     "prior_correction": 'are "auto" and a number in [0, 1]',
     "activation": "are \"auto\", 'identity', 'relu' and 'tanh'",
+    "initial_accumulator": f'are "auto" and {POSITIVE.removeprefix("is ")}',
     "length": f'are "auto" and {NOT_NEGATIVE.removeprefix("is ")}',
     "loss": "are 'bce' and 'softmax'",
     "update": "are 'owner' and 'hogwild'",

@@ -54,7 +54,10 @@ class Problem:
     Parameters
     ----------
     n_examples, n_features, n_labels : int
-    multilabel : bool
+    labels_per_example : float
+        On average.
+    one_label : bool
+        Whether every example has exactly one label.
     is_both_ways : bool
         Whether each example counts twice, the second time with features and labels exchanged.
     """
@@ -62,7 +65,8 @@ class Problem:
     n_examples: int
     n_features: int
     n_labels: int
-    multilabel: bool
+    labels_per_example: float
+    one_label: bool
     is_both_ways: bool = False
 
 
@@ -70,7 +74,9 @@ class Problem:
 # SMALL_EXAMPLES examples overfit without dropout; of fewer than FEW_FEATURES features each is too large a
 # part of its row to be dropped. Softmax needs the whole correction to estimate its partition function. Tiny
 # data get smaller batches and more epochs: about TINY_STEPS batches altogether, with at least TINY_BATCHES an
-# epoch and at most TINY_EPOCHS epochs. The settings of the hash families are their classes' defaults.
+# epoch and at most TINY_EPOCHS epochs. Adagrad's accumulators sum squared gradients, and a gradient grows
+# with the number of labels that an example pulls towards, so that their first value is in proportion to its
+# square. The settings of the hash families are their classes' defaults.
 AUTO: dict[str, Any] = {
     "epochs": 4,
     "batch_size": 256,
@@ -80,6 +86,7 @@ AUTO: dict[str, Any] = {
     "popular": 0,
     "uniform": 250,
     "prior_correction": 0.6,
+    "initial_accumulator": 0.1,
     "example_power": 0.5,
     "sampler": "scored",
     "budget": 5,
@@ -93,6 +100,7 @@ WHY = {
     "popular": "the labels of a batch are popular ones anyway",
     "uniform": "100 to 1,000 made no difference that counts",
     "prior_correction": "0.5 to 0.7 was best where an example may have several labels",
+    "initial_accumulator": "it is what few examples need",
     "example_power": "it is between an equal weight of all labels and of all examples",
     "sampler": "it was best per second",
     "loss": "an example may have several labels",
@@ -108,6 +116,7 @@ AUTO_PER_EXAMPLE: dict[str, Any] = {
 }
 BUDGET_SHARE, MIN_BUDGET, MAX_BUDGET = 0.01, 100, 1000  # of the labels, for each example
 LEARNING_RATE = {"adagrad": 0.1, "adam": 0.01, "sgd": 0.5}  # for examples of length 1
+ACCUMULATOR_OF_ONE_LABEL = 0.004
 INPUT_INIT = 0.1
 SMALL_EXAMPLES = 50_000
 SMALL_DROPOUT = 0.2
@@ -155,10 +164,11 @@ def decide(problem: Problem, given: Mapping[str, Any]) -> Decided:
     """
     auto = {name: setting.value for name, setting in _auto_settings(problem, given).items()}
     layers, negatives = given["hidden"], given["negatives"]
-    of_negatives = {name: auto[name] for name in _OF_NEGATIVES}
+    of_negatives = {name: auto[name] for name in _PARTS["negatives"]}
     composed = {
         "hidden": tuple(layer.decided(auto["activation"], auto["length"]) for layer in layers),
         "negatives": negatives.decided(**of_negatives),
+        "optimizer": given["optimizer"].decided(auto["initial_accumulator"]),
         "sampler": _sampler(given["sampler"], given["hash"], auto),
     }
     plain = {name: auto[name] if is_auto(value) else value for name, value in given.items()}
@@ -189,12 +199,11 @@ def explain(
     for field in fields(Decided):
         name, value = field.name, given[field.name]
         reason = "it is the default" if name in defaults else "it was given"
-        if name in ("hidden", "negatives"):
+        if name in _PARTS:
             parts = value if name == "hidden" else [value]
-            names = _OF_LAYERS if name == "hidden" else _OF_NEGATIVES
-            left = [n for n in names if any(is_auto(getattr(part, n)) for part in parts)]
+            left = [n for n in _PARTS[name] if any(is_auto(getattr(part, n, None)) for part in parts)]
             whys = [f"{n} is {auto[n].value}, as {auto[n].reason}" for n in left]
-            is_kept = name == "hidden" or len(left) < len(names)
+            is_kept = name != "negatives" or len(left) < len(_PARTS[name])
             reason = "; ".join([reason] * is_kept + whys)
         elif name == "sampler" and is_auto(value):
             reason = auto[name].reason if given["hash"] is not None else "there are no hash tables to look up"
@@ -204,8 +213,11 @@ def explain(
     return ChosenSettings(found)
 
 
-_OF_LAYERS = ("activation", "length")
-_OF_NEGATIVES = ("uniform", "popular", "prior_correction")
+_PARTS = {  # the fields that may be "auto", of the settings that are objects
+    "hidden": ("activation", "length"),
+    "negatives": ("uniform", "popular", "prior_correction"),
+    "optimizer": ("initial_accumulator",),
+}
 
 
 def _auto_settings(problem: Problem, given: Mapping[str, Any]) -> dict[str, Setting]:
@@ -223,8 +235,14 @@ def _auto_settings(problem: Problem, given: Mapping[str, Any]) -> dict[str, Sett
     )
     if _core.build_info()["bf16_unit"] is not None:
         change("this CPU multiplies bfloat16 numbers", precision="bfloat16")
-    if not problem.multilabel:
-        change("an example has one class", loss="softmax")
+    if n >= TINY_EXAMPLES:
+        mean = max(1.0, problem.labels_per_example)
+        change(
+            f"an example has {mean:.1f} labels, and gradients are of that size",
+            initial_accumulator=float(f"{ACCUMULATOR_OF_ONE_LABEL * mean**2:.2g}"),
+        )
+    if problem.one_label:
+        change("every example has one label", loss="softmax")
         change("a softmax needs the whole correction", prior_correction=1.0)
     if given["active"] == "per_example":
         change("active sets of the examples' own are a published system, which has that", **AUTO_PER_EXAMPLE)

@@ -511,17 +511,20 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
         if self.__sklearn_is_fitted__():
             n_old = self._labels.n
             data, judges, planned = grow(self, given, X, x, target, classes, weight, decay)
-            settings = decide_settings(given, data, self.multilabel_)
+            settings = decide_settings(given, data, self.multilabel_, more_to_come=True)
             taught = place_new_labels(self, data, n_old)
             if not planned:
                 taught = with_replay(self, taught, replay)
         else:
             labels = LabelNames.learn(target, classes)
             data = taught = training_data(x, labels.encode(target, classes), weight)
-            seed, settings = draw_seed(self.random_state), decide_settings(given, data, target.multilabel)
+            seed = draw_seed(self.random_state)
+            settings = decide_settings(given, data, target.multilabel, more_to_come=True)
             network = new_network(settings, data, seed, self.label_weight)
             planned, judges = 0, None
-            chosen = of_calls(explain_settings(self, given, settings, data, target.multilabel))
+            chosen = of_calls(
+                explain_settings(self, given, settings, data, target.multilabel, more_to_come=True)
+            )
             kind = target.multilabel, target.dense_dtype
             unbroken(self._lock, lambda: commit(self, X, labels, network, seed, planned, [], chosen, *kind))
         if len(taught.rows):

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hashslide import metrics
 from hashslide._checks import random_generator
-from hashslide._validation import check_same_rows, check_sample_weight
+from hashslide._validation import blocks, check_same_rows, check_sample_weight
 from hashslide.csr import Csr, as_csr
 from hashslide.estimator._features import check_features, feature_names
 from hashslide.estimator._outliers import warn_of_outlier
@@ -36,8 +36,10 @@ __all__ = [
     "draw_seed",
     "encode",
     "explain_settings",
+    "has_one_label",
     "label_counts",
     "label_weights",
+    "labels_per_example",
     "network_config",
     "new_network",
     "prepare",
@@ -52,6 +54,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+_ROWS_PER_BLOCK = 1 << 20
 _NETWORK: tuple[str, ...] = ("hidden", "loss", "optimizer", "input_dropout", "active", "update", "negatives")
 _NETWORK += ("hash", "sampler", "example_power", "precision")
 
@@ -141,7 +144,9 @@ def training_data(x: Csr, y: Csr, weight: NDArray[np.float32] | None = None) -> 
     return TrainingData(x=x, y=y, rows=rows, sample_weight=weight)
 
 
-def decide_settings(given: Mapping[str, Any], data: Examples, multilabel: bool) -> Decided:
+def decide_settings(
+    given: Mapping[str, Any], data: Examples, multilabel: bool, more_to_come: bool = False
+) -> Decided:
     """Return the settings of a training on some data, with every "auto" decided.
 
     Parameters
@@ -150,8 +155,10 @@ def decide_settings(given: Mapping[str, Any], data: Examples, multilabel: bool) 
         The parameters of a classifier as `check_parameters` returns them.
     data : Examples
     multilabel : bool
+    more_to_come : bool
+        Whether data are the first of more: then later examples may have more labels than these.
     """
-    return decide(_problem(data, multilabel), decidable(given))
+    return decide(_problem(data, multilabel, more_to_come), decidable(given))
 
 
 def explain_settings(
@@ -160,6 +167,7 @@ def explain_settings(
     settings: Decided,
     data: Examples,
     multilabel: bool,
+    more_to_come: bool = False,
 ) -> ChosenSettings:
     """Return the settings that `decide_settings` found with the reason for each.
 
@@ -170,12 +178,12 @@ def explain_settings(
     ----------
     model : SlideClassifier
         Whose parameters were given.
-    given, data, multilabel
+    given, data, multilabel, more_to_come
         As in `decide_settings`.
     settings : Decided
     """
     defaults = left_at_default(model)
-    found = explain(_problem(data, multilabel), decidable(given), settings, defaults)
+    found = explain(_problem(data, multilabel, more_to_come), decidable(given), settings, defaults)
     if isinstance(model.label_weight, str | None):  # an array would be too long
         reason = "it is the default" if "label_weight" in defaults else "it was given"
         found = found.replaced(label_weight=Setting(model.label_weight, reason))
@@ -183,15 +191,27 @@ def explain_settings(
     return found.replaced(ranker=later, approximate=later)
 
 
-def _problem(data: Examples, multilabel: bool) -> Problem:
+def _problem(data: Examples, multilabel: bool, more_to_come: bool) -> Problem:
     """Return what the "auto" settings depend on."""
     return Problem(
         n_examples=len(data.rows),
         n_features=data.x.n_columns,
         n_labels=data.y.n_columns,
-        multilabel=multilabel,
+        labels_per_example=labels_per_example(data.y),
+        one_label=not multilabel or (not more_to_come and has_one_label(data.y)),
         is_both_ways=data.is_both_ways,
     )
+
+
+def labels_per_example(y: Csr) -> float:
+    """Return the mean number of labels in a row."""
+    return len(y.indices) / max(y.n_rows, 1)
+
+
+def has_one_label(y: Csr) -> bool:
+    """Tell whether every row holds exactly one label."""
+    counts = (np.diff(y.indptr[first : last + 1]) for first, last in blocks(y.n_rows, _ROWS_PER_BLOCK))
+    return len(y.indices) == y.n_rows > 0 and all((block == 1).all() for block in counts)
 
 
 def decidable(given: Mapping[str, Any]) -> dict[str, Any]:

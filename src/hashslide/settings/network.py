@@ -30,8 +30,9 @@ ACTIVE = ("per_batch", "per_example")
 class NetworkConfig(Settings):
     """Everything that fixes a network's shape and its training step.
 
-    It knows no data: "auto" in a layer stands for the activation "identity" and the length 0, and in the
-    negatives for 250 uniform and no popular ones with the whole correction.
+    It knows no data: "auto" in a layer stands for the activation "identity" and the length 0, in the
+    negatives for 250 uniform and no popular ones with the whole correction, and in Adagrad for an initial
+    accumulator of 0.1.
 
     Parameters
     ----------
@@ -98,6 +99,7 @@ class NetworkConfig(Settings):
         negatives = self.negatives.decided(uniform=250, popular=0, prior_correction=1.0)
         object.__setattr__(self, "hidden", hidden)
         object.__setattr__(self, "negatives", negatives)
+        object.__setattr__(self, "optimizer", self.optimizer.decided(initial_accumulator=0.1))
         if self.sampler is not None:
             self.sampler.check_budget()
         check_lookup(self, self.sampler, self.hash)

@@ -1,10 +1,11 @@
 """Optimisers: how the weights that a batch touches are changed."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Self
 
+from hashslide._checks import is_auto
 from hashslide.settings.base import Settings
-from hashslide.settings.constraints import Composed
+from hashslide.settings.constraints import Composed, Real
 from hashslide.settings.limits import BelowOne, NotNegative, Positive
 
 __all__ = ["OPTIMIZER", "OPTIMIZERS", "SGD", "Adagrad", "Adam", "Optimizer"]
@@ -26,6 +27,10 @@ class Optimizer(Settings):
 
     weight_decay: NotNegative = 0.0
 
+    def decided(self, initial_accumulator: float) -> Self:
+        """Return the same with this value where a field is "auto"."""
+        return self
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Adagrad(Optimizer):
@@ -33,15 +38,21 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    initial_accumulator : float > 0
-        First value of the accumulators: the larger, the smaller the first steps.
+    initial_accumulator : float > 0 or "auto"
+        First value of the accumulators: the larger, the smaller the first steps. "auto": `SlideClassifier`
+        decides by how many labels an example has; else 0.1.
     weight_decay : float >= 0
         A touched row shrinks by ``learning_rate * weight_decay`` in each step.
     """
 
-    initial_accumulator: Positive = 0.1
+    initial_accumulator: Annotated[Any, Real(0, float("inf"), "()", auto=True)] = "auto"
 
     name: ClassVar[str] = "adagrad"
+
+    def decided(self, initial_accumulator: float) -> Self:
+        """Return the same with this value where a field is "auto"."""
+        is_open = is_auto(self.initial_accumulator)
+        return replace(self, initial_accumulator=initial_accumulator) if is_open else self
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

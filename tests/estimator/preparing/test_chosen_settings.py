@@ -7,8 +7,10 @@ import re
 import numpy as np
 import pytest
 from estimator_helpers import fast
+from scipy import sparse
 
 from hashslide import DWTA, Dense, Negatives, Setting, SlideClassifier, model_file
+from hashslide.data import Pack
 from hashslide.errors import ModelFileError
 from hashslide.estimator import approximate
 from hashslide.estimator.parameters import PARAMETERS, left_at_default
@@ -36,11 +38,44 @@ def test_every_setting_has_a_value_and_a_reason(given, small):
         assert setting.reason and "training has not come" not in setting.reason
         if name in MAY_BE_AUTO and name not in given:
             assert setting.reason not in ("it is the default", "it was given"), name
-        elif name not in ("hidden", "negatives", "ranker"):
+        elif name not in ("hidden", "negatives", "optimizer", "ranker"):
             assert setting.reason == ("it was given" if name in given else "it is the default"), name
     config = model.network_.config
     for name in ("hidden", "loss", "optimizer", "input_dropout", "negatives", "hash", "sampler"):
         assert model.settings_[name].value == getattr(config, name)
+
+
+@pytest.mark.parametrize("from_pack", [False, True])
+def test_one_label_in_each_row_means_softmax_as_a_vector_of_classes_does(from_pack, tmp_path):
+    def loss(y):
+        pack = Pack.build(iter([(x, y)]), tmp_path / "p", overwrite=True) if from_pack else None
+        model = fast(epochs=1).fit(pack) if from_pack else fast(epochs=1).fit(x, y)
+        assert model.multilabel_ and model.predict(x).shape == y.shape
+        return model.settings_["loss"]
+
+    x = sparse.random(60, 30, 0.3, "csr", np.float32, random_state=0)
+    one = sparse.csr_matrix(np.eye(5, dtype=np.float32)[np.arange(60) % 5])
+    assert loss(one) == Setting("softmax", "every example has one label")
+    for row, label, value in ((3, 3, 0), (3, 4, 1)):  # no label, and two
+        other = one.tolil()
+        other[row, label] = value
+        assert loss(other.tocsr()) == Setting("bce", "an example may have several labels")
+    stream = fast().partial_fit(x, one)
+    assert stream.settings_["loss"].value == "bce", "what comes later may have more labels"
+
+
+def test_the_first_accumulator_is_kept_in_files(pubmed, tmp_path):
+    x, y = pubmed.X_train[:10_500], pubmed.Y_train[:10_500]
+    model = fast(epochs=1, ranker=False, hidden=4).fit(x, y)
+    mean = y.nnz / y.shape[0]
+    assert re.search(
+        f"initial_accumulator is .*an example has {mean:.1f} labels", model.settings_["optimizer"].reason
+    )
+    model.save(tmp_path / "model")
+    again = SlideClassifier.load(tmp_path / "model")
+    assert again.network_.config.optimizer == model.network_.config.optimizer
+    assert again.network_.config.optimizer.initial_accumulator == pytest.approx(0.004 * mean**2, rel=0.02)
+    assert again.optimizer == "adagrad", "the parameter is as it was given"
 
 
 def test_the_settings_given_back_train_the_same_model(small):

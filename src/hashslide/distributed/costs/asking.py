@@ -12,7 +12,13 @@ from hashslide.distributed.costs.link import Link, measure_link, parse_bandwidth
 from hashslide.distributed.exchange import Exchange
 from hashslide.estimator.auto import Problem, decide
 from hashslide.estimator.parameters import check_parameters
-from hashslide.estimator.preparing import decidable, encode, network_config
+from hashslide.estimator.preparing import (
+    decidable,
+    encode,
+    has_one_label,
+    labels_per_example,
+    network_config,
+)
 from hashslide.planning import Shape, Sizes
 from hashslide.settings import NetworkConfig
 
@@ -83,7 +89,8 @@ def estimate_machines(
             n_examples=shape.n_examples,
             n_features=shape.n_features,
             n_labels=shape.n_labels,
-            multilabel=multilabel,
+            labels_per_example=labels_per_example(labels),
+            one_label=not multilabel or has_one_label(labels),
         ),
         decidable(given),
     )

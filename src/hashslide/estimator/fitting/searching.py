@@ -15,7 +15,9 @@ from hashslide.estimator.preparing import (
     decidable,
     decide_settings,
     draw_seed,
+    has_one_label,
     label_counts,
+    labels_per_example,
     network_config,
     training_data,
 )
@@ -37,7 +39,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_BY_SIZE = ("epochs", "batch_size", "input_dropout")  # what "auto" makes of the number of examples
+_BY_DATA = ("epochs", "batch_size", "input_dropout", "loss", "optimizer")  # what "auto" makes of all examples
 
 
 def tuning_task(
@@ -50,14 +52,14 @@ def tuning_task(
 ) -> tuple[Task, Space]:
     """Return what a search tries its settings on, and where it goes.
 
-    What "auto" makes of the number of examples is that of all examples, for all trials alike.
+    What "auto" makes of the examples is that of all of them, for all trials alike.
     """
     given = check_parameters(model)
     by_place = LabelNames(data.y.n_columns)  # trials are given numbers
     whole, _ = both_ways(given["both_ways"], data, by_place, None, multilabel)
     settings = decide_settings(given, whole, multilabel)
     free = left_at_default(model)
-    fixed = {name: getattr(settings, name) for name in _BY_SIZE if name in free}
+    fixed = {name: getattr(settings, name) for name in _BY_DATA if name in free}
     seed = draw_seed(given["random_state"])
     first = model.random_state if isinstance(model.random_state, numbers.Integral) else seed
 
@@ -80,11 +82,12 @@ def planned(model: "SlideClassifier", x: Csr, y: Csr, multilabel: bool, **totals
         n_examples=shape.n_learned,
         n_features=shape.n_features,
         n_labels=shape.n_labels,
-        multilabel=multilabel,
+        labels_per_example=labels_per_example(data.y),
+        one_label=not multilabel or has_one_label(data.y),
         is_both_ways=data.is_both_ways,
     )
     settings = decide(problem, decidable(given))
-    fixed = {name: getattr(settings, name) for name in _BY_SIZE if name != "epochs"}
+    fixed = {name: getattr(settings, name) for name in _BY_DATA if name != "epochs"}
     fixed |= {"early_stopping": False, "random_state": 0}
     if is_auto(given["ranker"]):
         fixed["ranker"] = wants_ranker(given) and n_held_out(shape.n_examples) > 0
