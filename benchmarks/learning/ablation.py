@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hashslide import Dense, Negatives, Scored, SlideClassifier
+from hashslide import Adagrad, Dense, Negatives, Scored, SlideClassifier
 from hashslide.metrics import per_example, propensity
 from hashslide.tuning.judging import gain_of
 
@@ -38,6 +38,8 @@ VARIANTS: dict[str, dict] = {
     "one way": {"both_ways": False},
     "free hidden length": {"hidden": Dense(256, length=0.0)},
     "equal weight of examples": {"example_power": 0.0},
+    "one first accumulator": {"optimizer": Adagrad(initial_accumulator=0.1)},
+    "no softmax": {"loss": "bce"},
     "no dropout": {"input_dropout": 0.0},
     "dropout 0.2": {"input_dropout": 0.2},
     "100 uniform": {"negatives": 100},
