@@ -25,8 +25,13 @@ from hashslide.estimator._living import (
 from hashslide.estimator.approximate import CandidateReport, tune, untuned, use
 from hashslide.estimator.fitting import prepare_fit
 from hashslide.estimator.fitting.committing import adopt, commit
-from hashslide.estimator.fitting.data import blocks_of, check_eval_set
-from hashslide.estimator.fitting.finishing import learn_approximate, learn_moments, learn_ranker
+from hashslide.estimator.fitting.data import blocks_of, check_eval_set, judges_of
+from hashslide.estimator.fitting.finishing import (
+    learn_approximate,
+    learn_held_out,
+    learn_moments,
+    learn_ranker,
+)
 from hashslide.estimator.fitting.growing import grow, of_calls, place_new_labels
 from hashslide.estimator.fitting.resuming import Start, check_same_fit, open_checkpoint, take_over
 from hashslide.estimator.fitting.running import plan_of, run
@@ -510,7 +515,7 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
         x, target, weight = check_examples(self, X, y, sample_weight, lists, classes)
         if self.__sklearn_is_fitted__():
             n_old = self._labels.n
-            data, judges, planned = grow(self, given, X, x, target, classes, weight, decay)
+            data, held_out, planned = grow(self, given, X, x, target, classes, weight, decay)
             settings = decide_settings(given, data, self.multilabel_, more_to_come=True)
             taught = place_new_labels(self, data, n_old)
             if not planned:
@@ -521,7 +526,7 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
             seed = draw_seed(self.random_state)
             settings = decide_settings(given, data, target.multilabel, more_to_come=True)
             network = new_network(settings, data, seed, self.label_weight)
-            planned, judges = 0, None
+            planned, held_out = 0, None
             chosen = of_calls(
                 explain_settings(self, given, settings, data, target.multilabel, more_to_come=True)
             )
@@ -537,7 +542,8 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
             )
         if planned == self.n_iter_:
             learn_approximate(self, data)
-            learn_ranker(self, given, data, judges)
+            learn_ranker(self, given, data, judges_of(given, None, held_out))
+            learn_held_out(self, settings, held_out, data.is_both_ways)
         elif not planned:
             learn_approximate(self, data)
         learn_moments(self, data, taught)

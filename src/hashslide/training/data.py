@@ -79,8 +79,8 @@ class Examples(BatchSource, Protocol):
         """Whether each example is there a second time with features and labels exchanged."""
         ...
 
-    def held_out(self, n: int, seed: int) -> "tuple[Examples, Csr, Csr]":
-        """Return the data without `n` random examples, and features and labels of these."""
+    def held_out(self, n: int, seed: int) -> "tuple[Examples, TrainingData]":
+        """Return the data without `n` random examples, and a copy of these."""
         ...
 
     def sample(self) -> "TrainingData":
@@ -145,11 +145,13 @@ class TrainingData:
         """Return the rows to use, or None where those are all."""
         return None if len(self.rows) == self.x.n_rows else self.rows
 
-    def held_out(self, n: int, seed: int) -> tuple["TrainingData", Csr, Csr]:
-        """Return the data without `n` random examples, and features and labels of these."""
+    def held_out(self, n: int, seed: int) -> tuple["TrainingData", "TrainingData"]:
+        """Return the data without `n` random examples, and a copy of these."""
         rows = np.sort(np.random.default_rng([seed, len(self.rows)]).choice(self.rows, n, replace=False))
         kept = self.rows[~np.isin(self.rows, rows, assume_unique=True)]
-        return replace(self, rows=kept), self.x.take(rows), self.y.take(rows)
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        copy = TrainingData(x=self.x.take(rows), y=self.y.take(rows), rows=np.arange(n), sample_weight=weight)
+        return replace(self, rows=kept), copy
 
     def sample(self) -> "TrainingData":
         """Return the examples that the stages after the training learn from: all of them."""

@@ -73,10 +73,11 @@ class PackedExamples:
         if len(waiting):
             yield Batch(self.x, self.y, waiting)
 
-    def held_out(self, n: int, seed: int) -> tuple["PackedExamples", Csr, Csr]:
-        """Return the examples without the last `n`, and features and labels of these."""
+    def held_out(self, n: int, seed: int) -> tuple["PackedExamples", TrainingData]:
+        """Return the examples without the last `n`, and these."""
         first = self.n_rows - n
-        return replace(self, n_rows=first), *self.pack.examples(first, self.n_rows)
+        x, y = self.pack.examples(first, self.n_rows)
+        return replace(self, n_rows=first), TrainingData(x=x, y=y, rows=np.arange(n))
 
     @property
     def n_sampled(self) -> int:

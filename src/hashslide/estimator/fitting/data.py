@@ -17,7 +17,7 @@ from hashslide.network import effective_threads
 from hashslide.ranking import FEWEST_HELD_OUT, n_held_out
 from hashslide.settings import Setting
 from hashslide.targets import LabelNames, check_classes
-from hashslide.training import Evaluation, Examples
+from hashslide.training import Evaluation, Examples, TrainingData
 
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
@@ -28,6 +28,7 @@ __all__ = [
     "examples_of",
     "hold_out",
     "hold_out_for_ranker",
+    "judges_of",
     "not_both_ways",
     "wants_ranker",
 ]
@@ -65,8 +66,8 @@ def hold_out(model: "SlideClassifier", data: Examples, seed: int) -> tuple[Examp
         share = setting("validation_fraction", model.validation_fraction)
         other = wording("pass an eval_set", "give other data with --validation")
         raise InputError(f"{share} of n_samples={n} leaves none to train on. Lower it, or {other}.")
-    kept, x, y = data.held_out(min(n_held_out, len(data.sample().rows)), seed)
-    return kept, Evaluation(x, y, effective_threads(model.n_jobs))
+    kept, part = data.held_out(min(n_held_out, len(data.sample().rows)), seed)
+    return kept, Evaluation(part.x, part.y, effective_threads(model.n_jobs))
 
 
 def examples_of(
@@ -119,21 +120,31 @@ def not_both_ways(wanted: bool | str) -> Setting:
 
 def hold_out_for_ranker(
     given: Mapping[str, Any], data: Examples, evaluate: Evaluation | None, seed: int
-) -> tuple[Examples, Judges | None]:
+) -> tuple[Examples, TrainingData | None]:
     """Return the training data without the examples that decide how much a ranker counts, and these.
 
-    Early stopping has examples of its own, which can decide that too. None: no ranker is wanted, or it counts
-    as much as the network, as there are too few examples.
+    None: no ranker is wanted, or early stopping has examples of its own, which decide that too, or there are
+    too few.
     """
-    if not wants_ranker(given):
-        return data, None
-    if given["early_stopping"] and evaluate is not None:
-        return data, (evaluate.x, as_pattern(evaluate.y)) if evaluate.x.n_rows >= FEWEST_HELD_OUT else None
     n = n_held_out(len(data.rows))
-    if n == 0:
+    if not wants_ranker(given) or _judges_by_stopping(given, evaluate) or n == 0:
         return data, None
-    kept, x, y = data.held_out(n, seed)
-    return kept, (x, y)
+    return data.held_out(n, seed)
+
+
+def judges_of(
+    given: Mapping[str, Any], evaluate: Evaluation | None, held_out: TrainingData | None
+) -> Judges | None:
+    """Return the examples that decide how much a ranker counts; None: it counts as much as the network."""
+    if held_out is not None:
+        return held_out.x, held_out.y
+    if not wants_ranker(given) or evaluate is None or not _judges_by_stopping(given, evaluate):
+        return None
+    return (evaluate.x, as_pattern(evaluate.y)) if evaluate.x.n_rows >= FEWEST_HELD_OUT else None
+
+
+def _judges_by_stopping(given: Mapping[str, Any], evaluate: Evaluation | None) -> bool:
+    return bool(given["early_stopping"]) and evaluate is not None
 
 
 def wants_ranker(given: Mapping[str, Any]) -> bool:

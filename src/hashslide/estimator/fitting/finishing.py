@@ -9,18 +9,22 @@ from hashslide._locks import unbroken
 from hashslide.callbacks import Progress
 from hashslide.callbacks.progress import DECIDED_LAST
 from hashslide.estimator import approximate
+from hashslide.estimator.auto import Decided
 from hashslide.estimator.fitting.data import Judges, wants_ranker
+from hashslide.estimator.fitting.running import plan_of
 from hashslide.living.new_labels import ActivationMoments
 from hashslide.network import effective_threads
 from hashslide.ranking import RankerReport, weigh
+from hashslide.recommendation import with_reversed
 from hashslide.settings import Setting
-from hashslide.training import Evaluation, TrainingData
+from hashslide.training import Evaluation, TrainingData, train
 
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
 
 __all__ = [
     "learn_approximate",
+    "learn_held_out",
     "learn_moments",
     "learn_ranker",
     "note_sample",
@@ -33,6 +37,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+HELD_OUT_RATE = 0.3  # of the learning rate
 _OWN_SETS = "active sets of the examples' own are a published system, which has none"
 
 
@@ -88,6 +93,28 @@ def learn_ranker(
         _replace_settings(model, ranker=chosen)
 
     unbroken(model._lock, use)
+
+
+def learn_held_out(
+    model: "SlideClassifier", settings: Decided, held_out: TrainingData | None, is_both_ways: bool
+) -> None:
+    """Learn from the examples that have judged the ranker, as many passes as from all others.
+
+    They are at most a twenty-fifth of all, which small data cannot spare. The network is trained by now, so
+    that a lower rate is enough; the ranker makes one step for each of their pairs.
+    """
+    if held_out is None:
+        return
+    network, threads, data = model.network_, effective_threads(model.n_jobs), held_out
+    if is_both_ways:
+        names = getattr(model, "feature_names_in_", None)
+        data = with_reversed(held_out, model._labels.of_features(held_out.x.n_columns, names))
+    plan = plan_of(model, settings, settings.epochs, 0, settings.epochs)
+    train(network, data, replace(plan, learning_rate=HELD_OUT_RATE * plan.learning_rate), [])
+    network.update_ranker(held_out.x, held_out.y, threads)
+    if network.has_candidates:
+        lists = network.make_candidates(data.x, data.y, threads, fresh=False)
+        unbroken(model._lock, lambda: network.set_candidates(lists))
 
 
 def learn_moments(model: "SlideClassifier", data: TrainingData, taught: TrainingData) -> None:

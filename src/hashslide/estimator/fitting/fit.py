@@ -18,15 +18,16 @@ from hashslide.estimator._outliers import warn_of_outlier
 from hashslide.estimator.auto import Decided
 from hashslide.estimator.fitting.committing import commit
 from hashslide.estimator.fitting.data import (
-    Judges,
     check_eval_set,
     examples_of,
     hold_out,
     hold_out_for_ranker,
+    judges_of,
     not_both_ways,
 )
 from hashslide.estimator.fitting.finishing import (
     learn_approximate,
+    learn_held_out,
     learn_moments,
     learn_ranker,
     note_sample,
@@ -71,8 +72,8 @@ class Fit:
     source : Examples
         The same before `both_ways`.
     evaluate : Evaluation or None
-    judges : pair of Csr, or None
-        Examples that decide how much a ranker counts.
+    held_out : TrainingData or None
+        Examples that decide how much a ranker counts, and are learned from last of all.
     labels : LabelNames
     multilabel : bool
     dense_dtype : dtype or None
@@ -88,7 +89,7 @@ class Fit:
     data: Examples
     source: Examples
     evaluate: Evaluation | None
-    judges: Judges | None
+    held_out: TrainingData | None
     labels: LabelNames
     multilabel: bool
     dense_dtype: np.dtype[Any] | None
@@ -134,7 +135,8 @@ class Fit:
         model._planned_epochs = 0
         sample = self.data.sample()
         learn_approximate(model, sample)
-        learn_ranker(model, self.given, sample, self.judges)
+        learn_ranker(model, self.given, sample, judges_of(self.given, self.evaluate, self.held_out))
+        learn_held_out(model, self.settings, self.held_out, self.data.is_both_ways)
         learn_moments(model, sample, sample)
         note_sample(model, len(sample.rows), len(self.data.rows))
         tune_approximate(model, self.evaluate)
@@ -187,7 +189,7 @@ def prepare_fit(
     seed = draw_seed(model.random_state) if seed is None else seed
     if given["early_stopping"] and evaluate is None:
         data, evaluate = hold_out(model, data, seed)
-    data, judges = hold_out_for_ranker(given, data, evaluate, seed)
+    data, held_out = hold_out_for_ranker(given, data, evaluate, seed)
     source = data
     if isinstance(data, TrainingData):
         data, reversal = both_ways(given["both_ways"], data, labels, feature_names(X), multilabel)
@@ -201,7 +203,7 @@ def prepare_fit(
         data=data,
         source=source,
         evaluate=evaluate,
-        judges=judges,
+        held_out=held_out,
         labels=labels,
         multilabel=multilabel,
         dense_dtype=dense_dtype,

@@ -12,7 +12,7 @@ from hashslide.csr import Csr
 from hashslide.errors import InputError
 from hashslide.estimator._features import check_first_names, check_known_features, feature_names
 from hashslide.estimator._living import observe
-from hashslide.estimator.fitting.data import Judges, hold_out_for_ranker
+from hashslide.estimator.fitting.data import hold_out_for_ranker
 from hashslide.estimator.preparing import label_counts, label_weights, training_data
 from hashslide.living.new_labels import (
     ActivationMoments,
@@ -56,13 +56,13 @@ def grow(
     classes: ArrayLike | None,
     weight: NDArray[np.float32] | None,
     decay: float = 0.0,
-) -> tuple[TrainingData, Judges | None, int]:
+) -> tuple[TrainingData, TrainingData | None, int]:
     """Make room for what is new in the data.
 
     Returns
     -------
     data : TrainingData
-    judges : (x, y) or None
+    held_out : TrainingData or None
         Where an interrupted `fit` goes on: the examples that it held out.
     planned : int
         Epochs of that fit; 0: these are new data.
@@ -81,7 +81,7 @@ def grow(
     data = training_data(x, labels.encode(target, classes), weight)
     network = model.network_
     if model.n_iter_ < model._planned_epochs and labels.n == network.config.n_labels:
-        whole, judges = hold_out_for_ranker(given, data, None, model._seed)
+        whole, held_out = hold_out_for_ranker(given, data, None, model._seed)
         kept, _ = both_ways(given["both_ways"], whole.sample(), labels, feature_names(X), model.multilabel_)
         if _is_known(network, kept):
             weight = label_weights(  # a loaded network has lost them
@@ -89,7 +89,7 @@ def grow(
             )
             if weight is not None:
                 network.set_label_weight(weight)
-            return kept, judges, model._planned_epochs
+            return kept, held_out, model._planned_epochs
     new = data.occurrences()
     drift, prior = observe(model, data, new), prior_after(network, new, len(data.rows), labels.n, decay)
     weight = None
