@@ -11,7 +11,7 @@ train.txt.gz and test.txt.gz in the XMC text format. A random fifth is the test 
 - bible-chapter: a verse's words and word pairs, to its chapter, one class.
 - gcide-authors: a quotation, to its author, one class.
 - gcide-references: the article of a dictionary, to the articles that it refers to.
-- gcide-words: half of the words of an article, to the other half. It has no test part.
+- gcide-words: half of the words of a long article, to the other half. It has no test part.
 - freedict: the letters of a German word, to the words of its English translation.
 - contents: a file's path, to the packages that hold it; a random 15 % of the files.
 """
@@ -35,6 +35,7 @@ from hashslide.data import save_xmc
 SEED = 1
 SHARE_OF_FILES = 0.15
 FREQUENT_WORDS = slice(30, 15_030)  # of gcide-words, without the most frequent ones
+FEWEST_WORDS = 40  # of an article in gcide-words
 WORD = r"[^\W_]+"
 SMALL_WORDS = {"to", "a", "of", "the", "sth", "sb"}
 Task = tuple[Sequence[str], Sequence[list[str]], CountVectorizer]
@@ -162,7 +163,8 @@ def build_words(sources: Path, folder: Path) -> None:
     """Write the task of the other half of the words."""
     counts = CountVectorizer(token_pattern=WORD, dtype=np.float32, binary=True)
     X = counts.fit_transform(articles(sources)).tocsr()
-    X = X[:, np.argsort(-np.bincount(X.indices), kind="stable")[FREQUENT_WORDS]].tocoo()
+    X = X[:, np.argsort(-np.bincount(X.indices), kind="stable")[FREQUENT_WORDS]]
+    X = X[np.diff(X.indptr) >= FEWEST_WORDS].tocoo()
     is_given = np.random.default_rng(SEED).random(X.nnz) < 0.5
     given, other = (
         csr_matrix((X.data[side], (X.row[side], X.col[side])), X.shape) for side in (is_given, ~is_given)

@@ -227,8 +227,8 @@ def test_an_epoch_has_every_example_once_in_an_order_of_its_own(pack, monkeypatc
     assert whole != rows(1) and whole == rows(0)
     for first in (1, 7, 40, len(whole) - 1, len(whole)):
         assert rows(0, first) == whole[first:]
-    kept, x, _ = part.held_out(50, 0)
-    assert kept.n_rows == N - 150 and x.n_rows == 50
+    kept, held_out = part.held_out(50, 0)
+    assert kept.n_rows == N - 150 and held_out.x.n_rows == held_out.y.n_rows == 50
     counts = np.asarray(pack.y.to_scipy()[: N - 150].sum(axis=0)).ravel()
     assert kept.label_counts().tolist() == counts.tolist()
 

@@ -41,12 +41,13 @@ def task(seed=0):
 def test_rows_that_are_held_out():
     x = as_csr(np.arange(1, 30_001, dtype=np.float32)[:, None])
     data = TrainingData(x=x, y=as_pattern(np.ones((30_000, 1))), rows=np.arange(10_000) * 3)
-    kept, held_out, _ = data.held_out(400, 5)
+    kept, copy = data.held_out(400, 5)
+    held_out = copy.x
     rows = held_out.values.astype(int) - 1
     assert len(rows) == 400 and np.isin(rows, data.rows).all() and (np.diff(rows) > 0).all()
     np.testing.assert_array_equal(np.sort(np.r_[rows, kept.rows]), data.rows)
-    np.testing.assert_array_equal(held_out.values, data.held_out(400, 5)[1].values)
-    assert len(np.intersect1d(held_out.values, data.held_out(400, 6)[1].values)) < 60
+    np.testing.assert_array_equal(held_out.values, data.held_out(400, 5)[1].x.values)
+    assert len(np.intersect1d(held_out.values, data.held_out(400, 6)[1].x.values)) < 60
     assert [n_held_out(n) for n in (10_000, 10**6, 2_000)] == [400, 1000, 0]
 
 
