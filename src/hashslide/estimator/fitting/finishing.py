@@ -37,6 +37,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+HELD_OUT_PASSES = 2
 HELD_OUT_RATE = 0.3  # of the learning rate
 _OWN_SETS = "active sets of the examples' own are a published system, which has none"
 
@@ -98,10 +99,9 @@ def learn_ranker(
 def learn_held_out(
     model: "SlideClassifier", settings: Decided, held_out: TrainingData | None, is_both_ways: bool
 ) -> None:
-    """Learn from the examples that have judged the ranker, as many passes as from all others.
+    """Let the network learn from the examples that have judged the ranker, in a few passes at a low rate.
 
-    They are at most a twenty-fifth of all, which small data cannot spare. The network is trained by now, so
-    that a lower rate is enough; the ranker makes one step for each of their pairs.
+    They are a twenty-fifth of small data, which cannot spare them. The ranker stays as it was judged.
     """
     if held_out is None:
         return
@@ -109,9 +109,8 @@ def learn_held_out(
     if is_both_ways:
         names = getattr(model, "feature_names_in_", None)
         data = with_reversed(held_out, model._labels.of_features(held_out.x.n_columns, names))
-    plan = plan_of(model, settings, settings.epochs, 0, settings.epochs)
+    plan = plan_of(model, settings, HELD_OUT_PASSES, 0, HELD_OUT_PASSES)
     train(network, data, replace(plan, learning_rate=HELD_OUT_RATE * plan.learning_rate), [])
-    network.update_ranker(held_out.x, held_out.y, threads)
     if network.has_candidates:
         lists = network.make_candidates(data.x, data.y, threads, fresh=False)
         unbroken(model._lock, lambda: network.set_candidates(lists))
