@@ -39,7 +39,6 @@ __all__ = [
     "has_one_label",
     "label_counts",
     "label_weights",
-    "labels_per_example",
     "network_config",
     "new_network",
     "prepare",
@@ -197,21 +196,16 @@ def _problem(data: Examples, multilabel: bool, more_to_come: bool) -> Problem:
         n_examples=len(data.rows),
         n_features=data.x.n_columns,
         n_labels=data.y.n_columns,
-        labels_per_example=labels_per_example(data.y),
+        labels_per_example=data.y.nnz / max(data.y.n_rows, 1),
         one_label=not multilabel or (not more_to_come and has_one_label(data.y)),
         is_both_ways=data.is_both_ways,
     )
 
 
-def labels_per_example(y: Csr) -> float:
-    """Return the mean number of labels in a row."""
-    return len(y.indices) / max(y.n_rows, 1)
-
-
 def has_one_label(y: Csr) -> bool:
     """Tell whether every row holds exactly one label."""
     counts = (np.diff(y.indptr[first : last + 1]) for first, last in blocks(y.n_rows, _ROWS_PER_BLOCK))
-    return len(y.indices) == y.n_rows > 0 and all((block == 1).all() for block in counts)
+    return y.nnz == y.n_rows > 0 and all((block == 1).all() for block in counts)
 
 
 def decidable(given: Mapping[str, Any]) -> dict[str, Any]:

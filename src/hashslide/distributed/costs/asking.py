@@ -16,7 +16,6 @@ from hashslide.estimator.preparing import (
     decidable,
     encode,
     has_one_label,
-    labels_per_example,
     network_config,
 )
 from hashslide.planning import Shape, Sizes
@@ -89,7 +88,7 @@ def estimate_machines(
             n_examples=shape.n_examples,
             n_features=shape.n_features,
             n_labels=shape.n_labels,
-            labels_per_example=labels_per_example(labels),
+            labels_per_example=shape.labels_per_example,
             one_label=not multilabel or has_one_label(labels),
         ),
         decidable(given),

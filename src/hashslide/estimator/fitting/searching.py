@@ -17,7 +17,6 @@ from hashslide.estimator.preparing import (
     draw_seed,
     has_one_label,
     label_counts,
-    labels_per_example,
     network_config,
     training_data,
 )
@@ -82,7 +81,7 @@ def planned(model: "SlideClassifier", x: Csr, y: Csr, multilabel: bool, **totals
         n_examples=shape.n_learned,
         n_features=shape.n_features,
         n_labels=shape.n_labels,
-        labels_per_example=labels_per_example(data.y),
+        labels_per_example=shape.labels_per_example,
         one_label=not multilabel or has_one_label(data.y),
         is_both_ways=data.is_both_ways,
     )
