@@ -311,6 +311,8 @@ print(max(peak, anonymous()) - before, Path(path).stat().st_size)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_pack(tmp_path):
     command = [sys.executable, "-c", MEMORY, str(tmp_path / "a.pack")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    # Freed memory goes back to the system at once; malloc would keep up to a few windows, as chance has it.
+    returning = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=returning)
     building, training, size = map(int, io.StringIO(done.stdout).read().split())
-    assert size > 60e6 and building < 12e6 and training < 14e6
+    assert size > 60e6 and building < 4e6 and training < 6e6

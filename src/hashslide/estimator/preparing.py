@@ -53,7 +53,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_ROWS_PER_BLOCK = 1 << 20
+_ROWS_PER_BLOCK = 1 << 16
 _NETWORK: tuple[str, ...] = ("hidden", "loss", "optimizer", "input_dropout", "active", "update", "negatives")
 _NETWORK += ("hash", "sampler", "example_power", "precision")
 
