@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hashslide.csr import as_csr, as_pattern
+from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.data.pack import Pack
 from hashslide.distributed.reading import ReadersOfData, ReadersOfPack
 from hashslide.training import TrainingData
@@ -31,6 +31,20 @@ def readers(request, pack):
 
 def rows_of(readers, epoch=0, batch_size=64, seed=1, first=0):
     return [batch.rows for batch in readers.batches(epoch, batch_size, seed, first)]
+
+
+def test_features_are_changed_as_they_are_read(pack):
+    def halved(x):
+        return Csr.trusted(x.indptr, x.indices, x.values / 2, x.n_columns)
+
+    plain = ReadersOfPack(1403, 8, 1, 4, pack).batches(0, 64, 1)
+    changed = ReadersOfPack(1403, 8, 1, 4, pack, halved).batches(0, 64, 1)
+    for before, after in zip(plain, changed, strict=True):
+        assert before.n_elsewhere == after.n_elsewhere
+        old, new = before.x.take(before.rows), after.x.take(after.rows)
+        np.testing.assert_array_equal(new.indices, old.indices)
+        np.testing.assert_array_equal(new.values, old.values / 2)
+        np.testing.assert_array_equal(after.y.take(after.rows).indices, before.y.take(before.rows).indices)
 
 
 def test_an_epoch_has_every_example_once(readers):

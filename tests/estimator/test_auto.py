@@ -7,6 +7,9 @@ from hashslide.estimator.auto import (
     ACCUMULATOR_OF_ONE_LABEL,
     AUTO,
     AUTO_PER_EXAMPLE,
+    DENSE_DROPOUT,
+    DENSE_RATE,
+    DENSE_STEPS,
     FEW_FEATURES,
     LEARNING_RATE,
     MAX_BUDGET,
@@ -40,12 +43,15 @@ from hashslide.settings import (
 PLAIN = ("epochs", "batch_size", "input_dropout", "example_power")
 
 
-def settings(n_examples, labels_per_example=5.0, n_features=1000, n_labels=5, **given) -> Decided:
+def settings(
+    n_examples, labels_per_example=5.0, n_features=1000, n_labels=5, is_dense=False, **given
+) -> Decided:
     problem = Problem(
         n_examples=n_examples,
         n_features=n_features,
         n_labels=n_labels,
         labels_per_example=labels_per_example,
+        is_dense=is_dense,
         one_label=labels_per_example == 1,
     )
     parameters = check_parameters(SlideClassifier(**given))
@@ -60,6 +66,20 @@ def test_ordinary_data_get_the_table():
     assert decided.hash is None and decided.sampler is None
     assert decided.loss == "bce" and decided.learning_rate == LEARNING_RATE["adagrad"]
     assert settings(SMALL_EXAMPLES, optimizer="sgd").learning_rate == LEARNING_RATE["sgd"]
+
+
+def test_dense_features_are_learned_by_a_nonlinear_layer_in_more_steps():
+    words, dense = settings(20_000), settings(20_000, is_dense=True)
+    hidden = (Layer(256, "relu", length=0.0),)
+    steps = -(-20_000 // 256)
+    assert dense == dataclasses.replace(
+        words, hidden=hidden, epochs=-(-DENSE_STEPS // steps), input_dropout=DENSE_DROPOUT
+    )
+    assert settings(10**6, is_dense=True).epochs == AUTO["epochs"]
+    assert settings(700, is_dense=True).epochs == settings(300, is_dense=True).epochs == TINY_EPOCHS
+    rates = [settings(20_000, labels, is_dense=True).learning_rate for labels in (1, 5)]
+    assert rates == [DENSE_RATE * LEARNING_RATE["adagrad"], LEARNING_RATE["adagrad"]]
+    assert settings(20_000, is_dense=True, hidden=Layer(9, "tanh", length=2)).hidden[0].activation == "tanh"
 
 
 def test_one_label_for_each_example_means_softmax_with_the_whole_correction():

@@ -7,7 +7,7 @@ shards, one after the other; so batches do not depend on the number of ranks, an
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hashslide.csr import Csr
 from hashslide.data.pack import Pack
-from hashslide.data.pack.order import windows
+from hashslide.data.pack.order import batch_of, windows
 from hashslide.training import Batch, TrainingData
 
 __all__ = ["ReadersOfData", "ReadersOfPack"]
@@ -62,11 +62,6 @@ class _Readers:
         n, readers = np.diff(self.parts()), np.arange(self.n_readers)
         return (batch * n * self.n_readers + readers * n_batches) // (n_batches * self.n_readers)
 
-    def batch(self, data: Pack | TrainingData, rows: NDArray[np.int64], n: int) -> Batch:
-        """Return this rank's rows of a batch of n examples as a batch."""
-        weight = data.sample_weight if isinstance(data, TrainingData) else None
-        return Batch(data.x, data.y, rows, weight, n - len(rows))
-
 
 @dataclass(frozen=True)
 class ReadersOfPack(_Readers):
@@ -84,9 +79,12 @@ class ReadersOfPack(_Readers):
         A multiple of `n_ranks`.
     rank, n_ranks : int
     pack : Pack
+    change : callable, optional
+        What is done to features as they are read.
     """
 
     pack: Pack
+    change: Callable[[Csr], Csr] | None = None
 
     @property
     def x(self) -> Csr:
@@ -109,8 +107,8 @@ class ReadersOfPack(_Readers):
         for batch in range(first, n_batches):
             after = self.shares(batch + 1, n_batches)
             taken = (after - before)[self.own.start : self.own.stop].tolist()
-            rows = [stream.take(n) for stream, n in zip(streams, taken, strict=True)]
-            yield self.batch(self.pack, np.concatenate(rows), int((after - before).sum()))
+            rows = np.concatenate([stream.take(n) for stream, n in zip(streams, taken, strict=True)])
+            yield batch_of(self.pack, rows, self.change, int((after - before).sum()) - len(rows))
             before = after
 
 
@@ -139,8 +137,8 @@ class ReadersOfData(_Readers):
         for batch in range(first, n_batches):
             after = self.shares(batch + 1, n_batches)
             bounds = zip((begins + before).tolist(), (begins + after).tolist(), strict=True)
-            rows = [order[a:b] for a, b in list(bounds)[self.own.start : self.own.stop]]
-            yield self.batch(data, np.concatenate(rows), int((after - before).sum()))
+            rows = np.concatenate([order[a:b] for a, b in list(bounds)[self.own.start : self.own.stop]])
+            yield Batch(data.x, data.y, rows, data.sample_weight, int((after - before).sum()) - len(rows))
             before = after
 
 

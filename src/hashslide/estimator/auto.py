@@ -58,6 +58,8 @@ class Problem:
         On average.
     one_label : bool
         Whether every example has exactly one label.
+    is_dense : bool
+        Whether the features are measurements, pixels or an embedding rather than words.
     is_both_ways : bool
         Whether each example counts twice, the second time with features and labels exchanged.
     """
@@ -67,6 +69,7 @@ class Problem:
     n_labels: int
     labels_per_example: float
     one_label: bool
+    is_dense: bool
     is_both_ways: bool = False
 
 
@@ -76,7 +79,9 @@ class Problem:
 # data get smaller batches and more epochs: about TINY_STEPS batches altogether, with at least TINY_BATCHES an
 # epoch and at most TINY_EPOCHS epochs. Adagrad's accumulators sum squared gradients, and a gradient grows
 # with the number of labels that an example pulls towards, so that their first value is in proportion to its
-# square. The settings of the hash families are their classes' defaults.
+# square. Dense features (features/standardizing.py) need a nonlinear layer, which takes more steps, of twice
+# the length where an example has one label; those were chosen on ten tables, images and embeddings
+# (docs/history.md). The settings of the hash families are their classes' defaults.
 AUTO: dict[str, Any] = {
     "epochs": 4,
     "batch_size": 256,
@@ -125,6 +130,9 @@ TINY_EXAMPLES = 10_000  # below this many examples, data are tiny
 TINY_STEPS = 250
 TINY_BATCHES = 16
 TINY_EPOCHS = 100
+DENSE_STEPS = 2000  # dense features take more steps, but no more epochs than tiny data
+DENSE_DROPOUT = 0.1
+DENSE_RATE = 2.0  # times the usual rate
 MIN_BATCH_SIZE = 8
 
 
@@ -252,6 +260,17 @@ def _auto_settings(problem: Problem, given: Mapping[str, Any]) -> dict[str, Sett
             f"it is {BUDGET_SHARE:.0%} of the labels, within bounds",
             budget=min(MAX_BUDGET, max(MIN_BUDGET, share)),
         )
+    elif problem.is_dense:
+        change(
+            "no sum of dense features tells as much as what a nonlinearity finds",
+            activation="relu",
+            length=0.0,
+        )
+        if problem.one_label:
+            change(
+                "one label of dense features takes longer steps",
+                learning_rate=DENSE_RATE * values["learning_rate"],
+            )
     if len(given["hidden"]) > 1 or not given["hidden"][0].is_dense:
         change("that suits several layers, and layers that select neurons", activation="relu", length=0.0)
     if problem.is_both_ways:
@@ -259,19 +278,18 @@ def _auto_settings(problem: Problem, given: Mapping[str, Any]) -> dict[str, Sett
             "examples that are learned both ways need half as many passes", epochs=auto["epochs"].value // 2
         )
     if n < SMALL_EXAMPLES and problem.n_features >= FEW_FEATURES:
-        change(f"fewer than {SMALL_EXAMPLES:,} examples ({n:,}) overfit without", input_dropout=SMALL_DROPOUT)
+        dropout = DENSE_DROPOUT if problem.is_dense else SMALL_DROPOUT
+        change(f"fewer than {SMALL_EXAMPLES:,} examples ({n:,}) overfit without", input_dropout=dropout)
     if n < TINY_EXAMPLES:
         batch_size = min(AUTO["batch_size"], max(MIN_BATCH_SIZE, math.ceil(n / TINY_BATCHES)))
         if batch_size < AUTO["batch_size"]:
             change(f"{n:,} examples are to make {TINY_BATCHES} steps per epoch", batch_size=batch_size)
-        used = batch_size if is_auto(given["batch_size"]) else given["batch_size"]
-        steps = math.ceil(n / used)
-        epochs = min(TINY_EPOCHS, math.ceil(TINY_STEPS / steps))
+    if n < TINY_EXAMPLES or problem.is_dense:
+        used = auto["batch_size"].value if is_auto(given["batch_size"]) else given["batch_size"]
+        steps, needed = math.ceil(n / used), DENSE_STEPS if problem.is_dense else TINY_STEPS
+        epochs = min(TINY_EPOCHS, math.ceil(needed / steps))
         if epochs > auto["epochs"].value:
-            change(
-                f"an epoch has {steps} steps, and about {TINY_STEPS} are needed",
-                epochs=epochs,
-            )
+            change(f"an epoch has {steps} steps, and about {needed:,} are needed", epochs=epochs)
     return auto
 
 

@@ -23,6 +23,7 @@ from hashslide.estimator._living import (
     with_replay,
 )
 from hashslide.estimator.approximate import CandidateReport, tune, untuned, use
+from hashslide.estimator.features import standardized
 from hashslide.estimator.fitting import prepare_fit
 from hashslide.estimator.fitting.committing import adopt, commit
 from hashslide.estimator.fitting.data import blocks_of, check_eval_set, judges_of
@@ -154,6 +155,9 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
     n_features_in_ : int
     feature_names_in_ : array of str
         Only if X was a data frame with string column names.
+    standardization_ : `hashslide.estimator.features.Standardization` or None
+        What becomes of dense features before the network sees them (docs/guides/own_data.md); None: nothing,
+        as with features of words. `network_features` does it.
     network_ : `hashslide.network.Network`
     settings_ : `hashslide.settings.ChosenSettings`
         What every setting was when the training began, or became in it, and why: a mapping from the name of
@@ -522,7 +526,8 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
                 taught = with_replay(self, taught, replay)
         else:
             labels = LabelNames.learn(target, classes)
-            data = taught = training_data(x, labels.encode(target, classes), weight)
+            data, standardization = standardized(training_data(x, labels.encode(target, classes), weight))
+            taught = data
             seed = draw_seed(self.random_state)
             settings = decide_settings(given, data, target.multilabel, more_to_come=True)
             network = new_network(settings, data, seed, self.label_weight)
@@ -530,7 +535,7 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
             chosen = of_calls(
                 explain_settings(self, given, settings, data, target.multilabel, more_to_come=True)
             )
-            kind = target.multilabel, target.dense_dtype
+            kind = target.multilabel, target.dense_dtype, standardization
             unbroken(self._lock, lambda: commit(self, X, labels, network, seed, planned, [], chosen, *kind))
         if len(taught.rows):
             run(
@@ -568,7 +573,7 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
         -------
         self
         """
-        x, target = self._features(X), self._labels.parse(y)
+        x, target = self.network_features(X), self._labels.parse(y)
         check_same_rows(x.n_rows, target.n_rows)
         labels = self._labels.encode(target, drop_unknown=True)
         lists = self.network_.make_candidates(x, labels, effective_threads(self.n_jobs))
@@ -606,7 +611,7 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
         """
         check_int("k", k, 1, 2**31)
         check_float("share", share, 0, 1, "(]")
-        x, target = self._features(X), None if y is None else self._labels.parse(y)
+        x, target = self.network_features(X), None if y is None else self._labels.parse(y)
         self._check_approximate()
         truth = None
         if target is not None:

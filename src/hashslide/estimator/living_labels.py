@@ -55,7 +55,7 @@ class LivingLabels(Predictions):
                 f"X has no feature for the label {wanted[bare[0]]!r}, so nothing tells where it belongs. "
                 "Describe it, or leave it out until it has examples."
             )
-        add(self, wanted, x)
+        add(self, wanted, self._standard(x))
         return self
 
     def hide_labels(self, names: Any) -> Self:

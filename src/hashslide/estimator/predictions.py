@@ -14,8 +14,8 @@ from hashslide._locks import reading
 from hashslide._validation import check_same_rows, check_sample_weight
 from hashslide.csr import Csr
 from hashslide.errors import InputError
-from hashslide.estimator._features import check_features, check_known_features
 from hashslide.estimator._predicting import Predictor, check_dense
+from hashslide.estimator.features import check_features, check_known_features
 from hashslide.network import effective_threads
 from hashslide.ranking import Explanation, RankerReport, explain
 from hashslide.targets import excluded_labels
@@ -79,11 +79,12 @@ class Predictions(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         """
         check_int("k", k, 1, 2**31)
         check_bool("probabilities", probabilities)
-        x, predictor = self._features(X), self._predictor()
+        raw, predictor = self._features(X), self._predictor()
+        x = self._standard(raw)
         if is_auto(approximate) and probabilities and predictor.needs_all_labels:
             approximate = False
         only_candidates = self.scores_candidates(approximate)
-        ids, scores = predictor.topk(x, k, probabilities, only_candidates, self._excluded(x, exclude))
+        ids, scores = predictor.topk(x, k, probabilities, only_candidates, self._excluded(raw, exclude))
         return self._labels.decode(ids), scores
 
     def scores_candidates(self, approximate: bool | str = "auto") -> bool:
@@ -129,7 +130,7 @@ class Predictions(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             A label is not one of the model's.
         """
         check_int("k", k, 1, 2**31)
-        x, predictor = self._features(X), self._predictor()
+        x, predictor = self.network_features(X), self._predictor()
         if labels is None:
             ids = predictor.topk(x, k, False)[0]
         else:
@@ -139,6 +140,21 @@ class Predictions(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         return explain(
             self.network_, x, ids, self._labels.decode(ids), names, predictor.n_threads, *calibration
         )
+
+    def network_features(self, X: Any) -> Csr:
+        """Return features as `network_` has learned them: dense ones are standardized.
+
+        See docs/guides/own_data.md.
+
+        Parameters
+        ----------
+        X : sparse matrix, array-like or data frame of shape (n, n_features)
+
+        Returns
+        -------
+        Csr of float32, shape (n, n_features)
+        """
+        return self._standard(self._features(X))
 
     @reading
     def label_ids(self, labels: Any) -> NDArray[np.int64]:
@@ -204,7 +220,7 @@ class Predictions(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         InputError
             The result would take more than 2 GiB: use `predict_topk`.
         """
-        return self._predictor().decision_function(self._features(X))
+        return self._predictor().decision_function(self.network_features(X))
 
     @reading
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -217,7 +233,7 @@ class Predictions(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         InputError
             The result would take more than 2 GiB: use ``predict_topk(X, k, probabilities=True)``.
         """
-        return self._predictor().predict_proba(self._features(X))
+        return self._predictor().predict_proba(self.network_features(X))
 
     @reading
     def predict(self, X: Any) -> NDArray[Any] | sparse.csr_matrix:
@@ -232,7 +248,7 @@ class Predictions(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         array of shape (n, n_labels)
             0/1 indicator in the dtype of y, if that was dense. Raises `InputError` above 2 GiB.
         """
-        x, predictor = self._features(X), self._predictor()
+        x, predictor = self.network_features(X), self._predictor()
         if not self.multilabel_:
             return self._labels.decode(predictor.topk(x, 1, False)[0][:, 0])
         if self._dense_dtype is None:
@@ -250,7 +266,7 @@ class Predictions(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             Labels that the model does not have count as not predicted.
         sample_weight : array-like of shape (n,), optional
         """
-        x, target = self._features(X), self._labels.parse(y)
+        x, target = self.network_features(X), self._labels.parse(y)
         check_same_rows(x.n_rows, target.n_rows)
         weight = check_sample_weight(sample_weight, x.n_rows)
         Y = self._labels.encode(target, drop_unknown=True).to_scipy(np.float64)
@@ -265,6 +281,10 @@ class Predictions(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         x = check_features(self, X)
         check_known_features(self, X, x)
         return x
+
+    def _standard(self, x: Csr) -> Csr:
+        """Return features as the network has learned them."""
+        return x if self.standardization_ is None else self.standardization_.apply(x)
 
     def _excluded(self, x: Csr, exclude: Any) -> Csr | None:
         names = getattr(self, "feature_names_in_", None)

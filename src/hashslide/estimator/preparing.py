@@ -14,9 +14,9 @@ from hashslide import metrics
 from hashslide._checks import random_generator
 from hashslide._validation import blocks, check_same_rows, check_sample_weight
 from hashslide.csr import Csr, as_csr
-from hashslide.estimator._features import check_features, feature_names
 from hashslide.estimator._outliers import warn_of_outlier
 from hashslide.estimator.auto import INPUT_INIT, Decided, Problem, decide, explain
+from hashslide.estimator.features import check_features, feature_names, is_dense, standardized
 from hashslide.estimator.parameters import check_parameters, left_at_default
 from hashslide.network import Network, check_label_weight
 from hashslide.recommendation import both_ways
@@ -103,6 +103,7 @@ def prepare(model: "SlideClassifier", X: Any, y: Any, sample_weight: ArrayLike |
     labels = LabelNames.learn(target, None)
     data = training_data(x, labels.encode(target, None), weight)
     data, _ = both_ways(given["both_ways"], data, labels, feature_names(X), target.multilabel)
+    data, _ = standardized(data)
     settings = decide_settings(given, data, target.multilabel)
     seed = draw_seed(given["random_state"])
     network = new_network(settings, data, seed, given["label_weight"])
@@ -198,6 +199,7 @@ def _problem(data: Examples, multilabel: bool, more_to_come: bool) -> Problem:
         n_labels=data.y.n_columns,
         labels_per_example=data.y.nnz / max(data.y.n_rows, 1),
         one_label=not multilabel or (not more_to_come and has_one_label(data.y)),
+        is_dense=is_dense(data),
         is_both_ways=data.is_both_ways,
     )
 

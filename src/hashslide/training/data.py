@@ -1,9 +1,9 @@
 """What is trained on: examples in memory, or anything else that yields batches of them."""
 
 import math
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,10 @@ class Examples(BatchSource, Protocol):
         """Return the examples that the stages after the training learn from."""
         ...
 
+    def transformed(self, change: Callable[[Csr], Csr]) -> Self:
+        """Return the same examples with other features, each row of which follows from the old one."""
+        ...
+
     def label_counts(self) -> NDArray[np.int64]:
         """Return how many of the examples carry each label."""
         ...
@@ -156,6 +160,10 @@ class TrainingData:
     def sample(self) -> "TrainingData":
         """Return the examples that the stages after the training learn from: all of them."""
         return self
+
+    def transformed(self, change: Callable[[Csr], Csr]) -> Self:
+        """Return the same examples with other features."""
+        return replace(self, x=change(self.x))
 
     def occurrences(self) -> "Occurrences":
         """Return the labels that occur in the examples. O(log of their occurrences) for each of these."""

@@ -1,5 +1,9 @@
 """Metrics after each epoch, on examples that are not trained on."""
 
+from collections.abc import Callable
+from copy import copy
+from typing import Self
+
 import numpy as np
 
 from hashslide import metrics
@@ -31,6 +35,12 @@ class Evaluation:
 
     def __init__(self, x: Csr, y: Csr, n_threads: int = 1):
         self.x, self.y, self.n_threads = x, y.to_scipy(), n_threads
+
+    def transformed(self, change: Callable[[Csr], Csr]) -> Self:
+        """Return the same with other features."""
+        other = copy(self)
+        other.x = change(self.x)
+        return other
 
     def __call__(self, network: Trainable) -> dict[str, float]:
         """Return "val_P@1", "val_P@3", "val_P@5", "val_nDCG@5" of the network."""

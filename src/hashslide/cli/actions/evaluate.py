@@ -148,12 +148,12 @@ def _predict_ids(
     network, threads = classifier.network_, effective_threads(classifier.n_jobs)
     n_labels = network.config.n_labels
     k = min(k, n_labels)
-    blocks = [
-        network.predict_topk(
-            X[rows], k, threads, approximate, None if exclude is None else exclude[rows, :n_labels]
-        )[0]
-        for rows in row_blocks(X.shape[0])
-    ]
+    blocks = []
+    for rows in row_blocks(X.shape[0]):
+        x, left_out = classifier.network_features(X[rows]), None
+        if exclude is not None:
+            left_out = exclude[rows, :n_labels]
+        blocks.append(network.predict_topk(x, k, threads, approximate, left_out)[0])
     return np.concatenate([np.empty((0, k), np.int64), *blocks])
 
 

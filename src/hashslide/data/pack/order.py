@@ -8,8 +8,9 @@ an epoch takes no more than these numbers and that of the batch.
 
 import math
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from hashslide.training import Batch, TrainingData
 
 from .pack import BLOCK_BYTES, Pack
 
-__all__ = ["PackedExamples", "windows"]
+__all__ = ["PackedExamples", "batch_of", "windows"]
 
 
 def __dir__() -> list[str]:
@@ -33,13 +34,15 @@ BYTES_PER_SAMPLED = 256  # that the stages after the training hold of each of th
 class PackedExamples:
     """What is trained on: the first `n_rows` examples of a pack.
 
-    It has the attributes of `hashslide.training.TrainingData`; x and y lie in the pack's file.
+    It has the attributes of `hashslide.training.TrainingData`; x and y lie in the pack's file. `change` is
+    what `transformed` does to features as they are read: x has the old ones.
     """
 
     pack: Pack
     n_rows: int
     sample_weight: None = None
     is_both_ways: bool = False
+    change: Callable[[Csr], Csr] | None = None
 
     @property
     def x(self) -> Csr:
@@ -68,16 +71,15 @@ class PackedExamples:
             rows = np.concatenate([waiting, rows])
             n_whole = len(rows) - len(rows) % batch_size
             for begin in range(0, n_whole, batch_size):
-                yield Batch(self.x, self.y, rows[begin : begin + batch_size])
+                yield batch_of(self.pack, rows[begin : begin + batch_size], self.change)
             waiting = rows[n_whole:]
         if len(waiting):
-            yield Batch(self.x, self.y, waiting)
+            yield batch_of(self.pack, waiting, self.change)
 
     def held_out(self, n: int, seed: int) -> tuple["PackedExamples", TrainingData]:
         """Return the examples without the last `n`, and these."""
         first = self.n_rows - n
-        x, y = self.pack.examples(first, self.n_rows)
-        return replace(self, n_rows=first), TrainingData(x=x, y=y, rows=np.arange(n))
+        return replace(self, n_rows=first), self._examples(first, self.n_rows)
 
     @property
     def n_sampled(self) -> int:
@@ -86,8 +88,11 @@ class PackedExamples:
 
     def sample(self) -> TrainingData:
         """Return some examples: the first ones, as the order is random."""
-        x, y = self.pack.examples(0, self.n_sampled)
-        return TrainingData(x=x, y=y, rows=np.arange(x.n_rows))
+        return self._examples(0, self.n_sampled)
+
+    def transformed(self, change: Callable[[Csr], Csr]) -> Self:
+        """Return the same examples with other features, which are made as they are read."""
+        return replace(self, change=change)
 
     def label_counts(self) -> NDArray[np.int64]:
         """Return how many of the examples carry each label."""
@@ -97,12 +102,30 @@ class PackedExamples:
         return counts
 
     def sum_of_squares(self) -> float:
-        """Return the sum of the squares of all features' values."""
+        """Return the sum of the squares of all features' values; of changed ones, as the sample has them."""
+        if self.change is not None:
+            sample = self.sample()
+            return sample.sum_of_squares() * self.n_rows / len(sample.rows)
         missing = self._left_out()[0].values.astype(np.float64)
         return max(0.0, self.pack.sum_of_squares - float(np.dot(missing, missing)))
 
+    def _examples(self, first: int, last: int) -> TrainingData:
+        x, y = self.pack.examples(first, last)
+        x = x if self.change is None else self.change(x)
+        return TrainingData(x=x, y=y, rows=np.arange(x.n_rows))
+
     def _left_out(self) -> tuple[Csr, Csr]:
         return self.pack.examples(self.n_rows, self.pack.n_rows)
+
+
+def batch_of(
+    pack: Pack, rows: NDArray[np.int64], change: Callable[[Csr], Csr] | None, n_elsewhere: int = 0
+) -> Batch:
+    """Return some rows of a pack as a batch, with changed features if there is a change."""
+    if change is None:
+        return Batch(pack.x, pack.y, rows, n_elsewhere=n_elsewhere)
+    x, y = change(pack.x.take(rows)), pack.y.take(rows)
+    return Batch(x, y, np.arange(len(rows)), n_elsewhere=n_elsewhere)
 
 
 def windows(

@@ -11,12 +11,14 @@ from hashslide.distributed.costs.estimating import Costs, MachinesEstimate
 from hashslide.distributed.costs.link import Link, measure_link, parse_bandwidth, parse_delay
 from hashslide.distributed.exchange import Exchange
 from hashslide.estimator.auto import Problem, decide
+from hashslide.estimator.features import is_dense
 from hashslide.estimator.parameters import check_parameters
 from hashslide.estimator.preparing import (
     decidable,
     encode,
     has_one_label,
     network_config,
+    training_data,
 )
 from hashslide.planning import Shape, Sizes
 from hashslide.settings import NetworkConfig
@@ -90,6 +92,7 @@ def estimate_machines(
             n_labels=shape.n_labels,
             labels_per_example=shape.labels_per_example,
             one_label=not multilabel or has_one_label(labels),
+            is_dense=is_dense(training_data(x, labels)),
         ),
         decidable(given),
     )

@@ -110,7 +110,7 @@ def _train(job: Job, exchange: Exchange, n_threads: int | None, verify: bool) ->
     if job.checkpoint is not None:
         saved = [ShardedCheckpoint(job.checkpoint, job.checkpoint_every, job.checkpoint_keep, network, facts)]
     fit = replace(fit, given=dict(fit.given) | {"callbacks": [*saved, *shown]})
-    readers = ReadersOfPack(len(data.rows), job.shards, exchange.rank, exchange.size, pack)
+    readers = ReadersOfPack(len(data.rows), job.shards, exchange.rank, exchange.size, pack, fit.change)
     plan = plan_of(model, settings, settings.epochs, len(start.history), settings.epochs, start.position)
     run(model, network, fit.given, network.ahead(readers), plan, fit.evaluate, start.best_state)
     whole = network.assemble()

@@ -92,6 +92,7 @@ def _train_downpour(job: Job, workers: int, n_threads: int) -> list[dict[str, An
         n_push=job.n_push,
         timeout_s=job.timeout,
         history=model.history_,
+        change=fit.change,
     )
     shown = _Shown(job.show, model.history_, settings.epochs)
     network = training.train(shown.on_block)

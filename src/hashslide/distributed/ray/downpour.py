@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from hashslide._checks import check_int
+from hashslide.csr import Csr
 from hashslide.data.pack import Pack
 from hashslide.distributed.exchange import Alone
 from hashslide.distributed.ray.blocks import Block, BlockQueue
@@ -99,6 +100,10 @@ class Downpour:
         Rows are fetched and gradients are pushed every so many batches of a replica.
     timeout_s : float, default 60
         How long to wait for a store, or for any block to be learned.
+    history : list of dict
+        Gets a record of each epoch.
+    change : callable, optional
+        What is done to features as they are read.
     """
 
     pack: Pack
@@ -111,6 +116,7 @@ class Downpour:
     n_push: int = 1
     timeout_s: float = 60.0
     history: list[dict[str, Any]] = field(default_factory=list)
+    change: Callable[[Csr], Csr] | None = None
 
     def __post_init__(self) -> None:
         for name in ("n_replicas", "n_fetch", "n_push"):
@@ -175,6 +181,7 @@ class _Workers:
             training.n_fetch,
             training.n_push,
             training.timeout_s,
+            training.change,
         )
         replica = ray.remote(Replica).options(num_cpus=plan.n_threads, max_concurrency=2)
         self.replicas = {

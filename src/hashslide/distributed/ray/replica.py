@@ -1,7 +1,7 @@
 """A model replica of Downpour: learns blocks of the examples on rows that it fetches when it needs them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashslide._validation import blocks
+from hashslide.csr import Csr
 from hashslide.data.pack import Pack
+from hashslide.data.pack.order import batch_of
 from hashslide.distributed.ray.blocks import Block
 from hashslide.distributed.ray.store import Parameters
 from hashslide.distributed.rows.cache import RowCache
@@ -39,6 +41,8 @@ class ReplicaPlan:
     n_fetch, n_push : int
     timeout_s : float
         How long to wait for a store.
+    change : callable or None
+        What is done to features as they are read.
     """
 
     plan: Plan
@@ -47,6 +51,7 @@ class ReplicaPlan:
     n_fetch: int
     n_push: int
     timeout_s: float
+    change: Callable[[Csr], Csr] | None = None
 
 
 class Learned(NamedTuple):
@@ -168,7 +173,7 @@ class Replica:
         rows = rows[np.random.default_rng([plan.seed, block.epoch, block.number]).permutation(len(rows))]
         first = block.epoch * self._how.n_batches + block.place * self._how.block_batches
         for i, (begin, end) in enumerate(blocks(len(rows), plan.batch_size)):
-            yield first + i, Batch(self._pack.x, self._pack.y, rows[begin:end])
+            yield first + i, batch_of(self._pack, rows[begin:end], self._how.change)
 
     def _ask(self, requests: Sequence[NDArray[np.int32]]) -> list[Any]:
         import ray

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from hashslide.data.pack import Pack
+from hashslide.estimator.features import Standardization
 from hashslide.network import Network
 from hashslide.settings import ChosenSettings
 from hashslide.targets import LabelNames
@@ -32,6 +33,7 @@ def commit(
     settings: ChosenSettings,
     multilabel: bool,
     dense_dtype: np.dtype[Any] | None = None,
+    standardization: Standardization | None = None,
 ) -> None:
     """Make the network that is to be trained that of the model; after this only the training may fail.
 
@@ -53,6 +55,7 @@ def commit(
     note_features(model, X)
     model._labels, model._dense_dtype, model._seed = labels, dense_dtype, seed
     model.classes_ = labels.array()
+    model.standardization_ = standardization
     model.multilabel_ = multilabel
     model.history_, model._planned_epochs, model._moments = history, planned, None
     model._has_optimizer_state = True

@@ -12,7 +12,7 @@ from hashslide.csr import Csr, as_pattern
 from hashslide.data.pack import Pack
 from hashslide.data.pack.order import PackedExamples
 from hashslide.errors import InputError
-from hashslide.estimator._features import check_features
+from hashslide.estimator.features import check_features
 from hashslide.network import effective_threads
 from hashslide.ranking import FEWEST_HELD_OUT, n_held_out
 from hashslide.settings import Setting

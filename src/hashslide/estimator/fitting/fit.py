@@ -3,7 +3,7 @@
 The network may be one of this process, or parts of one in many (`hashslide.distributed`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hashslide._locks import unbroken
+from hashslide.csr import Csr
 from hashslide.data.pack import Pack
-from hashslide.estimator._features import feature_names
 from hashslide.estimator._living import keep
 from hashslide.estimator._outliers import warn_of_outlier
 from hashslide.estimator.auto import Decided
+from hashslide.estimator.features import Standardization, feature_names, standardized
 from hashslide.estimator.fitting.committing import commit
 from hashslide.estimator.fitting.data import (
     check_eval_set,
@@ -82,6 +83,8 @@ class Fit:
     chosen : ChosenSettings
         The same with their reasons.
     seed : int
+    standardization : Standardization or None
+        Of the features, which data and all other examples have undergone.
     """
 
     X: Any
@@ -96,6 +99,12 @@ class Fit:
     settings: Decided
     chosen: ChosenSettings
     seed: int
+    standardization: Standardization | None
+
+    @property
+    def change(self) -> Callable[[Csr], Csr] | None:
+        """What becomes of features as they are read."""
+        return None if self.standardization is None else self.standardization.apply
 
     @property
     def data_key(self) -> str | None:
@@ -117,6 +126,7 @@ class Fit:
                 self.chosen,
                 self.multilabel,
                 self.dense_dtype,
+                self.standardization,
             )
 
         unbroken(model._lock, change)
@@ -195,6 +205,11 @@ def prepare_fit(
         data, reversal = both_ways(given["both_ways"], data, labels, feature_names(X), multilabel)
     else:
         reversal = not_both_ways(given["both_ways"])
+    data, standardization = standardized(data)
+    if standardization is not None:
+        source = data
+        evaluate = None if evaluate is None else evaluate.transformed(standardization.apply)
+        held_out = None if held_out is None else held_out.transformed(standardization.apply)
     settings = decide_settings(given, data, multilabel)
     chosen = explain_settings(model, given, settings, data, multilabel).replaced(both_ways=reversal)
     return Fit(
@@ -210,4 +225,5 @@ def prepare_fit(
         settings=settings,
         chosen=chosen,
         seed=seed,
+        standardization=standardization,
     )

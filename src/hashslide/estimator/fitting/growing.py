@@ -10,8 +10,8 @@ from sklearn.utils.validation import validate_data
 from hashslide._locks import unbroken
 from hashslide.csr import Csr
 from hashslide.errors import InputError
-from hashslide.estimator._features import check_first_names, check_known_features, feature_names
 from hashslide.estimator._living import observe
+from hashslide.estimator.features import check_first_names, check_known_features, feature_names
 from hashslide.estimator.fitting.data import hold_out_for_ranker
 from hashslide.estimator.preparing import label_counts, label_weights, training_data
 from hashslide.living.new_labels import (
@@ -78,7 +78,7 @@ def grow(
     else:
         check_known_features(model, X, x)
     labels = model._labels.grown(target, classes)
-    data = training_data(x, labels.encode(target, classes), weight)
+    data = training_data(model._standard(x), labels.encode(target, classes), weight)
     network = model.network_
     if model.n_iter_ < model._planned_epochs and labels.n == network.config.n_labels:
         whole, held_out = hold_out_for_ranker(given, data, None, model._seed)

@@ -9,6 +9,7 @@ from sklearn.base import clone
 from hashslide._checks import is_auto
 from hashslide.csr import Csr, as_pattern
 from hashslide.estimator.auto import Problem, decide
+from hashslide.estimator.features import is_dense
 from hashslide.estimator.fitting.data import wants_ranker
 from hashslide.estimator.parameters import check_parameters, left_at_default
 from hashslide.estimator.preparing import (
@@ -83,6 +84,7 @@ def planned(model: "SlideClassifier", x: Csr, y: Csr, multilabel: bool, **totals
         n_labels=shape.n_labels,
         labels_per_example=shape.labels_per_example,
         one_label=not multilabel or has_one_label(data.y),
+        is_dense=is_dense(data),
         is_both_ways=data.is_both_ways,
     )
     settings = decide(problem, decidable(given))

@@ -12,8 +12,9 @@ from hashslide._os_errors import StrPath, explain
 from hashslide.errors import InputError, ModelFileError
 from hashslide.estimator._numbers import check_finite, check_squares
 from hashslide.estimator.approximate import CandidateReport
+from hashslide.estimator.features import Standardization
 from hashslide.estimator.saving.living import restore_living
-from hashslide.estimator.saving.names import BEST, KIND, NETWORK, TEXT
+from hashslide.estimator.saving.names import BEST, KIND, NETWORK, STANDARD, TEXT
 from hashslide.estimator.saving.plain import (
     restore_parameters,
     restore_position,
@@ -140,6 +141,7 @@ def _restore(
     classifier.classes_ = classifier._labels.array()
     if "feature_names" in arrays:
         classifier.feature_names_in_ = _restore_feature_names(arrays["feature_names"], config.n_features)
+    classifier.standardization_ = _restore_standardization(arrays, config.n_features)
     if network.has_candidates:
         classifier.approximate_ = CandidateReport(**metadata["approximate"])
     if metadata["ranker"] is not None:
@@ -188,6 +190,20 @@ def _restore_feature_names(names: NDArray[Any], n_features: int) -> NDArray[np.o
     if names.dtype != object or len(names) > n_features:
         raise InputError(f"it has {len(names)} names of {names.dtype} for its {n_features} features")
     return names
+
+
+def _restore_standardization(arrays: dict[str, NDArray[Any]], n_features: int) -> Standardization | None:
+    parts = {name.removeprefix(STANDARD): a for name, a in arrays.items() if name.startswith(STANDARD)}
+    if not parts:
+        return None
+    for name in ("centre", "factor"):
+        array = parts[name]
+        if array.dtype != np.float32 or array.ndim != 1 or len(array) > n_features:
+            raise InputError(f"the array '{STANDARD}{name}' is not float32 of {n_features} features or fewer")
+        check_finite({STANDARD + name: array}, True)
+    if len(parts["centre"]) != len(parts["factor"]):
+        raise InputError(f"the arrays '{STANDARD}centre' and '{STANDARD}factor' differ in length")
+    return Standardization(parts["centre"], parts["factor"])
 
 
 def _restore_moments(

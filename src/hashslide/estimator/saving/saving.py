@@ -12,7 +12,7 @@ from hashslide import _core, model_file
 from hashslide._os_errors import StrPath
 from hashslide.estimator.parameters import PARAMETERS
 from hashslide.estimator.saving.living import living_arrays, plain_living
-from hashslide.estimator.saving.names import BEST, KIND, NETWORK, TEXT
+from hashslide.estimator.saving.names import BEST, KIND, NETWORK, STANDARD, TEXT
 from hashslide.estimator.saving.plain import finite_record, plain_parameters, plain_ranker, plain_settings
 from hashslide.estimator.saving.text_recipe import TextRecipe
 from hashslide.network import ROLES
@@ -51,6 +51,8 @@ def save_classifier(
         arrays["classes"] = names.astype(np.uint8) if names.dtype.kind == "b" else names
     if hasattr(classifier, "feature_names_in_"):
         arrays["feature_names"] = classifier.feature_names_in_
+    if classifier.standardization_ is not None:
+        arrays |= {STANDARD + name: array for name, array in vars(classifier.standardization_).items()}
     if classifier._moments is not None:
         arrays["activations.mean"] = classifier._moments.mean
         arrays["activations.covariance"] = classifier._moments.covariance

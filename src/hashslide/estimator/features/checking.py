@@ -1,4 +1,4 @@
-"""The features of a classifier's examples: clean, of the right number, under the right names."""
+"""Features are clean, of the right number, under the right names."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,12 @@ from hashslide.errors import InputError
 
 if TYPE_CHECKING:
     from hashslide.estimator.classifier import SlideClassifier
+
+__all__ = ["check_features", "check_first_names", "check_known_features", "feature_names"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def check_features(model: "SlideClassifier", X: Any, *, name: str = "X") -> Csr:

@@ -1,0 +1,279 @@
+"""Dense features: standardized, learned by a nonlinear layer, and the same wherever they come from."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from estimator_helpers import assert_equal_models
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.linear_model import LogisticRegression
+
+from hashslide import SlideClassifier, model_file
+from hashslide.callbacks import Checkpoint
+from hashslide.callbacks.checkpoint import checkpoint_files
+from hashslide.cli.actions.evaluate import measure
+from hashslide.csr import as_csr
+from hashslide.data import Pack
+from hashslide.errors import InputError, ModelFileError
+from hashslide.estimator.features.standardizing import FEWEST_EXAMPLES, LARGEST, Standardization
+from hashslide.training import TrainingData
+
+
+def examples(X):
+    return TrainingData(x=as_csr(X), y=as_csr(np.ones((len(X), 1))), rows=np.arange(len(X)))
+
+
+def twin(X):
+    """Return centre and factor of each column as the module's text defines them."""
+    centre, factor = np.zeros(X.shape[1]), np.ones(X.shape[1])
+    for j, column in enumerate(X.T.astype(np.float64)):
+        if np.count_nonzero(column) >= len(column) / 2:
+            centre[j] = column.mean()
+            factor[j] = 0 if np.ptp(column) == 0 else 1 / column.std()
+        elif column.any():
+            factor[j] = 1 / np.sqrt(np.square(column[column != 0]).mean())
+    return centre, factor
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Columns of many kinds: far from 0, tiny, mostly 0, constant, without values, large, of two values."""
+    rng = np.random.default_rng(0)
+    X = np.zeros((500, 8), np.float32)
+    X[:, 0] = rng.normal(1000, 3, 500)
+    X[:, 1] = rng.normal(0, 1e-6, 500)
+    X[:, 2] = rng.poisson(0.2, 500) * 50
+    X[:, 3] = 7.5
+    X[:, 5] = rng.exponential(1e5, 500)
+    X[:, 6] = np.where(rng.random(500) < 0.5, -3, 2)
+    X[:, 7] = rng.random(500) < 0.7
+    return X
+
+
+def test_each_feature_becomes_what_the_formula_says(table):
+    found = Standardization.of(examples(table))
+    centre, factor = twin(table)
+    assert_allclose(found.centre, centre, rtol=1e-5)
+    assert_allclose(found.factor, factor, rtol=1e-4)
+    assert_allclose(found.apply(as_csr(table)).to_scipy().toarray(), (table - centre) * factor, atol=2e-3)
+    dense = found.apply(as_csr(table)).to_scipy().toarray()[:, [0, 1, 5, 6, 7]]
+    assert_allclose(dense.mean(axis=0), 0, atol=1e-3)
+    assert_allclose(dense.std(axis=0), 1, atol=1e-3)
+
+
+def test_blocks_of_rows_change_nothing(table, monkeypatch):
+    whole, x = Standardization.of(examples(table)), as_csr(table)
+    before = whole.apply(x)
+    monkeypatch.setattr("hashslide.estimator.features.standardizing._VALUES_PER_BLOCK", 64)
+    parts = Standardization.of(examples(table))
+    assert_allclose(parts.factor, whole.factor, rtol=1e-6)
+    after = whole.apply(x)
+    for name in ("indptr", "indices", "data"):
+        assert_array_equal(getattr(after, name), getattr(before, name))
+
+
+def test_the_data_grow_to_twice_their_size_at_most():
+    rng = np.random.default_rng(1)
+    X = np.where(rng.random((300, 200)) < np.linspace(0.02, 0.9, 200), rng.normal(5, 1, (300, 200)), 0)
+    x = as_csr(X)
+    assert x.nnz < Standardization.of(examples(X)).apply(x).nnz <= 2 * x.nnz
+
+
+def test_examples_that_are_left_out_have_no_say(table):
+    x = as_csr(np.vstack([table, np.full((100, 8), 1e6, np.float32)]))
+    y = as_csr(np.ones((600, 1)))
+    some = Standardization.of(TrainingData(x=x, y=y, rows=np.arange(500)))
+    assert_allclose(some.factor, Standardization.of(examples(table)).factor, rtol=1e-6)
+
+
+def test_a_value_far_away_stays_a_number(table):
+    found = Standardization.of(examples(table))
+    x = as_csr(np.full((1, 8), 3e38, np.float32))
+    assert found.apply(x).data.max() == LARGEST
+
+
+def test_few_examples_and_columns_of_one_size_stay_as_they_are(table):
+    assert Standardization.of(examples(table[: FEWEST_EXAMPLES - 1])) is None
+    pattern = np.random.default_rng(0).random((500, 8)) < 0.3
+    assert Standardization.of(examples(pattern.astype(np.float32))) is None
+
+
+def test_features_of_words_stay_as_they_are(pubmed_small):
+    d = pubmed_small
+    model = SlideClassifier(16, epochs=1, random_state=0).fit(d.X_train, d.Y_train)
+    assert model.standardization_ is None
+    assert model.settings_["hidden"].value[0].activation == "identity"
+    assert model.network_features(d.X_test).nnz == d.X_test.nnz
+
+
+@pytest.mark.parametrize("load", [load_digits, load_wine, load_breast_cancer])
+def test_as_good_as_logistic_regression_on_standardized_features(load):
+    X, y = load(return_X_y=True)
+    is_train = np.random.default_rng(0).random(len(y)) < 0.7
+    model = SlideClassifier(random_state=0).fit(X[is_train], y[is_train])
+    Z = (X - X[is_train].mean(axis=0)) / np.maximum(X[is_train].std(axis=0), 1e-9)
+    rival = LogisticRegression(max_iter=1000).fit(Z[is_train], y[is_train])
+    assert model.score(X[~is_train], y[~is_train]) >= rival.score(Z[~is_train], y[~is_train]) - 0.01
+
+
+def test_units_do_not_matter():
+    X, y = load_digits(return_X_y=True)
+    rng = np.random.default_rng(0)
+    is_train, unit, offset = (
+        rng.random(len(y)) < 0.7,
+        10.0 ** rng.uniform(-4, 4, 64),
+        rng.uniform(-10, 10, 64),
+    )
+    Z = (X + offset) * unit
+    model = SlideClassifier(random_state=0).fit(Z[is_train], y[is_train])
+    assert model.score(Z[~is_train], y[~is_train]) > 0.95
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    X = X.astype(np.float32)
+    is_train = np.arange(len(y)) % 3 > 0
+    return X[is_train], y[is_train], X[~is_train], y[~is_train]
+
+
+@pytest.fixture(scope="module")
+def model(digits):
+    return SlideClassifier(32, random_state=0).fit(*digits[:2])
+
+
+@pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csc_matrix, pd.DataFrame, np.ndarray.tolist])
+def test_the_form_of_the_data_does_not_matter(digits, model, form):
+    X, y, X_test, _ = digits
+    other = SlideClassifier(32, random_state=0).fit(form(X), y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of scikit-learn: names of columns
+        assert_array_equal(other.decision_function(form(X_test)), model.decision_function(X_test))
+
+
+def test_one_row_is_predicted_as_in_a_batch(digits, model):
+    X = digits[2]
+    labels, scores = model.predict_topk(X, 3)
+    for i in range(0, len(X), 50):
+        one = model.predict_topk(X[i : i + 1], 3)
+        assert_array_equal(one[0][0], labels[i])
+        assert_array_equal(one[1][0], scores[i])
+
+
+def test_files_and_pickles_keep_it(digits, model, tmp_path):
+    X = digits[2]
+    model.save(tmp_path / "m")
+    for other in (
+        SlideClassifier.load(tmp_path / "m"),
+        SlideClassifier.load(tmp_path / "m", mmap=False),
+        pickle.loads(pickle.dumps(model)),
+    ):
+        assert_array_equal(other.decision_function(X), model.decision_function(X))
+        other.partial_fit(*digits[:2])
+        assert other.score(X, digits[3]) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "found"),
+    [
+        ("centre", lambda a: a.astype(np.float64), "is not float32 of 64 features or fewer"),
+        ("factor", lambda a: np.append(a, a), "is not float32 of 64 features or fewer"),
+        ("factor", lambda a: a[:5], "differ in length"),
+        ("factor", lambda a: a * np.nan, "features.factor"),
+        ("centre", None, "centre"),
+    ],
+)
+def test_damaged_files_are_refused(model, tmp_path, name, change, found):
+    model.save(tmp_path / "m")
+    arrays, metadata = model_file.load_model(tmp_path / "m")
+    array = arrays.pop(f"features.{name}")
+    if change is not None:
+        arrays[f"features.{name}"] = change(array)
+    model_file.save_model(tmp_path / "n", arrays, metadata)
+    with pytest.raises(ModelFileError, match=found):
+        SlideClassifier.load(tmp_path / "n")
+
+
+def test_every_answer_is_of_standardized_features(digits, model):
+    X, y = digits[2:]
+    scores = model.decision_function(X)
+    assert_array_equal(model.predict(X), model.classes_[scores.argmax(axis=1)])
+    assert_array_equal(model.predict_topk(X, 1)[0][:, 0], model.predict(X))
+    assert_array_equal(model.predict_proba(X).argmax(axis=1), scores.argmax(axis=1))
+    assert model.score(X, y) == np.mean(model.predict(X) == y) > 0.94
+    assert_allclose(model.network_.logits(model.network_features(X)).argmax(axis=1), scores.argmax(axis=1))
+    Y = sparse.csr_matrix((np.ones(len(y)), y, np.arange(len(y) + 1)), shape=scores.shape)
+    assert measure(model, sparse.csr_matrix(X), Y, [1])["P@1"] == pytest.approx(model.score(X, y))
+    explained = model.explain(X[:3], k=1)
+    assert [row[0].label for row in explained] == model.predict(X[:3]).tolist()
+    assert_allclose([row[0].score for row in explained], scores[:3].max(axis=1), rtol=1e-4)
+
+
+def test_examples_that_judge_are_standardized_too(digits):
+    X, y, X_test, y_test = digits
+    model = SlideClassifier(32, epochs=3, random_state=0).fit(X, y, eval_set=(X_test, y_test))
+    assert model.history_[-1]["val_P@1"] == pytest.approx(model.score(X_test, y_test))
+    stopped = SlideClassifier(32, early_stopping=True, random_state=0).fit(X, y)
+    assert stopped.score(X_test, y_test) > 0.93
+
+
+def test_a_training_goes_on_from_a_checkpoint(digits, tmp_path):
+    X, y = digits[:2]
+    settings = {"hidden": 16, "epochs": 4, "random_state": 0}
+    whole = SlideClassifier(**settings, callbacks=[Checkpoint(tmp_path, every=1, keep=9)]).fit(X, y)
+    resumed = SlideClassifier(**settings).fit(X, y, resume_from=checkpoint_files(tmp_path)[-2])
+    assert_equal_models(resumed, whole)
+    with pytest.raises(InputError, match="trained on other data"):
+        SlideClassifier(**settings).fit(X * 2 + 1, y, resume_from=checkpoint_files(tmp_path)[-2])
+
+
+def test_a_pack_is_learned_like_data_in_memory(digits, model, tmp_path):
+    X, y, X_test, y_test = digits
+    Y, Y_test = np.eye(10)[y], np.eye(10)[y_test]
+    pack = Pack.build([(X[i : i + 100], Y[i : i + 100]) for i in range(0, len(y), 100)], tmp_path / "p")
+    packed = SlideClassifier(32, random_state=0).fit(pack)
+    assert_allclose(packed.standardization_.factor, model.standardization_.factor, rtol=1e-5)
+    assert abs(packed.score(X_test, Y_test) - model.score(X_test, y_test)) < 0.015
+
+
+def test_partial_fit_standardizes_by_its_first_examples(digits):
+    X, y, X_test, y_test = digits
+    model = SlideClassifier(32, random_state=0)
+    for _ in range(6):
+        for i in range(0, len(y), 300):
+            model.partial_fit(X[i : i + 300], y[i : i + 300], classes=np.arange(10))
+    assert_allclose(model.standardization_.factor, Standardization.of(examples(X[:300])).factor, rtol=1e-6)
+    assert model.score(X_test, y_test) > 0.9
+
+
+def test_features_that_come_later_stay_as_they_are(digits):
+    X, y = digits[:2]
+    model = SlideClassifier(32, random_state=0).fit(X, y)
+    wider = np.hstack([X, np.full((len(X), 2), 3, np.float32)])
+    model.partial_fit(wider, y)
+    seen = model.network_features(wider).to_scipy().toarray()
+    assert (seen[:, 64:] == 3).all()
+    assert_array_equal(seen[:, :64], model.standardization_.apply(as_csr(X)).to_scipy().toarray())
+
+
+def test_kept_examples_are_learned_again_as_they_were(digits):
+    X, y, X_test, y_test = digits
+    model = SlideClassifier(32, random_state=0).fit(X[:900], y[:900], reservoir=500)
+    model.partial_fit(X[900:], y[900:])
+    assert model.score(X_test, y_test) > 0.93
+
+
+def test_what_an_example_has_already_is_told_by_its_own_values():
+    rng = np.random.default_rng(0)
+    X = rng.random((200, 6)) * (rng.random((200, 6)) < 0.6)
+    Y = (rng.random((200, 6)) < 0.3).astype(np.int64)
+    model = SlideClassifier(8, epochs=1, both_ways=False, random_state=0).fit(X, Y)
+    assert model.standardization_ is not None
+    labels, scores = model.predict_topk(X, 6, exclude="input")
+    left = np.where(np.isfinite(scores), labels, -1)
+    for row, found in zip(X, left, strict=True):
+        assert set(found[found >= 0]) == set(np.flatnonzero(row == 0))
