@@ -16,7 +16,7 @@ from hashslide.errors import InputError
 from hashslide.ranking import Blend
 
 n, width, n_labels = 300, 50, 40
-X = sparse.random(n, width, 0.3, "csr", np.float32, random_state=0)
+X = sparse.random(n, width, 0.08, "csr", np.float32, random_state=0)
 Y = sparse.random(n, n_labels, 0.1, "csr", np.float32, random_state=1, data_rvs=np.ones)
 for matrix in (X, Y):
     matrix.sort_indices()

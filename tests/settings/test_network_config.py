@@ -19,7 +19,9 @@ from hashslide.settings import (
     LowRank,
     Negatives,
     NetworkConfig,
+    SignCodes,
     SimHash,
+    Threshold,
     Top,
     Vanilla,
 )
@@ -143,6 +145,14 @@ def test_other_json_is_refused(edit, message):
             "a layer of 65537 inputs centres its queries",
         ),
         ({"sampler": "top"}, r"Top\(\): budget is None, but only a SlideClassifier chooses it"),
+        (
+            {"sampler": Threshold(budget=2, min_count=4), "hash": SimHash(tables=3)},
+            r"Threshold\(.*\) chooses no neuron, as SimHash\(tables=3\) counts to 3 at most",
+        ),
+        (
+            {"sampler": Threshold(budget=2, min_count=65), "hash": SignCodes(bits=64)},
+            r"chooses no neuron, as SignCodes\(bits=64\) counts to 64",
+        ),
         ({"sampler": Top(budget=2)}, r"Top\(budget=2\) looks up hash tables, but hash is None"),
         ({"hash": "wta"}, "hash is WTA.*, but sampler is None, which looks up no hash tables"),
         ({"hash": "wta", "sampler": Exact(budget=2)}, r"sampler is Exact\(budget=2\), which looks up no"),

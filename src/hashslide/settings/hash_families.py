@@ -99,6 +99,12 @@ class HashFamily(Settings):
             return self.gains_by_centring and self.bias and width <= MAX_CENTRED
         return self.centre_queries
 
+    @property
+    def most_counted(self) -> int | None:
+        """How often a look-up can find one neuron: once in each table. None: that is not known."""
+        tables: int | None = getattr(self, "tables", None)
+        return tables
+
     def width(self, inputs: int) -> int:
         """Return the coordinates of a hashed neuron of so many inputs."""
         return inputs + self.bias + self.augment
@@ -278,6 +284,11 @@ class SignCodes(HashFamily):
     name: ClassVar[str] = "sign_codes"
     gains_by_centring: ClassVar[bool] = True
 
+    @property
+    def most_counted(self) -> int:
+        """How many bits a neuron can have in common with a query."""
+        return self.bits
+
     def copy_to(self, core: "_core.SelectorConfig", inputs: int) -> None:
         """Set the attributes of the core's settings for neurons of so many inputs."""
         core.family, core.tables, core.hashes = self.name, self.bits, 1
@@ -337,6 +348,11 @@ class CustomHash(TableFamily):
     def is_missing(self) -> bool:
         """Whether the family is not there: the model was loaded from a file without it."""
         return isinstance(self.family, MissingFamily)
+
+    @property
+    def most_counted(self) -> int | None:
+        """How often a look-up can find one neuron: once in each table. None: the family is missing."""
+        return None if self.is_missing else int(self.family.n_tables)
 
     def copy_to(self, core: "_core.SelectorConfig", inputs: int) -> None:
         """Set the attributes of the core's settings for neurons of so many inputs."""
