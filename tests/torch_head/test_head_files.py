@@ -110,7 +110,7 @@ def test_a_head_takes_the_output_layer_of_a_classifier(tmp_path):
     model = SlideClassifier(16, epochs=2, ranker=False, random_state=0).fit(X, y)
     model.save(tmp_path / "model.hashslide")
     head = SlideLoss.load(tmp_path / "model.hashslide", negatives=5)
-    hidden = torch.from_numpy(model.network_.hidden(X))
+    hidden = torch.from_numpy(model.network_.hidden(model.network_features(X)))
     assert head.topk(hidden, 1)[1][:, 0].tolist() == model.predict(X).tolist()
     assert head.loss == "softmax"
 

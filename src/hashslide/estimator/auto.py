@@ -262,13 +262,13 @@ def _auto_settings(problem: Problem, given: Mapping[str, Any]) -> dict[str, Sett
         )
     elif problem.is_dense:
         change(
-            "no sum of dense features tells as much as what a nonlinearity finds",
+            "dense features need a nonlinearity",
             activation="relu",
             length=0.0,
         )
         if problem.one_label:
             change(
-                "one label of dense features takes longer steps",
+                "dense features with one label take longer steps",
                 learning_rate=DENSE_RATE * values["learning_rate"],
             )
     if len(given["hidden"]) > 1 or not given["hidden"][0].is_dense:

@@ -79,7 +79,8 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
     hidden : int, Layer, or sequence of them, default 256
         Hidden layers, from the input to the output: widths of dense layers, or layers such as
         ``Dense(256, "identity", length=5.0, dropout=0.2)`` and ``Hashed(1000, 50)``. Where a layer's
-        activation is "auto": identity for a single dense layer with active sets per batch, else relu.
+        activation is "auto": identity for a single dense layer over words with active sets per batch, else
+        relu.
     epochs : int or "auto"
         Passes over the data.
     batch_size : int or "auto"

@@ -144,12 +144,11 @@ def check_lookup(owner: object, sampler: Sampler | None, family: HashFamily | No
             f"{owner!r}: {sampler!r} looks into buckets, and {family!r} has none. Choose "
             f"{setting('sampler', 'top')}, which counts."
         )
-    if isinstance(sampler, Threshold) and family is not None and family.most_counted is not None:
-        if sampler.min_count > family.most_counted:
-            raise InputError(
-                f"{owner!r}: {sampler!r} chooses no neuron, as {family!r} counts to {family.most_counted} at "
-                "most. Lower min_count."
-            )
+    most = None if family is None else family.most_counted
+    if isinstance(sampler, Threshold) and most is not None and sampler.min_count > most:
+        raise InputError(
+            f"{owner!r}: {sampler!r} chooses no neuron, as {family!r} counts to {most} at most. Lower min_count."
+        )
     if family is not None and not looks_up:
         raise InputError(
             f"{owner!r}: hash is {family!r}, but sampler is {sampler!r}, which looks up no hash tables. "

@@ -10,6 +10,7 @@ from estimator_helpers import assert_equal_models
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from hashslide import SlideClassifier, model_file
@@ -100,6 +101,21 @@ def test_few_examples_and_columns_of_one_size_stay_as_they_are(table):
     assert Standardization.of(examples(table[: FEWEST_EXAMPLES - 1])) is None
     pattern = np.random.default_rng(0).random((500, 8)) < 0.3
     assert Standardization.of(examples(pattern.astype(np.float32))) is None
+
+
+def test_few_texts_of_few_words_are_texts():
+    rng = np.random.default_rng(0)
+    words = np.array(["red", "green", "blue", "big", "small", "fast", "slow", "apple", "pear", "car"])
+    texts = [" ".join(rng.choice(words, 3, replace=False)) for _ in range(300)]
+    X = TfidfVectorizer().fit_transform(texts)
+    assert X.nnz > 0.2 * np.prod(X.shape)
+    model = SlideClassifier(16, random_state=0).fit(X, [text.split() for text in texts])
+    assert model.standardization_ is None
+    assert model.settings_["hidden"].value[0].activation == "identity"
+    signed = X.multiply(
+        np.where(np.arange(X.shape[1]) % 2, 1, -1)
+    ).tocsr()  # an embedding may have length 1 too
+    assert SlideClassifier(16, random_state=0).fit(signed, np.arange(300) % 3).standardization_ is not None
 
 
 def test_features_of_words_stay_as_they_are(pubmed_small):

@@ -34,6 +34,8 @@ FEWEST_EXAMPLES = 50  # of fewer, a standard deviation is too uncertain
 CENTRED = 0.5  # from this share of examples with a value on, a feature is centred
 LARGEST = 1e4  # a standardized value beyond it says nothing more
 _SMALLEST = 1e-6  # of the mean: a standard deviation below it is rounding, and the feature constant
+_LOOKED_AT = 1000  # rows
+_ROUNDING = 1e-3
 _VALUES_PER_BLOCK = 1 << 20
 
 
@@ -102,9 +104,20 @@ class Standardization:
 
 
 def is_dense(data: Examples) -> bool:
-    """Tell whether so many of the features' values are not 0 that they are measurements rather than words."""
+    """Tell whether features are measurements rather than words.
+
+    A tenth of the values or more are not 0, and the rows are not weights of words: these, of which few texts
+    may have many, are not negative and have the Euclidean length 1.
+    """
     x = data.x
-    return not data.is_both_ways and x.nnz >= DENSE * x.n_rows * x.n_columns
+    if data.is_both_ways or x.nnz < DENSE * x.n_rows * x.n_columns:
+        return False
+    first = x.block(0, min(x.n_rows, _LOOKED_AT))
+    starts = first.indptr[:-1][np.diff(first.indptr) > 0]
+    squares = (
+        np.add.reduceat(np.square(first.values, dtype=np.float64), starts) if len(starts) else np.empty(0)
+    )
+    return bool((first.values < 0).any() or (np.abs(squares - 1) > _ROUNDING).any())
 
 
 Data = TypeVar("Data", bound=Examples)
