@@ -147,7 +147,8 @@ def check_lookup(owner: object, sampler: Sampler | None, family: HashFamily | No
     most = None if family is None else family.most_counted
     if isinstance(sampler, Threshold) and most is not None and sampler.min_count > most:
         raise InputError(
-            f"{owner!r}: {sampler!r} chooses no neuron, as {family!r} counts to {most} at most. Lower min_count."
+            f"{owner!r}: {sampler!r} chooses no neuron, as {family!r} counts to {most} at most. Lower "
+            "min_count."
         )
     if family is not None and not looks_up:
         raise InputError(
