@@ -9,8 +9,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -172,6 +174,11 @@ def middle(results: Iterable[Record], key: str) -> float:
 def cell(value: Any, digits: int) -> str:
     """Return a number as text, n/a where there is none."""
     return "n/a" if value is None or not np.isfinite(value) else f"{value:,.{digits}f}"
+
+
+def as_words() -> AbstractContextManager[Any]:
+    """Let no features be taken for dense ones: they are learned as they are, like words."""
+    return mock.patch("hashslide.estimator.features.standardizing.DENSE", 2.0)  # a share of all values
 
 
 def table(head: list[str], rows: list[list[str]], texts: int = 1) -> str:

@@ -15,10 +15,10 @@ import argparse
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import rdata
@@ -33,7 +33,7 @@ from sklearn.preprocessing import StandardScaler
 
 from hashslide import SlideClassifier
 
-from ..common.harness import say, table
+from ..common.harness import as_words, say, table
 from ..heads.sets import packages
 from ..sets.image_sets import fashion_mnist
 
@@ -54,7 +54,6 @@ TABLES = {  # the file of each and the column of its classes
 }
 FOLDS = 5
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-NO_DATA_ARE_DENSE = 2.0
 
 
 def read(folder: Path, package: str, file: str, classes: str) -> tuple[np.ndarray, np.ndarray]:
@@ -90,9 +89,8 @@ def methods(threads: int) -> dict[str, Any]:
 def measured(name: str, method: Any, splits: list[Split]) -> tuple[float, float]:
     """Return accuracy and seconds of training."""
     found = []
-    dense = "hashslide.estimator.features.standardizing.DENSE"
     for X, y, X_test, y_test in splits:
-        with warnings.catch_warnings(), mock.patch(dense, NO_DATA_ARE_DENSE if name == "as words" else 0.1):
+        with warnings.catch_warnings(), as_words() if name == "as words" else nullcontext():
             warnings.simplefilter("ignore")
             model, started = clone(method), time.perf_counter()
             model.fit(X, y)

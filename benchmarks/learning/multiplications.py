@@ -48,7 +48,7 @@ from hashslide import (
 )
 from hashslide.settings import HashFamily
 
-from ..common.harness import Record, Report, cell, middle, say, stored, table, train_measured
+from ..common.harness import Record, Report, as_words, cell, middle, say, stored, table, train_measured
 from ..common.processes import fresh
 from ..sets import image_sets
 
@@ -142,7 +142,8 @@ def train(
         hidden=hidden, epochs=options["epochs"], learning_rate=rate, **TRAINING, **threads
     )
     before, wall, cpu = joules(), time.perf_counter(), time.process_time()
-    model.fit(csr_matrix(X), y)
+    with as_words():  # every network sees the pixels as they are
+        model.fit(csr_matrix(X), y)
     measured = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
     energy = None if before is None else joules() - before
     multiplications = model.network_.multiplications

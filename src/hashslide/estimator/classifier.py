@@ -527,7 +527,8 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
                 taught = with_replay(self, taught, replay)
         else:
             labels = LabelNames.learn(target, classes)
-            data, standardization = standardized(training_data(x, labels.encode(target, classes), weight))
+            data = training_data(x, labels.encode(target, classes), weight)
+            data, standardization = standardized(data, given["hidden"][0])
             taught = data
             seed = draw_seed(self.random_state)
             settings = decide_settings(given, data, target.multilabel, more_to_come=True)

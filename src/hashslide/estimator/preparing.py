@@ -103,7 +103,7 @@ def prepare(model: "SlideClassifier", X: Any, y: Any, sample_weight: ArrayLike |
     labels = LabelNames.learn(target, None)
     data = training_data(x, labels.encode(target, None), weight)
     data, _ = both_ways(given["both_ways"], data, labels, feature_names(X), target.multilabel)
-    data, _ = standardized(data)
+    data, _ = standardized(data, given["hidden"][0])
     settings = decide_settings(given, data, target.multilabel)
     seed = draw_seed(given["random_state"])
     network = new_network(settings, data, seed, given["label_weight"])

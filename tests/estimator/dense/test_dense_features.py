@@ -13,7 +13,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from hashslide import SlideClassifier, model_file
+from hashslide import Hashed, SlideClassifier, model_file
 from hashslide.callbacks import Checkpoint
 from hashslide.callbacks.checkpoint import checkpoint_files
 from hashslide.cli.actions.evaluate import measure
@@ -116,6 +116,13 @@ def test_few_texts_of_few_words_are_texts():
         np.where(np.arange(X.shape[1]) % 2, 1, -1)
     ).tocsr()  # an embedding may have length 1 too
     assert SlideClassifier(16, random_state=0).fit(signed, np.arange(300) % 3).standardization_ is not None
+
+
+def test_a_layer_that_hashes_features_gets_them_as_they_are(digits):
+    model = SlideClassifier(Hashed(64, 16), epochs=1, random_state=0).fit(*digits[:2])
+    assert model.standardization_ is None and model.network_features(digits[2]).nnz == np.count_nonzero(
+        digits[2]
+    )
 
 
 def test_features_of_words_stay_as_they_are(pubmed_small):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from hashslide._validation import blocks
 from hashslide.csr import Csr
+from hashslide.settings import Layer
 from hashslide.training import Examples, TrainingData
 
 __all__ = ["Standardization", "is_dense", "standardized"]
@@ -123,9 +124,13 @@ def is_dense(data: Examples) -> bool:
 Data = TypeVar("Data", bound=Examples)
 
 
-def standardized(data: Data) -> tuple[Data, Standardization | None]:
-    """Return data with standardized features, and how they become so; None where they stay as they are."""
-    found = Standardization.of(data.sample()) if is_dense(data) else None
+def standardized(data: Data, layer: Layer) -> tuple[Data, Standardization | None]:
+    """Return data with standardized features, and how they become so; None where they stay as they are.
+
+    They do so too where the first layer hashes them: its families look at which of them are 0, and it saves
+    by them.
+    """
+    found = Standardization.of(data.sample()) if layer.is_dense and is_dense(data) else None
     return (data, None) if found is None else (data.transformed(found.apply), found)
 
 

@@ -205,7 +205,7 @@ def prepare_fit(
         data, reversal = both_ways(given["both_ways"], data, labels, feature_names(X), multilabel)
     else:
         reversal = not_both_ways(given["both_ways"])
-    data, standardization = standardized(data)
+    data, standardization = standardized(data, given["hidden"][0])
     if standardization is not None:
         source = data
         evaluate = None if evaluate is None else evaluate.transformed(standardization.apply)
