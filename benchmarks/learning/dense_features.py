@@ -21,7 +21,6 @@ from statistics import mean, median
 from typing import Any
 
 import numpy as np
-import rdata
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -58,6 +57,8 @@ Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 def read(folder: Path, package: str, file: str, classes: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the measurements of a table, without rows that lack any, and the number of each row's class."""
+    import rdata
+
     unpacked = packages.unpacked(packages.debian(f"r-cran-{package}", folder), folder / package)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the files do not name their encoding
