@@ -188,12 +188,14 @@ class TrainingData:
 
         O(nnz), by blocks of rows, so that examples that are left out change nothing, not even rounding.
         """
-        x, squares = self.x, 0.0
-        is_whole = len(self.rows) == x.n_rows
-        for first, last in blocks(len(self.rows), _ROWS_PER_BLOCK):
-            block = x.block(first, last) if is_whole else x.take(self.rows[first:last])
-            squares += float(np.square(block.values, dtype=np.float64).sum())
-        return squares
+        parts = self.feature_blocks(_ROWS_PER_BLOCK)
+        return sum((float(np.square(block.values, dtype=np.float64).sum()) for block in parts), 0.0)
+
+    def feature_blocks(self, n_rows: int) -> Iterator[Csr]:
+        """Yield the features of the examples to use, so many rows at a time."""
+        chosen = self.chosen()
+        for first, last in blocks(len(self.rows), n_rows):
+            yield self.x.block(first, last) if chosen is None else self.x.take(chosen[first:last])
 
     def without_labels(self, labels: NDArray[np.int32]) -> "TrainingData":
         """Return the same data without some labels, and without the examples that have no others."""

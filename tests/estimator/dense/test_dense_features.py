@@ -1,6 +1,7 @@
 """Dense features: standardized, learned by a nonlinear layer, and the same wherever they come from."""
 
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -281,6 +282,18 @@ def test_features_that_come_later_stay_as_they_are(digits):
     seen = model.network_features(wider).to_scipy().toarray()
     assert (seen[:, 64:] == 3).all()
     assert_array_equal(seen[:, :64], model.standardization_.apply(as_csr(X)).to_scipy().toarray())
+
+
+def test_many_features_that_come_later_take_no_memory_of_their_own(table):
+    found = Standardization.of(examples(table))
+    places = np.arange(0, 500, 10), 10_000 * np.arange(50) + 7
+    wider = sparse.csr_matrix((np.ones(50, np.float32), places), shape=(500, 10**7))
+    tracemalloc.start()
+    x = found.apply(as_csr(sparse.hstack([sparse.csr_matrix(table), wider], format="csr")))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert x.nnz == found.apply(as_csr(table)).nnz + wider.nnz
+    assert peak < 1e6  # one row of all features would take 40e6
 
 
 def test_kept_examples_are_learned_again_as_they_were(digits):

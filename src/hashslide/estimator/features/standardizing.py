@@ -11,15 +11,15 @@ standard deviation as factor. One that is 0 in most has the centre 0, so that it
 inverse of the root mean square of its other values: the data grow to twice their memory at most.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from hashslide._validation import blocks
-from hashslide.csr import Csr
+from hashslide.csr import Csr, as_csr
 from hashslide.settings import Layer
 from hashslide.training import Examples, TrainingData
 
@@ -63,7 +63,8 @@ class Standardization:
         if n < FEWEST_EXAMPLES:
             return None
         stored, sums, squares = np.zeros((3, x.n_columns))
-        for block in _blocks(data):
+        n_rows = max(1, _VALUES_PER_BLOCK // max(1, x.nnz // max(1, x.n_rows)))
+        for block in data.feature_blocks(n_rows):
             values = block.values.astype(np.float64)
             stored += np.bincount(block.indices, minlength=x.n_columns)
             sums += np.bincount(block.indices, values, x.n_columns)
@@ -81,21 +82,27 @@ class Standardization:
         return cls(centre.astype(np.float32), factor.astype(np.float32))
 
     def apply(self, x: Csr) -> Csr:
-        """Return a standardized copy of features. O(rows * features)."""
-        n_known, n_centred = len(self.centre), np.count_nonzero(self.centre)
-        most = x.nnz + x.n_rows * n_centred
+        """Return a standardized copy of features. O(values + rows * features of the training)."""
+        n = len(self.centre)
+        if x.n_columns == n:
+            return self._of_known(x)
+        matrix = x.to_scipy()  # features that came later may be many and sparse: they are not spread out
+        known, later = as_csr(matrix[:, :n]), matrix[:, n:]
+        return as_csr(sparse.hstack([self._of_known(known).to_scipy(), later], format="csr"))
+
+    def _of_known(self, x: Csr) -> Csr:
+        """Return a standardized copy of the features of the training."""
+        most = x.nnz + x.n_rows * np.count_nonzero(self.centre)
         indptr = np.zeros(x.n_rows + 1, np.int64)
         indices, data = np.empty(most, np.int32), np.empty(most, np.float32)
         for first, last in blocks(x.n_rows, max(1, _VALUES_PER_BLOCK // max(1, x.n_columns))):
             block = x.block(first, last)
             dense = np.zeros((last - first, x.n_columns), np.float32)
-            rows = np.repeat(np.arange(last - first), np.diff(block.indptr))
-            dense[rows, block.indices] = block.values
-            known = dense[:, :n_known]
+            dense[np.repeat(np.arange(last - first), np.diff(block.indptr)), block.indices] = block.values
             with np.errstate(over="ignore"):
-                known -= self.centre[: x.n_columns]
-                known *= self.factor[: x.n_columns]
-            np.clip(known, -LARGEST, LARGEST, out=known)
+                dense -= self.centre
+                dense *= self.factor
+            np.clip(dense, -LARGEST, LARGEST, out=dense)
             rows, columns = np.nonzero(dense)
             ends = indptr[first] + np.cumsum(np.bincount(rows, minlength=last - first))
             items = slice(indptr[first], ends[-1])
@@ -132,11 +139,3 @@ def standardized(data: Data, layer: Layer) -> tuple[Data, Standardization | None
     """
     found = Standardization.of(data.sample()) if layer.is_dense and is_dense(data) else None
     return (data, None) if found is None else (data.transformed(found.apply), found)
-
-
-def _blocks(data: TrainingData) -> Iterator[Csr]:
-    """Yield the features of the examples to use, a few rows at a time."""
-    x, chosen = data.x, data.chosen()
-    n_rows = max(1, _VALUES_PER_BLOCK // max(1, x.nnz // max(1, x.n_rows)))
-    for first, last in blocks(len(data.rows), n_rows):
-        yield x.block(first, last) if chosen is None else x.take(chosen[first:last])
