@@ -177,8 +177,9 @@ def cell(value: Any, digits: int) -> str:
 
 
 def as_words() -> AbstractContextManager[Any]:
-    """Let no features be taken for dense ones: they are learned as they are, like words."""
-    return mock.patch("hashslide.estimator.features.standardizing.DENSE", 2.0)  # a share of all values
+    """Let no features be taken for measurements: they are learned as they are, like words."""
+    learning = "hashslide.estimator.features.learning"
+    return mock.patch.multiple(learning, DENSE=2.0, FEWEST_EXAMPLES=2**62)  # a share of all values; too many
 
 
 def table(head: list[str], rows: list[list[str]], texts: int = 1) -> str:

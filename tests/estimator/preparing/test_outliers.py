@@ -8,11 +8,11 @@ import pytest
 from hashslide import SlideClassifier
 
 
-@pytest.mark.parametrize("value", [3e4, -1e20])
-def test_a_value_that_dwarfs_all_others_is_named(small, value):
+def test_a_value_that_dwarfs_all_others_is_named(small, monkeypatch):
+    monkeypatch.setattr("hashslide.estimator.features.learning._MOST_EXAMPLES", 100)  # not this one
     X, Y = small
     X = X.copy()
-    X.data[X.indptr[17] + 2] = value
+    value = X.data[X.indptr[17] + 2] = 3e4
     column = X.indices[X.indptr[17] + 2]
     message = re.escape(f"the value {value:g} in row 17, column {column}, which dwarfs all")
     with pytest.warns(UserWarning, match=message):
@@ -33,3 +33,15 @@ def test_of_a_few_examples_one_may_outweigh_the_others(small):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         SlideClassifier(hidden=8, epochs=1).fit(X, Y)
+
+
+@pytest.mark.parametrize("value", [3e4, -1e20])
+@pytest.mark.parametrize("place", [2, 5])
+def test_a_feature_that_is_made_smaller_dwarfs_nothing(small, value, place):
+    X, Y = small
+    X = X.copy()
+    X.data[X.indptr[17] + place] = value
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = SlideClassifier(hidden=8, epochs=1).fit(X, Y)
+    assert model.standardization_.columns.tolist() == [X.indices[X.indptr[17] + place]]

@@ -1,7 +1,8 @@
-"""The features of a classifier's examples: checked, and standardized where they are dense."""
+"""The features of a classifier's examples: checked, and standardized where they are measurements."""
 
 from .checking import check_features, check_first_names, check_known_features, feature_names
-from .standardizing import Standardization, is_dense, standardized
+from .learning import is_dense, standardized
+from .standardizing import Standardization
 
 __all__ = [
     "Standardization",

@@ -1,6 +1,7 @@
 """A model file becomes a fitted classifier again, with every part checked."""
 
 import math
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -196,14 +197,20 @@ def _restore_standardization(arrays: dict[str, NDArray[Any]], n_features: int) -
     parts = {name.removeprefix(STANDARD): a for name, a in arrays.items() if name.startswith(STANDARD)}
     if not parts:
         return None
-    for name in ("centre", "factor"):
-        array = parts[name]
-        if array.dtype != np.float32 or array.ndim != 1 or len(array) > n_features:
-            raise InputError(f"the array '{STANDARD}{name}' is not float32 of {n_features} features or fewer")
+    names = [field.name for field in fields(Standardization)]
+    for name in names:
+        array, dtype = parts[name], np.dtype(np.int32 if name == "columns" else np.float32)
+        if array.dtype != dtype or array.shape != (parts["columns"].size,):
+            raise InputError(
+                f"the array '{STANDARD}{name}' is not {dtype} of the length of '{STANDARD}columns'"
+            )
         check_finite({STANDARD + name: array}, True)
-    if len(parts["centre"]) != len(parts["factor"]):
-        raise InputError(f"the arrays '{STANDARD}centre' and '{STANDARD}factor' differ in length")
-    return Standardization(parts["centre"], parts["factor"])
+    columns = parts["columns"]
+    if not len(columns) or columns[0] < 0 or columns[-1] >= n_features or (np.diff(columns) <= 0).any():
+        raise InputError(
+            f"the array '{STANDARD}columns' does not name some of its {n_features} features, ascending"
+        )
+    return Standardization(**{name: parts[name] for name in names})
 
 
 def _restore_moments(
