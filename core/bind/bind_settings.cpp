@@ -95,6 +95,7 @@ void bind_settings(nb::module_& m) {
     plain(layer, "width", &LayerConfig::width);
     named(layer, "activation", activations, &LayerConfig::activation);
     plain(layer, "length", &LayerConfig::length);
+    plain(layer, "softness", &LayerConfig::softness);
     plain(layer, "dropout", &LayerConfig::dropout);
     plain(layer, "selector", &LayerConfig::selector);
     plain(layer, "winners", &LayerConfig::winners);

@@ -15,11 +15,12 @@ struct LayerConfig {
     Index width = 256;
     Activation activation = Activation::identity;
     float length = 0.0f;      // Euclidean length of the activations of an example, of a dense layer; 0: free
+    float softness = 0.0f;    // times the length: activations as short as that get .7 of it
     float dropout = 0.0f;     // share of the units that a training step leaves out, of a dense layer
     SelectorConfig selector;  // sampler all: a dense layer
     Index winners = 0;        // active neurons of an example: the largest activations of the chosen; 0: all of them
 
-    UnitFunction function() const { return {activation, length}; }
+    UnitFunction function() const { return {activation, length, softness}; }
     bool is_dense() const { return selector.sampler.kind == SamplerKind::all; }
     // A prediction computes all neurons, though a training step may choose some.
     bool predicts_densely() const {

@@ -28,12 +28,13 @@ float UnitFunction::forward(Index n, bool has_features, float* z) const {
     if (largest == 0) return 0.0f;
     const Kernels& k = kernels();
     k.scale(n, 1.0f / largest, z);
-    const float scale = length / std::sqrt(k.sum_of_squares(n, z));
+    const float soft = softness * length / largest;
+    const float scale = length / std::sqrt(k.sum_of_squares(n, z) + soft * soft);
     k.scale(n, scale, z);
     return scale / largest;
 }
 
-// With h = s a, s = length / |a|: dLoss/da = s (g - h (h . g) / length^2).
+// With h = s a, whatever the softness: dLoss/da = s (g - h (h . g) / length^2).
 void UnitFunction::backward(Index n, float s, const float* h, float* gradient) const {
     if (s > 0) {
         const Kernels& k = kernels();

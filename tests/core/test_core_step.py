@@ -70,8 +70,9 @@ def loss_of(parameters, x, t, config, shift, row_weight, label_weight):
     """The loss that a step should descend, from its definition; float64."""
     w1, b1, w2, b2 = parameters
     h = ACTIVATIONS[config.hidden[0].activation](x @ w1 + b1)
-    if config.hidden[0].length:
-        h = config.hidden[0].length * h / np.linalg.norm(h, axis=1, keepdims=True)
+    length, softness = config.hidden[0].length, config.hidden[0].softness
+    if length:
+        h = length * h / np.sqrt((h**2).sum(axis=1, keepdims=True) + (softness * length) ** 2)
     z = h @ w2.T + b2
     if config.loss == "bce":
         z = z - shift
@@ -129,11 +130,11 @@ def parameters_of(network):
 
 @pytest.mark.parametrize("loss", ["bce", "softmax"])
 @pytest.mark.parametrize("activation", ["identity", "relu", "tanh"])
-@pytest.mark.parametrize("length", [0, 3])
+@pytest.mark.parametrize(("length", "softness"), [(0, 0), (3, 0), (3, 0.8)])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_step_of_sgd_follows_the_numeric_gradient(batch, loss, activation, weighted, length):
+def test_a_step_of_sgd_follows_the_numeric_gradient(batch, loss, activation, weighted, length, softness):
     x, t = batch
-    config = make_config(loss=loss, hidden=Dense(H, activation, length=length))
+    config = make_config(loss=loss, hidden=Dense(H, activation, length=length, softness=softness))
     network = random_network(config)
     network.set_label_prior(t.sum(0).astype(np.int64), N, False)  # the popular head makes every label active
     rng = np.random.default_rng(1)

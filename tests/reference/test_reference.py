@@ -108,6 +108,7 @@ CASES = {
     "dropout": {"input_dropout": 0.3, "hidden": Dense(H, dropout=0.4)},
     "popular": {"popular": 5},
     "hidden length": {"hidden": Dense(H, length=3.0)},
+    "soft hidden length": {"hidden": Dense(H, length=3.0, softness=0.7)},
     "hidden length, tanh": {"hidden": Dense(H, "tanh", length=2.0)},
     "hidden length, relu": {"hidden": Dense(H, "relu", length=2.0)},
     "example power": {"example_power": 0.5},
@@ -212,7 +213,13 @@ HASHED = Layer(40, "relu", **SELECTIONS["vanilla dwta"] | {"sampler": Vanilla(bu
 NETS = {
     "dense, dense": {"hidden": (Dense(9, "relu"), Dense(14, "tanh"), Dense(8, "relu"))},
     "low rank": {"hidden": (LowRank(20, 5)[0], Dense(20, "relu", dropout=0.3))},
-    "lengths": {"hidden": (Dense(9, "tanh", length=2.0), Dense(14, "tanh", length=3.0), Dense(8, "relu"))},
+    "lengths": {
+        "hidden": (
+            Dense(9, "tanh", length=2.0, softness=2.0),
+            Dense(14, "tanh", length=3.0),
+            Dense(8, "relu"),
+        )
+    },
     "lengths and dropout": {
         "hidden": (Dense(9, "tanh", length=2.0, dropout=0.2), Dense(14, "relu", length=3.0, dropout=0.4))
     },

@@ -69,7 +69,9 @@ def test_the_core_has_the_defaults_of_the_published_family():
 
 
 def test_a_family_of_ones_own_reaches_the_core():
-    layer = Layer(9, "tanh", sampler=Vanilla(budget=3), hash=CustomHash(Signs(), bucket_size=7), length=0)
+    layer = Layer(
+        9, "tanh", sampler=Vanilla(budget=3), hash=CustomHash(Signs(), bucket_size=7), length=0, softness=0
+    )
     layer = layer.to_core(5)
     assert (layer.width, layer.activation) == (9, "tanh")
     assert (layer.selector.sampler, layer.selector.bucket_size) == ("vanilla", 7)

@@ -70,14 +70,16 @@ def test_every_attribute_reaches_the_core():
     core = NetworkConfig(
         **changed,
         negatives=Negatives(**negatives),
-        hidden=(Dense(3, length=2, dropout=0.5), Dense(4, "relu", length=5, dropout=0.25)),
+        hidden=(Dense(3, length=2, softness=0.5, dropout=0.5), Dense(4, "relu", length=5, dropout=0.25)),
         sampler=Top(budget=9),
         hash="minhash",
     ).to_core()
     assert {name: getattr(core, name) for name in changed} == changed
     assert {name: getattr(core, name) for name in negatives} == negatives
-    hidden = [(layer.width, layer.activation, layer.length, layer.dropout) for layer in core.hidden]
-    assert hidden == [(3, "identity", 2.0, 0.5), (4, "relu", 5.0, 0.25)]
+    hidden = [
+        (layer.width, layer.activation, layer.length, layer.softness, layer.dropout) for layer in core.hidden
+    ]
+    assert hidden == [(3, "identity", 2.0, 0.5, 0.5), (4, "relu", 5.0, 0.0, 0.25)]
     assert (core.selector.sampler, core.selector.family) == ("top", "minhash")
     assert not core.per_example and config(active="per_example").to_core().per_example
     for optimizer in OPTIMIZERS:
@@ -90,7 +92,10 @@ def test_every_attribute_reaches_the_core():
 
 def test_auto_and_names_are_decided():
     made = config(hidden=[8, Layer(5)], negatives=3, optimizer="adam")
-    assert made.hidden == (Layer(8, "identity", length=0.0), Layer(5, "identity", length=0.0))
+    assert made.hidden == (
+        Dense(8, "identity", length=0.0, softness=0.0),
+        Dense(5, "identity", length=0.0, softness=0.0),
+    )
     assert made.negatives == Negatives(uniform=3, popular=0, prior_correction=1.0)
     assert made.optimizer == Adam() and made.width == 5
     assert config().negatives.uniform == 250
@@ -165,6 +170,6 @@ def test_what_does_not_go_together_is_refused(values, message):
 
 
 def test_hidden_layers_take_any_form():
-    layer = Layer(8, "identity", length=0.0)
+    layer = Layer(8, "identity", length=0.0, softness=0.0)
     for hidden in (8, np.int64(8), [8], (8,), np.array([8]), Dense(8), [Layer(8)]):
         assert config(hidden=hidden).hidden == (layer,)

@@ -189,6 +189,7 @@ RANGES = {
     "activation": "are \"auto\", 'identity', 'relu' and 'tanh'",
     "initial_accumulator": f'are "auto" and {POSITIVE.removeprefix("is ")}',
     "length": f'are "auto" and {NOT_NEGATIVE.removeprefix("is ")}',
+    "softness": f'are "auto" and {NOT_NEGATIVE.removeprefix("is ")}',
     "loss": "are 'bce' and 'softmax'",
     "update": "are 'owner' and 'hogwild'",
     "precision": "are 'float32' and 'bfloat16'",

@@ -24,6 +24,7 @@ __all__ = [
     "AUTO_PER_EXAMPLE",
     "BUDGET_SHARE",
     "FEW_FEATURES",
+    "FEW_VALUES",
     "INPUT_INIT",
     "LEARNING_RATE",
     "MAX_BUDGET",
@@ -31,6 +32,8 @@ __all__ = [
     "MIN_BUDGET",
     "SMALL_DROPOUT",
     "SMALL_EXAMPLES",
+    "SOFT_EXAMPLES",
+    "STREAM_EXAMPLES",
     "TINY_BATCHES",
     "TINY_EPOCHS",
     "TINY_EXAMPLES",
@@ -54,7 +57,7 @@ class Problem:
     Parameters
     ----------
     n_examples, n_features, n_labels : int
-    labels_per_example : float
+    values_per_example, labels_per_example : float
         On average.
     one_label : bool
         Whether every example has exactly one label.
@@ -62,32 +65,40 @@ class Problem:
         Whether the features are measurements, pixels or an embedding rather than words.
     is_both_ways : bool
         Whether each example counts twice, the second time with features and labels exchanged.
+    more_to_come : bool
+        Whether the examples are the first of more.
     """
 
     n_examples: int
     n_features: int
     n_labels: int
+    values_per_example: float
     labels_per_example: float
     one_label: bool
     is_dense: bool
     is_both_ways: bool = False
+    more_to_come: bool = False
 
 
-# The values of "auto", chosen on validation parts of the sets in docs/benchmarks.md. Data of fewer than
-# SMALL_EXAMPLES examples overfit without dropout; of fewer than FEW_FEATURES features each is too large a
-# part of its row to be dropped. Softmax needs the whole correction to estimate its partition function. Tiny
-# data get smaller batches and more epochs: about TINY_STEPS batches altogether, with at least TINY_BATCHES an
-# epoch and at most TINY_EPOCHS epochs. Adagrad's accumulators sum squared gradients, and a gradient grows
-# with the number of labels that an example pulls towards, so that their first value is in proportion to its
-# square. Dense features (features/standardizing.py) need a nonlinear layer, which takes more steps, of twice
-# the length where an example has one label; those were chosen on ten tables, images and embeddings
-# (docs/history.md). The settings of the hash families are their classes' defaults.
+# The values of "auto", chosen on validation parts of the sets in docs/benchmarks.md.
+#
+# Few examples overfit without dropout: of words fewer than TINY_EXAMPLES, with FEW_VALUES in a row or more
+# (of fewer, each is too large a part to be dropped), of dense features fewer than SMALL_EXAMPLES. Few
+# examples also know little of most words, and softness keeps the activations of rows of such words short.
+# Softmax needs the whole correction to estimate its partition function. Tiny data get smaller batches and
+# more epochs: about TINY_STEPS batches altogether, with at least TINY_BATCHES an epoch and at most
+# TINY_EPOCHS epochs. Adagrad's accumulators sum squared gradients, and a gradient grows with the number of
+# labels that an example pulls towards, so that their first value is in proportion to its square. Dense
+# features (features/learning.py) need a nonlinear layer, which takes more steps, of twice the length where an
+# example has one label; those were chosen on ten tables, images and embeddings (docs/history.md). The
+# settings of the hash families are their classes' defaults.
 AUTO: dict[str, Any] = {
     "epochs": 4,
     "batch_size": 256,
     "input_dropout": 0.0,
     "activation": "identity",
     "length": 5.0,
+    "softness": 0.0,
     "popular": 0,
     "uniform": 250,
     "prior_correction": 0.6,
@@ -99,9 +110,10 @@ AUTO: dict[str, Any] = {
 WHY = {
     "epochs": "so many passes are enough where they make 250 steps or more",
     "batch_size": "it is the default where an epoch then has enough steps",
-    "input_dropout": "50,000 examples or more do not overfit, nor do fewer than 20 features",
+    "input_dropout": "many examples do not overfit, and of few values each is too large a part to be dropped",
     "activation": "a single dense layer learns most without a nonlinearity",
     "length": "it was best on most of the sets that were measured",
+    "softness": "activations of any length are told apart",
     "popular": "the labels of a batch are popular ones anyway",
     "uniform": "100 to 1,000 made no difference that counts",
     "prior_correction": "0.5 to 0.7 was best where an example may have several labels",
@@ -115,6 +127,7 @@ WHY = {
 AUTO_PER_EXAMPLE: dict[str, Any] = {
     "activation": "relu",
     "length": 0.0,
+    "softness": 0.0,
     "loss": "softmax",
     "prior_correction": 1.0,
     "sampler": "vanilla",
@@ -124,14 +137,16 @@ LEARNING_RATE = {"adagrad": 0.1, "adam": 0.01, "sgd": 0.5}  # for examples of le
 ACCUMULATOR_OF_ONE_LABEL = 0.004
 INPUT_INIT = 0.1
 SMALL_EXAMPLES = 50_000
-SMALL_DROPOUT = 0.2
-FEW_FEATURES = 20
+SMALL_DROPOUT = 0.1
+FEW_FEATURES = 20  # dense ones
+FEW_VALUES = 10
+SOFT_EXAMPLES = 3000  # have the softness 1, and n others the root of SOFT_EXAMPLES / n
+STREAM_EXAMPLES = 20_000  # will come at least, where there are more to come
 TINY_EXAMPLES = 10_000  # below this many examples, data are tiny
 TINY_STEPS = 250
 TINY_BATCHES = 16
 TINY_EPOCHS = 100
 DENSE_STEPS = 2000  # dense features take more steps, but no more epochs than tiny data
-DENSE_DROPOUT = 0.1
 DENSE_RATE = 2.0  # times the usual rate
 MIN_BATCH_SIZE = 8
 
@@ -174,7 +189,7 @@ def decide(problem: Problem, given: Mapping[str, Any]) -> Decided:
     layers, negatives = given["hidden"], given["negatives"]
     of_negatives = {name: auto[name] for name in _PARTS["negatives"]}
     composed = {
-        "hidden": tuple(layer.decided(auto["activation"], auto["length"]) for layer in layers),
+        "hidden": tuple(layer.decided(**{name: auto[name] for name in _PARTS["hidden"]}) for layer in layers),
         "negatives": negatives.decided(**of_negatives),
         "optimizer": given["optimizer"].decided(auto["initial_accumulator"]),
         "sampler": _sampler(given["sampler"], given["hash"], auto),
@@ -222,7 +237,7 @@ def explain(
 
 
 _PARTS = {  # the fields that may be "auto", of the settings that are objects
-    "hidden": ("activation", "length"),
+    "hidden": ("activation", "length", "softness"),
     "negatives": ("uniform", "popular", "prior_correction"),
     "optimizer": ("initial_accumulator",),
 }
@@ -252,6 +267,11 @@ def _auto_settings(problem: Problem, given: Mapping[str, Any]) -> dict[str, Sett
     if problem.one_label:
         change("every example has one label", loss="softmax")
         change("a softmax needs the whole correction", prior_correction=1.0)
+    expected = max(n, STREAM_EXAMPLES) if problem.more_to_come else n
+    change(
+        f"{expected:,} examples know so little of their rarer features",
+        softness=float(f"{min(1.0, math.sqrt(SOFT_EXAMPLES / max(expected, 1))):.2g}"),
+    )
     if given["active"] == "per_example":
         change("active sets of the examples' own are a published system, which has that", **AUTO_PER_EXAMPLE)
         change("sets of the examples' own make no matrix products", precision="float32")
@@ -265,6 +285,7 @@ def _auto_settings(problem: Problem, given: Mapping[str, Any]) -> dict[str, Sett
             "dense features need a nonlinearity",
             activation="relu",
             length=0.0,
+            softness=0.0,
         )
         if problem.one_label:
             change(
@@ -272,14 +293,22 @@ def _auto_settings(problem: Problem, given: Mapping[str, Any]) -> dict[str, Sett
                 learning_rate=DENSE_RATE * values["learning_rate"],
             )
     if len(given["hidden"]) > 1 or not given["hidden"][0].is_dense:
-        change("that suits several layers, and layers that select neurons", activation="relu", length=0.0)
+        change(
+            "that suits several layers, and layers that select neurons",
+            activation="relu",
+            length=0.0,
+            softness=0.0,
+        )
     if problem.is_both_ways:
         change(
             "examples that are learned both ways need half as many passes", epochs=auto["epochs"].value // 2
         )
-    if n < SMALL_EXAMPLES and problem.n_features >= FEW_FEATURES:
-        dropout = DENSE_DROPOUT if problem.is_dense else SMALL_DROPOUT
-        change(f"fewer than {SMALL_EXAMPLES:,} examples ({n:,}) overfit without", input_dropout=dropout)
+    if problem.is_dense:
+        small, has_many = SMALL_EXAMPLES, problem.n_features >= FEW_FEATURES
+    else:
+        small, has_many = TINY_EXAMPLES, problem.values_per_example >= FEW_VALUES
+    if n < small and has_many:
+        change(f"fewer than {small:,} examples ({n:,}) overfit without", input_dropout=SMALL_DROPOUT)
     if n < TINY_EXAMPLES:
         batch_size = min(AUTO["batch_size"], max(MIN_BATCH_SIZE, math.ceil(n / TINY_BATCHES)))
         if batch_size < AUTO["batch_size"]:

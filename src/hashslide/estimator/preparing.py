@@ -197,10 +197,12 @@ def _problem(data: Examples, multilabel: bool, more_to_come: bool) -> Problem:
         n_examples=len(data.rows),
         n_features=data.x.n_columns,
         n_labels=data.y.n_columns,
+        values_per_example=data.x.nnz / max(data.x.n_rows, 1),
         labels_per_example=data.y.nnz / max(data.y.n_rows, 1),
         one_label=not multilabel or (not more_to_come and has_one_label(data.y)),
         is_dense=is_dense(data),
         is_both_ways=data.is_both_ways,
+        more_to_come=more_to_come,
     )
 
 

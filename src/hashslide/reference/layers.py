@@ -133,19 +133,21 @@ class Parameters:
 
 
 class UnitFunction:
-    """What a dense layer makes of an example: h = s activation(z); s gives h the length `length`, if not 0.
+    """What a dense layer makes of an example: h = s a, a = activation(z).
 
-    The activations of an example without features are not scaled (s = 1).
+    ``s = length / sqrt(|a|^2 + (softness length)^2)``, or 1 where the length is 0 or there are no features.
     """
 
     def __init__(self, layer: Layer) -> None:
         self.activation, self.length = layer.activation, np.float32(layer.length)
+        self.softness = np.float32(layer.softness)
 
     def forward(self, z: NDArray[np.float32], has_features: NDArray[np.bool_]) -> NDArray[np.float32]:
         """h, (examples, units)."""
         a = ACTIVATIONS[self.activation](z)
         norm = np.linalg.norm(a, axis=1, keepdims=True)
         self.free = (norm == 0) | (self.length == 0) | ~has_features[:, None]
+        norm = np.sqrt(norm**2 + (self.softness * self.length) ** 2)
         self.scale = np.where(self.free, 1, self.length / np.where(self.free, 1, norm)).astype(np.float32)
         self.h = a * self.scale
         return self.h
@@ -153,7 +155,7 @@ class UnitFunction:
     def backward(self, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
         """From g = dLoss/dh to dLoss/dz.
 
-        With ``s = length / |a|``, ``dLoss/da = s (g - h (h . g) / length^2)``.
+        Whatever the softness, ``dLoss/da = s (g - h (h . g) / length^2)``.
         """
         if self.length:
             along = (self.h * gradient).sum(axis=1, keepdims=True) / self.length**2

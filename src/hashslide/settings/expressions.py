@@ -46,7 +46,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     **LAYERS,
 }
 _WORDS = {"none": None, "true": True, "false": False, "yes": True, "no": False}
-_DENSE = {"length": "auto", "dropout": 0.0}
+_DENSE = {"length": "auto", "softness": "auto", "dropout": 0.0}
 _LONGEST = 2000  # characters
 _CLASS_NAMES = {function.__name__.lower(): name for name, function in CALLS.items()}
 
@@ -77,8 +77,8 @@ def write_setting(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(write_setting, value))
     if isinstance(value, layers.Layer) and value.is_dense:
-        changed = {n: v for n, v in (("length", value.length), ("dropout", value.dropout)) if v != _DENSE[n]}
-        options = [f"{name}={option}" for name, option in changed.items()]
+        given = {name: getattr(value, name) for name in _DENSE}
+        options = [f"{name}={option}" for name, option in given.items() if option != _DENSE[name]]
         return f"dense({', '.join([str(value.width), value.activation, *options])})"
     if isinstance(value, Settings):
         return _call(value)

@@ -66,6 +66,10 @@ class Layer(Settings):
     length : float >= 0 or "auto"
         Euclidean length to which the activations of an example that has features are scaled; 0: none. Only
         for a dense layer. "auto": `SlideClassifier` chooses it for a single hidden layer; else 0.
+    softness : float >= 0 or "auto"
+        Times the length: activations a get the length ``length / sqrt(1 + (softness * length / |a|)**2)``, so
+        that an example of which little is known stays short. 0: all get the whole length. "auto":
+        `SlideClassifier` chooses it by the number of examples; else 0.
     dropout : float in [0, 1)
         Share of the units that a training step leaves out. Only for a dense layer.
     sampler : Sampler, name of one, or None
@@ -80,6 +84,7 @@ class Layer(Settings):
     activation: Annotated[str, Choice(ACTIVATIONS, auto=True)] = "auto"
     _: KW_ONLY
     length: Annotated[Any, Real(0, float("inf"), "[)", auto=True)] = "auto"
+    softness: Annotated[Any, Real(0, float("inf"), "[)", auto=True)] = "auto"
     dropout: BelowOne = 0.0
     sampler: Annotated[Sampler | None, SAMPLER] = None
     hash: Annotated[HashFamily | None, HASH] = None
@@ -95,11 +100,12 @@ class Layer(Settings):
             )
         if self.sampler is not None:
             self.sampler.check_budget()
-            if not is_auto(self.length) and self.length:
-                raise InputError(
-                    f"{self!r}: length is {self.length}; where a layer selects its neurons only 0 is "
-                    "accepted."
-                )
+            for name in ("length", "softness"):
+                value = getattr(self, name)
+                if not is_auto(value) and value:
+                    raise InputError(
+                        f"{self!r}: {name} is {value}; where a layer selects its neurons only 0 is accepted."
+                    )
             if self.dropout:
                 raise InputError(
                     f"{self!r}: dropout is {self.dropout}; where a layer selects its neurons only 0 is "
@@ -117,15 +123,14 @@ class Layer(Settings):
         """Whether every example activates all neurons."""
         return self.sampler is None
 
-    def decided(self, activation: str, length: float) -> Self:
-        """Return the same layer with these values where a field is "auto"."""
-        auto: dict[str, Any] = {"activation": activation, "length": length}
+    def decided(self, **auto: Any) -> Self:
+        """Return the same layer with these values of its fields where a field is "auto"."""
         return replace(self, **{name: v for name, v in auto.items() if is_auto(getattr(self, name))})
 
     def to_core(self, inputs: int) -> "_core.LayerConfig":
         """Return the same settings for a layer of so many inputs as the C++ core wants them."""
         core = _core.LayerConfig()
-        for name in ("width", "activation", "length", "dropout", "winners"):
+        for name in ("width", "activation", "length", "softness", "dropout", "winners"):
             setattr(core, name, getattr(self, name))
         core.selector = selector_to_core(self.sampler, self.hash, inputs)
         return core
@@ -179,7 +184,12 @@ def check_centring(family: HashFamily | None, inputs: int) -> None:
 
 
 def Dense(
-    width: int, activation: str = "auto", *, length: float | str = "auto", dropout: float = 0.0
+    width: int,
+    activation: str = "auto",
+    *,
+    length: float | str = "auto",
+    softness: float | str = "auto",
+    dropout: float = 0.0,
 ) -> Layer:
     """All neurons for every example; a number in `hidden` is short for it.
 
@@ -190,6 +200,8 @@ def Dense(
     length : float >= 0 or "auto"
         Euclidean length to which the activations of an example that has features are scaled; 0: none. "auto":
         `SlideClassifier` chooses it for a single hidden layer; else 0.
+    softness : float >= 0 or "auto"
+        As in `Layer`: how much shorter activations stay that are short before they are scaled.
     dropout : float in [0, 1)
         Share of the units that a training step leaves out.
 
@@ -197,7 +209,7 @@ def Dense(
     -------
     Layer
     """
-    return Layer(width, activation, length=length, dropout=dropout)
+    return Layer(width, activation, length=length, softness=softness, dropout=dropout)
 
 
 # Of hidden layers, which are small: before their tables are built they have no active neuron at all.

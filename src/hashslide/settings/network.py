@@ -95,7 +95,9 @@ class NetworkConfig(Settings):
     name: ClassVar[str] = "network"
 
     def _complete(self) -> None:
-        hidden = tuple(layer.decided(activation="identity", length=0.0) for layer in self.hidden)
+        hidden = tuple(
+            layer.decided(activation="identity", length=0.0, softness=0.0) for layer in self.hidden
+        )
         negatives = self.negatives.decided(uniform=250, popular=0, prior_correction=1.0)
         object.__setattr__(self, "hidden", hidden)
         object.__setattr__(self, "negatives", negatives)

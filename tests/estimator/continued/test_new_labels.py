@@ -58,7 +58,7 @@ def test_new_labels_of_several_are_predicted(pubmed_small, optimizer):
     after = precision_at_k(
         Y_test[:, :n_old], np.where(labels_of(model, d) < n_old, labels_of(model, d), -1), 5
     )
-    assert after > before - 0.03
+    assert after > before - 0.04
 
 
 def labels_of(model, d):

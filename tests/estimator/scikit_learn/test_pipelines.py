@@ -118,7 +118,7 @@ def test_predictions_of_folds_and_learning_curves(texts, Y, tags):
     dense = Y.toarray().astype(int)
     found = cross_val_predict(small(), X, dense, cv=KFold(2))
     assert found.shape == dense.shape and set(np.unique(found)) <= {0, 1}
-    scoring, cv = metrics.scorer("P@1"), ShuffleSplit(1, random_state=0)
+    scoring, cv = metrics.scorer("nDCG@5"), ShuffleSplit(1, random_state=0)
     curve = learning_curve(
         small(precision="float32"), X, tags, cv=cv, scoring=scoring, train_sizes=[0.2, 1.0]
     )

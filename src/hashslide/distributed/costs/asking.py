@@ -90,6 +90,7 @@ def estimate_machines(
             n_examples=shape.n_examples,
             n_features=shape.n_features,
             n_labels=shape.n_labels,
+            values_per_example=shape.features_per_example,
             labels_per_example=shape.labels_per_example,
             one_label=not multilabel or has_one_label(labels),
             is_dense=is_dense(training_data(x, labels)),

@@ -82,6 +82,7 @@ def planned(model: "SlideClassifier", x: Csr, y: Csr, multilabel: bool, **totals
         n_examples=shape.n_learned,
         n_features=shape.n_features,
         n_labels=shape.n_labels,
+        values_per_example=shape.features_per_example,
         labels_per_example=shape.labels_per_example,
         one_label=not multilabel or has_one_label(data.y),
         is_dense=is_dense(data),
