@@ -374,7 +374,7 @@ def compare(data: NextWords, network: ProposalNetwork, arguments: argparse.Names
         say(f"{name}: {report.content['results'][-1]}")
 
 
-LAYER = Layer(64, activation="identity", length=5.0)  # the default's, for all
+LAYER = Layer(64, activation="identity", length=5.0, softness=0.0)
 OFTEN = {"negatives": Negatives(uniform=0)}
 ALONE = OFTEN | {"active": "per_example", "sampler": Scored(budget=5), "precision": "float32"}
 ENGINE: dict[str, Record] = {

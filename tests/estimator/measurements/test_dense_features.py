@@ -207,6 +207,33 @@ def test_features_that_come_later_stay_as_they_are(digits):
     assert_array_equal(seen[:, :64], model.standardization_.apply(as_csr(X)).to_scipy().toarray())
 
 
+def test_numbers_beside_words_drown_nothing(pubmed_small, tmp_path):
+    d, rng = pubmed_small, np.random.default_rng(0)
+
+    def beside(X):
+        n = X.shape[0]
+        numbers = np.c_[rng.integers(1990, 2020, n), rng.lognormal(10, 3, n), rng.normal(0, 100, n)]
+        return sparse.hstack([X, sparse.csr_matrix(numbers.astype(np.float32))], format="csr")
+
+    X, X_test = beside(d.X_train), beside(d.X_test)
+    model = SlideClassifier(32, random_state=0).fit(X, d.Y_train)
+    n_words = d.X_train.shape[1]
+    assert_array_equal(model.standardization_.columns, n_words + np.arange(3))
+    assert model.settings_["hidden"].value[0].activation == "identity"
+    words = SlideClassifier(32, random_state=0).fit(d.X_train, d.Y_train)
+    assert model.score(X_test, d.Y_test) > words.score(d.X_test, d.Y_test) - 0.05
+    labels, scores = model.predict_topk(X_test, 3)
+    for i in range(0, 300, 60):
+        one = model.predict_topk(X_test[i], 3)
+        assert_array_equal(one[0][0], labels[i])
+        assert_array_equal(one[1][0], scores[i])
+    model.save(tmp_path / "m")
+    other = SlideClassifier.load(tmp_path / "m")
+    assert_array_equal(other.predict_topk(X_test, 3)[1], scores)
+    other.partial_fit(X, d.Y_train)
+    assert other.score(X_test, d.Y_test) > 0.6
+
+
 def test_kept_examples_are_learned_again_as_they_were(digits):
     X, y, X_test, y_test = digits
     model = SlideClassifier(32, random_state=0).fit(X[:900], y[:900], reservoir=500)

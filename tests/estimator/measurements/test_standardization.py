@@ -105,11 +105,13 @@ def test_examples_that_are_left_out_have_no_say(table):
     assert_array_equal(some.factor, learned(table).factor)
 
 
-def test_a_part_of_many_examples_tells_enough(table, monkeypatch):
+@pytest.mark.parametrize(("limit", "value"), [("_MOST_EXAMPLES", 2000), ("_MOST_VALUES", 18_000)])
+def test_a_part_of_many_examples_tells_enough(table, monkeypatch, limit, value):
     rows = np.random.default_rng(0).integers(0, 500, 5000)
     whole = learned(table[rows])
-    monkeypatch.setattr(learning, "_MOST_EXAMPLES", 2000)
+    monkeypatch.setattr(learning, limit, value)
     part = learned(table[rows])
+    assert (part.factor != whole.factor).any()
     assert_allclose(dense(part, table), dense(whole, table), atol=0.2)
 
 

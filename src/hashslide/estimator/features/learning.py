@@ -24,7 +24,7 @@ from hashslide.training import Examples
 
 from .standardizing import Standardization
 
-__all__ = ["is_dense", "standardized"]
+__all__ = ["is_dense", "learned", "standardized"]
 
 
 def __dir__() -> list[str]:
@@ -40,6 +40,7 @@ SKEWED = 0.3  # of at most 1: how far the median is from the middle of the outer
 OUTER = 0.1
 _SMALLEST = 1e-6  # of the mean: a standard deviation below it is rounding, and the feature constant
 _MOST_EXAMPLES = 20_000  # that are looked at: means are then known to .007 of a standard deviation
+_MOST_VALUES = 1 << 21  # of theirs, about
 _LOOKED_AT = 1000  # rows
 _ROUNDING = 1e-3
 _TINY = float(np.finfo(np.float32).tiny)
@@ -77,13 +78,14 @@ def is_dense(data: Examples) -> bool:
 def learned(data: Examples) -> Standardization | None:
     """Return what standardizes the measurements; None where examples are few, or in order as they are.
 
-    O(values of 20,000 examples + features).
+    O(features + values of 20,000 examples or, of long ones, fewer).
     """
     sample = data.sample()
     n = len(sample.rows)
     if n < FEWEST_EXAMPLES or data.is_both_ways:
         return None
-    x = sample.x.take(sample.rows[:: math.ceil(n / _MOST_EXAMPLES)])
+    n_values = n * sample.x.nnz / sample.x.n_rows
+    x = sample.x.take(sample.rows[:: math.ceil(max(n / _MOST_EXAMPLES, n_values / _MOST_VALUES, 1))])
     n = x.n_rows
     stored = np.bincount(x.indices, minlength=x.n_columns)
     squares = np.bincount(x.indices, np.square(x.values, dtype=np.float64), x.n_columns)

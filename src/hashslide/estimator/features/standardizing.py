@@ -83,6 +83,8 @@ class Standardization:
         block[rows[spread], np.searchsorted(centred, which[spread])] = values[spread]
         kept = np.flatnonzero(~spread & (values != 0))
         at, of = np.nonzero(block)
+        if not len(kept):
+            return at, self.columns[centred[of]], block[at, of]
         rows, columns = np.append(rows[kept], at), np.append(x.indices[kept], self.columns[centred[of]])
         values = np.append(values[kept], block[at, of])
         order = np.argsort(rows * x.n_columns + columns, kind="stable")  # O(items): it merges two sorted runs
