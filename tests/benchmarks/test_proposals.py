@@ -128,13 +128,13 @@ def test_the_partition_function_is_estimated_without_bias(name, data, network):
     source.observe(h)
     source.build()
     moments = proposals.Moments(network, h, labels)
-    for draw in range(400):
+    for draw in range(640):
         if isinstance(source, HashLaw) and draw:
             source.build()
         others = data.labels(data.train[rng.integers(0, len(data.train), n_others)]).astype(np.int64)
         moments.add(source.propose(h, features, others, n_others, rng))
     result = moments.summary()
-    assert 0 < result["Z error"] < 0.15  # the words are those of the sources, and change with them
+    assert 0 < result["Z error"] < 0.1
     assert abs(result["Z"] - 1) < SIGMAS * result["Z error"]
     assert result["negatives"] < 0.6 * data.n_labels
     assert result["hidden deviation"] > 0

@@ -188,14 +188,11 @@ class TrainingData:
 
         O(nnz), by blocks of rows, so that examples that are left out change nothing, not even rounding.
         """
-        parts = self.feature_blocks(_ROWS_PER_BLOCK)
-        return sum((float(np.square(block.values, dtype=np.float64).sum()) for block in parts), 0.0)
-
-    def feature_blocks(self, n_rows: int) -> Iterator[Csr]:
-        """Yield the features of the examples to use, so many rows at a time."""
-        chosen = self.chosen()
-        for first, last in blocks(len(self.rows), n_rows):
-            yield self.x.block(first, last) if chosen is None else self.x.take(chosen[first:last])
+        chosen, squares = self.chosen(), 0.0
+        for first, last in blocks(len(self.rows), _ROWS_PER_BLOCK):
+            block = self.x.block(first, last) if chosen is None else self.x.take(chosen[first:last])
+            squares += float(np.square(block.values, dtype=np.float64).sum())
+        return squares
 
     def without_labels(self, labels: NDArray[np.int32]) -> "TrainingData":
         """Return the same data without some labels, and without the examples that have no others."""

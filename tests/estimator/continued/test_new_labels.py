@@ -48,17 +48,18 @@ def test_new_labels_of_several_are_predicted(pubmed_small, optimizer):
     columns = np.concatenate([np.setdiff1d(np.arange(len(counts)), new), new])
     Y, Y_test, n_old = d.Y_train[:, columns], d.Y_test[:, columns], len(counts) - 3
     has_new = np.diff(Y[:, n_old:].tocsr().indptr) > 0
-    model = SlideClassifier(hidden=64, optimizer=optimizer, random_state=0)
-    model.fit(d.X_train[~has_new], Y[~has_new][:, :n_old])
-    before = precision_at_k(Y_test[:, :n_old], model.predict_topk(d.X_test, 5)[0], 5)
-    model.partial_fit(d.X_train[has_new], Y[has_new])
-    labels, _ = model.predict_topk(d.X_train[has_new], 10)
-    rows, which = Y[has_new][:, n_old:].nonzero()
-    assert (labels[rows] == (which + n_old)[:, None]).any(axis=1).mean() > 0.5
-    after = precision_at_k(
-        Y_test[:, :n_old], np.where(labels_of(model, d) < n_old, labels_of(model, d), -1), 5
-    )
-    assert after > before - 0.04
+    changes = []
+    for seed in range(3):
+        model = SlideClassifier(hidden=64, optimizer=optimizer, random_state=seed)
+        model.fit(d.X_train[~has_new], Y[~has_new][:, :n_old])
+        before = precision_at_k(Y_test[:, :n_old], labels_of(model, d), 5)
+        model.partial_fit(d.X_train[has_new], Y[has_new])
+        labels, _ = model.predict_topk(d.X_train[has_new], 10)
+        rows, which = Y[has_new][:, n_old:].nonzero()
+        assert (labels[rows] == (which + n_old)[:, None]).any(axis=1).mean() > 0.5
+        found = labels_of(model, d)
+        changes.append(precision_at_k(Y_test[:, :n_old], np.where(found < n_old, found, -1), 5) - before)
+    assert np.mean(changes) > -0.03
 
 
 def labels_of(model, d):
