@@ -20,12 +20,16 @@ void activation_backward(Activation activation, Index n, const float* a, float s
 }
 
 float UnitFunction::forward(Index n, bool has_features, float* z) const {
+    if (length != 0 && !has_features) {
+        std::fill_n(z, n, 0.0f);
+        return 0.0f;
+    }
     activate(activation, n, z);
-    if (length == 0 || !has_features) return 0.0f;
+    if (length == 0) return 1.0f;
     // Divided by the largest magnitude first: squares of very large or small numbers do not fit.
     float largest = 0;
     for (Index i = 0; i < n; ++i) largest = std::max(largest, std::abs(z[i]));
-    if (largest == 0) return 0.0f;
+    if (largest == 0) return 1.0f;
     const Kernels& k = kernels();
     k.scale(n, 1.0f / largest, z);
     const float soft = softness * length / largest;
@@ -36,12 +40,16 @@ float UnitFunction::forward(Index n, bool has_features, float* z) const {
 
 // With h = s a, whatever the softness: dLoss/da = s (g - h (h . g) / length^2).
 void UnitFunction::backward(Index n, float s, const float* h, float* gradient) const {
-    if (s > 0) {
+    if (s == 0) {
+        std::fill_n(gradient, n, 0.0f);
+        return;
+    }
+    if (length != 0) {
         const Kernels& k = kernels();
         k.axpy(n, -k.dot(n, h, gradient) / (length * length), h, gradient);
         k.scale(n, s, gradient);
     }
-    activation_backward(activation, n, h, s > 0 ? s : 1.0f, gradient);
+    activation_backward(activation, n, h, s, gradient);
 }
 
 }  // namespace hashslide

@@ -89,13 +89,18 @@ def test_the_assembled_network_predicts_what_the_shards_predict(precision, size,
     assert whole.config == config
     expected, expected_scores = whole.predict_topk(data.x, 5)
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-4, atol=1e-4)
-    assert (labels != expected).mean() < 0.02  # labels of about the same score may change places
     order = np.argsort(labels, 1)
     pairs = Csr(
         np.arange(0, labels.size + 1, 5), np.sort(labels, 1).ravel().astype(np.int32), None, config.n_labels
     )
     logits = whole.pair_logits(data.x, pairs).reshape(-1, 5)
     np.testing.assert_allclose(np.take_along_axis(scores, order, 1), logits, rtol=1e-4, atol=1e-4)
+    # Only labels of the same score may change places: labels that always occur together do, on some machines.
+    moved = np.take_along_axis(labels != expected, order, 1)
+    of_places = np.take_along_axis(expected_scores, order, 1)
+    np.testing.assert_allclose(
+        logits[moved], of_places[moved], rtol=0, atol=3e-6 if precision == "float32" else 1e-4
+    )
     np.testing.assert_array_equal(whole.label_counts, data.label_counts())
     assert whole.n_examples_seen == len(data.rows)
 

@@ -23,8 +23,9 @@ def test_an_example_without_features_gets_the_frequent_labels(trained, pubmed_sm
     assert (labels == labels[0]).all()
     frequent = np.argsort(-counts, kind="stable")
     assert labels[0, 0] == frequent[0]
-    assert np.isin(labels[0], frequent[:20]).all()  # of 3,654
-    assert np.isin(labels[0], frequent[:5]).sum() >= 3
+    assert np.isin(labels[0], frequent[:10]).all()  # of 3,654
+    found = np.isin(labels[0], frequent[:5]).sum()
+    assert found >= 4 if approximate else found == 5  # the lists may miss one
 
 
 def test_stored_zeros_are_no_features(trained, pubmed_small):

@@ -135,7 +135,8 @@ class Parameters:
 class UnitFunction:
     """What a dense layer makes of an example: h = s a, a = activation(z).
 
-    ``s = length / sqrt(|a|^2 + (softness length)^2)``, or 1 where the length is 0 or there are no features.
+    ``s = length / sqrt(|a|^2 + (softness length)^2)``. Where the length is 0, s = 1; otherwise s = 0 where
+    there are no features.
     """
 
     def __init__(self, layer: Layer) -> None:
@@ -146,9 +147,11 @@ class UnitFunction:
         """h, (examples, units)."""
         a = ACTIVATIONS[self.activation](z)
         norm = np.linalg.norm(a, axis=1, keepdims=True)
-        self.free = (norm == 0) | (self.length == 0) | ~has_features[:, None]
+        free = (norm == 0) | (self.length == 0)
         norm = np.sqrt(norm**2 + (self.softness * self.length) ** 2)
-        self.scale = np.where(self.free, 1, self.length / np.where(self.free, 1, norm)).astype(np.float32)
+        scale = np.where(free, 1, self.length / np.where(free, 1, norm))
+        known = has_features[:, None] | (self.length == 0)
+        self.scale = np.where(known, scale, 0).astype(np.float32)
         self.h = a * self.scale
         return self.h
 
@@ -159,8 +162,9 @@ class UnitFunction:
         """
         if self.length:
             along = (self.h * gradient).sum(axis=1, keepdims=True) / self.length**2
-            gradient = np.where(self.free, gradient, (gradient - self.h * along) * self.scale)
-        return gradient * DERIVATIVES[self.activation](self.h / self.scale)
+            gradient = (gradient - self.h * along) * self.scale
+        a = self.h / np.where(self.scale == 0, 1, self.scale)
+        return gradient * DERIVATIVES[self.activation](a)
 
 
 class Dropout:
