@@ -8,9 +8,10 @@ from threadpoolctl import threadpool_limits
 from hashslide import SlideClassifier, metrics
 from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.network import Network
-from hashslide.ranking import Blend, RankerReport, n_held_out, weigh
+from hashslide.ranking import Blend, RankerReport, n_held_out, weigh, weighing
 from hashslide.ranking.weighing import (
     _added,
+    _is_as_good,
     _largest_within_error,
     _line,
     _logistic,
@@ -25,7 +26,7 @@ from hashslide.training import TrainingData
 N, D, L = 600, 40, 30
 
 
-def task(seed=0):
+def task(seed=0, **settings):
     """Examples whose label is told by one feature alone, and a network that knows nothing."""
     rng = np.random.default_rng(seed)
     label = rng.integers(0, L, N)
@@ -33,7 +34,7 @@ def task(seed=0):
         (np.ones(2 * N), (np.repeat(np.arange(N), 2), np.c_[label, rng.integers(L, D, N)].ravel()))
     )
     y = sparse.csr_matrix((np.ones(N), (np.arange(N), label)), shape=(N, L))
-    network = Network(NetworkConfig(n_features=D, n_labels=L, hidden=4, seed=1))
+    network = Network(NetworkConfig(n_features=D, n_labels=L, hidden=4, seed=1, **settings))
     network.set_label_prior(np.bincount(label, minlength=L), N)
     return network, as_csr(x), as_pattern(y)
 
@@ -133,6 +134,28 @@ def test_the_largest_fraction_within_half_a_standard_error_is_taken(gains, noise
     assert _largest_within_error(found) == expected
 
 
+@pytest.mark.parametrize(
+    ("difference", "expected"), [(0.0, True), (0.02, True), (-0.02, True), (-0.03, False)]
+)
+def test_what_is_less_than_half_a_standard_error_worse_is_as_good(difference, expected):
+    """Of 400 examples, whose differences have a standard error of .05."""
+    best = np.full(400, 0.5)
+    assert _is_as_good(best + difference + np.tile([1.0, -1.0], 200), best) == expected
+
+
+@pytest.mark.parametrize("loss", ["softmax", "bce"])
+def test_rarer_labels_go_first_only_where_that_is_as_good(loss, monkeypatch):
+    """Not among labels of which an example has one, and not where the first five get worse."""
+    network, x, y = task(loss=loss)
+    made = network.make_ranker(x, y)
+    report = weigh(network, made, x, y, 0, 1)
+    monkeypatch.setattr(weighing, "RARER", 0.0)
+    plain = weigh(network, made, x, y, 0, 1)
+    assert report.blend.prior == plain.blend.prior - (0.1 if loss == "bce" else 0)
+    monkeypatch.setattr(weighing, "RARER", 100.0)
+    assert weigh(network, made, x, y, 0, 1) == plain
+
+
 def test_calibration_finds_the_slope_and_the_intercept_that_made_the_labels():
     rng = np.random.default_rng(1)
     score = rng.normal(0, 3, 200_000)
@@ -171,6 +194,22 @@ def test_a_ranker_gains_on_real_data(pubmed):
         found[ranker] = metrics.precision_at_k(pubmed.Y_test[tests], labels, 5)
         assert hasattr(model, "ranker_") == bool(ranker) == model.network_.has_ranker
     assert found["auto"] > found[False] + 0.01
+
+
+def test_rare_labels_are_found_more_often_and_others_no_less(pubmed, monkeypatch):
+    x, y, x_test, y_test = (
+        part[:6000] for part in (pubmed.X_train, pubmed.Y_train, pubmed.X_test, pubmed.Y_test)
+    )
+    propensity = metrics.propensity(y.sum(axis=0).A1, n=y.shape[0])
+    found = []
+    for rarer in (0.0, weighing.RARER):
+        monkeypatch.setattr(weighing, "RARER", rarer)
+        model = SlideClassifier(hidden=64, epochs=3, random_state=0, n_jobs=2).fit(x, y)
+        labels, _ = model.predict_topk(x_test, 5)
+        found.append(metrics.summary(y_test, labels, ks=(5,), propensity=propensity))
+    plain, rare = found
+    assert rare["PSP@5"] > plain["PSP@5"] + 0.003
+    assert rare["nDCG@5"] > plain["nDCG@5"] - 0.001
 
 
 def test_the_weights_do_not_depend_on_the_threads_of_other_libraries():

@@ -6,8 +6,10 @@ factors are the coefficients, relative to that of z, of a logistic regression on
 the held-out examples. They depend on the frequency because a classifier of many examples says more than one
 of a single example. Each example counts the same, whether it has one label or a hundred. Likelihood is not
 quite what is wanted: of some fractions of all that is added, the largest is taken whose nDCG@5 is not more
-than half a standard error below the best one's, and nothing at all if that is 0. Of labels that are not among
-the best, margin and association are unknown; they are taken to be what they are on average.
+than half a standard error below the best one's, and nothing at all if that is 0. Where examples have several
+labels, rarer ones then go first of those that are nearly as likely, unless nDCG@5 is lower by more than half
+a standard error. Of labels that are not among the best, margin and association are unknown; they are taken to
+be what they are on average.
 
 Then a slope and an intercept turn scores into probabilities (Platt 1999): a logistic regression on the scores
 of the best labels, the true ones, and a random sample of all others, each weighted by how many it stands for.
@@ -37,6 +39,7 @@ CANDIDATES = 50  # of the network, among which the ranker chooses
 RANKS = 5
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of all that is added
 STANDARD_ERRORS = 0.5  # below the best: so much may be chance
+RARER = 0.1  # of log f: what is taken off where rarer labels go first
 RIDGE = 3.0  # of standardised coefficients: as strong as a few pairs
 LEAST_SLOPE = 0.05  # of z, which the others are relative to
 RANDOM_LABELS = 20  # for each example, behind the slope and the intercept
@@ -78,6 +81,10 @@ class Blend(NamedTuple):
             return Blend()
         factors = ("prior", "margin", "margin_by_log", "association", "association_by_log")
         return self._replace(**{name: strength * getattr(self, name) for name in factors})
+
+    def favouring_rare(self) -> "Blend":
+        """Return what puts rarer labels first among those that are nearly as likely."""
+        return self._replace(prior=self.prior - RARER)
 
 
 @dataclass(frozen=True)
@@ -178,15 +185,24 @@ def weigh(network: Network, ranker: _core.Ranker, x: Csr, y: Csr, seed: int, n_t
     added = _added(whole, log_f, margin, association, chosen)
     found = np.array([ndcg(z + strength * added) for strength in STRENGTHS])
     choice = _largest_within_error(found)
-    strength = STRENGTHS[choice]
-    blended = z + strength * added
+    blend, best = whole.scaled(STRENGTHS[choice]), found[choice]
+    blended = z + STRENGTHS[choice] * added
+    if choice and network.config.loss != "softmax":
+        rarer = blended - RARER * log_f
+        if _is_as_good(ndcg(rarer), best):
+            blend, blended, best = blend.favouring_rare(), rarer, ndcg(rarer)
     if network.config.loss == "softmax":
         slope, intercept = _temperature(blended, pairs), 0.0
     else:
         slope, intercept = _platt(blended, pairs.is_true, pairs.weight)
-    return RankerReport(
-        whole.scaled(strength), slope, intercept, x.n_rows, *found[[0, choice]].mean(axis=1).tolist()
-    )
+    return RankerReport(blend, slope, intercept, x.n_rows, float(found[0].mean()), float(best.mean()))
+
+
+def _is_as_good(found: _Floats, best: _Floats) -> bool:
+    """Return whether chance may have put what was found for each example below what is best."""
+    difference = found - best
+    error = difference.std() / np.sqrt(len(difference))
+    return bool(difference.mean() >= -STANDARD_ERRORS * error)
 
 
 def _largest_within_error(found: _Floats) -> int:
@@ -194,12 +210,10 @@ def _largest_within_error(found: _Floats) -> int:
 
     found: (choices, examples).
     """
-    means = found.mean(axis=1)
-    best = int(np.argmax(means))
+    best = int(np.argmax(found.mean(axis=1)))
     if best == 0:
         return 0
-    errors = (found - found[best]).std(axis=1) / np.sqrt(found.shape[1])
-    return int(np.flatnonzero(means >= means[best] - STANDARD_ERRORS * errors)[-1])
+    return max(choice for choice in range(len(found)) if _is_as_good(found[choice], found[best]))
 
 
 _GAINS = 1 / np.log2(np.arange(2, RANKS + 2))
