@@ -82,10 +82,6 @@ class Blend(NamedTuple):
         factors = ("prior", "margin", "margin_by_log", "association", "association_by_log")
         return self._replace(**{name: strength * getattr(self, name) for name in factors})
 
-    def favouring_rare(self) -> "Blend":
-        """Return what puts rarer labels first among those that are nearly as likely."""
-        return self._replace(prior=self.prior - RARER)
-
 
 @dataclass(frozen=True)
 class RankerReport:
@@ -189,8 +185,9 @@ def weigh(network: Network, ranker: _core.Ranker, x: Csr, y: Csr, seed: int, n_t
     blended = z + STRENGTHS[choice] * added
     if choice and network.config.loss != "softmax":
         rarer = blended - RARER * log_f
-        if _is_as_good(ndcg(rarer), best):
-            blend, blended, best = blend.favouring_rare(), rarer, ndcg(rarer)
+        of_rarer = ndcg(rarer)
+        if _is_as_good(of_rarer, best):
+            blend, blended, best = blend._replace(prior=blend.prior - RARER), rarer, of_rarer
     if network.config.loss == "softmax":
         slope, intercept = _temperature(blended, pairs), 0.0
     else:
