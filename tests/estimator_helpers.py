@@ -7,7 +7,8 @@ from hashslide.estimator import SlideClassifier
 
 def fast(**settings):
     """A model that is trained within milliseconds."""
-    return SlideClassifier(**{"hidden": 8, "epochs": 3, "batch_size": 50, "random_state": 0, **settings})
+    quick = {"hidden": 8, "epochs": 3, "batch_size": 50, "ranker": False, "random_state": 0}
+    return SlideClassifier(**quick | settings)
 
 
 def state(model):

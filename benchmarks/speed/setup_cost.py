@@ -46,6 +46,7 @@ STAGES = {
     "learn_moments": "learn the moments",
     "make_candidates": "learn the candidate lists",
     "make_ranker": "learn the ranker",
+    "weigh": "weigh the ranker",
     "tune": "tune approximate prediction",
 }
 

@@ -34,11 +34,13 @@ private:
 
 void Ranker::describe(Id first, const CsrView& x, float gain) {
     std::vector<float> scale(x.n_rows);
+    bias.own();
     offset.own();
     usual.own();
     for (Index row = 0; row < x.n_rows; ++row) {
         const Id label = static_cast<Id>(first + row);
         scale[row] = margin_factor[label] > 0 ? gain * inverse_length(x.values(row)) / margin_factor[label] : 0.0f;
+        bias[label] = 0;
         offset[label] -= std::exchange(usual[label], 0.0f);
     }
     weights.append(first, x, scale);
@@ -54,7 +56,10 @@ void Ranker::parts(std::span<const Id> ids, std::span<const float> values, std::
                    float* association) const {
     const UnitExample example(n_features, ids, values);
     weights.sums(labels, ids, example.x(), margin, association);
-    for (std::size_t i = 0; i < labels.size(); ++i) association[i] = std::log1p(association[i] / least_association);
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+        margin[i] += bias[labels[i]];
+        association[i] = std::log1p(association[i] / least_association);
+    }
 }
 
 void Ranker::addends(std::span<const Id> ids, std::span<const float> values, std::span<const Id> labels,

@@ -60,7 +60,7 @@ struct Ranker {
     const float* offsets(Index first, const std::vector<float>& zeros) const {
         return enabled() ? offset.data() + first : zeros.data();
     }
-    // Of some labels of an example: sum over features f of x_f / |x| S[label, f], and log(1 + association /
+    // Of some labels of an example: bias + sum over features f of x_f / |x| S[label, f], and log(1 + association /
     // least_association).
     void parts(std::span<const Id> ids, std::span<const float> values, std::span<const Id> labels, float* margins,
                float* associations) const;
@@ -94,6 +94,7 @@ struct Ranker {
 
     Index n_features;
     LabelWeights weights;             // the classifiers S, and the associations
+    Array<float> bias;                // of each label's classifier
     Array<float> offset;              // of each label; empty: there is no ranker
     Array<float> usual;               // of each label: what margin and association usually add
     Array<float> margin_factor;       // of each label
@@ -103,10 +104,11 @@ struct Ranker {
 private:
     template <class F>
     void set_labels(Index first, Index last, F&& log_frequency) {
-        for (Array<float>* array : {&offset, &usual, &margin_factor, &association_factor}) array->resize(last);
+        for (Array<float>* array : {&bias, &offset, &usual, &margin_factor, &association_factor}) array->resize(last);
         for (Index label = first; label < last; ++label) {
             const float log_f = static_cast<float>(log_frequency(static_cast<Id>(label)));
             const auto line = [&](Blend::Part part) { return blend[part] + blend[part + 1] * log_f; };
+            if (weights.begin[label] == weights.begin[label + 1]) bias[label] = line(Blend::usual_margin);
             margin_factor[label] = std::max(0.0f, line(Blend::margin));
             association_factor[label] = std::max(0.0f, line(Blend::association));
             usual[label] = margin_factor[label] * line(Blend::usual_margin) +

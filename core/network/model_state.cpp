@@ -64,6 +64,7 @@ void visit_ranker(StateVisitor& visitor, Ranker& ranker, const NetworkConfig& co
                   &weights.features);
     visitor.visit({"ranker.margin", Role::weight, {entries}}, &weights.margin);
     visitor.visit({"ranker.association", Role::weight, {entries}}, &weights.association);
+    visitor.visit({"ranker.bias", Role::weight, {config.n_labels}}, &ranker.bias);
     visitor.visit({"ranker.offset", Role::weight, {config.n_labels}}, &ranker.offset);
     visitor.visit({"ranker.usual", Role::weight, {config.n_labels}}, &ranker.usual);
     visitor.visit({"ranker.margin_factor", Role::weight, {config.n_labels}}, &ranker.margin_factor);

@@ -299,7 +299,7 @@ Ranker Network::learn_ranker(const CsrInput& x, const CsrInput& y, const float* 
     const FlushDenormals flush;
     RankerSettings settings;
     settings.longest = std::max(settings.longest, config_.width());
-    const Index k = std::min(settings.candidates, config_.n_labels);
+    const Index k = std::min(settings.candidates_of(y.n_rows()), config_.n_labels);
     return hashslide::learn_ranker(x, y, config_.n_features, config_.n_labels, best_labels(x, k, n_threads),
                                    sample_weight, label_weight_, settings, config_.seed, n_threads);
 }

@@ -75,19 +75,22 @@ Ranker learn_ranker(const CsrInput& x, const CsrInput& y, Index n_features, Inde
     const RankedExamples examples{x, scale, row_weight};
     const std::vector<double> counts = feature_counts(x, n_features, row_weight);
     std::vector<LabelWeights::OfLabel> margins(n_labels), associations(n_labels);
+    Ranker ranker(n_features, n_labels);
+    ranker.bias = Array<float>(n_labels);
     Learners learners(n_features);
     parallel_for(n_threads, 0, n_labels, label_grain, [&](Index first, Index last) {
         learners.borrow([&](Learner& learner) {
             for (Index label = first; label < last; ++label) {
                 const std::span<const HardPairs::Pair> of_label = pairs.of(static_cast<Id>(label));
                 const float true_weight = label_weight.empty() ? 1.0f : label_weight[label];
-                margins[label] = learner.margins.solve(examples, of_label, true_weight, settings,
-                                                       mix(seed ^ static_cast<std::uint64_t>(label)));
+                LabelClassifier found = learner.margins.solve(examples, of_label, true_weight, settings,
+                                                              mix(seed ^ static_cast<std::uint64_t>(label)));
+                margins[label] = std::move(found.weights);
+                ranker.bias[label] = found.bias;
                 associations[label] = learner.associations.of(x, of_label, counts, row_weight, settings.longest);
             }
         });
     });
-    Ranker ranker(n_features, n_labels);
     ranker.weights = LabelWeights(std::move(margins), std::move(associations));
     return ranker;
 }
@@ -108,7 +111,7 @@ void update_ranker(Ranker& ranker, const CsrInput& x, const CsrInput& y, std::sp
         margins.clear();
         x_of.clear();
         Bf16* stored = weights.margin.data() + weights.begin[label];
-        float sum = 0;
+        float sum = ranker.bias[label];
         x.each(row, [&](Id feature, Index i) {
             const Index entry = weights.find(label, feature);
             if (entry < 0 || weights.margin[entry] == 0) return;

@@ -16,8 +16,8 @@ Ranker learn_ranker(const CsrInput& x, const CsrInput& y, Index n_features, Inde
                     const RankerSettings& settings, std::uint64_t seed, int n_threads);
 
 // One step of the same descent for each pair of further examples, which is the passive-aggressive update PA-II (Crammer
-// et al., JMLR 2006): the margins that there are change, pairs of a feature and a label do not join. Small changes of
-// large margins add up, as they are rounded at random (weights/weights.h); rounding: one number for each pair.
+// et al., JMLR 2006): the weights that there are change; pairs of a feature and a label do not join, and biases stay, as
+// a few pairs do not say how often a label is wrong elsewhere. Small changes of large margins add up, as they are rounded at random (weights/weights.h); rounding: one number for each pair.
 // O(pairs * entries of a row * log of a list's length).
 void update_ranker(Ranker& ranker, const CsrInput& x, const CsrInput& y, std::span<const Id> candidates,
                    const RankerSettings& settings, const CounterRng& rounding);

@@ -146,7 +146,9 @@ def test_parts_are_what_a_ranker_adds(trained):
         margins, associations = network.ranker_parts(made, x, y)
         kept = matrix_of(ranker_of(network, network.make_ranker(x, y)), "association", x.n_columns)
         is_whole = np.diff(kept.indptr)[y.indices] < 64  # nothing of the label's is cut
-        assert (margins > 0).mean() > 0.8 and (associations > 0).mean() > 0.9  # of true labels
+        of_others, _ = network.ranker_parts(made, x.take(np.roll(np.arange(x.n_rows), 1)), y)
+        assert (margins > of_others).mean() > 0.85 and (of_others < 0).mean() > 0.8
+        assert (associations > 0).mean() > 0.9  # of true labels
         assert is_whole.sum() > 1000 and (associations[is_whole] > 0).mean() > 0.98
         twin.set_ranker(made, blend)
         plain = twin.pair_logits(x, y, with_ranker=False)
@@ -278,7 +280,10 @@ def test_long_and_short_examples_get_the_sums_of_their_features(trained, n_own):
     kept = ranker_of(network, made)
     lengths = np.sqrt(rows.multiply(rows).sum(axis=1))
     unit = rows.toarray() / np.where(lengths > 0, lengths, 1)
-    expected = unit @ matrix_of(kept, "margin", x.n_columns).T.toarray()
+    is_known = np.diff(kept["ranker.begin"]) > 0
+    bias = np.where(is_known, kept["ranker.bias"], -1)  # what examples without a label say of it
+    assert 0 < is_known.sum() < len(is_known) and (bias[is_known] < 0).mean() > 0.9
+    expected = bias + unit @ matrix_of(kept, "margin", x.n_columns).T.toarray()
     np.testing.assert_allclose(margins.reshape(expected.shape), expected, rtol=1e-4, atol=1e-5)
     expected = np.log1p(np.abs(unit) @ matrix_of(kept, "association", x.n_columns).T.toarray() / 0.01)
     np.testing.assert_allclose(associations.reshape(expected.shape), expected, rtol=1e-4, atol=1e-5)

@@ -248,7 +248,10 @@ def test_stages_learn_from_what_fits_the_window(pack):
     model = SlideClassifier(4, epochs=1, ranker=True, approximate=True, random_state=0)
     assert "learned from" not in str(model.fit(pack).settings_["ranker"])
     pack.window_bytes = 256 * 500
-    assert "(learned from 500 of 2,880 examples" in str(model.fit(pack).settings_["ranker"])
+    part = "(learned from 500 of 3,000 examples, which fit the window of the pack)"
+    assert str(model.fit(pack).settings_["ranker"]).endswith(f"because it was given {part}")
+    unsure = SlideClassifier(4, epochs=1, random_state=0).fit(pack).settings_["ranker"]
+    assert str(unsure) == f"False, because 500 examples are too few to measure what it gains {part}"
     stopped = SlideClassifier(4, epochs=2, early_stopping=True, random_state=0).fit(pack)
     assert "val_nDCG@5" in stopped.history_[0]
 

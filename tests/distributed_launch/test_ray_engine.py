@@ -27,7 +27,13 @@ def test_both_kinds_of_training(cluster, pack, tmp_path, undisturbed, small_exam
     assert [record["epoch"] for record in start(job, 2, "ray", n_jobs=1)] == [1, 2, 3]
     assert job.output.read_bytes() == undisturbed.read_bytes()
     X, Y = small_examples
-    job = job_of(pack, tmp_path / "d.hashslide", protocol="downpour", eval_set=(X, Y), settings={"epochs": 8})
+    job = job_of(
+        pack,
+        tmp_path / "d.hashslide",
+        protocol="downpour",
+        eval_set=(X, Y),
+        settings={"epochs": 8, "ranker": False},
+    )
     history = start(job, 2, "ray", n_jobs=1)
     assert len(history) == 8 and history[-1]["loss"] < 0.9 * history[0]["loss"]
     model = SlideClassifier.load(job.output)

@@ -22,7 +22,7 @@ from hashslide.reference import approximate as reference
 def text(pubmed_small):
     """A real problem and a model of it with lists. Do not change them."""
     d = pubmed_small
-    model = SlideClassifier(hidden=32, epochs=10, random_state=0, approximate=True, n_jobs=2)
+    model = SlideClassifier(hidden=32, epochs=10, ranker=False, random_state=0, approximate=True, n_jobs=2)
     return d, model.fit(d.X_train, d.Y_train)
 
 

@@ -20,7 +20,7 @@ def examples(pubmed):
 
 @pytest.fixture(scope="module")
 def fitted(examples):
-    model = fast(batch_size=256, approximate=True, n_jobs=1).fit(*examples)
+    model = fast(ranker="auto", batch_size=256, approximate=True, n_jobs=1).fit(*examples)
     assert model.ranker_.rows > 0 and model.network_.has_ranker
     return model
 
@@ -37,7 +37,9 @@ class StopBefore(Callback):
 
 
 def interrupted(examples, epoch=1, **settings):
-    model = fast(batch_size=256, approximate=True, callbacks=[StopBefore(epoch)], n_jobs=2, **settings)
+    model = fast(
+        ranker="auto", batch_size=256, approximate=True, callbacks=[StopBefore(epoch)], n_jobs=2, **settings
+    )
     with pytest.raises(KeyboardInterrupt):
         model.fit(*examples)
     return model.set_params(callbacks=None)
@@ -55,14 +57,14 @@ def test_a_file_keeps_it(fitted, pubmed, tmp_path):
 
 
 def test_the_number_of_threads_changes_nothing(fitted, examples):
-    other = fast(batch_size=256, approximate=True, n_jobs=2).fit(*examples)
+    other = fast(ranker="auto", batch_size=256, approximate=True, n_jobs=2).fit(*examples)
     assert_equal_models(other, fitted)
     assert other.ranker_ == fitted.ranker_
 
 
 @pytest.mark.parametrize("settings", [{"ranker": False}, {"active": "per_example", "hash": "dwta"}])
 def test_there_is_none_unless_wanted(examples, settings):
-    model = fast(batch_size=256, epochs=1, **settings).fit(*examples)
+    model = fast(**{"ranker": "auto", "batch_size": 256, "epochs": 1, **settings}).fit(*examples)
     assert not hasattr(model, "ranker_") and not model.network_.has_ranker
 
 
@@ -76,9 +78,13 @@ def test_an_interrupted_fit_that_goes_on_gives_the_same_model(fitted, examples):
 
 
 def test_a_resumed_fit_gives_the_same_model(fitted, examples, tmp_path):
-    fast(batch_size=256, approximate=True, callbacks=[Checkpoint(tmp_path, 1, keep=None)]).fit(*examples)
+    fast(ranker="auto", batch_size=256, approximate=True, callbacks=[Checkpoint(tmp_path, 1, keep=None)]).fit(
+        *examples
+    )
     for source in (tmp_path / checkpoint_name(1, 0), interrupted(examples, 2)):
-        model = fast(batch_size=256, approximate=True, n_jobs=2).fit(*examples, resume_from=source)
+        model = fast(ranker="auto", batch_size=256, approximate=True, n_jobs=2).fit(
+            *examples, resume_from=source
+        )
         assert_equal_models(model, fitted)
         assert model.ranker_ == fitted.ranker_
 
@@ -99,7 +105,7 @@ def test_the_parts_of_an_explanation_add_up(fitted, pubmed):
         assert [e.label for e in explanations] == names.tolist()
         for explanation, score in zip(explanations, expected, strict=True):
             total = explanation.network + explanation.offset + explanation.ranker
-            assert total == pytest.approx(explanation.score)
+            assert total == pytest.approx(explanation.score, abs=1e-6)
             assert total == pytest.approx(score, rel=1e-4, abs=1e-4)
             used += len(explanation.features)
     assert used > 0
@@ -116,7 +122,7 @@ def test_probabilities_are_better_with_it(pubmed, examples, one_label):
         X_test, Y_test = X_test[known], Y_test[known]
     losses = {}
     for ranker in (False, True):
-        model = SlideClassifier(hidden=32, epochs=6, ranker=ranker, n_jobs=2, random_state=0).fit(X, Y)
+        model = SlideClassifier(ranker=ranker, n_jobs=2, random_state=0).fit(X, Y)
         p = np.clip(model.predict_proba(X_test), 1e-12, 1 - 1e-12)
         if one_label:
             place = np.searchsorted(model.classes_, Y_test)

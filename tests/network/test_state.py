@@ -18,7 +18,7 @@ RANKER = {
     f"ranker.{name}"
     for name in (
         *("begin", "features", "margin", "association"),
-        *("offset", "usual", "margin_factor", "association_factor", "blend"),
+        *("bias", "offset", "usual", "margin_factor", "association_factor", "blend"),
     )
 }
 

@@ -152,6 +152,16 @@ def test_lines_and_powers_go_on():
     assert entries == pytest.approx(1000 / 100 * 20 * 100_000**0.3, rel=0.01)
 
 
+def test_examples_that_judge_in_turn_are_learned_in_folds_too():
+    with_ranker, without = (
+        [pilot(n, 1 + 0.002 * n, 0.001 * n, entries) for n in (500, 1000, 2000)] for entries in (1000, 0)
+    )
+    for n, more in ((90, 0), (3000, 2), (4000, 0)):
+        plain, found = (_seconds(pilots, 4, n, wider=1.0) for pilots in (without, with_ranker))
+        assert found["steps"] == plain["steps"]
+        assert found["finish"] == pytest.approx(plain["finish"] + more * (plain["steps"] + plain["finish"]))
+
+
 def test_ids_beyond_a_smaller_model_begin_again():
     x = as_csr(np.array([[1.0, 0, 2, 0, 3], [0, 0, 0, 4, 0]]))
     np.testing.assert_array_equal(folded(x, 2).toarray(), [[6, 0], [0, 4]])

@@ -8,34 +8,27 @@ from threadpoolctl import threadpool_limits
 from hashslide import SlideClassifier, metrics
 from hashslide.csr import Csr, as_csr, as_pattern
 from hashslide.network import Network
-from hashslide.ranking import Blend, RankerReport, n_held_out, weigh, weighing
-from hashslide.ranking.weighing import (
-    _added,
-    _is_as_good,
-    _largest_within_error,
-    _line,
-    _logistic,
-    _Pairs,
-    _platt,
-    _stack,
-    _temperature,
-)
+from hashslide.ranking import Blend, Judged, RankerReport, judge_in_turn, judging, n_held_out, weigh, weighing
+from hashslide.ranking.calibration import logistic_regression, platt_scaling, temperature
+from hashslide.ranking.judging import JudgedPairs
+from hashslide.ranking.weighing import _added, _is_as_good, _largest_within_error, _line, _stack
 from hashslide.settings import NetworkConfig
 from hashslide.training import TrainingData
 
 N, D, L = 600, 40, 30
 
 
-def task(seed=0, **settings):
+def task(seed=0, n_labels=L, **settings):
     """Examples whose label is told by one feature alone, and a network that knows nothing."""
     rng = np.random.default_rng(seed)
-    label = rng.integers(0, L, N)
+    width = n_labels + D - L
+    label = rng.integers(0, n_labels, N)
     x = sparse.csr_matrix(
-        (np.ones(2 * N), (np.repeat(np.arange(N), 2), np.c_[label, rng.integers(L, D, N)].ravel()))
+        (np.ones(2 * N), (np.repeat(np.arange(N), 2), np.c_[label, rng.integers(n_labels, width, N)].ravel()))
     )
-    y = sparse.csr_matrix((np.ones(N), (np.arange(N), label)), shape=(N, L))
-    network = Network(NetworkConfig(n_features=D, n_labels=L, hidden=4, seed=1, **settings))
-    network.set_label_prior(np.bincount(label, minlength=L), N)
+    y = sparse.csr_matrix((np.ones(N), (np.arange(N), label)), shape=(N, n_labels))
+    network = Network(NetworkConfig(n_features=width, n_labels=n_labels, hidden=4, seed=1, **settings))
+    network.set_label_prior(np.bincount(label, minlength=n_labels), N)
     return network, as_csr(x), as_pattern(y)
 
 
@@ -52,10 +45,14 @@ def test_rows_that_are_held_out():
     assert [n_held_out(n) for n in (10_000, 10**6, 2_000)] == [400, 1000, 0]
 
 
+def weighed(network, ranker, x, y):
+    return weigh([Judged(network, ranker, x, y)], network.config.loss, 0, 1)
+
+
 def test_a_ranker_that_knows_the_labels_counts_and_finds_them():
     network, x, y = task()
     made = network.make_ranker(x, y)
-    report = weigh(network, made, x, y, 0, 1)
+    report = weighed(network, made, x, y)
     assert any(report.blend) and report.ndcg_with > 0.95 > report.ndcg_without and report.rows == N
     network.set_ranker(made, report.blend)
     found, _ = network.predict_topk(x, 1)
@@ -68,9 +65,80 @@ def test_a_ranker_of_other_labels_does_not_count():
     network.train_batch(x, y, np.arange(N), 0.1)
     for _ in range(200):
         network.train_batch(x, y, np.arange(N), 0.1)
-    report = weigh(network, network.make_ranker(x, of_others), x, y, 0, 1)
+    report = weighed(network, network.make_ranker(x, of_others), x, y)
     assert not any(report.blend) and not report.is_needed
     assert report.ndcg_with == report.ndcg_without and 0 < report.slope < 10
+
+
+def test_labels_that_the_network_has_not_met_do_not_count():
+    """They would make all that is true look unlikely: the finished model will have met them."""
+    network, x, y = task()
+    counts = np.bincount(y.indices, minlength=L)
+    made = network.make_ranker(x, y)
+    is_met = y.indices < L // 2
+    known = Csr(np.append(0, np.cumsum(is_met)), y.indices[is_met], None, L)
+    network.set_label_prior(np.where(np.arange(L) < L // 2, counts, 0), N)
+    report = weighed(network, made, x, y)
+    assert report.rows == is_met.sum() < N
+    assert report == weighed(network, made, x, known)
+    pairs = JudgedPairs.draw(Judged(network, made, x, y), 0, 1)
+    of_labels = np.bincount(pairs.row, pairs.weight)
+    assert of_labels.min() >= L // 2 and of_labels.max() <= L, "met labels, and candidates"
+
+
+def test_fewer_examples_judge_where_they_have_very_many_pairs(monkeypatch):
+    network, x, y = task()
+    judged = Judged(network, network.make_ranker(x, y), x, y)
+    assert len(JudgedPairs.draw(judged, 0, 1).n_labels) == N
+    monkeypatch.setattr(judging, "MOST_PAIRS", 20_000)
+    pairs = JudgedPairs.draw(judged, 0, 1)
+    assert N / 4 < len(pairs.n_labels) <= N / 2 and len(pairs.row) <= 20_000
+
+
+def test_a_draw_takes_as_many_places_as_it_weighs():
+    row = np.array([0, 0, 0, 1, 1, 1, 1])
+    weight = np.array([1, 7, 1, 1, 1, 2.5, 1])
+    nothing = np.zeros(7)
+    pairs = JudgedPairs(np.ones(2, int), row, row > 5, row > 5, weight, nothing, nothing, nothing, nothing)
+    scores = np.array([3.0, 2, 1, 1, 2, 3, 3])  # the last two are equal: the first one goes first
+    assert pairs.ranks(scores).tolist() == [1, 8, 9, 5.5, 4.5, 2.5, 3.5]
+    np.testing.assert_array_equal(
+        pairs.ranks(scores), JudgedPairs.joined([pairs, pairs]).ranks(np.tile(scores, 2))[7:]
+    )
+
+
+def test_what_lifts_labels_that_the_network_has_not_named_does_not_count(monkeypatch):
+    """Among the network's best labels it would be as good as ever; in prediction others take their places."""
+    network, x, y = task(n_labels=500)
+    made = network.make_ranker(x, y)
+    assert weighed(network, made, x, y).is_needed
+    lines = iter([(50.0, 0.0), (0.0, 0.0)])
+    monkeypatch.setattr(weighing, "_line", lambda *_: next(lines))
+    report = weighed(network, made, x, y)
+    assert not report.is_needed
+
+
+def test_what_is_gained_is_what_prediction_gains(pubmed_small, monkeypatch):
+    data = pubmed_small
+    model = SlideClassifier(hidden=16, epochs=4, ranker=False, random_state=0).fit(data.X_train, data.Y_train)
+    network, x, y = model.network_, as_csr(data.X_test), as_pattern(data.Y_test)
+    made = network.make_ranker(as_csr(data.X_train), as_pattern(data.Y_train))
+    report = weighed(network, made, x, y)
+    known = np.flatnonzero(data.Y_test.getnnz(axis=1))
+    assert report.rows == len(known) and report.is_needed
+    for blend, expected in ((None, report.ndcg_without), (report.blend, report.ndcg_with)):
+        if blend is not None:
+            network.set_ranker(made, blend)
+        found = metrics.ndcg_at_k(data.Y_test[known], network.predict_topk(x.take(known), 5)[0], 5)
+        assert found == pytest.approx(expected, abs=0.003)
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"), [(99, False), (100, True), (3737, True), (3738, False), (10**6, False)]
+)
+def test_examples_judge_in_turn_where_they_are_enough_but_none_can_be_spared(n, expected):
+    assert judge_in_turn(n) == expected
+    assert not (expected and n_held_out(n))
 
 
 def test_stacking_finds_the_coefficients_that_made_the_labels():
@@ -124,6 +192,8 @@ def test_a_blend_adds_in_proportion_to_its_strength(strength):
         ([0.0, 0.2, 0.3, -0.5], 1.0, 2),
         ([0.0, -0.1, -0.1, -0.001], 1.0, 0),  # where nothing is best, chance keeps nothing
         ([0.0, 0.0, 0.0, 0.0], 0.0, 0),
+        ([0.0, 0.02, 0.01, 0.0], 1.0, 0),  # .4 standard errors better than nothing
+        ([0.0, 0.03, -0.5, -0.5], 1.0, 1),  # .6 of them
     ],
 )
 def test_the_largest_fraction_within_half_a_standard_error_is_taken(gains, noise, expected):
@@ -131,7 +201,9 @@ def test_the_largest_fraction_within_half_a_standard_error_is_taken(gains, noise
     difference = noise * np.tile([1.0, -1.0], 200)  # of mean 0
     signs = np.array([0.0, 1.0, 0.0, -1.0])
     found = 0.5 + np.array(gains)[:, None] + signs[:, None] * difference
-    assert _largest_within_error(found) == expected
+    assert _largest_within_error(found, is_wanted=False) == expected
+    of_wanted = {0: 3, 1: 1, 2: 2, 3: 3}[expected]  # what does no harm is kept
+    assert _largest_within_error(found, is_wanted=True) == of_wanted
 
 
 @pytest.mark.parametrize(
@@ -148,19 +220,19 @@ def test_rarer_labels_go_first_only_where_that_is_as_good(loss, monkeypatch):
     """Not among labels of which an example has one, and not where the first five get worse."""
     network, x, y = task(loss=loss)
     made = network.make_ranker(x, y)
-    report = weigh(network, made, x, y, 0, 1)
+    report = weighed(network, made, x, y)
     monkeypatch.setattr(weighing, "RARER", 0.0)
-    plain = weigh(network, made, x, y, 0, 1)
+    plain = weighed(network, made, x, y)
     assert report.blend.prior == plain.blend.prior - (0.1 if loss == "bce" else 0)
     monkeypatch.setattr(weighing, "RARER", 100.0)
-    assert weigh(network, made, x, y, 0, 1) == plain
+    assert weighed(network, made, x, y) == plain
 
 
 def test_calibration_finds_the_slope_and_the_intercept_that_made_the_labels():
     rng = np.random.default_rng(1)
     score = rng.normal(0, 3, 200_000)
     true = rng.random(len(score)) < 1 / (1 + np.exp(-(0.6 * score - 1.5)))
-    slope, intercept = _platt(score, true, np.ones(len(score)))
+    slope, intercept = platt_scaling(score, true, np.ones(len(score)))
     assert slope == pytest.approx(0.6, abs=0.02) and intercept == pytest.approx(-1.5, abs=0.03)
 
 
@@ -172,15 +244,16 @@ def test_the_temperature_of_a_softmax_is_found():
     drawn = (rng.random((n, 1)) > np.cumsum(p / p.sum(axis=1, keepdims=True), axis=1)).sum(axis=1)
     true = np.zeros((n, k), bool)
     true[np.arange(n), np.minimum(drawn, k - 1)] = True
-    labels = Csr(np.arange(0, n * k + 1, k), np.tile(np.arange(k, dtype=np.int32), n), None, k)
-    pairs = _Pairs(labels, np.ones(n * k, bool), true.ravel(), np.ones(n * k))
-    assert _temperature(score.ravel(), pairs) == pytest.approx(0.5, abs=0.04)
+    one, none = np.ones(n * k), np.zeros(n * k)
+    row = np.repeat(np.arange(n, dtype=np.int32), k)
+    pairs = JudgedPairs(np.ones(n, int), row, one > 0, true.ravel(), one, none, none, none, none)
+    assert temperature(score.ravel(), pairs) == pytest.approx(0.5, abs=0.04)
 
 
 def test_no_labels_to_judge_by():
     network, x, _ = task()
     nothing = Csr(np.zeros(N + 1, np.int64), np.empty(0, np.int32), None, L)
-    report = weigh(network, network.make_ranker(x, nothing), x, nothing, 0, 1)
+    report = weighed(network, network.make_ranker(x, nothing), x, nothing)
     assert report.blend == RankerReport.fixed().blend == Blend(margin=1.0) and report.rows == 0
 
 
@@ -220,5 +293,5 @@ def test_the_weights_do_not_depend_on_the_threads_of_other_libraries():
     found = []
     for n in (1, 2):
         with threadpool_limits(n, user_api="blas"):
-            found.append(_logistic(columns, target, weight, 1.0, np.zeros(8)))
+            found.append(logistic_regression(columns, target, weight, 1.0, np.zeros(8)))
     assert np.array_equal(*found)

@@ -118,8 +118,9 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
     ranker : {"auto", True, False}
         Sparse linear classifiers over the features, which are added to the network's logits
         (docs/how/ranker.md). "auto": as much as they help on 4 % of the training data (at most 1,000
-        examples), which are held out for that; none of fewer than 2,500 examples, nor with
-        ``active="per_example"``.
+        examples), which are held out for that, or, of fewer than 3,750 examples, on each third in turn;
+        none of fewer than 100 examples, nor with ``active="per_example"``. True: also where they
+        gain nothing, unless they do harm.
     both_ways : {"auto", True, False}
         Whether `fit` also learns each example the other way round, its labels as features and its features
         as labels: for recommendation, where feature j and label j are the same item
@@ -205,6 +206,8 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
     >>> labels[:2, 0].tolist()
     ['left', 'right']
     """
+
+    _may_judge_in_turn = True  # the pilots of a plan may not
 
     def __init__(
         self,
@@ -549,7 +552,7 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
             )
         if planned == self.n_iter_:
             learn_approximate(self, data)
-            learn_ranker(self, given, data, judges_of(given, None, held_out))
+            learn_ranker(self, given, settings, data, judges_of(given, None, held_out))
             learn_held_out(self, settings, held_out, data.is_both_ways)
         elif not planned:
             learn_approximate(self, data)

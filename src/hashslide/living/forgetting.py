@@ -18,7 +18,7 @@ def __dir__() -> list[str]:
 
 State = dict[str, NDArray[Any]]
 _TABLES = "output.index."
-_OF_LABELS = ("offset", "usual", "margin_factor", "association_factor")
+_OF_LABELS = ("bias", "offset", "usual", "margin_factor", "association_factor")
 _OF_ENTRIES = ("features", "margin", "association")
 
 

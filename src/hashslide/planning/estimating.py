@@ -11,6 +11,7 @@ from hashslide.csr import Csr
 from hashslide.planning.pilot import Pilot, Pilots
 from hashslide.planning.shape import Shape
 from hashslide.planning.sizes import Sizes
+from hashslide.ranking import FOLDS, judge_in_turn
 
 __all__ = ["SECONDS", "Estimate", "Planned", "estimate"]
 
@@ -160,16 +161,17 @@ def _seconds(pilots: list[Pilot], epochs: int, n_examples: int, wider: float) ->
     """Return the seconds of the parts: an epoch's are in proportion to the examples, the others' on a line.
 
     What does not grow with the examples is in proportion to features and labels: making the network, and the
-    memory of the weights, which the first epoch takes.
+    memory of the weights, which the first epoch takes. Where examples judge a ranker in turn, each fold is a
+    training with the others, and what follows it.
     """
     largest = pilots[-1]
     taken = max(0.0, largest.first_epoch - largest.epoch)
     of_epoch = min(largest.first_epoch, largest.epoch) / largest.n_examples * n_examples
-    return {
-        "prepare": _on_line(pilots, "prepare", n_examples, wider),
-        "steps": epochs * of_epoch + wider * taken,
-        "finish": _on_line(pilots, "finish", n_examples, wider),
-    }
+    steps = epochs * of_epoch + wider * taken
+    finish = _on_line(pilots, "finish", n_examples, wider)
+    if judge_in_turn(n_examples) and largest.ranker_entries > 0:
+        finish += FOLDS * (FOLDS - 1) / FOLDS * (steps + finish)
+    return {"prepare": _on_line(pilots, "prepare", n_examples, wider), "steps": steps, "finish": finish}
 
 
 def _on_line(pilots: list[Pilot], part: str, n_examples: int, wider: float) -> float:

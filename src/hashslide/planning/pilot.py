@@ -119,6 +119,7 @@ class Pilots:
         """Train on the first n rows and measure."""
         X, Y, clock = self.X[:n], self.Y[:n], _Clock()
         model = clone(self.model).set_params(**self.fixed, epochs=EPOCHS, callbacks=[clock], verbose=0)
+        model._may_judge_in_turn = False  # all the data may be too many for that
         begun = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the training itself gives those that matter

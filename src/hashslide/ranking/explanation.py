@@ -90,7 +90,7 @@ def explain(
 
     def of(row: int, place: int) -> Explanation:
         label, logit = int(ids[row, place]), float(of_layers[row, place])
-        own = float(ranker["ranker.offset"][label] - ranker["ranker.usual"][label]) if ranker else 0.0
+        own = _own(ranker, label)
         amounts = _amounts(ranker, x, row, label)
         association = float(of_all[row, place]) - logit - own - sum(amount for _, amount in amounts)
         named = tuple(
@@ -113,6 +113,16 @@ def _in_places(values: NDArray[np.float32], order: NDArray[np.int64]) -> NDArray
     found = np.empty(order.shape, np.float32)
     np.put_along_axis(found, order, values.reshape(order.shape), axis=1)
     return found
+
+
+def _own(ranker: dict[str, NDArray[Any]], label: int) -> float:
+    """Return what a label gets whatever the example is: its prior, and the bias of its classifier."""
+    if not ranker:
+        return 0.0
+    offset, usual, factor, bias = (
+        float(ranker[f"ranker.{name}"][label]) for name in ("offset", "usual", "margin_factor", "bias")
+    )
+    return offset - usual + factor * bias
 
 
 def _amounts(ranker: dict[str, NDArray[Any]], x: Csr, row: int, label: int) -> list[tuple[int, float]]:

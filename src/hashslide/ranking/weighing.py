@@ -6,46 +6,40 @@ factors are the coefficients, relative to that of z, of a logistic regression on
 the held-out examples. They depend on the frequency because a classifier of many examples says more than one
 of a single example. Each example counts the same, whether it has one label or a hundred. Likelihood is not
 quite what is wanted: of some fractions of all that is added, the largest is taken whose nDCG@5 is not more
-than half a standard error below the best one's, and nothing at all if that is 0. Where examples have several
-labels, rarer ones then go first of those that are nearly as likely, unless nDCG@5 is lower by more than half
-a standard error. Of labels that are not among the best, margin and association are unknown; they are taken to
-be what they are on average.
+than half a standard error below the best one's, and nothing at all if that is true of 0. Where examples have
+several labels, rarer ones then go first of those that are nearly as likely, unless nDCG@5 is lower by more
+than half a standard error. Of labels that are not among the best, margin and association are unknown; they
+are taken to be what they are on average.
 
 Then a slope and an intercept turn scores into probabilities (Platt 1999): a logistic regression on the scores
 of the best labels, the true ones, and a random sample of all others, each weighted by how many it stands for.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hashslide import _core
-from hashslide.csr import Csr
-from hashslide.network import Network
+from hashslide.ranking.calibration import logistic_regression, platt_scaling, temperature
+from hashslide.ranking.judging import CANDIDATES, Judged, JudgedPairs
 
-__all__ = ["CANDIDATES", "FEWEST_HELD_OUT", "Blend", "RankerReport", "n_held_out", "weigh"]
+__all__ = ["Blend", "RankerReport", "weigh"]
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
-HELD_OUT_SHARE = 0.04
-MOST_HELD_OUT = 1000
-FEWEST_HELD_OUT = 100  # of fewer examples, chance would decide
-CANDIDATES = 50  # of the network, among which the ranker chooses
 RANKS = 5
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of all that is added
 STANDARD_ERRORS = 0.5  # below the best: so much may be chance
 RARER = 0.1  # of log f: what is taken off where rarer labels go first
 RIDGE = 3.0  # of standardised coefficients: as strong as a few pairs
-LEAST_SLOPE = 0.05  # of z, which the others are relative to
-RANDOM_LABELS = 20  # for each example, behind the slope and the intercept
-NEWTON_STEPS = 25
+LEAST_SLOPE = 0.3  # of z, which the others are relative to: it finds the labels that are looked at
 
-_Floats = NDArray[np.float64]
+_Floats = NDArray[np.floating[Any]]
 
 
 class Blend(NamedTuple):
@@ -123,76 +117,80 @@ class RankerReport:
         """Why it is needed, or not, as what may follow the word "because"."""
         if self.rows == 0:
             return "it was given"
+        if self.is_needed and self.ndcg_with <= self.ndcg_without:
+            return f"it was given, and does no harm on {self.rows:,} held-out examples"
         change = f"from {self.ndcg_without:.3f} to {self.ndcg_with:.3f}"
         gain = f"raises nDCG@5 {change}" if self.is_needed else "does not raise nDCG@5"
         return f"it {gain} on {self.rows:,} held-out examples"
 
 
-def n_held_out(n_examples: int) -> int:
-    """Return how many of the training examples decide how much a ranker counts; 0 of few."""
-    n = min(MOST_HELD_OUT, round(HELD_OUT_SHARE * n_examples))
-    return n if n >= FEWEST_HELD_OUT else 0
-
-
-def weigh(network: Network, ranker: _core.Ranker, x: Csr, y: Csr, seed: int, n_threads: int) -> RankerReport:
+def weigh(
+    judged: Iterable[Judged], loss: str, seed: int, n_threads: int, is_wanted: bool = False
+) -> RankerReport:
     """Return how much a ranker should count.
 
     Parameters
     ----------
-    network : Network
-        Knows the label counts. Its candidate lists, if there are some, name the candidates.
-    ranker : _core.Ranker
-        From `Network.make_ranker`.
-    x, y : Csr
-        Examples that neither was trained on.
+    judged : iterable of Judged
+        One, or those of each fold of a cross-validation: examples of all are weighed together.
+    loss : str
+        Of the networks.
     seed : int
     n_threads : int
+    is_wanted : bool
+        Whether it may count where it gains nothing, as long as it does no harm.
 
     Returns
     -------
     RankerReport
     """
-    with_labels = np.flatnonzero(np.diff(y.indptr))
-    if len(with_labels) == 0:
+    pairs = JudgedPairs.of_all(judged, seed, n_threads)
+    if pairs is None:
         return RankerReport.fixed()
-    x, y = x.take(with_labels), y.take(with_labels)
-    pairs = _Pairs.draw(network, x, y, seed, n_threads)
-    z = network.pair_logits(x, pairs.labels, n_threads, with_ranker=False).astype(np.float64)
-    parts = network.ranker_parts(ranker, x, pairs.labels)
-    margin, association = (part.astype(np.float64) for part in parts)
-    counts = network.label_counts[pairs.labels.indices]
-    log_f = np.log((counts + 0.5) / (network.n_examples_seen + 1))
+    ideal = np.cumsum(1 / np.log2(np.arange(2, RANKS + 2)))[np.minimum(pairs.n_labels, RANKS) - 1]
 
-    shape = (x.n_rows, -1)
-    chosen = pairs.is_candidate
-    is_true = pairs.is_true[chosen].reshape(shape)
-    ideal = np.cumsum(_GAINS)[np.minimum(np.diff(y.indptr), RANKS) - 1]
+    def ndcg(scores: _Floats) -> _Floats:
+        ranks = pairs.ranks(scores)
+        gains = np.where(pairs.is_true & (ranks < RANKS + 0.5), 1 / np.log2(ranks + 1), 0.0)
+        return np.bincount(pairs.row, gains, len(ideal)) / ideal
 
-    def ndcg(score: _Floats) -> _Floats:
-        first = np.argsort(-score[chosen].reshape(shape), axis=1, kind="stable")[:, :RANKS]
-        hits = np.take_along_axis(is_true, first, axis=1)
-        return (hits @ _GAINS[: hits.shape[1]]) / ideal
-
-    columns = np.column_stack([z, log_f, margin, margin * log_f, association, association * log_f])[chosen]
-    slopes = _stack(columns, is_true)
-    prior, a, b, c, d = (slopes[1:] / max(slopes[0], LEAST_SLOPE)).tolist()
-    usual = _line(log_f[chosen], margin[chosen]), _line(log_f[chosen], association[chosen])
-    whole = Blend(prior, a, b, *usual[0], c, d, *usual[1])
-    added = _added(whole, log_f, margin, association, chosen)
-    found = np.array([ndcg(z + strength * added) for strength in STRENGTHS])
-    choice = _largest_within_error(found)
-    blend, best = whole.scaled(STRENGTHS[choice]), found[choice]
-    blended = z + STRENGTHS[choice] * added
-    if choice and network.config.loss != "softmax":
-        rarer = blended - RARER * log_f
-        of_rarer = ndcg(rarer)
+    whole = _stacked(pairs)
+    blends = [whole.scaled(strength) for strength in STRENGTHS]
+    found = np.array([ndcg(_scores(blend, pairs)) for blend in blends])
+    choice = _largest_within_error(found, is_wanted)
+    blend, best = blends[choice], found[choice]
+    if choice and loss != "softmax":
+        rarer = blend._replace(prior=blend.prior - RARER)
+        of_rarer = ndcg(_scores(rarer, pairs))
         if _is_as_good(of_rarer, best):
-            blend, blended, best = blend._replace(prior=blend.prior - RARER), rarer, of_rarer
-    if network.config.loss == "softmax":
-        slope, intercept = _temperature(blended, pairs), 0.0
+            blend, best = rarer, of_rarer
+    scores = _scores(blend, pairs)
+    if loss == "softmax":
+        slope, intercept = temperature(scores, pairs), 0.0
     else:
-        slope, intercept = _platt(blended, pairs.is_true, pairs.weight)
-    return RankerReport(blend, slope, intercept, x.n_rows, float(found[0].mean()), float(best.mean()))
+        slope, intercept = platt_scaling(scores, pairs.is_true, pairs.weight)
+    n, without, with_it = len(pairs.n_labels), float(found[0].mean()), float(best.mean())
+    return RankerReport(blend, slope, intercept, n, without, with_it)
+
+
+def _stacked(pairs: JudgedPairs) -> Blend:
+    """Return the coefficients of the logistic regression on the network's best labels."""
+    z, log_f, margin, association = (
+        part[pairs.is_best].astype(np.float64)
+        for part in (pairs.z, pairs.log_f, pairs.margin, pairs.association)
+    )
+    columns = np.column_stack([z, log_f, margin, margin * log_f, association, association * log_f])
+    slopes = _stack(columns, pairs.is_true[pairs.is_best].reshape(len(pairs.n_labels), -1))
+    prior, a, b, c, d = (slopes[1:] / max(slopes[0], LEAST_SLOPE)).tolist()
+    return Blend(prior, a, b, *_line(log_f, margin), c, d, *_line(log_f, association))
+
+
+def _scores(blend: Blend, pairs: JudgedPairs) -> _Floats:
+    """Return the scores of the pairs: as in prediction, those that are best by usual parts get their own."""
+    parts = pairs.log_f, pairs.margin, pairs.association
+    usual = pairs.z + _added(blend, *parts, is_candidate=np.zeros(len(pairs.z), np.bool_))
+    is_candidate = pairs.ranks(usual) < CANDIDATES + 0.5
+    return np.where(is_candidate, pairs.z + _added(blend, *parts, is_candidate=is_candidate), usual)
 
 
 def _is_as_good(found: _Floats, best: _Floats) -> bool:
@@ -202,57 +200,15 @@ def _is_as_good(found: _Floats, best: _Floats) -> bool:
     return bool(difference.mean() >= -STANDARD_ERRORS * error)
 
 
-def _largest_within_error(found: _Floats) -> int:
-    """Return the largest choice that chance may have put below the best one; 0 if that is the best.
+def _largest_within_error(found: _Floats, is_wanted: bool) -> int:
+    """Return the largest choice that chance may have put below the best one; 0 if it is one, unless wanted.
 
     found: (choices, examples).
     """
     best = int(np.argmax(found.mean(axis=1)))
-    if best == 0:
+    if not is_wanted and _is_as_good(found[0], found[best]):
         return 0
     return max(choice for choice in range(len(found)) if _is_as_good(found[choice], found[best]))
-
-
-_GAINS = 1 / np.log2(np.arange(2, RANKS + 2))
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    """Pairs of an example and a label: candidates, true labels, and some others drawn at random.
-
-    Attributes
-    ----------
-    labels : Csr
-        The pairs, as a pattern.
-    is_candidate, is_true : boolean arrays
-    weight : array
-        How many pairs one stands for: a draw, for its part of those that are neither candidates nor true.
-    """
-
-    labels: Csr
-    is_candidate: NDArray[np.bool_]
-    is_true: NDArray[np.bool_]
-    weight: NDArray[np.float64]
-
-    @classmethod
-    def draw(cls, network: Network, x: Csr, y: Csr, seed: int, n_threads: int) -> "_Pairs":
-        """Return the pairs of some examples and their labels."""
-        n, n_labels = y.shape
-        best, _ = network.predict_topk(
-            x, min(CANDIDATES, n_labels), n_threads, approximate=network.has_candidates
-        )
-        first_key = np.arange(n)[:, None] * n_labels  # a pair is the number row * n_labels + label
-        candidates = (first_key + best).ravel()
-        true = np.repeat(first_key, np.diff(y.indptr)) + y.indices
-        drawn = first_key + np.random.default_rng([seed, 1]).integers(0, n_labels, (n, RANDOM_LABELS))
-        known = np.union1d(candidates, true)
-        keys = np.union1d(known, drawn)
-        row, is_known = keys // n_labels, np.isin(keys, known)
-        n_known, n_all = np.bincount(row[is_known], minlength=n), np.bincount(row, minlength=n)
-        weight = np.where(is_known, 1.0, ((n_labels - n_known) / np.maximum(n_all - n_known, 1))[row])
-        indptr = np.concatenate([[0], np.cumsum(n_all)])
-        labels = Csr(indptr, (keys % n_labels).astype(np.int32), None, n_labels)
-        return cls(labels, np.isin(keys, candidates), np.isin(keys, true), weight)
 
 
 def _added(
@@ -288,59 +244,5 @@ def _stack(columns: _Floats, is_true: NDArray[np.bool_]) -> _Floats:
     spread[spread < 1e-9 * np.maximum(np.abs(mean), 1)] = np.inf  # it tells nothing: its coefficient is 0
     standard = np.column_stack([(columns - mean) / spread, np.ones(len(columns))])
     start = np.zeros(standard.shape[1])
-    coefficients = _logistic(standard, is_true.ravel().astype(np.float64), weights, RIDGE, start)
+    coefficients = logistic_regression(standard, is_true.ravel().astype(np.float64), weights, RIDGE, start)
     return coefficients[:-1] / spread
-
-
-def _platt(score: _Floats, is_true: NDArray[np.bool_], weight: _Floats) -> tuple[float, float]:
-    """Return a, c of the largest weighted likelihood of truth ~ sigmoid(a score + c); (1, 0) unless a > 0."""
-    n_true, n_false = float(weight[is_true].sum()), float(weight[~is_true].sum())
-    # As if the labels had been less certain (Platt): separable ones have a maximum, too.
-    target = np.where(is_true, (n_true + 1) / (n_true + 2), 1 / (n_false + 2))
-    columns = np.column_stack([score, np.ones(len(score))])
-    slope, intercept = _logistic(columns, target, weight, 0.0, np.array([1.0, 0.0]))
-    return (float(slope), float(intercept)) if slope > 0 else (1.0, 0.0)
-
-
-def _logistic(columns: _Floats, target: _Floats, weight: _Floats, ridge: float, start: _Floats) -> _Floats:
-    """Return the coefficients of the largest weighted likelihood of target ~ sigmoid(columns @ p).
-
-    By Newton's method. ridge: of all coefficients but the last, which is the intercept. Nothing is summed by
-    BLAS, whose order depends on its threads.
-    """
-    penalty = np.append(np.full(len(start) - 1, 2 * ridge), 0.0)
-
-    def loss(p: _Floats) -> float:
-        q = np.einsum("ij,j", columns, p)
-        return float((weight * (np.logaddexp(0, q) - target * q)).sum() + (penalty * p**2).sum() / 2)
-
-    p, now = start, loss(start)
-    for _ in range(NEWTON_STEPS):
-        sigmoid = 1 / (1 + np.exp(-np.clip(np.einsum("ij,j", columns, p), -500, 500)))
-        gradient = np.einsum("ij,i", columns, weight * (sigmoid - target)) + penalty * p
-        curvature = np.einsum("ij,ik", columns * (weight * sigmoid * (1 - sigmoid))[:, None], columns)
-        step = np.linalg.solve(curvature + np.diag(penalty + 1e-9), gradient)
-        while (then := loss(p - step)) > now and np.abs(step).max() > 1e-6:
-            step /= 2
-        if not then < now:
-            break
-        p, now, is_done = p - step, then, np.abs(step).max() < 1e-5
-        if is_done:
-            break
-    return p
-
-
-def _temperature(s: NDArray[np.float64], pairs: _Pairs) -> float:
-    """Return the slope a of the largest likelihood of the true labels under softmax(a s) of each row."""
-    first = pairs.labels.indptr[:-1]
-    row = np.repeat(np.arange(len(first)), np.diff(pairs.labels.indptr))
-
-    def loss(slope: float) -> float:
-        q = slope * s
-        top = np.maximum.reduceat(q, first)
-        mass = np.add.reduceat(pairs.weight * np.exp(q - top[row]), first)
-        return float(((top + np.log(mass))[row] - q)[pairs.is_true].sum())
-
-    slopes = np.exp(np.linspace(np.log(0.25), np.log(4), 49))
-    slopes[24] = 1.0
-    return float(slopes[int(np.argmin([loss(slope) for slope in slopes]))])

@@ -187,7 +187,7 @@ def with_reversed(data: TrainingData, label_of: NDArray[np.int64]) -> TrainingDa
         y=_stacked(y, labels.take(rows)),
         rows=np.concatenate([data.rows, np.arange(x.n_rows, x.n_rows + len(rows))]),
         sample_weight=None if weight is None else np.concatenate([weight, weight[rows]]),
-        is_both_ways=True,
+        n_reversed=len(rows),
     )
 
 

@@ -21,7 +21,7 @@ from hashslide import _core
 from hashslide.reference.active_sets import ActiveSets, LabelPrior
 from hashslide.reference.layers import Activations, Neurons, Parameters, make_layers
 from hashslide.reference.loss import LOSSES
-from hashslide.reference.ranker import CANDIDATES, Ranker
+from hashslide.reference.ranker import CANDIDATES, Ranker, candidates_of
 from hashslide.reference.rng import CounterRng
 from hashslide.reference.rounding import nearest
 from hashslide.reference.selector import Selector
@@ -230,7 +230,9 @@ class Network:
     ) -> Ranker:
         """A ranker from training data and the best labels of each example."""
         x, y = self._examples(x_indptr, x_indices, x_data, y_indptr, y_indices)
-        best = self.predict_topk(x_indptr, x_indices, x_data, min(CANDIDATES, self.config.n_labels))[0]
+        best = self.predict_topk(
+            x_indptr, x_indices, x_data, min(candidates_of(len(x_indptr) - 1), self.config.n_labels)
+        )[0]
         return Ranker.learn(x, y, best, self.config.seed, max(64, self.config.width), sample_weight)
 
     def set_ranker(self, ranker: Ranker, blend: tuple[float, ...]) -> None:

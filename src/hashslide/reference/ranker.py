@@ -10,7 +10,7 @@ from hashslide.precision import to_float32
 from hashslide.reference.rng import CounterRng, mix
 from hashslide.reference.rounding import RandomRounding, bfloat16_bits, nearest
 
-__all__ = ["CANDIDATES", "Ranker", "cosines", "learn_label"]
+__all__ = ["CANDIDATES", "Ranker", "candidates_of", "cosines", "learn_label"]
 
 
 def __dir__() -> list[str]:
@@ -18,10 +18,16 @@ def __dir__() -> list[str]:
 
 
 CANDIDATES = 20  # of the network for each example, in training
+MOST_CANDIDATES, PAIRS_OF_FEW = 100, 2**18  # where examples are few, up to so many pairs
 RANKED = 50  # labels of an example that get a margin and an association
 COST, SWEEPS, TOLERANCE, LEAST_SHARE = 0.5, 5, 0.1, 0.03
 EXAMPLES_OF_WEIGHT = 4
 LEAST_ASSOCIATION = 0.01
+
+
+def candidates_of(n_examples: int) -> int:
+    """Return how many of the network's best labels a ranker learns from, for each of so many examples."""
+    return min(max(PAIRS_OF_FEW // max(n_examples, 1), CANDIDATES), MOST_CANDIDATES)
 
 
 class Ranker:
@@ -30,6 +36,7 @@ class Ranker:
     def __init__(self, n_features: int, n_labels: int) -> None:
         self.margins = np.zeros((n_features, n_labels), np.float32)
         self.associations = np.zeros((n_features, n_labels), np.float32)
+        self.bias = np.zeros(n_labels, np.float32)
         self.offset, self.usual, self.margin_factor, self.association_factor = np.zeros((4, 0), np.float32)
         self.blend = np.zeros(9, np.float32)
 
@@ -60,8 +67,13 @@ class Ranker:
             rows = np.flatnonzero(own[:, label] | found[:, label])
             of_label = int(mix(np.uint64(seed ^ label)))
             n_weights = max(longest, int(own[:, label].sum()) // EXAMPLES_OF_WEIGHT)
-            ranker.margins[:, label] = learn_label(
-                _unit_rows(x[rows]), own[rows, label], COST * row_weight[rows], of_label, n_weights
+            ranker.margins[:, label], ranker.bias[label] = learn_label(
+                _unit_rows(x[rows]),
+                own[rows, label],
+                COST * row_weight[rows],
+                len(own) - len(rows),
+                of_label,
+                n_weights,
             )
             ranker.associations[:, label] = cosines(x.toarray() != 0, own[:, label], row_weight, longest)
         ranker.margins, ranker.associations = nearest(ranker.margins), nearest(ranker.associations)
@@ -82,6 +94,10 @@ class Ranker:
         margin_factor, usual_margin, association_factor, usual_association = lines
         margin_factor, association_factor = np.maximum(0, [margin_factor, association_factor])
         usual = margin_factor * usual_margin + association_factor * usual_association
+        first = len(self.offset)
+        self.bias = np.append(self.bias, np.zeros(first + len(log_f) - len(self.bias), np.float32))
+        n_known = self._has_any().sum(axis=0)[first:]
+        self.bias[first:] = np.where(n_known == 0, usual_margin, self.bias[first:])
         self.offset = np.append(self.offset, self.blend[0] * log_f + usual)
         self.usual = np.append(self.usual, usual)
         self.margin_factor = np.append(self.margin_factor, margin_factor)
@@ -94,14 +110,17 @@ class Ranker:
         z, x = z + self.offset, _unit_rows(x)
         best = np.argsort(-z, axis=1, kind="stable")[:, :RANKED]
         associations = np.log1p(np.abs(x) @ self.associations / np.float32(LEAST_ASSOCIATION))
-        added = self.margin_factor * (x @ self.margins) + self.association_factor * associations
+        added = self.margin_factor * (x @ self.margins + self.bias) + self.association_factor * associations
         np.put_along_axis(z, best, np.take_along_axis(z + added - self.usual, best, axis=1), axis=1)
         return z
 
     def update(
         self, x: sparse.csr_matrix, y: sparse.csr_matrix, best: NDArray[np.int64], seed: int, step: int
     ) -> None:
-        """One passive-aggressive step for each pair, on the weights that there are, rounded at random."""
+        """One passive-aggressive step for each pair, on the weights that there are, rounded at random.
+
+        A bias stays: the pairs of a few examples do not say how often a label is wrong elsewhere.
+        """
         x, own, slack = _unit_rows(x), y.toarray() != 0, 0.5 / COST
         rounded = RandomRounding(seed, "ranker_rounding")
         for row in range(len(own)):
@@ -111,7 +130,7 @@ class Ranker:
                 listed = self._has_any()[:, label]
                 old = self.margins[listed, label]
                 values = np.where(old != 0, x[row, listed], np.float32(0))
-                loss = float(1 - sign * (values @ old))
+                loss = float(1 - sign * (values @ old + self.bias[label]))
                 if loss > 0:
                     new = old + np.float32(sign * loss / (1 + slack)) * values
                     new = rounded(new[None], np.array([row * own.shape[1] + label]), step)[0]
@@ -130,6 +149,7 @@ class Ranker:
         if not self.is_enabled:
             return {}
         found = {
+            "ranker.bias": self.bias,
             "ranker.offset": self.offset,
             "ranker.usual": self.usual,
             "ranker.margin_factor": self.margin_factor,
@@ -158,7 +178,7 @@ class Ranker:
         self.margins, self.associations = np.zeros((2, n_features, n_labels), np.float32)
         self.margins[features, labels] = to_float32(state["ranker.margin"])
         self.associations[features, labels] = to_float32(state["ranker.association"])
-        for name in ("offset", "usual", "margin_factor", "association_factor", "blend"):
+        for name in ("bias", "offset", "usual", "margin_factor", "association_factor", "blend"):
             setattr(self, name, state[f"ranker.{name}"].copy())
 
 
@@ -175,33 +195,50 @@ def cosines(
 
 
 def learn_label(
-    x: NDArray[np.float32], is_true: NDArray[np.bool_], costs: NDArray[Any], seed: int, longest: int
-) -> NDArray[np.float32]:
-    """Dual coordinate descent: the weights of one label from the rows of its pairs."""
+    x: NDArray[np.float32],
+    is_true: NDArray[np.bool_],
+    costs: NDArray[Any],
+    n_others: int,
+    seed: int,
+    longest: int,
+) -> tuple[NDArray[np.float32], np.float32]:
+    """Dual coordinate descent: the weights and the bias of one label from the rows of its pairs.
+
+    n_others: further examples, which count as false ones without features.
+    """
     w, alpha = np.zeros(x.shape[1], np.float32), np.zeros(len(x), np.float32)
     if not is_true.any():
-        return w
+        return w, np.float32(-1)
+    bias = alpha_of_others = np.float32(0)
     order = np.arange(len(x))
     for sweep in range(SWEEPS):
         rng, largest = CounterRng(seed, "ranker", sweep), 0.0
         for i in range(len(x) - 1, 0, -1):
             other = int(rng.below(np.uint64(i), i + 1))
             order[i], order[other] = order[other], order[i]
+        if n_others:
+            slack = 0.5 / (COST * n_others)
+            gradient = -bias - 1 + slack * alpha_of_others
+            of_others = np.float32(max(0.0, float(alpha_of_others - gradient / (1 + slack))))
+            bias -= of_others - alpha_of_others
+            alpha_of_others = of_others
+            largest = abs(float(gradient) if of_others > 0 else min(float(gradient), 0.0))
         for i in order.tolist():
             if costs[i] == 0 or not x[i].any():
                 continue
             sign, slack = (1 if is_true[i] else -1), 0.5 / costs[i]
-            gradient = sign * (w @ x[i]) - 1 + slack * alpha[i]
+            gradient = sign * (w @ x[i] + bias) - 1 + slack * alpha[i]
             largest = max(largest, abs(gradient if alpha[i] > 0 else min(gradient, 0)))
-            changed = max(0, alpha[i] - gradient / (1 + slack))
+            changed = max(0, alpha[i] - gradient / (2 + slack))
             w += (changed - alpha[i]) * sign * x[i]
+            bias += np.float32((changed - alpha[i]) * sign)
             alpha[i] = changed
         if largest < TOLERANCE:
             break
     least = LEAST_SHARE * np.abs(w).max()
     if np.count_nonzero(w) > longest:
         least = max(least, np.nextafter(np.sort(np.abs(w))[-longest - 1], np.float32(np.inf)))
-    return np.where(np.abs(w) < least, 0, w).astype(np.float32)
+    return np.where(np.abs(w) < least, 0, w).astype(np.float32), bias
 
 
 def _unit_rows(x: sparse.csr_matrix) -> NDArray[np.float32]:

@@ -124,15 +124,24 @@ class TrainingData:
     rows : int64 array
         The examples to use.
     sample_weight : float32 array, one for each row of x, or None
-    is_both_ways : bool
-        Whether each example is there a second time with features and labels exchanged.
+    n_reversed : int
+        How many of these, the last ones, are others of them with features and labels exchanged.
     """
 
     x: Csr
     y: Csr
     rows: NDArray[np.int64]
     sample_weight: NDArray[np.float32] | None = None
-    is_both_ways: bool = False
+    n_reversed: int = 0
+
+    @property
+    def is_both_ways(self) -> bool:
+        """Whether examples are there a second time with features and labels exchanged."""
+        return self.n_reversed > 0
+
+    def one_way(self) -> "TrainingData":
+        """Return the same data without reversed examples."""
+        return replace(self, rows=self.rows[: len(self.rows) - self.n_reversed], n_reversed=0)
 
     def n_batches(self, batch_size: int) -> int:
         """Return the number of batches of an epoch."""

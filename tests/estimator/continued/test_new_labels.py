@@ -135,7 +135,8 @@ def test_moments_and_directions_are_those_of_plain_numpy(digits):
 
 def test_wide_layers_are_only_centred(digits):
     X, y, *_ = digits
-    model = SlideClassifier(hidden=MAX_WIDTH + 1, epochs=2, random_state=0).fit(X[:200], y[:200] % 4)
+    model = SlideClassifier(hidden=MAX_WIDTH + 1, epochs=2, ranker=False, random_state=0)
+    model.fit(X[:200], y[:200] % 4)
     assert model._moments.covariance.size == 0
     model.partial_fit(X[200:206], np.full(6, 4))
     assert model.score(X[200:206], np.full(6, 4)) >= 0.5
@@ -179,7 +180,8 @@ def test_rows_are_read_as_they_were_set(digits, tmp_path):
 
 def test_pair_logits_are_those_of_all_labels(pubmed_small):
     d = pubmed_small
-    model = SlideClassifier(hidden=16, epochs=2, random_state=0).fit(d.X_train[:400], d.Y_train[:400])
+    model = SlideClassifier(hidden=16, epochs=2, ranker=False, random_state=0)
+    model.fit(d.X_train[:400], d.Y_train[:400])
     x, y = as_csr(d.X_test[:50]), as_csr(d.Y_test[:50])
     logits = model.network_.logits(x)
     assert_allclose(

@@ -161,7 +161,7 @@ def test_every_answer_is_of_standardized_features(digits, model):
 
 def test_examples_that_judge_are_standardized_too(digits):
     X, y, X_test, y_test = digits
-    model = SlideClassifier(32, epochs=3, random_state=0).fit(X, y, eval_set=(X_test, y_test))
+    model = SlideClassifier(32, epochs=3, ranker=False, random_state=0).fit(X, y, eval_set=(X_test, y_test))
     assert model.history_[-1]["val_P@1"] == pytest.approx(model.score(X_test, y_test))
     stopped = SlideClassifier(32, early_stopping=True, random_state=0).fit(X, y)
     assert stopped.score(X_test, y_test) > 0.93

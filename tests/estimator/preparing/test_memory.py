@@ -40,7 +40,7 @@ def test_the_memory_of_a_fit_keeps_its_bound(options):
     done = subprocess.run(command, cwd=TOP, capture_output=True, check=True)
     result = json.loads(done.stdout)
     stages = result["stages"]
-    assert {"learn the ranker", "train an epoch", "learn the candidate lists"} <= set(stages)
+    assert {"weigh the ranker", "train an epoch", "learn the candidate lists"} <= set(stages)
     assert result["data_mb"] < 20 and result["model_mb"] < 100
     bound = result["data_mb"] + 2 * result["model_mb"] + 300
     assert result["peak_mb"] < result["bound_mb"] == pytest.approx(bound)

@@ -1,6 +1,6 @@
 """What a model learns after the last epoch: candidate lists, a ranker, moments of the activations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,11 @@ from hashslide.callbacks.progress import DECIDED_LAST
 from hashslide.estimator import approximate
 from hashslide.estimator.auto import Decided
 from hashslide.estimator.fitting.data import Judges, wants_ranker
+from hashslide.estimator.fitting.folds import can_be_folded, in_both_ways, judged_in_folds, ranker_of
 from hashslide.estimator.fitting.running import plan_of
 from hashslide.living.new_labels import ActivationMoments
 from hashslide.network import effective_threads
-from hashslide.ranking import RankerReport, weigh
-from hashslide.recommendation import with_reversed
+from hashslide.ranking import Judged, weigh
 from hashslide.settings import Setting
 from hashslide.training import Evaluation, TrainingData, train
 
@@ -65,30 +65,40 @@ def learn_approximate(model: "SlideClassifier", data: TrainingData) -> None:
 
 
 def learn_ranker(
-    model: "SlideClassifier", given: Mapping[str, Any], data: TrainingData, judges: Judges | None
+    model: "SlideClassifier",
+    given: Mapping[str, Any],
+    settings: Decided,
+    data: TrainingData,
+    judges: Judges | None,
 ) -> None:
-    """Learn a ranker, where one is wanted, and let the examples that were held out decide how much it counts.
+    """Learn a ranker, where one is wanted, and let examples that it has not seen decide how much it counts.
 
-    "auto" without such examples: none.
+    These are the judges, or all in turn where there are none. "auto" with too few examples for that: none.
     """
     network, threads = model.network_, effective_threads(model.n_jobs)
+    in_turn = judges is None and can_be_folded(model, given, data)
     made, report = None, None
     if not wants_ranker(given):
         chosen = Setting(False, _OWN_SETS if is_auto(given["ranker"]) else "it was given")
-    elif judges is None and is_auto(given["ranker"]):
+    elif judges is None and not in_turn and is_auto(given["ranker"]):
         chosen = Setting(False, f"{len(data.rows):,} examples are too few to measure what it gains")
     else:
-        weight = None if data.sample_weight is None else data.sample_weight[data.rows]
-        made = network.make_ranker(data.x, data.y, threads, data.chosen(), weight)
-        report = RankerReport.fixed()
-        if judges is not None:
-            report = weigh(network, made, *judges, model._seed, threads)
+        judged: Iterable[Judged]
+        if in_turn:
+            judged = judged_in_folds(model, settings, data)
+        else:
+            made = ranker_of(network, data, threads)
+            judged = [] if judges is None else [Judged(network, made, *judges)]
+        is_wanted = not is_auto(given["ranker"])
+        report = weigh(judged, network.config.loss, model._seed, threads, is_wanted)
         report = replace(report, n_examples=len(data.rows))
         chosen = Setting(report.is_needed, report.reason)
+        if made is None and report.is_needed:
+            made = ranker_of(network, data, threads)
 
     def use() -> None:
-        if made is not None and report is not None:
-            if report.is_needed:
+        if report is not None:
+            if made is not None and report.is_needed:
                 network.set_ranker(made, report.blend)
             model.ranker_ = report
         _replace_settings(model, ranker=chosen)
@@ -105,10 +115,8 @@ def learn_held_out(
     """
     if held_out is None:
         return
-    network, threads, data = model.network_, effective_threads(model.n_jobs), held_out
-    if is_both_ways:
-        names = getattr(model, "feature_names_in_", None)
-        data = with_reversed(held_out, model._labels.of_features(held_out.x.n_columns, names))
+    network, threads = model.network_, effective_threads(model.n_jobs)
+    data = in_both_ways(model, held_out) if is_both_ways else held_out
     plan = plan_of(model, settings, HELD_OUT_PASSES, 0, HELD_OUT_PASSES)
     train(network, data, replace(plan, learning_rate=HELD_OUT_RATE * plan.learning_rate), [])
     if network.has_candidates:

@@ -145,7 +145,8 @@ class Fit:
         model._planned_epochs = 0
         sample = self.data.sample()
         learn_approximate(model, sample)
-        learn_ranker(model, self.given, sample, judges_of(self.given, self.evaluate, self.held_out))
+        judges = judges_of(self.given, self.evaluate, self.held_out)
+        learn_ranker(model, self.given, self.settings, sample, judges)
         learn_held_out(model, self.settings, self.held_out, self.data.is_both_ways)
         learn_moments(model, sample, sample)
         note_sample(model, len(sample.rows), len(self.data.rows))

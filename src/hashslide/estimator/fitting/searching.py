@@ -22,7 +22,7 @@ from hashslide.estimator.preparing import (
     training_data,
 )
 from hashslide.planning import Planned, Shape, Sizes
-from hashslide.ranking import n_held_out
+from hashslide.ranking import FEWEST_HELD_OUT
 from hashslide.recommendation import both_ways
 from hashslide.settings import Setting
 from hashslide.targets import LabelNames
@@ -92,7 +92,7 @@ def planned(model: "SlideClassifier", x: Csr, y: Csr, multilabel: bool, **totals
     fixed = {name: getattr(settings, name) for name in _BY_DATA if name != "epochs"}
     fixed |= {"early_stopping": False, "random_state": 0}
     if is_auto(given["ranker"]):
-        fixed["ranker"] = wants_ranker(given) and n_held_out(shape.n_examples) > 0
+        fixed["ranker"] = wants_ranker(given) and shape.n_examples >= FEWEST_HELD_OUT
     sizes = Sizes(lambda n_features, n_labels: network_config(settings, n_features, n_labels))
     width = settings.hidden[-1].width if settings.hidden else shape.n_features
     return Planned(shape=shape, epochs=settings.epochs, width=width, sizes=sizes, fixed=fixed)
