@@ -154,7 +154,7 @@ def weigh(
         gains = np.where(pairs.is_true & (ranks < RANKS + 0.5), 1 / np.log2(ranks + 1), 0.0)
         return np.bincount(pairs.row, gains, len(ideal)) / ideal
 
-    whole = _stacked(pairs)
+    whole = _whole_blend(pairs)
     blends = [whole.scaled(strength) for strength in STRENGTHS]
     found = np.array([ndcg(_scores(blend, pairs)) for blend in blends])
     choice = _largest_within_error(found, is_wanted)
@@ -173,7 +173,7 @@ def weigh(
     return RankerReport(blend, slope, intercept, n, without, with_it)
 
 
-def _stacked(pairs: JudgedPairs) -> Blend:
+def _whole_blend(pairs: JudgedPairs) -> Blend:
     """Return the coefficients of the logistic regression on the network's best labels."""
     z, log_f, margin, association = (
         part[pairs.is_best].astype(np.float64)
