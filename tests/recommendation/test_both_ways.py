@@ -119,7 +119,8 @@ def test_it_gains_on_halves_of_real_label_sets(items, pubmed):
     X_test, Y_test = halves(pubmed.Y_test[:2000], seed=1)
     found = {}
     for wanted in (False, "auto"):
-        model = SlideClassifier(hidden=64, both_ways=wanted, random_state=0, n_jobs=2).fit(*items)
+        model = SlideClassifier(hidden=64, both_ways=wanted, ranker=False, random_state=0, n_jobs=2)
+        model.fit(*items)
         labels, _ = model.predict_topk(X_test, 5, exclude="input")
         found[wanted] = metrics.precision_at_k(Y_test, labels, 5)
         assert model.settings_["both_ways"].value is bool(wanted)

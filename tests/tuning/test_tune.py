@@ -13,7 +13,7 @@ from hashslide.estimator.parameters import PARAMETERS
 from hashslide.tuning import Judge, budget
 
 # A network that every change of the hidden layer, the rate or the epochs would improve, if they were free.
-POOR = {"hidden": 16, "learning_rate": 0.01, "random_state": 0}
+POOR = {"hidden": 16, "learning_rate": 0.01, "ranker": False, "random_state": 0}
 
 
 @pytest.fixture(scope="module")
