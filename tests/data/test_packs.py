@@ -300,7 +300,8 @@ class Watch:
     def on_batch_end(self, *_):
         global peak
         peak = max(peak, anonymous())
-small = SlideClassifier(8, epochs=1, batch_size=4000, n_jobs=1, callbacks=[Watch()], random_state=0)
+settings = {"batch_size": 4000, "ranker": False, "n_jobs": 1, "random_state": 0}
+small = SlideClassifier(8, epochs=1, callbacks=[Watch()], **settings)
 small.fit(Pack.build(list(blocks())[:2], path + ".small", "4MB", window="4MB"))
 before, peak = anonymous(), 0
 pack = Pack.build(blocks(), path, "4MB", window="4MB")
