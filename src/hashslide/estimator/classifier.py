@@ -207,7 +207,7 @@ class SlideClassifier(LivingLabels, ClassifierMixin, BaseEstimator):  # type: ig
     ['left', 'right']
     """
 
-    _may_judge_in_turn = True  # what only tries settings may not
+    _may_judge_in_turn = True  # the pilots of a plan may not
 
     def __init__(
         self,

@@ -65,9 +65,7 @@ def tuning_task(
 
     def make(changes: Mapping[str, Any], repeat: int) -> "SlideClassifier":
         own = {"verbose": 0, "callbacks": None, "random_state": seed + repeat if repeat else first}
-        trial = clone(model).set_params(**{**fixed, **own, **changes})
-        trial._may_judge_in_turn = not is_auto(given["ranker"])  # which takes several times as long
-        return trial
+        return clone(model).set_params(**{**fixed, **own, **changes})
 
     held_out = None if evaluate is None else (evaluate.x, as_pattern(evaluate.y))
     task = Task.cut(make, data, multilabel, held_out, monitor, label_counts(data), seed, clock)
