@@ -126,7 +126,7 @@ def test_predictions_of_folds_and_learning_curves(texts, Y, tags):
 
 
 def test_searches_over_sparse_targets(texts, Y):
-    pipeline = make_pipeline(TfidfVectorizer(), small(ranker=False))
+    pipeline = make_pipeline(TfidfVectorizer(), small(epochs=20))
     grid = {"slideclassifier__learning_rate": [1e-9, "auto"], "tfidfvectorizer__sublinear_tf": [True]}
     for search in (
         GridSearchCV(pipeline, grid, cv=KFold(2), scoring=metrics.scorer("PSP@3")),
